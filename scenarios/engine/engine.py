@@ -1,0 +1,549 @@
+"""One run: world, broker, core and timeline, moved forward together.
+
+The world and the engine have a SimPy environment each. `advance` takes the earlier of their next instants, lets the
+world handle every device event before it, then lets the stories of that instant act, the engine's first. All state is
+plain data: a pickle of the engine is a snapshot, taken between two stories, and the environments are rebuilt from it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.core import Core, Pane
+from twinstorm.detectors.objectives import Objective
+from twinstorm.scenarios.engine.errors import Refused
+from twinstorm.scenarios.engine.judge import Judge, Watched
+from twinstorm.scenarios.engine.recovery import Recovery
+from twinstorm.scenarios.engine.select import FleetSelector
+from twinstorm.scenarios.engine.timeline import (
+    END,
+    LAST_RANK,
+    PANE,
+    RAMP,
+    RAMP_PARTS,
+    STEP,
+    STEP_END,
+    StepRun,
+    StepStory,
+    planned,
+    stories_of,
+)
+from twinstorm.scenarios.engine.wiring import Wiring
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.expressions import Evaluator
+from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Step
+from twinstorm.scenarios.language.selectors import Selector
+from twinstorm.scenarios.result import EventRow, PaneRow, Sink
+from twinstorm.twin.eventlog import Code
+from twinstorm.twin.flow import (
+    NEVER_US,
+    SECOND_US,
+    Alarm,
+    BrokerCounters,
+    FaultOrder,
+    Incident,
+    Ledger,
+    LossCause,
+    Mask,
+    Observed,
+)
+from twinstorm.twin.stories import Stage, Story
+
+LOOK_US = 10 * SECOND_US
+"""A bare SLI in an expression is its last 10 s."""
+
+
+class Engine:
+    """Plays one scenario.
+
+    Args:
+        scenario: what to play.
+        seed: of the run.
+        wiring: world, broker and cloud end, modelled or live.
+        until_us: stop here even if the scenario goes on.
+        armed: names of steps whose faults really act; None: all. Tests disarm faults to see that a run notices.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        wiring: Wiring,
+        until_us: int | None = None,
+        armed: frozenset[str] | None = None,
+    ) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.wiring = wiring
+        self.armed = armed
+        self.end_us = scenario.duration_us if until_us is None else min(until_us, scenario.duration_us)
+        self.now_us = 0
+        self.ended = ""
+        """Empty while running; then completed, stopped, aborted or interrupted."""
+        self.injection_allowed = True
+        self.registry = wiring.registry
+        self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
+        self.objectives = [self._objective(each) for each in scenario.objectives]
+        self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us)
+        self.steps = planned(scenario)
+        self.recoveries: dict[str, Recovery] = {}
+        self.judge = self._make_judge()
+        self._stop = None if scenario.stop_when is None else Evaluator(scenario.stop_when.when)
+        self._stop_since_us: int | None = None
+        self._masks: dict[str, Mask] = {}
+        self._last = BrokerCounters()
+        self._last_codes: Counter[int] = Counter()
+        self._accepted_before = 0
+        self.reboots = 0
+        self.refused_in_run = 0
+        self.stories: list[Story] = [*stories_of(self.steps), Story(PANE, LAST_RANK, SECOND_US)]
+        self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
+        self.sinks: Sequence[Sink] = ()
+        self._set_stages()
+
+    # --- snapshot -----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for derived in ("_stage", "_world_stage", "sinks"):
+            state.pop(derived, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.sinks = ()
+        self._set_stages()
+
+    def save(self) -> bytes:
+        """A snapshot, between two stories. Read only snapshots you wrote yourself: it is a pickle."""
+        return pickle.dumps(self, protocol=5)
+
+    @staticmethod
+    def load(snapshot: bytes) -> Engine:
+        engine = pickle.loads(snapshot)  # noqa: S301 - written by `save`
+        assert isinstance(engine, Engine)
+        return engine
+
+    def _set_stages(self) -> None:
+        acts = {
+            STEP: self._act_step,
+            STEP_END: self._act_step_end,
+            RAMP: self._act_ramp,
+            PANE: self._act_pane,
+            END: self._act_end,
+        }
+        self._stage = Stage(acts, self.stories, self.now_us)
+        self._world_stage = Stage(self.wiring.acts, self.wiring.stories, self.now_us)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def next_us(self) -> int:
+        """The next instant at which a story acts."""
+        return min(self._stage.next_us(), self._world_stage.next_us())
+
+    def step(self) -> None:
+        """Let one story act."""
+        engine_us, world_us = self._stage.next_us(), self._world_stage.next_us()
+        self.now_us = min(engine_us, world_us)
+        self.wiring.advance_to(self.now_us)
+        (self._stage if engine_us <= world_us else self._world_stage).step()
+
+    def advance(self, until_us: int) -> None:
+        """Play everything up to and including `until_us`, or to the end."""
+        while not self.ended and self.next_us() <= until_us:
+            self.step()
+        if not self.ended:
+            self.now_us = max(self.now_us, min(until_us, self.end_us))
+            self.wiring.advance_to(self.now_us)
+
+    def play(self) -> None:
+        """Play to the end."""
+        while not self.ended:
+            self.step()
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def _act_step(self, story: StepStory, now_us: int) -> None:
+        step = self.steps.runs[story.step]
+        story.due_us = NEVER_US
+        if step.cancelled:
+            return
+        step.started_us = now_us
+        if step.action == "fault":
+            self._start_fault(story.step, now_us)
+        elif step.action == "end":
+            self._end_fault(self.steps[step.value], now_us)
+        elif step.action == "mark":
+            self.wiring.log.tell(now_us, Code.MARK, story.step)
+            self._tell(now_us, "mark", step.name, step.value)
+
+    def _act_step_end(self, story: StepStory, now_us: int) -> None:
+        story.due_us = NEVER_US
+        step = self.steps.runs[story.step]
+        if step.active:
+            self._end_fault(step, now_us)
+
+    def _act_ramp(self, story: StepStory, now_us: int) -> None:
+        step = self.steps.runs[story.step]
+        story.part += 1
+        if step.active:
+            self._reach(step, story.part, now_us)
+        more = step.active and story.part < RAMP_PARTS
+        story.due_us = step.start_instant_us() + step.ramp_us * (story.part + 1) // RAMP_PARTS if more else NEVER_US
+
+    def _start_fault(self, index: int, now_us: int) -> None:
+        step = self.steps.runs[index]
+        fault = catalogue()[step.value]
+        if fault.needs_target:
+            step.device = self._target(step)
+        step.order = FaultOrder(
+            step.name, step.value, step.settings, step.device, now_us, step.end_instant_us(), step.ramp_us
+        )
+        self.wiring.log.tell(now_us, Code.FAULT_START, index, len(step.device))
+        self.recoveries[step.name] = Recovery(len(step.device) or len(self.registry))
+        if step.ramp_us and fault.needs_target:
+            # Stories that begin later come after those of the file at equal instants.
+            ramp = StepStory(RAMP, self._next_rank(), now_us + step.ramp_us // RAMP_PARTS, index)
+            self._enter(ramp)
+        else:
+            self._reach(step, RAMP_PARTS, now_us)
+        lasts = "" if step.end_us is None else f"{(step.end_us - step.start_us) / SECOND_US:g} s"
+        reach = f"{len(step.device):,} devices" if fault.needs_target else ""
+        self._tell(now_us, "fault", step.name, "  ".join(filter(None, (step.value, step.target, reach, lasts))))
+
+    def _reach(self, step: StepRun, part: int, now_us: int) -> None:
+        """Let the fault take its devices up to this part of the ramp."""
+        assert step.order is not None
+        fault = catalogue()[step.value]
+        reached = len(step.device) * part // RAMP_PARTS
+        order = self.selector.in_lot_order(step.device)
+        more = np.sort(order[step.reached : reached])
+        step.reached = reached
+        if self._acts(step) and (len(more) or not fault.needs_target):
+            self.wiring.start_fault(fault, step.order, more, now_us)
+
+    def _end_fault(self, step: StepRun, now_us: int) -> None:
+        assert step.order is not None
+        fault = catalogue()[step.value]
+        order = self.selector.in_lot_order(step.device)
+        step.ended_us = now_us
+        if self._acts(step):
+            self.wiring.end_fault(fault, step.order, np.sort(order[: step.reached]), now_us)
+        self.wiring.log.tell(now_us, Code.FAULT_END, self.steps.runs.index(step), step.reached)
+        self._tell(now_us, "fault-end", step.name, step.value)
+
+    def _acts(self, step: StepRun) -> bool:
+        return self.armed is None or step.name in self.armed
+
+    def _target(self, step: StepRun) -> NDArray[np.int32]:
+        written = {each.name: each.target for each in self.scenario.steps}
+        selector = written.get(step.name) or self._parse_selector(step.target)
+        return self.selector.devices(selector, self._moment)
+
+    def _moment(self, key: str) -> tuple[NDArray[np.integer], Sequence[str]]:
+        if key == "state":
+            return self.core.observed(self.now_us), [state.name.lower() for state in Observed]
+        raise Refused(f"`{key}` is not observed in this version")
+
+    @staticmethod
+    def _parse_selector(text: str) -> Selector:
+        from twinstorm.scenarios.language import selectors
+
+        return selectors.parse(text)
+
+    def _next_rank(self) -> int:
+        return 1 + max((story.rank for story in self.stories if story.rank < LAST_RANK), default=0)
+
+    def _enter(self, story: Story) -> None:
+        self.stories.append(story)
+        self._stage.enter(story)
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    def reach_of(self, target: str) -> int:
+        """Devices that a selector names now."""
+        return int(np.count_nonzero(self.selector.mask(self._parse_selector(target), self._moment)))
+
+    def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
+        """Start a fault now, beside those of the scenario.
+
+        Raises:
+            Refused: after an abort, or if no device matches.
+        """
+        if not self.injection_allowed:
+            raise Refused("injection is disarmed after an abort; arm it again first")
+        known = catalogue()[fault]
+        if known.needs_target and self.reach_of(target) == 0:
+            sites = ", ".join(self.registry.sites)
+            raise Refused(f"0 of {len(self.registry):,} devices match `{target}`; sites: {sites}")
+        number = 1 + sum(step.injected for step in self.steps.runs)
+        end_us = None if lasts_us is None else self.now_us + lasts_us
+        step = StepRun(
+            f"injected-{number}", "fault", fault, target, self.now_us, end_us, injected=True, settings=dict(settings)
+        )
+        self.steps.runs.append(step)
+        step.started_us = self.now_us
+        self._start_fault(len(self.steps.runs) - 1, self.now_us)
+        if end_us is not None:
+            self._enter(StepStory(STEP_END, self._next_rank(), end_us, len(self.steps.runs) - 1))
+        return step
+
+    def end_fault(self, name: str = "") -> StepRun:
+        """End the fault of this step now; without a name the newest injected one.
+
+        Raises:
+            Refused: if there is none.
+        """
+        active = [step for step in self.steps.active() if step.name == name or (not name and step.injected)]
+        if not active:
+            raise Refused(f"no active fault {name}".strip() if name else "you started no fault that is still active")
+        self._end_fault(active[-1], self.now_us)
+        return active[-1]
+
+    def abort_all(self, reason: str = "") -> int:
+        """End every fault, cancel those to come, refuse new ones; the simulation goes on. Returns how many ended."""
+        active = self.steps.active()
+        for step in active:
+            self._end_fault(step, self.now_us)
+        for step in self.steps.runs:
+            step.cancelled |= step.action == "fault" and step.started_us is None
+        self.injection_allowed = False
+        self._tell(self.now_us, "abort", "abort", reason or f"{len(active)} faults ended by hand")
+        return len(active)
+
+    def arm_again(self) -> None:
+        self.injection_allowed = True
+
+    def note(self, text: str) -> None:
+        self._tell(self.now_us, "note", "note", text)
+
+    def finish(self, how: str) -> None:
+        """End the run here: faults end, a last pane is closed."""
+        if self.ended:
+            return
+        for step in self.steps.active():
+            self._end_fault(step, self.now_us)
+        self._finish(how)
+
+    # --- panes --------------------------------------------------------------------------------------------------------
+
+    def _act_pane(self, story: Story, now_us: int) -> None:
+        self._close_pane(now_us)
+        story.due_us = NEVER_US if self.ended else now_us + SECOND_US
+
+    def _close_pane(self, now_us: int) -> None:
+        outcome = self.wiring.collect(now_us)
+        self.core.sessions(outcome.sessions)
+        for delivery in outcome.deliveries:
+            self.core.ingest(delivery)
+        counters = self.wiring.counters(now_us)
+        pane = self.core.close_pane(now_us, counters)
+        self._log_pane(now_us, pane)
+        for alarm in pane.new_alarms:
+            self._tell_alarm(alarm)
+        for incident in pane.new_incidents:
+            self._tell_incident(incident)
+        self.wiring.log.seal(now_us)
+        self._watch_recoveries(now_us)
+        self.judge.look(now_us, self.look_up, self.end_us)
+        self._send_pane(now_us, pane, counters)
+        self._last = counters
+        self._look_at_stop(now_us)
+
+    def _log_pane(self, now_us: int, pane: Pane) -> None:
+        log = self.wiring.log
+        log.tell(now_us, Code.PANE, 0, pane.accepted)
+        log.tell(now_us, Code.PANE, 1, pane.live_sessions)
+        for number, (good, total) in enumerate(pane.slis.values()):
+            log.tell(now_us, Code.PANE, 2 + 2 * number, good)
+            log.tell(now_us, Code.PANE, 3 + 2 * number, total)
+        for alarm in pane.new_alarms:
+            log.tell(alarm.at_us, Code.ALARM, alarm.incident, len(alarm.device))
+        for incident in pane.new_incidents:
+            log.tell(incident.opened_us, Code.INCIDENT, incident.number)
+
+    def _watch_recoveries(self, now_us: int) -> None:
+        live = self.core.session_live
+        for name, recovery in self.recoveries.items():
+            step = self.steps[name]
+            if step.ended_us is None or now_us < step.ended_us:
+                continue
+            online = int(np.count_nonzero(live[step.device] if len(step.device) else live))
+            before = recovery.reached_us(0.99, now_us)
+            recovery.see(now_us, online)
+            after = recovery.reached_us(0.99, now_us)
+            if before is None and after is not None:
+                took = (after - step.ended_us) / SECOND_US
+                self._tell(now_us, "steady", name, f"99 % of its devices back  {took:g} s after its end")
+
+    def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
+        codes = Counter(self.wiring.log.counts)
+        change = codes - self._last_codes
+        self._last_codes = codes
+        if now_us > self.scenario.warm_up_us:
+            self.refused_in_run += change[Code.REFUSED]
+        if not self.sinks:
+            return
+        row = PaneRow(
+            at_s=now_us // SECOND_US,
+            online=pane.live_sessions,
+            attempts=change[Code.ADMITTED] + change[Code.REFUSED] + change[Code.UNANSWERED],
+            admitted=change[Code.ADMITTED],
+            refused=change[Code.REFUSED],
+            unanswered=change[Code.UNANSWERED],
+            readings=pane.accepted,
+            queue=counters.queue,
+            buffered=self.wiring.buffered(),
+            slis={each.name: self.core.objective_window(each.name, LOOK_US) for each in self.objectives},
+        )
+        for sink in self.sinks:
+            sink.pane(row)
+
+    def _look_at_stop(self, now_us: int) -> None:
+        stop = self.scenario.stop_when
+        if stop is None or self._stop is None:
+            return
+        holds = self._stop.step(now_us, self.look_up) is True
+        self._stop_since_us = None if not holds else (now_us if self._stop_since_us is None else self._stop_since_us)
+        if self._stop_since_us is not None and now_us - self._stop_since_us >= stop.hold_us:
+            self._tell(now_us, "stop", "stop_when", stop.when.text)
+            self.finish("stopped")
+
+    def _act_end(self, story: Story, now_us: int) -> None:  # noqa: ARG002
+        story.due_us = NEVER_US
+        if not self.ended:
+            self._finish("completed")
+
+    def _finish(self, how: str) -> None:
+        self.wiring.advance_to(self.now_us)
+        if self.now_us % SECOND_US:
+            self._close_pane(self.now_us)
+        self.ended = how
+        self.wiring.log.tell(self.now_us, Code.END, 0)
+        self.wiring.log.seal(self.now_us + 1)
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def look_up(self, name: str, selector: Selector | None, window_us: int) -> float | None:
+        """Value of an SLI or a counter for expressions."""
+        mask = None if selector is None else self._mask(selector)
+        if name in ("share", "count"):
+            assert mask is not None
+            matching = int(np.count_nonzero(mask))
+            return matching / len(mask) if name == "share" else float(matching)
+        counter = self._counter(name)
+        return counter if counter is not None else self.core.sli(name, mask, window_us)
+
+    def _mask(self, selector: Selector) -> Mask:
+        if not selector.is_fixed:
+            return self.selector.mask(selector, self._moment)
+        if selector.text not in self._masks:
+            self._masks[selector.text] = self.selector.mask(selector)
+        return self._masks[selector.text]
+
+    def _counter(self, name: str) -> float | None:
+        core = self.core
+        if name in ("attempts", "admitted", "refused", "queue"):
+            return float(getattr(self.wiring.counters(self.now_us), name))
+        if name in ("produced", "delivered", "buffered", "lost"):
+            ledger = self.ledger()
+            return float(sum(ledger.lost.values()) if name == "lost" else getattr(ledger, name))
+        values = {
+            "devices": lambda: len(self.registry),
+            "online": lambda: int(np.count_nonzero(core.session_live)),
+            "offline": lambda: int(np.count_nonzero(core.observed(self.now_us) == Observed.OFFLINE)),
+            "alarms": lambda: len(core.alarms),
+            "pages": lambda: sum(alarm.severity == "page" for alarm in core.alarms),
+            "incidents": lambda: len(core.incidents),
+            "reboots": lambda: core.reboots,
+        }
+        return float(values[name]()) if name in values else None
+
+    def counts(self) -> dict[str, int]:
+        """Counts over the run after the warm-up."""
+        alarms = [alarm for alarm in self.core.alarms if alarm.at_us > self.scenario.warm_up_us]
+        incidents = [each for each in self.core.incidents if each.opened_us > self.scenario.warm_up_us]
+        codes = self.wiring.log.counts
+        counters = self.wiring.counters(self.now_us)
+        return {
+            "pages": sum(alarm.severity == "page" for alarm in alarms),
+            "tickets": sum(alarm.severity == "ticket" for alarm in alarms),
+            "alarms": len(alarms),
+            "incidents": len(incidents),
+            "reboots": self.core.reboots,
+            "refused": self.refused_in_run,
+            "bricked": 0,
+            "attempts": sum(codes.get(code, 0) for code in (Code.ADMITTED, Code.REFUSED, Code.UNANSWERED)),
+            "admitted": codes.get(Code.ADMITTED, 0),
+            "ghosts": counters.ghosts,
+            "events": self.wiring.log.rows_hashed,
+        }
+
+    def ledger(self) -> Ledger:
+        """Where every reading is now."""
+        core = self.core
+        lost = Counter(self.wiring.lost())
+        lost[LossCause.DEAD_LETTER] += sum(core.dead_letters.values())
+        return self.wiring.ledger(
+            delivered=core.accepted, repeated=core.repeated, lost={str(cause): n for cause, n in lost.items() if n}
+        )
+
+    def _objective(self, written: Any) -> Objective:
+        mask = None if written.of is None else self.selector.mask(written.of)
+        return Objective(
+            name=written.name,
+            sli=written.sli,
+            at_least=written.at_least,
+            at_most=written.at_most,
+            mask=mask,
+            within_us=written.within_us,
+            percentile=written.percentile,
+        )
+
+    def _make_judge(self) -> Judge:
+        watched = []
+        for written in self.scenario.expectations:
+            mask = None if written.target is None else self.selector.mask(written.target)
+            evaluator = None if written.expression is None else Evaluator(written.expression)
+            watched.append(Watched(written, mask, evaluator))
+        for step in self.scenario.steps:
+            if step.expect is not None:
+                watched.append(Watched(_expected_at(step), None, Evaluator(step.expect)))
+        spoken_of = {each.name for each in self.scenario.expectations if each.form == "objective"}
+        implied = [each.name for each in self.scenario.objectives if each.name not in spoken_of]
+        return Judge(watched, self.steps, self.scenario.warm_up_us, implied)
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+
+    def _tell(self, at_us: int, kind: str, name: str, text: str, severity: str = "") -> None:
+        row = EventRow(at_s=at_us / SECOND_US, kind=kind, name=name, text=text, severity=severity)
+        for sink in self.sinks:
+            sink.event(row)
+
+    def _tell_alarm(self, alarm: Alarm) -> None:
+        since = [step for step in self.steps.runs if step.started_us is not None and step.started_us <= alarm.at_us]
+        newest = max((step.started_us or 0 for step in since if step.action == "fault"), default=None)
+        after = "" if newest is None else f"{(alarm.at_us - newest) / SECOND_US:g} s after the fault"
+        text = "  ".join(filter(None, (alarm.group, after)))
+        self._tell(alarm.at_us, "alarm", alarm.name, text, alarm.severity)
+
+    def _tell_incident(self, incident: Incident) -> None:
+        self._tell(incident.opened_us, "incident", f"INC-{incident.number}", incident.title, incident.severity)
+
+
+def _expected_at(step: Step) -> Expectation:
+    """`expect` on a step: its expression, judged at the step's instant."""
+    assert step.expect is not None
+    return Expectation(
+        form="at",
+        text=f"at {step.name} that {step.expect.text}",
+        line=step.line,
+        at=Instant(step.name, "start", 0, step.name),
+        expression=step.expect,
+    )

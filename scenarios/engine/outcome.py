@@ -1,0 +1,172 @@
+"""From an engine that has ended to the document that `run --json` prints."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from twinstorm.detectors.scoring import attribute
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.judge import Facts
+from twinstorm.scenarios.engine.timeline import StepRun
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.result import (
+    AlarmResult,
+    FaultResult,
+    IncidentResult,
+    LedgerResult,
+    ObjectiveResult,
+    RunResult,
+)
+from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED, overall
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, TruthLabel
+
+LONGEST_AFTERMATH_US = 30 * MINUTE_US
+SETTLE_US = 60 * SECOND_US
+
+
+def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> RunResult:
+    """Judge a run that has ended."""
+    scenario = engine.scenario
+    objectives = objective_results(engine)
+    ledger = engine.ledger()
+    expectations = engine.judge.results(
+        Facts(
+            end_us=engine.now_us,
+            warm_up_us=scenario.warm_up_us,
+            alarms=engine.core.alarms,
+            ledger=ledger,
+            counts=engine.counts(),
+            objectives={each.name: each for each in objectives},
+            recoveries=engine.recoveries,
+        )
+    )
+    faults = [_fault(engine, step) for step in engine.steps.runs if step.action == "fault"]
+    notes = list(engine.wiring.notes())
+    if ledger.difference:
+        notes.append(f"the ledger does not close by {ledger.difference:+,} readings: this is a bug, please report it")
+    digest = engine.wiring.log.digest()
+    return RunResult(
+        scenario=scenario.name,
+        seed=engine.seed,
+        version=version("twinstorm"),
+        clock=engine.wiring.clock,
+        speed=speed,
+        ended=engine.ended,
+        verdict=overall(
+            (each.verdict for each in expectations), bit=all(fault.bit for fault in faults if not fault.injected)
+        ),
+        digest=digest if engine.wiring.clock == "virtual" else f"live:{digest}",
+        devices=len(engine.registry),
+        simulated_s=engine.now_us / SECOND_US,
+        wall_s=round(wall_s, 3),
+        ledger=LedgerResult(
+            produced=ledger.produced,
+            delivered=ledger.delivered,
+            buffered=ledger.buffered,
+            in_flight=ledger.in_flight,
+            lost=dict(ledger.lost),
+            repeated=ledger.repeated,
+        ),
+        objectives=objectives,
+        expectations=expectations,
+        faults=faults,
+        alarms=_alarms(engine),
+        incidents=[
+            IncidentResult(
+                number=incident.number,
+                title=incident.title,
+                opened_s=incident.opened_us / SECOND_US,
+                resolved_s=None if incident.resolved_us is None else incident.resolved_us / SECOND_US,
+                severity=str(incident.severity),
+                alarms=list(incident.alarms),
+            )
+            for incident in engine.core.incidents
+        ],
+        counts=engine.counts(),
+        report=None,
+        repeat=repeat,
+        notes=notes,
+    )
+
+
+def objective_results(engine: Engine) -> list[ObjectiveResult]:
+    """Every objective over the run after its warm-up."""
+    results = []
+    for written in engine.scenario.objectives:
+        found = engine.core.objective(written.name)
+        verdict = {"held": HELD, "missed": MISSED}.get(found.verdict, INCONCLUSIVE)
+        share = found.unit == "%"
+        bound = written.at_least if written.at_least is not None else written.at_most
+        assert bound is not None
+        shown = f"{bound * 100:g} %" if share else f"{bound:g} {found.unit}".strip()
+        results.append(
+            ObjectiveResult(
+                name=written.name,
+                sli=written.sli,
+                wanted=f"{'at least' if written.at_least is not None else 'at most'} {shown}",
+                value=found.value,
+                unit=found.unit,
+                verdict=verdict,
+                missed_from_s=None if found.first_broken_us is None else found.first_broken_us / SECOND_US,
+                missed_to_s=None if found.last_broken_us is None else found.last_broken_us / SECOND_US,
+                budget_left=found.budget_left,
+            )
+        )
+    return results
+
+
+def _fault(engine: Engine, step: StepRun) -> FaultResult:
+    evidence = {}
+    if step.order is not None:
+        evidence = dict(engine.wiring.evidence(catalogue()[step.value], step.order).counts)
+    recovery = engine.recoveries.get(step.name)
+    back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
+    return FaultResult(
+        name=step.name,
+        fault=step.value,
+        target=step.target,
+        from_s=step.start_instant_us() / SECOND_US,
+        to_s=None if (end_us := step.end_instant_us()) is None else end_us / SECOND_US,
+        devices=len(step.device) if catalogue()[step.value].needs_target else len(engine.registry),
+        evidence=evidence,
+        bit=any(evidence.values()),
+        injected=step.injected,
+        recovered_s=None if back_us is None or step.ended_us is None else (back_us - step.ended_us) / SECOND_US,
+    )
+
+
+def labels(engine: Engine) -> list[TruthLabel]:
+    """The truth about every fault that started, for scoring."""
+    return [_label(engine, step) for step in engine.steps.runs if step.order is not None]
+
+
+def _label(engine: Engine, step: StepRun) -> TruthLabel:
+    assert step.order is not None
+    to_us = engine.now_us if step.ended_us is None else step.ended_us
+    recovery = engine.recoveries.get(step.name)
+    back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
+    latest_us = to_us + LONGEST_AFTERMATH_US
+    aftermath_us = latest_us if back_us is None else min(back_us + SETTLE_US, latest_us)
+    return TruthLabel(step.name, step.value, step.device, step.order.from_us, to_us, aftermath_us)
+
+
+def _alarms(engine: Engine) -> list[AlarmResult]:
+    truth = labels(engine)
+    results = []
+    for alarm in engine.core.alarms:
+        label = attribute(alarm, truth)
+        results.append(
+            AlarmResult(
+                name=alarm.name,
+                at_s=alarm.at_us / SECOND_US,
+                severity=str(alarm.severity),
+                group=alarm.group,
+                cause=alarm.cause,
+                fault=None if label is None else label.step,
+                delay_s=None if label is None else (alarm.at_us - label.from_us) / SECOND_US,
+                incident=alarm.incident,
+            )
+        )
+    return results
+
+

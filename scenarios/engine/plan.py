@@ -1,0 +1,102 @@
+"""From a scenario to what twin and broker take: fleet plan, broker settings, calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from twinstorm.broker.modelled import BrokerSettings
+from twinstorm.broker.models import MODELS
+from twinstorm.scenarios.engine.errors import Unavailable
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.language.placement import place
+from twinstorm.twin.fleet import FleetPlan, SegmentPlan
+from twinstorm.twin.reconnect import ReconnectPolicy
+
+DEFAULT_START = "2030-01-07T00:00:00Z"
+"""A Monday that nobody mistakes for today."""
+
+DEFAULT_MESSAGE_QUEUE = 100_000
+
+
+def fleet_plan(scenario: Scenario) -> FleetPlan:
+    """The fleet that a scenario asks for."""
+    fleet = scenario.fleet
+    return FleetPlan(
+        sites=tuple((site.name, site.region) for site in fleet.sites),
+        segments=tuple(
+            SegmentPlan(
+                name=segment.name,
+                kind=segment.kind,
+                devices=place(segment.devices, fleet.sites),
+                every_us=segment.every_us,
+                link=segment.link,
+                keep_alive_us=segment.keep_alive_us,
+                boot_us=(segment.boot_us.low, segment.boot_us.high),
+                reconnect=ReconnectPolicy(
+                    backoff=segment.reconnect.backoff,
+                    jitter=segment.reconnect.jitter,
+                    base_us=segment.reconnect.base_us,
+                    cap_us=segment.reconnect.cap_us,
+                    timeout_us=segment.reconnect.timeout_us,
+                ),
+                buffer_readings=segment.buffer.readings,
+                evict_oldest=segment.buffer.evict == "oldest",
+                qos=segment.qos,
+                firmware=segment.firmware,
+            )
+            for segment in fleet.segments
+        ),
+    )
+
+
+def broker_settings(scenario: Scenario) -> BrokerSettings:
+    """The modelled broker: the model's constants, overridden by the scenario's lines."""
+    broker, devices = scenario.broker, scenario.fleet.devices
+    model = MODELS[broker.model]
+    rate = broker.connect_rate
+    return BrokerSettings(
+        model=model.name,
+        handshake_ns=model.handshake_ns,
+        backlog=model.backlog if broker.backlog is None else broker.backlog,
+        connect_rate=None if rate is None else rate.for_fleet(devices).limit_denominator(1_000),
+        connect_burst=1 if broker.connect_burst is None else max(broker.connect_burst.for_fleet(devices), 1),
+        connect_queue=0 if broker.connect_queue is None else broker.connect_queue.for_fleet(devices),
+        message_rate=None if broker.message_rate is None else broker.message_rate.for_fleet(devices),
+        message_queue=DEFAULT_MESSAGE_QUEUE if broker.message_queue is None else broker.message_queue,
+    )
+
+
+def start_of(scenario: Scenario) -> datetime:
+    """Calendar origin of a virtual run."""
+    return datetime.fromisoformat(scenario.start or DEFAULT_START).astimezone(UTC)
+
+
+def calendar_us(start: datetime) -> int:
+    """Microseconds since midnight."""
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((start - midnight).total_seconds() * 1_000_000)
+
+
+def refuse_what_cannot_fit(needed_bytes: int, what: str, hint: str) -> None:
+    """Say so before memory runs out.
+
+    Raises:
+        Unavailable: if the machine has less memory than that.
+    """
+    available = available_memory_bytes()
+    if available is not None and needed_bytes > available:
+        raise Unavailable(
+            f"memory for {what}", f"{needed_bytes / 2**30:.1f} GiB needed, {available / 2**30:.1f} GiB free", hint
+        )
+
+
+def available_memory_bytes() -> int | None:
+    """Free memory of this machine; None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - not a file of ours
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        return None
+    return None

@@ -1,0 +1,171 @@
+"""A run as the command line, the pytest plugin and CI start it: in this process, without a socket."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.errors import BadRequest
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.plan import (
+    broker_settings,
+    calendar_us,
+    fleet_plan,
+    refuse_what_cannot_fit,
+    start_of,
+)
+from twinstorm.scenarios.engine.wiring import ModelledWiring
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.result import EventRow, RunResult, Sink
+from twinstorm.twin.flow import SECOND_US
+
+BYTES_PER_DEVICE = 600
+"""Fleet, core and machines of one device, buffers apart; measured by `twinstorm bench world`."""
+
+_CHUNK_US = 10 * SECOND_US
+_PROGRESS_S = 0.2
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run a scenario, beside what it says itself.
+
+    Attributes:
+        speed: simulated seconds per wall second; 0: as fast as it can (live: 1).
+        max_wall_s: stop when this much wall time has gone.
+        hold_open: live: let other clients in and keep the broker up until interrupted.
+        yes: broker_url may name another machine.
+        repeat: the command line that repeats the run; made up from seed and scenario if empty.
+    """
+
+    seed: int = 1
+    until_us: int | None = None
+    max_wall_s: float | None = None
+    live: bool = False
+    speed: float = 0.0
+    broker_url: str | None = None
+    hold_open: bool = False
+    yes: bool = False
+    fail_fast: bool = False
+    repeat: str = ""
+
+
+def build(scenario: Scenario, options: RunOptions) -> Engine:
+    """World, broker, core and timeline of a virtual run, ready to play.
+
+    Raises:
+        Unavailable: if this machine has not enough memory.
+    """
+    plan = fleet_plan(scenario)
+    widest = 8
+    buffered = sum(sum(part.devices) * part.buffer_readings for part in plan.segments) * widest * 2
+    refuse_what_cannot_fit(
+        plan.devices * BYTES_PER_DEVICE + buffered,
+        f"{plan.devices:,} devices with their buffers",
+        "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
+    )
+    wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, calendar_us(start_of(scenario)))
+    return Engine(scenario, options.seed, wiring, options.until_us)
+
+
+class Run:
+    """One headless run.
+
+    Args:
+        sinks: get every event and pane; closed with the result.
+    """
+
+    def __init__(self, scenario: Scenario, options: RunOptions, sinks: Sequence[Sink] = ()) -> None:
+        if options.broker_url and not options.live:
+            raise BadRequest("--broker needs --live: a virtual run has no socket")
+        if options.hold_open and not options.live:
+            raise BadRequest("--hold-open needs --live: a virtual run has no socket")
+        self.scenario, self.options, self.sinks = scenario, options, tuple(sinks)
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """End faults and finish at the next pause; safe from a signal handler or another thread."""
+        self._interrupted.set()
+
+    def execute(self, progress: Callable[[int], None] | None = None) -> RunResult:
+        """Play to the end and judge; blocks.
+
+        Args:
+            progress: called with the simulated instant a few times a second.
+
+        Raises:
+            Unavailable: port, disk, broker or memory is not there.
+        """
+        result = None
+        try:
+            result = self._play(progress)
+        finally:
+            for sink in self.sinks:
+                sink.close(result)
+        return result
+
+    def _play(self, progress: Callable[[int], None] | None) -> RunResult:
+        if self.options.live:
+            from twinstorm.scenarios.engine.live import play_live
+
+            return play_live(self.scenario, self.options, self.sinks, self._interrupted, progress, self.repeat)
+        started = time.perf_counter()
+        engine = build(self.scenario, self.options)
+        engine.sinks = self.sinks
+        begin(engine)
+        pace = Pace(self.options.speed, started)
+        told = started
+        while not engine.ended:
+            engine.advance(min(pace.chunk_end_us(engine.now_us, _CHUNK_US), engine.end_us))
+            now = time.perf_counter()
+            if progress is not None and now - told >= _PROGRESS_S:
+                told = now
+                progress(engine.now_us)
+            if self._interrupted.is_set():
+                engine.finish("interrupted")
+            elif self.options.max_wall_s is not None and now - started > self.options.max_wall_s:
+                engine.finish("stopped")
+            elif not engine.ended:
+                pace.wait(engine.now_us, self._interrupted)
+        result = result_of(
+            engine, speed=self.options.speed, wall_s=time.perf_counter() - started, repeat=self.repeat
+        )
+        engine.wiring.close()
+        return result
+
+    @property
+    def repeat(self) -> str:
+        """The command that repeats this run."""
+        if self.options.repeat:
+            return self.options.repeat
+        name = self.scenario.path.removeprefix("library:")
+        return f"twinstorm run {shlex.quote(name)} --seed {self.options.seed}"
+
+
+def begin(engine: Engine) -> None:
+    """Tell the sinks what begins."""
+    scenario = engine.scenario
+    text = f"{len(engine.registry):,} devices  {scenario.duration_us / 60 / SECOND_US:g} min simulated"
+    for sink in engine.sinks:
+        sink.event(EventRow(at_s=0.0, kind="begin", name=scenario.name, text=text))
+
+
+class Pace:
+    """Holds a virtual run back to a speed; 0 lets it run."""
+
+    def __init__(self, speed: float, started: float) -> None:
+        self._speed, self._started = speed, started
+
+    def chunk_end_us(self, now_us: int, chunk_us: int) -> int:
+        """Play this far before looking up; a tenth of a wall second when held back."""
+        return now_us + (chunk_us if not self._speed else max(int(self._speed * 100_000), 1))
+
+    def wait(self, now_us: int, interrupted: threading.Event) -> None:
+        if self._speed:
+            ahead_s = now_us / SECOND_US / self._speed - (time.perf_counter() - self._started)
+            if ahead_s > 0:
+                interrupted.wait(ahead_s)

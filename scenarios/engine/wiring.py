@@ -1,0 +1,114 @@
+"""What lies between engine and devices: the world and the two ends of the wire, modelled here, live in `live`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
+from twinstorm.scenarios.faults.base import Fault
+from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.fleet import FleetPlan
+from twinstorm.twin.flow import BrokerCounters, CloudOutcome, Device, Evidence, FaultOrder, Ledger, Registry
+from twinstorm.twin.stories import Story
+from twinstorm.twin.world import World
+
+
+class Wiring(Protocol):
+    """The engine's view of world and wire; nothing in it is truth that the core could read."""
+
+    registry: Registry
+    device_keys: NDArray[np.uint64]
+    log: EventLog
+    clock: str
+
+    @property
+    def stories(self) -> list[Story]: ...
+    @property
+    def acts(self) -> dict[str, Callable[[Any, int], None]]: ...
+    def advance_to(self, at_us: int) -> None: ...
+    def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
+    def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
+    def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
+    def collect(self, now_us: int) -> CloudOutcome: ...
+    def counters(self, now_us: int) -> BrokerCounters: ...
+    def buffered(self) -> int: ...
+    def lost(self) -> Mapping[str, int]: ...
+    def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger: ...
+    def notes(self) -> list[str]: ...
+    def close(self) -> None: ...
+
+
+class ModelledWiring:
+    """World and modelled broker in one process, in virtual time."""
+
+    clock = "virtual"
+
+    def __init__(
+        self, plan: FleetPlan, settings: BrokerSettings, seed: int, calendar_us: int = 0, block_devices: int = 16_384
+    ) -> None:
+        self.log = EventLog()
+        self.broker = ModelledBroker(settings)
+        self.world = World(plan, seed, self.broker, self.log, calendar_us, block_devices)
+        self.broker.watcher = self.world
+        self.registry = self.world.fleet.registry(self.world.channels)
+        self.device_keys = self.world.fleet.key
+
+    @property
+    def stories(self) -> list[Story]:
+        return self.world.stories
+
+    @property
+    def acts(self) -> dict[str, Callable[[Any, int], None]]:
+        return self.world.acts
+
+    def advance_to(self, at_us: int) -> None:
+        self.world.advance_to(at_us)
+
+    def _on(self, fault: type[Fault]) -> Any:
+        return self.world if fault.acts_on == "world" else self.broker
+
+    def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        fault.start(self._on(fault), order, device, at_us)
+
+    def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        fault.end(self._on(fault), order, device, at_us)
+
+    def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
+        return fault.evidence(self._on(fault), order)
+
+    def collect(self, now_us: int) -> CloudOutcome:
+        return self.broker.collect(now_us)
+
+    def counters(self, now_us: int) -> BrokerCounters:
+        return self.broker.counters(now_us)
+
+    def buffered(self) -> int:
+        return self.world.buffers.held
+
+    def lost(self) -> Mapping[str, int]:
+        lost = Counter(self.world.lost)
+        lost.update(self.broker.lost)
+        lost["evicted"] += self.world.buffers.evicted
+        return lost
+
+    def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
+        return Ledger(
+            produced=self.world.produced,
+            delivered=delivered,
+            buffered=self.buffered(),
+            in_flight=self.broker.in_flight,
+            lost=lost,
+            repeated=repeated,
+        )
+
+    def notes(self) -> list[str]:
+        settings = self.broker.settings
+        return [f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, backlog {settings.backlog:,}"]
+
+    def close(self) -> None:
+        self.broker.close()

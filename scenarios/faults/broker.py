@@ -1,0 +1,42 @@
+"""Faults of the broker itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from twinstorm.scenarios.faults.base import Setting
+
+if TYPE_CHECKING:
+    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder
+
+
+class BrokerOutage:
+    """The broker is gone for a while and comes back without state."""
+
+    name: ClassVar[str] = "broker-outage"
+    summary: ClassVar[str] = "the broker dies and comes back empty"
+    effect: ClassVar[str] = (
+        "Every session ends and what the broker had queued is lost. With connections: reset, clients notice at once "
+        "and new connects are refused; with silent, the host is gone too: clients notice by keep-alive and connects "
+        "stay unanswered. When the broker is back it knows nobody, and the whole fleet asks for sessions. Evidence: "
+        "sessions ended."
+    )
+    acts_on: ClassVar[Literal["world", "broker"]] = "broker"
+    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
+    needs_target: ClassVar[bool] = False
+    survivable: ClassVar[bool] = True
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("connections", "word", "reset", "how clients find out", ("reset", "silent")),
+    )
+
+    @staticmethod
+    def start(on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG004
+        on.bit(order.step, "sessions_ended", on.stop(at_us, silent=order.settings["connections"] == "silent"))
+
+    @staticmethod
+    def end(on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG004
+        on.start(at_us)
+
+    @staticmethod
+    def evidence(on: Broker, order: FaultOrder) -> Evidence:
+        return on.evidence_of(order.step)

@@ -1,0 +1,210 @@
+"""A scenario after reading: what the engine runs. Plain frozen data; imports neither numpy nor simpy.
+
+Durations and instants are integer microseconds. Every number here has been checked; nothing here is text that still
+needs reading, except for expressions and selectors, which are parsed trees with their source beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from twinstorm.scenarios.language.expressions import Expression
+from twinstorm.scenarios.language.selectors import Selector
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Events per second, or a share of the fleet's devices per second."""
+
+    per_s: Fraction
+    of_fleet: bool
+
+    def for_fleet(self, devices: int) -> Fraction:
+        """Events per second for a fleet of this size; a share never falls below one device."""
+        return max(self.per_s * devices, Fraction(1)) if self.of_fleet else self.per_s
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of devices or connections, or a share of the fleet's devices."""
+
+    value: Fraction
+    of_fleet: bool
+
+    def for_fleet(self, devices: int) -> int:
+        return max(round(self.value * devices), 1) if self.of_fleet else int(self.value)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Both ends inclusive; a single value is a range of width 0. Microseconds where it is a duration."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    backoff: str = "exponential"  # none, fixed, exponential
+    base_us: int = 1_000_000
+    cap_us: int = 120_000_000
+    jitter: str = "full"  # none, equal, full, decorrelated
+    timeout_us: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class Buffer:
+    readings: int = 60
+    evict: str = "oldest"  # oldest, newest
+
+
+@dataclass(frozen=True)
+class Site:
+    name: str
+    region: str
+    share: Fraction
+    """Of each segment's devices; the shares of all sites add up to 1."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the fleet with one kind of machine; the fleet's defaults are already filled in."""
+
+    name: str
+    kind: str
+    devices: int
+    every_us: int
+    link: str
+    keep_alive_us: int
+    boot_us: Range
+    reconnect: Reconnect
+    buffer: Buffer
+    qos: int
+    firmware: str
+
+
+@dataclass(frozen=True)
+class Fleet:
+    devices: int
+    sites: tuple[Site, ...]
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Broker:
+    """None: the constant of the model (`twinstorm.broker.models`)."""
+
+    model: str = "amqtt"  # amqtt, mosquitto, ideal
+    connect_rate: Rate | None = None
+    connect_burst: Count | None = None
+    connect_queue: Count | None = None
+    backlog: int | None = None
+    message_rate: Rate | None = None
+    message_queue: int | None = None
+
+
+@dataclass(frozen=True)
+class Objective:
+    name: str
+    sli: str
+    at_least: float | None
+    at_most: float | None
+    """In the SLI's own unit: a share as 0..1, seconds, a rate per hour. Exactly one of the two is set."""
+    of: Selector | None
+    within_us: int | None
+    percentile: float | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Instant:
+    """`offset_us` from the start of the run, or from the start or end of a step. Resolved by the engine: a step that
+    has not ended when asked for yields no instant."""
+
+    step: str | None
+    edge: str  # start, end; of the run if step is None
+    offset_us: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    """As written, or ``step-1`` and so on."""
+    at: Instant | None
+    after: Instant | None
+    """Exactly one of the two."""
+    action: str  # fault, end, mark, expect
+    value: str
+    """The fault's name, the step to end, or the text of the mark."""
+    target: Selector | None
+    lasts_us: int | None
+    ramp_us: int
+    settings: Mapping[str, Any]
+    """`with`, checked and typed by the fault."""
+    expect: Expression | None
+    line: int
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One line of `expect`. `form` is its first key; only the fields of that form are set."""
+
+    form: str  # alarm, no_alarm, recovered, objective, always, never, eventually, at, count, ledger
+    text: str
+    """As people write it on one line, for verdicts and reports."""
+    line: int
+    name: str = ""
+    """Alarm, objective, count or ledger name."""
+    verdict: str = ""
+    severity: str = ""
+    share: float | None = None
+    of: str = ""
+    """Step name with `recovered`."""
+    after: Instant | None = None
+    within_us: int | None = None
+    since: Instant | None = None
+    """`from`"""
+    to: Instant | None = None
+    at: Instant | None = None
+    target: Selector | None = None
+    expression: Expression | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    bound_is_share: bool = False
+    """With `ledger`: the bound is a share of produced (0..1), else a count."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    when: Expression
+    hold_us: int
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    story: str
+    title: str
+    tags: tuple[str, ...]
+    look_for: tuple[str, ...]
+    duration_us: int
+    warm_up_us: int
+    start: str | None
+    """RFC 3339, or None for 2030-01-07T00:00:00Z (virtual) or now (live)."""
+    tick_us: int
+    fleet: Fleet
+    broker: Broker
+    detectors: Mapping[str, Mapping[str, Any]] | None
+    """None: the default set."""
+    objectives: tuple[Objective, ...]
+    steps: tuple[Step, ...]
+    expectations: tuple[Expectation, ...]
+    stop_when: Stop | None
+    path: str
+    """Where it was read; as the user typed it, or ``library:NAME``."""
+    resolved: str
+    """The scenario as YAML text after `--set` and `--devices`: what the record keeps and `run` repeats."""

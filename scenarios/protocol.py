@@ -1,0 +1,335 @@
+"""What a front end and the engine say to each other: commands in, frames out. msgspec Structs, length-prefixed
+MessagePack on a socket (`scenarios.engine.server`), or plain objects in one process.
+
+The newest frame replaces an unread one; the screen never slows the simulation. A frame shows what the core *observed*;
+the truth (which fault did what) is in `Frame.faults` alone, for facilitators.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+PROTOCOL = 1
+"""Grows with every change that an older peer would misread; `Hello` carries it."""
+
+STATES = ("online", "degraded", "reconnecting", "updating", "offline", "failed", "unknown")
+"""Names of the codes in `MapGroup.cells` and the keys of `Frame.states`, in the order of `twin.flow.Observed`."""
+
+
+class _Message(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    pass
+
+
+# --- commands: front end to engine ----------------------------------------------------------------------------------
+
+
+class Pause(_Message):
+    """Stop simulated time: devices, broker and schedule together."""
+
+
+class Resume(_Message):
+    pass
+
+
+class SetSpeed(_Message):
+    """Simulated seconds per wall second; 0: as fast as it can."""
+
+    speed: float
+
+
+class Step(_Message):
+    """While paused: go on by this much simulated time, then pause again."""
+
+    us: int
+
+
+class Inject(_Message):
+    """Start a fault now. `dry` only answers with the reach (`Answered`), for the question."""
+
+    fault: str
+    target: str
+    lasts_us: int | None = None
+    settings: dict[str, str] = {}
+    dry: bool = False
+
+
+class EndFault(_Message):
+    """End the fault of this step, or, with an empty name, the newest injected one."""
+
+    step: str = ""
+
+
+class AbortAll(_Message):
+    """End every fault, cancel those to come, refuse new ones until `Rearm`; the simulation goes on."""
+
+    reason: str = ""
+
+
+class Rearm(_Message):
+    pass
+
+
+class AddNote(_Message):
+    text: str
+    at_us: int | None = None
+    """Simulated instant the note speaks of: when its line was opened, not when it was sent; None: now."""
+
+
+class AskDevice(_Message):
+    """Send `DevicePage` with every frame from now on; an empty name ends it."""
+
+    name: str
+
+
+class AskCell(_Message):
+    """Answer once with `DeviceList`: the devices behind one map cell, or (cell < 0) of a whole group."""
+
+    group: str
+    cell: int = -1
+    filter: str = ""
+
+
+class SetFilter(_Message):
+    """Show only devices that a selector names; empty: all."""
+
+    selector: str = ""
+
+
+class SetCells(_Message):
+    """How many map cells the screen has room for; the engine picks 1, 2, 5, 10, ... devices a cell."""
+
+    cells: int
+
+
+class Quit(_Message):
+    """End the run: faults end, the report is written, the engine leaves."""
+
+
+Command = (
+    Pause | Resume | SetSpeed | Step | Inject | EndFault | AbortAll | Rearm | AddNote | AskDevice | AskCell | SetFilter
+    | SetCells | Quit
+)
+
+
+# --- frames: engine to front end ------------------------------------------------------------------------------------
+
+
+class FaultSetting(_Message):
+    """One setting of a fault for the injection form."""
+
+    name: str
+    summary: str
+    default: str
+    choices: list[str] = []
+
+
+class FaultInfo(_Message):
+    """A fault that may be injected, for the list and the form."""
+
+    name: str
+    summary: str
+    effect: str
+    needs_target: bool
+    survivable: bool = True
+    """False: devices do not come back by themselves, so the question asks for their number."""
+    settings: list[FaultSetting] = []
+
+
+class Hello(_Message):
+    """First message of the engine."""
+
+    protocol: int
+    version: str
+    scenario: str
+    title: str
+    story: str
+    seed: int
+    clock: str
+    """``virtual`` or ``live``."""
+    devices: int
+    duration_us: int
+    warm_up_us: int
+    run_folder: str
+    repeat: str
+    """The command that repeats this run."""
+    faults: list[FaultInfo]
+    sites: list[str]
+
+
+class Loading(_Message):
+    """Before the first frame: what is being built and how far (0..1)."""
+
+    what: str
+    share: float
+
+
+class MapGroup(_Message):
+    """One site: cells in device order, one code (index into `STATES`) a cell, the worst state that 5 % of the cell's
+    devices hold; a single failed device always shows."""
+
+    region: str
+    site: str
+    devices: int
+    per_cell: int
+    cells: bytes
+    counts: list[int]
+    """Devices in each of `STATES`."""
+
+
+class ObjectiveRow(_Message):
+    name: str
+    sli: str
+    value: float | None
+    """Last 10 s; None without data. Unit in `unit`."""
+    so_far: float | None
+    """Over the run after warm-up: what is judged."""
+    wanted: str
+    unit: str
+    verdict: str
+    """``held``, ``at risk``, ``missed``, ``warming up`` or ``no data``."""
+    budget_left: float | None
+    """Share of the error budget of the whole run that is left; negative when missed for good."""
+    burn: float | None
+    """Error budget burn rate over the last minute."""
+
+
+class IncidentRow(_Message):
+    number: int
+    title: str
+    severity: str
+    group: str
+    opened_us: int
+    state: str
+    alarms: list[str]
+
+
+class ActiveFault(_Message):
+    step: str
+    fault: str
+    target: str
+    devices: int
+    from_us: int
+    to_us: int | None
+    injected: bool
+
+
+class Mark(_Message):
+    """Something on the timeline. `kind`: step, fault, alarm, incident, note, mark, abort; `at_us` in the future for steps."""
+
+    at_us: int
+    kind: str
+    text: str
+
+
+class BrokerRow(_Message):
+    up: bool
+    sessions: int
+    connecting: int
+    queue: int
+    attempts_per_s: float
+    admitted_per_s: float
+    refused_per_s: float
+    messages_in_per_s: float
+    messages_out_per_s: float
+    dropped: int
+
+
+class LedgerRow(_Message):
+    produced: int
+    delivered: int
+    buffered: int
+    in_flight: int
+    lost: dict[str, int]
+    repeated: int
+
+
+class DevicePage(_Message):
+    """Everything the core knows of one device, and its last readings."""
+
+    name: str
+    kind: str
+    segment: str
+    site: str
+    region: str
+    link: str
+    firmware: str
+    origin: str
+    state: str
+    since_us: int
+    boot: int
+    last_seq: int
+    last_arrival_us: int
+    session: bool
+    connects: int
+    channels: list[str]
+    units: list[str]
+    history: list[list[float | None]]
+    """Per channel up to 120 newest values, oldest first."""
+    history_us: list[int]
+    faults: list[str]
+
+
+class DeviceRow(_Message):
+    name: str
+    kind: str
+    state: str
+    last_arrival_us: int
+    boot: int
+
+
+class Frame(_Message):
+    """The observed fleet at one simulated instant."""
+
+    at_us: int
+    state: str
+    """``running``, ``paused``, ``ended``."""
+    speed: float
+    """Asked; 0: max."""
+    holding: float
+    """Really reached, simulated seconds per wall second."""
+    states: dict[str, int]
+    groups: list[MapGroup]
+    objectives: list[ObjectiveRow]
+    incidents: list[IncidentRow]
+    faults: list[ActiveFault]
+    marks: list[Mark]
+    next_mark: Mark | None
+    broker: BrokerRow
+    ledger: LedgerRow
+    connects_per_s: list[float]
+    """Attempts in each of the last 120 s, oldest first."""
+    armed: bool
+    """False after an abort until `Rearm`."""
+    lag_s: float = 0.0
+    filter: str = ""
+    matching: int = -1
+    """Devices that the filter names; -1 without a filter."""
+    device: DevicePage | None = None
+
+
+class DeviceList(_Message):
+    group: str
+    cell: int
+    rows: list[DeviceRow]
+    total: int
+
+
+class Answered(_Message):
+    """Answer to a command that can be refused. `reach` is the number of devices an `Inject` would hit."""
+
+    ok: bool
+    text: str
+    reach: int = 0
+
+
+class Ended(_Message):
+    """Last message. The verdict in words as the command line prints it."""
+
+    ended: str
+    verdict: str
+    exit_code: int
+    report: str
+    text: str
+
+
+Event = Hello | Loading | Frame | DeviceList | Answered | Ended

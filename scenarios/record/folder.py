@@ -1,0 +1,120 @@
+"""The folder of a run: `runs/<scenario>-<seed>`, then `-2`, `-3`. Made once, never overwritten.
+
+`run.json` says what runs there and whether it still does. It is replaced as a whole (a temporary file, then a rename),
+so that a reader never sees half of it.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from twinstorm.scenarios.engine.errors import Unavailable
+
+RECORD = 1
+"""Version of the record's layout; grows with every change that an older reader would misread."""
+
+RUN_FILE = "run.json"
+DATABASE = "run.db"
+SCENARIO = "scenario.storm.yaml"
+TRACE = "trace.txt"
+
+
+class RunFile(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`: all that is known of a run before it has ended.
+
+    Attributes:
+        state: running, finished, or interrupted (by a person, a bug or a kill).
+        pid, host, born: the process that writes the record; `born` tells it from a later process with the same number.
+        protocol: number of `scenarios.protocol`, for `attach`.
+        started_at: wall time of the start, RFC 3339; orders runs, never an input of one.
+        stopped: why the run has no result, if it has none; empty otherwise.
+    """
+
+    record: int = RECORD
+    run: str
+    """Identity of the run in a database that several share."""
+    state: str
+    scenario: str
+    seed: int
+    version: str
+    protocol: int
+    clock: str
+    devices: int
+    duration_s: float
+    warm_up_s: float
+    pid: int
+    host: str
+    born: str
+    started_at: str
+    repeat: str
+    project: str = ""
+    labels: dict[str, str] = {}
+    stopped: str = ""
+
+
+def create_folder(root: Path, scenario: str, seed: int) -> Path:
+    """Make the first free folder of this scenario and seed. Two runs that start together get two folders.
+
+    Raises:
+        Unavailable: the folder cannot be made.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            folder = root / (f"{scenario}-{seed}" if number == 1 else f"{scenario}-{seed}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise no_room(root, error) from error
+    raise AssertionError("count() does not end")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there as a whole or not at all.
+
+    Raises:
+        Unavailable: disk full or folder not writable; nothing is left behind, an older file stays as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise no_room(path, error) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_run_file(folder: Path, run_file: RunFile) -> None:
+    """Replace `run.json`.
+
+    Raises:
+        Unavailable: see `write_whole`.
+    """
+    write_whole(folder / RUN_FILE, msgspec.json.format(msgspec.json.encode(run_file), indent=2) + b"\n")
+
+
+def read_run_file(folder: Path) -> RunFile:
+    """Read `run.json`.
+
+    Raises:
+        OSError: it is not there or not readable.
+        msgspec.MsgspecError: it is not what this version writes.
+    """
+    return msgspec.json.decode((folder / RUN_FILE).read_bytes(), type=RunFile)
+
+
+def no_room(path: Path, error: OSError) -> Unavailable:
+    """What a person can do about a file that could not be written."""
+    return Unavailable(f"cannot write {path}", error.strerror or str(error), "free some space, or choose another folder")

@@ -1,0 +1,168 @@
+"""What a run leaves behind: the one document of ``run --json``, and the rows that sinks get while it goes on.
+
+msgspec Structs: `msgspec.json.encode` writes the document, `msgspec.json.schema` publishes its schema. Times of results
+are seconds since the start of the run with six decimals (`_s`), so that people and tools read them alike.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+SCHEMA = "twinstorm/run/1"
+
+
+class LedgerResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings: produced = delivered + buffered + in_flight + sum(lost); `repeated` stands beside the equation."""
+
+    produced: int
+    delivered: int
+    buffered: int
+    in_flight: int
+    lost: dict[str, int]
+    repeated: int
+
+
+class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    sli: str
+    wanted: str
+    """E.g. ``at least 90 %``."""
+    value: float | None
+    unit: str
+    verdict: str
+    """held, missed, inconclusive."""
+    missed_from_s: float | None = None
+    """First and last second in which the objective's own bound was broken, if any."""
+    missed_to_s: float | None = None
+    budget_left: float | None = None
+
+
+class ExpectationResult(msgspec.Struct, frozen=True, kw_only=True):
+    text: str
+    line: int
+    """Line of the scenario file; 0 for one that an objective implies."""
+    wanted: str
+    value: str | None
+    """What was found, in words with its unit."""
+    at_s: float | None
+    verdict: str
+    why: str = ""
+
+
+class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    """Name of the step; `fault` is the catalogue's name."""
+    fault: str
+    target: str
+    from_s: float
+    to_s: float | None
+    devices: int
+    evidence: dict[str, int]
+    bit: bool
+    injected: bool = False
+    recovered_s: float | None = None
+    """Seconds from the fault's end until 99 % of its devices were online and stayed so for 60 s."""
+
+
+class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    at_s: float
+    severity: str
+    group: str
+    cause: str
+    fault: str | None
+    """Step whose cause interval or aftermath the alarm falls into, on its devices; None: without cause."""
+    delay_s: float | None
+    """From the start of that fault's effect on the core's evidence."""
+    incident: int
+
+
+class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):
+    number: int
+    title: str
+    opened_s: float
+    resolved_s: float | None
+    severity: str
+    alarms: list[str]
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The document of ``run --json``."""
+
+    schema: str = SCHEMA
+    scenario: str
+    seed: int
+    version: str
+    clock: str
+    """virtual, live."""
+    speed: float
+    """Asked; 0: as fast as it can."""
+    ended: str
+    """completed, stopped, aborted, interrupted."""
+    verdict: str
+    """held, missed, inconclusive."""
+    digest: str
+    """SHA-256 of the event log; a live run's starts with ``live:`` and is not comparable."""
+    devices: int
+    simulated_s: float
+    wall_s: float
+    ledger: LedgerResult
+    objectives: list[ObjectiveResult]
+    expectations: list[ExpectationResult]
+    faults: list[FaultResult]
+    alarms: list[AlarmResult]
+    incidents: list[IncidentResult]
+    counts: dict[str, int]
+    """pages, tickets, alarms, incidents, reboots, attempts, admitted, refused, ghosts."""
+    report: str | None
+    """Path of the HTML report, None without a run folder."""
+    repeat: str
+    """The command that repeats the run."""
+    notes: list[str] = []
+    """What the run assumed or could not do, one sentence each."""
+
+
+class PaneRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulated second of the whole fleet, for the record's series and the report's plots."""
+
+    at_s: int
+    """End of the second."""
+    online: int
+    """Devices with a live session as the core knows it."""
+    attempts: int
+    admitted: int
+    refused: int
+    unanswered: int
+    readings: int
+    """Accepted by ingest in this second."""
+    queue: int
+    buffered: int
+    slis: dict[str, float | None]
+    """Objective name to its value over the last 10 s."""
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``--events`` and of the printed timeline.
+
+    `kind`: begin, fault, fault-end, alarm, resolved, incident, steady, mark, note, objective, stop, end.
+    """
+
+    at_s: float
+    kind: str
+    name: str
+    text: str
+    """The rest of the line as people read it, e.g. ``site=fra-*  6,000 devices  120 s``."""
+    severity: str = ""
+
+
+class Sink(Protocol):
+    """Gets everything a run tells, in order, and must not slow it. The record and ``--events`` are the first two."""
+
+    def event(self, row: EventRow) -> None: ...
+
+    def pane(self, row: PaneRow) -> None: ...
+
+    def close(self, result: RunResult | None) -> None:
+        """The run ended; None: it was killed by a bug. Called once."""

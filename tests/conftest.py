@@ -1,0 +1,122 @@
+"""Fixtures for the whole suite: a real Mosquitto on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+READY_WITHIN_S = 10.0
+STOPS_WITHIN_S = 5.0
+PORT_TRIES = 5
+
+
+@dataclass
+class Mosquitto:
+    """A broker of another make, listening on loopback for anybody without a password.
+
+    Attributes:
+        port: TCP port, chosen by the system.
+        process: the broker; `kill()` it to see what clients make of a broker that dies.
+        log: its log lines so far, oldest first.
+    """
+
+    port: int
+    process: subprocess.Popen[str]
+    log: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://{self.host}:{self.port}"
+
+
+def find_command(name: str) -> str | None:
+    """Path of a program; Debian keeps brokers where only root's PATH looks."""
+    return shutil.which(
+        name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    )
+
+
+def require_command(name: str) -> str:
+    """Path of a program of Mosquitto's; without it the test is skipped, or fails where the build demands it."""
+    found = find_command(name)
+    if found is None:
+        missing = f"no `{name}` here (Debian: apt-get install mosquitto mosquitto-clients)"
+        if os.environ.get("TWINSTORM_REQUIRE_MOSQUITTO") == "1":
+            pytest.fail(f"{missing}, and TWINSTORM_REQUIRE_MOSQUITTO=1 makes that a failure")
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running Mosquitto 2, ended with the test. Nothing is stored, so each test meets an empty broker."""
+    broker = _start_on_a_free_port(require_command("mosquitto"), tmp_path)
+    try:
+        yield broker
+    finally:
+        _stop(broker.process)
+
+
+@pytest.fixture
+def mosquitto_sub() -> str:
+    """Path of Mosquitto's command line subscriber, as `mosquitto` skips or fails without it."""
+    return require_command("mosquitto_sub")
+
+
+def _start_on_a_free_port(command: str, folder: Path) -> Mosquitto:
+    """Mosquitto cannot listen on port 0: take a port that is free now, and another if someone was faster."""
+    log: list[str] = []
+    for _ in range(PORT_TRIES):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        settings = folder / f"mosquitto-{port}.conf"
+        settings.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type all\n"
+        )
+        process = subprocess.Popen([command, "-c", str(settings)], stderr=subprocess.PIPE, text=True)
+        broker = Mosquitto(port, process)
+        if _ready(broker):
+            return broker
+        _stop(process)
+        log = broker.log
+    pytest.fail(f"mosquitto did not start on {PORT_TRIES} ports; its last words:\n" + "\n".join(log))
+
+
+def _ready(broker: Mosquitto) -> bool:
+    """Wait until the broker says that it runs; a thread goes on reading its log, or a full pipe would stop it."""
+    heard: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert broker.process.stderr is not None
+        with broker.process.stderr as lines:
+            for line in lines:
+                broker.log.append(line.rstrip())
+                if line.rstrip().endswith(" running"):
+                    heard.put(True)
+        heard.put(False)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        return heard.get(timeout=READY_WITHIN_S)
+    except queue.Empty:
+        return False
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOPS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,200 @@
+"""Store and forward: what a device keeps while it cannot deliver, and sends oldest first when it can again.
+
+A ring a device, int16 in the sensor's own resolution. Sequence numbers and times are implied: what lies in a buffer
+was sampled without a gap, because a successful flush empties it and a power cut clears it. Memory is taken a block of
+devices at a time, when the first of them is cut off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.fleet import Fleet, SampleGroup
+from twinstorm.twin.flow import Channel, Int, Readings, Values
+
+BLOCK_DEVICES = 4_096
+
+Quantised = NDArray[np.int16]
+
+
+@dataclass
+class Buffers:
+    """Rings of one fleet; all columns have one row a device.
+
+    Attributes:
+        depth: readings held.
+        head: ring position of the oldest.
+        first_seq, first_time_us: of the oldest.
+        unacked: how many of the oldest have arrived without the device knowing it (a one-way cut); they will repeat.
+        stalled: how many of the newest were written to a dead socket at QoS 0; lost if the session is.
+    """
+
+    groups: tuple[SampleGroup, ...]
+    channels: tuple[int, ...]
+    """Channels of each group."""
+    capacity: NDArray[np.int32]
+    evict_oldest: NDArray[np.bool_]
+    every_us: Int
+    depth: NDArray[np.int32] = field(init=False)
+    head: NDArray[np.int32] = field(init=False)
+    first_seq: Int = field(init=False)
+    first_time_us: Int = field(init=False)
+    unacked: NDArray[np.int32] = field(init=False)
+    stalled: NDArray[np.int32] = field(init=False)
+    evicted: int = 0
+    _rings: dict[int, Quantised] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.capacity)
+        self.depth = np.zeros(n, np.int32)
+        self.head = np.zeros(n, np.int32)
+        self.first_seq = np.zeros(n, np.int64)
+        self.first_time_us = np.zeros(n, np.int64)
+        self.unacked = np.zeros(n, np.int32)
+        self.stalled = np.zeros(n, np.int32)
+
+    @classmethod
+    def of(cls, fleet: Fleet, channels: dict[str, tuple[Channel, ...]]) -> Buffers:
+        segments = fleet.plan.segments
+        return cls(
+            groups=fleet.groups,
+            channels=tuple(len(channels[group.kind]) for group in fleet.groups),
+            capacity=np.array([part.buffer_readings for part in segments], np.int32)[fleet.segment],
+            evict_oldest=np.array([part.evict_oldest for part in segments], np.bool_)[fleet.segment],
+            every_us=fleet.every_us,
+        )
+
+    def largest_bytes(self) -> int:
+        """Memory if every device were cut off."""
+        return sum(
+            int(self.capacity[group.first : group.last].max(initial=0)) * (group.last - group.first) * width * 2
+            for group, width in zip(self.groups, self.channels, strict=True)
+        )
+
+    @property
+    def held(self) -> int:
+        """Readings that exist nowhere else."""
+        return int(self.depth.sum()) - int(self.unacked.sum())
+
+    def keep(self, group: int, device: Int, seq: Int, at_us: int, values: Quantised, arrived: NDArray[np.bool_]) -> None:
+        """Put one reading of each device into its ring.
+
+        Args:
+            group: index of the sample group that all devices belong to.
+            device: ascending.
+            values: int16 (n, channels).
+            arrived: this reading was delivered as well, but the device will not learn it.
+        """
+        full = self.depth[device] >= self.capacity[device]
+        if full.any():
+            self._evict(device[full & self.evict_oldest[device]])
+            refused = full & ~self.evict_oldest[device]
+            refused |= self.capacity[device] == 0
+            self.evicted += int(np.count_nonzero(refused & ~arrived))
+            stay = ~refused
+            device, seq, values, arrived = device[stay], seq[stay], values[stay], arrived[stay]
+        empty = self.depth[device] == 0
+        fresh = device[empty]
+        self.first_seq[fresh] = seq[empty]
+        self.first_time_us[fresh] = at_us
+        self.head[fresh] = 0
+        position = (self.head[device] + self.depth[device]) % self.capacity[device]
+        block = device // BLOCK_DEVICES
+        for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
+            rows = slice(*np.searchsorted(block, [number, number + 1]).tolist())
+            ring = self._ring(group, number)
+            ring[device[rows] - number * BLOCK_DEVICES, position[rows]] = values[rows]
+        self.depth[device] += 1
+        self.unacked[device] += arrived
+
+    def _evict(self, device: Int) -> None:
+        device = device[self.capacity[device] > 0]
+        self.head[device] = (self.head[device] + 1) % self.capacity[device]
+        self.depth[device] -= 1
+        self.first_seq[device] += 1
+        self.first_time_us[device] += self.every_us[device]
+        known = self.unacked[device] > 0
+        self.unacked[device] -= known
+        self.evicted += int(np.count_nonzero(~known))
+        self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
+
+    def _ring(self, group: int, block: int) -> Quantised:
+        """Ring of one block; a block may span groups, so it is keyed by both."""
+        key = group << 32 | block
+        ring = self._rings.get(key)
+        if ring is None:
+            here = self.groups[group]
+            places = int(self.capacity[here.first : here.last].max())
+            ring = self._rings[key] = np.zeros((BLOCK_DEVICES, places, self.channels[group]), np.int16)
+        return ring
+
+    def drop(self, device: Int) -> int:
+        """Forget everything these devices hold (power is gone). Returns readings that existed nowhere else."""
+        lost = int(self.depth[device].sum()) - int(self.unacked[device].sum())
+        self._clear(device)
+        return lost
+
+    def drop_stalled(self, device: Int) -> int:
+        """Forget the newest readings that went into a dead socket at QoS 0."""
+        lost = int(self.stalled[device].sum())
+        self.depth[device] -= self.stalled[device]
+        self.stalled[device] = 0
+        return lost
+
+    def flush(self, device: Int, at_us: Int, boot: NDArray[np.int32], scale: dict[str, tuple[Values, Values]]) -> list[tuple[Readings, Int]]:
+        """Empty the buffers of these devices.
+
+        Args:
+            device: each once, in the order in which they send.
+            at_us: when each sends, int64.
+            boot: the fleet's boot column.
+            scale: kind to (offset, step) of its channels, float32.
+
+        Returns:
+            Sparse readings per kind, those sent again apart, each with the row of `device` that sent it (int64).
+        """
+        flushed = []
+        for number, group in enumerate(self.groups):
+            rows = np.flatnonzero((device >= group.first) & (device < group.last) & (self.depth[device] > 0))
+            if not len(rows):
+                continue
+            who = device[rows]
+            depth = self.depth[who].astype(np.int64)
+            sender = np.repeat(rows, depth)
+            owner = np.repeat(who, depth)
+            nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(depth) - depth, depth)
+            position = (self.head[owner] + nth) % self.capacity[owner]
+            values = np.empty((len(owner), self.channels[number]), np.int16)
+            block = owner // BLOCK_DEVICES
+            for part in np.flatnonzero(np.bincount(block)).tolist():
+                chosen = block == part
+                ring = self._ring(number, part)
+                values[chosen] = ring[owner[chosen] - part * BLOCK_DEVICES, position[chosen]]
+            offset, step = scale[group.kind]
+            again = nth < self.unacked[owner]
+            for duplicate in (True, False):
+                part_of = again == duplicate
+                if not part_of.any():
+                    continue
+                who_sends, nth_sent = owner[part_of], nth[part_of]
+                readings = Readings(
+                    kind=group.kind,
+                    device=who_sends.astype(np.int32),
+                    boot=boot[who_sends],
+                    seq=self.first_seq[who_sends] + nth_sent,
+                    device_time_us=self.first_time_us[who_sends] + nth_sent * self.every_us[who_sends],
+                    sent_us=at_us[sender[part_of]],
+                    values=values[part_of].astype(np.float32) * step + offset,
+                    duplicate=duplicate,
+                )
+                flushed.append((readings, sender[part_of]))
+            self._clear(who)
+        return flushed
+
+    def _clear(self, device: Int) -> None:
+        self.depth[device] = 0
+        self.unacked[device] = 0
+        self.stalled[device] = 0

@@ -1,0 +1,260 @@
+"""The fleet as a struct of arrays: who the devices are and in which state their lives stand.
+
+Devices are ordered by (kind, period, phase, segment, site), so that the devices that sample together are one slice.
+`FleetPlan` is what a scenario asks for; `Fleet` is what grows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.chance import Words, device_key
+from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
+from twinstorm.twin.network import LINKS, Links
+from twinstorm.twin.reconnect import ReconnectPolicy
+
+ONE_PHASE_BELOW = 40_000
+"""Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
+MANY_PHASES = 10
+
+
+@dataclass(frozen=True)
+class SegmentPlan:
+    """One segment: machines of one kind with one firmware profile.
+
+    Attributes:
+        devices: how many stand on each site, in the order of `FleetPlan.sites`.
+        boot_us: shortest and longest boot, inclusive; one draw a device.
+    """
+
+    name: str
+    kind: str
+    devices: tuple[int, ...]
+    every_us: int
+    link: str
+    keep_alive_us: int
+    boot_us: tuple[int, int]
+    reconnect: ReconnectPolicy
+    buffer_readings: int
+    evict_oldest: bool
+    qos: int
+    firmware: str
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """Sites as (name, region), and segments. `phases`: sample groups per kind and period, None: by size."""
+
+    sites: tuple[tuple[str, str], ...]
+    segments: tuple[SegmentPlan, ...]
+    phases: int | None = None
+
+    @property
+    def devices(self) -> int:
+        return sum(sum(segment.devices) for segment in self.segments)
+
+
+@dataclass(frozen=True)
+class SampleGroup:
+    """Devices [first, last) of one kind that sample at phase_us, phase_us + every_us, ..."""
+
+    kind: str
+    first: int
+    last: int
+    every_us: int
+    phase_us: int
+
+
+class DeviceNames(Sequence[str]):
+    """Names such as ``fra-2/motors-0042``, formatted on demand: a million strings would cost 80 MB."""
+
+    def __init__(self, prefix: NDArray[np.int32], prefixes: Sequence[str], number: NDArray[np.int32]) -> None:
+        self._prefix = prefix
+        self._prefixes = tuple(prefixes)
+        self._number = number
+
+    def __len__(self) -> int:
+        return len(self._prefix)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return f"{self._prefixes[self._prefix[index]]}-{self._number[index]:04d}"
+
+    def __iter__(self) -> Iterator[str]:
+        prefixes = self._prefixes
+        for prefix, number in zip(self._prefix.tolist(), self._number.tolist(), strict=True):
+            yield f"{prefixes[prefix]}-{number:04d}"
+
+
+class State:
+    """Life states, as uint8 codes. A device is powered and awake from CONNECTING on."""
+
+    OFF = 0
+    BOOTING = 1
+    CONNECTING = 2
+    WAITING = 3
+    ONLINE = 4
+
+
+@dataclass
+class Fleet:
+    """All columns have one row a device. Identity never changes during a run; the life columns do.
+
+    See ``docs/storm-model.md`` for the meaning of each life column.
+    """
+
+    plan: FleetPlan
+    groups: tuple[SampleGroup, ...]
+    names: DeviceNames
+    key: Words
+    segment: NDArray[np.int16]
+    site: NDArray[np.int32]
+    link: NDArray[np.uint8]
+    links: Links
+    origin: NDArray[np.uint8]
+    every_us: Int
+    phase_us: Int
+    keep_alive_us: Int
+    qos: NDArray[np.uint8]
+
+    state: NDArray[np.uint8] = field(init=False)
+    due_us: Int = field(init=False)
+    tries: Int = field(init=False)
+    failures: NDArray[np.int32] = field(init=False)
+    previous_us: Int = field(init=False)
+    begin_us: Int = field(init=False)
+    ok_us: Int = field(init=False)
+    stale_us: Int = field(init=False)
+    connected_us: Int = field(init=False)
+    boot: NDArray[np.int32] = field(init=False)
+    power_cuts: NDArray[np.uint8] = field(init=False)
+    link_cuts: NDArray[np.uint8] = field(init=False)
+    up_cuts: NDArray[np.uint8] = field(init=False)
+    seq: Int = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.key)
+        self.state = np.full(n, State.ONLINE, np.uint8)
+        self.due_us = np.full(n, NEVER_US, np.int64)
+        self.tries = np.zeros(n, np.int64)
+        self.failures = np.zeros(n, np.int32)
+        self.previous_us = np.zeros(n, np.int64)
+        self.begin_us = np.zeros(n, np.int64)
+        self.ok_us = np.full(n, -1, np.int64)
+        self.stale_us = np.full(n, NEVER_US, np.int64)
+        self.connected_us = np.zeros(n, np.int64)
+        self.boot = np.ones(n, np.int32)
+        self.power_cuts = np.zeros(n, np.uint8)
+        self.link_cuts = np.zeros(n, np.uint8)
+        self.up_cuts = np.zeros(n, np.uint8)
+        self.seq = np.zeros(n, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def registry(self, channels: dict[str, tuple[Channel, ...]]) -> Registry:
+        """What operators know of this fleet."""
+        segments = self.plan.segments
+        kinds = tuple(sorted({segment.kind for segment in segments}))
+        link_names = tuple(sorted({segment.link for segment in segments}))
+        firmwares = tuple(sorted({segment.firmware for segment in segments}))
+        regions = tuple(sorted({region for _, region in self.plan.sites}))
+        of_segment = self.segment.astype(np.intp)
+
+        def column(values: tuple[str, ...], attribute: str) -> NDArray[np.uint8]:
+            codes = np.array([values.index(getattr(segment, attribute)) for segment in segments], np.uint8)
+            return codes[of_segment]
+
+        region_of_site = np.array([regions.index(region) for _, region in self.plan.sites], np.int32)
+        return Registry(
+            names=self.names,
+            kind=column(kinds, "kind"),
+            kinds=kinds,
+            segment=self.segment,
+            segments=tuple(segment.name for segment in segments),
+            site=self.site,
+            sites=tuple(name for name, _ in self.plan.sites),
+            region=region_of_site[self.site],
+            regions=regions,
+            link=column(link_names, "link"),
+            links=link_names,
+            firmware=column(firmwares, "firmware"),
+            firmwares=firmwares,
+            origin=self.origin,
+            every_us=self.every_us,
+            keep_alive_us=self.keep_alive_us,
+            channels={kind: channels[kind] for kind in kinds},
+        )
+
+
+def grow(plan: FleetPlan) -> Fleet:
+    """Grow the fleet of a plan: names, keys, order, sample groups. Every device starts online."""
+    segment, site, number = _rows(plan)
+    prefixes = [f"{name}/{part.name}" for part in plan.segments for name, _ in plan.sites]
+    prefix = (segment * len(plan.sites) + site).astype(np.int32)
+    key = np.fromiter(
+        (device_key(name) for name in DeviceNames(prefix, prefixes, number)), np.uint64, count=len(segment)
+    )
+
+    kinds = sorted({part.kind for part in plan.segments})
+    kind = np.array([kinds.index(part.kind) for part in plan.segments], np.int64)[segment]
+    every_us = np.array([part.every_us for part in plan.segments], np.int64)[segment]
+    phases = np.ones(len(kinds), np.uint64)
+    for code in range(len(kinds)):
+        count = int(np.count_nonzero(kind == code))
+        phases[code] = plan.phases or (1 if count < ONE_PHASE_BELOW else MANY_PHASES)
+    phase = (key % phases[kind]).astype(np.int64)
+    order = np.lexsort((number, site, segment, phase, every_us, kind))
+    segment, site, number, prefix, key = segment[order], site[order], number[order], prefix[order], key[order]
+    kind, every_us, phase = kind[order], every_us[order], phase[order]
+    phase_us = phase * every_us // phases[kind].astype(np.int64)
+
+    link_names = sorted({part.link for part in plan.segments})
+    link = np.array([link_names.index(part.link) for part in plan.segments], np.uint8)[segment]
+    return Fleet(
+        plan=plan,
+        groups=_groups(kinds, kind, every_us, phase_us),
+        names=DeviceNames(prefix, prefixes, number),
+        key=key,
+        segment=segment.astype(np.int16),
+        site=site.astype(np.int32),
+        link=link,
+        links=Links.of(tuple(LINKS[name] for name in link_names)),
+        origin=np.full(len(key), ORIGINS.index("simulated"), np.uint8),
+        every_us=every_us,
+        phase_us=phase_us,
+        keep_alive_us=np.array([part.keep_alive_us for part in plan.segments], np.int64)[segment],
+        qos=np.array([part.qos for part in plan.segments], np.uint8)[segment],
+    )
+
+
+def _rows(plan: FleetPlan) -> tuple[Int, Int, NDArray[np.int32]]:
+    """Segment, site and running number (from 1, per segment and site) of every device, in plan order."""
+    segment, site, number = [], [], []
+    for s, part in enumerate(plan.segments):
+        for where, count in enumerate(part.devices):
+            segment.append(np.full(count, s, np.int64))
+            site.append(np.full(count, where, np.int64))
+            number.append(np.arange(1, count + 1, dtype=np.int32))
+    return np.concatenate(segment), np.concatenate(site), np.concatenate(number)
+
+
+def _groups(kinds: list[str], kind: Int, every_us: Int, phase_us: Int) -> tuple[SampleGroup, ...]:
+    if not len(kind):
+        return ()
+    new = (np.diff(kind) != 0) | (np.diff(every_us) != 0) | (np.diff(phase_us) != 0)
+    edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(kind)]
+    return tuple(
+        SampleGroup(kinds[kind[first]], first, last, int(every_us[first]), int(phase_us[first]))
+        for first, last in zip(edges[:-1], edges[1:], strict=True)
+    )

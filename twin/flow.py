@@ -1,0 +1,527 @@
+"""Every type that crosses a folder: columns of data, and the two ends of the wire.
+
+Columns, not objects: small frozen dataclasses of NumPy arrays of equal length, one row a thing. Instants and durations
+are integer microseconds since the start of the run (`_us`). A device is a small integer inside (`device`), a name such
+as ``fra-2/motors-0042`` outside (`Registry.names`).
+
+Words: a *reading* is one sampling of one device, all channels, one sequence number; it is what the ledger counts. A
+*value* is one channel of it. A *message* carries one or more readings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+Device = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Values = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+
+NEVER_US = 1 << 62
+"""An instant that does not come: the timer of a device that waits for nothing."""
+
+
+class LossCause(StrEnum):
+    """Why a produced reading was neither delivered, buffered nor in flight. The list is closed."""
+
+    QOS0 = "qos0"
+    EVICTED = "evicted"
+    SESSION_EXPIRED = "session_expired"
+    QUEUE_FULL = "queue_full"
+    OUTAGE = "outage"
+    POWER = "power"
+    CORRUPT = "corrupt"
+    DEAD_LETTER = "dead_letter"
+    LATE = "late"
+    SHED = "shed"
+    EDGE_FILTERED = "edge_filtered"
+    EDGE_AGGREGATED = "edge_aggregated"
+    RETIRED = "retired"
+    UNEXPLAINED = "unexplained"
+    """Live runs only: the drain ended and nobody can say where the reading went."""
+
+
+class Observed(IntEnum):
+    """State of a device as the core sees it from messages and session events; never the truth. Ordered by need."""
+
+    ONLINE = 0
+    DEGRADED = 1
+    RECONNECTING = 2
+    UPDATING = 3
+    OFFLINE = 4
+    FAILED = 5
+    UNKNOWN = 6
+
+
+# --- who is there ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One measured quantity of a machine kind.
+
+    Attributes:
+        name: as it stands in messages, with its unit last, e.g. ``winding_temperature_c``.
+        unit: the unit as people write it, e.g. ``C``, ``mm/s``, ``%``.
+        lowest, highest: what a working sensor can report; values outside are invalid and dead-lettered.
+        step: the sensor's resolution. A value on the wire is ``offset + step * q`` with an int16 ``q``.
+        offset: see `step`.
+    """
+
+    name: str
+    unit: str
+    lowest: float
+    highest: float
+    step: float
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Registry:
+    """What the operators were told when the devices were commissioned; the core and the screen know devices by it.
+
+    All columns have one row a device, in device order. Code columns index the tuple of the same plural name.
+    """
+
+    names: Sequence[str]
+    kind: Codes
+    kinds: tuple[str, ...]
+    segment: NDArray[np.int16]
+    segments: tuple[str, ...]
+    site: NDArray[np.int32]
+    sites: tuple[str, ...]
+    region: NDArray[np.int32]
+    regions: tuple[str, ...]
+    link: Codes
+    links: tuple[str, ...]
+    firmware: Codes
+    firmwares: tuple[str, ...]
+    origin: Codes
+    """0 simulated, 1 guest, 2 mirrored (`ORIGINS`). Nothing may assume that a registered device has a twin."""
+    every_us: Int
+    """Sampling period of each device."""
+    keep_alive_us: Int
+    channels: Mapping[str, tuple[Channel, ...]]
+    """Kind to its channels, in the order of the columns of `Readings.values`."""
+
+    def __len__(self) -> int:
+        return len(self.every_us)
+
+
+ORIGINS = ("simulated", "guest", "mirrored")
+
+
+# --- readings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Readings of devices of one kind, one row a reading.
+
+    *Dense* readings (``dense_from >= 0``) are the fast path: row ``i`` belongs to device ``dense_from + i`` and
+    `present` says which rows carry a reading; the others hold values that must not be looked at. *Sparse* readings
+    (buffered, late, live) come in any order and every row counts. Arrays may be broadcast views: never write to them.
+
+    Attributes:
+        device: int32 (n,).
+        boot: int32 (n,), how often the device has booted, 1 for the first time.
+        seq: int64 (n,), number of the reading; never reset by a boot.
+        device_time_us: int64 (n,), the device's own clock, wrong on purpose at times.
+        sent_us: int64 (n,), when the device wrote the message.
+        values: float32 (n, channels), NaN for a silent channel; columns are contiguous (Fortran order) when dense.
+    """
+
+    kind: str
+    device: Device
+    boot: Device
+    seq: Int
+    device_time_us: Int
+    sent_us: Int
+    values: Values
+    dense_from: int = -1
+    present: Mask | None = None
+    duplicate: bool = False
+    """Sent again, as MQTT's DUP flag says: the device never learned that they had arrived."""
+
+    def __len__(self) -> int:
+        """Readings that count, not rows."""
+        return len(self.device) if self.present is None else int(np.count_nonzero(self.present))
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A payload that could not be read, as it came."""
+
+    topic: str
+    payload: bytes
+    arrived_us: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What reached the core: readings and when each arrived, or payloads that nobody could read.
+
+    Attributes:
+        arrived_us: int64 (n,), one per row of `readings` (also of rows that are not present).
+        last_us: the latest arrival of a row that counts.
+    """
+
+    readings: Readings | None
+    arrived_us: Int
+    last_us: int
+    malformed: tuple[Malformed, ...] = ()
+
+
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+class SessionEvent(IntEnum):
+    """What a broker or a device's birth and will messages tell about a session."""
+
+    BORN = 1
+    """The device announced itself on `state` after its CONNACK; `boot` is valid."""
+    LOST = 2
+    """The broker closed it after 1.5 keep-alives without a packet and published the will."""
+    CLOSED = 3
+    """The connection ended otherwise: reset, broker stop, clean disconnect."""
+    TAKEN_OVER = 4
+    """A new connection with the same client id replaced it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvents:
+    """Session events, ordered by (at_us, device).
+
+    Attributes:
+        at_us: int64 (n,), when the core could know it.
+        device: int32 (n,).
+        what: uint8 (n,), `SessionEvent`.
+        boot: int32 (n,), boot number with BORN, else 0.
+    """
+
+    at_us: Int
+    device: Device
+    what: Codes
+    boot: Device
+
+    def __len__(self) -> int:
+        return len(self.at_us)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerCounters:
+    """Totals since the start of the run; a screen and the detectors look at differences.
+
+    `queue` and `sessions` are depths at this instant. `connecting` counts CONNECTs whose answer is still to come.
+    """
+
+    attempts: int = 0
+    admitted: int = 0
+    refused: int = 0
+    unanswered: int = 0
+    ghosts: int = 0
+    takeovers: int = 0
+    expired: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    dropped: int = 0
+    sessions: int = 0
+    connecting: int = 0
+    queue: int = 0
+    up: bool = True
+
+
+# --- the two ends of the wire ---------------------------------------------------------------------------------------
+
+
+class Answer(IntEnum):
+    """What becomes of a CONNECT."""
+
+    ADMITTED = 1
+    """CONNACK 0, written by the broker at `Outcome.answer_us`."""
+    REFUSED = 2
+    """CONNACK 3, or a closed port."""
+    NONE = 3
+    """Nobody will answer: the client finds out by its timeout."""
+    OPEN = 4
+    """Live: not known yet; `DeviceEnd.poll` will tell, or the client's timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What would happen to each CONNECT of an offer, in its order.
+
+    Attributes:
+        answer: uint8 (n,), `Answer`.
+        answer_us: int64 (n,), when the broker writes its answer; `NEVER_US` with NONE and OPEN.
+    """
+
+    answer: Codes
+    answer_us: Int
+
+
+class DeviceEvent(IntEnum):
+    """What came to a device by itself (live)."""
+
+    CONNECTED = 1
+    REFUSED = 2
+    LOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """What came to the fleet by itself; rows ordered by (at_us, device).
+
+    Attributes:
+        tries: int64 (n,), the attempt a row belongs to: late answers of abandoned attempts are told apart by it.
+    """
+
+    at_us: Int
+    device: Device
+    tries: Int
+    what: Codes
+    acknowledged: Int = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """(m, 2): device and the highest sequence number below which everything sent is acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOutcome:
+    """What reached the core's side since the last poll."""
+
+    deliveries: tuple[Delivery, ...]
+    sessions: SessionEvents
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Who connects: one row a device of the fleet, in device order."""
+
+    client_ids: Sequence[str]
+    keep_alive_us: Int
+    qos: Codes
+    passwords: Sequence[str] = ()
+    """Live only; made for the run, never logged."""
+
+
+class DeviceEnd(Protocol):
+    """The fleet's side of the wire. No method blocks."""
+
+    def open(self, identities: Identities) -> None:
+        """Say who will connect. The fleet starts online: the modelled end holds all sessions from instant 0."""
+
+    def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:
+        """What would happen to CONNECTs that reach the broker at `at_us` (ascending, ties by device)? Changes nothing.
+
+        Args:
+            begin_us: when each attempt was sent.
+        """
+
+    def commit(self, count: int) -> None:
+        """The first `count` rows of the last offer happened. Modelled: keep their effect; live: send them."""
+
+    def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
+        """The devices' side of these sessions ended at `at_us` each; abrupt: the broker is not told and must find out.
+
+        Args:
+            last_packet_us: when the broker last heard of each.
+        """
+
+    def resume(self, device: Device, at_us: int) -> None:
+        """Packets of these devices get through again, on the session that the broker still holds."""
+
+    def announce(self, device: Device, boot: Device, at_us: Int) -> None:
+        """Births: these devices got their CONNACK and say so on `state`; `at_us` is when that reaches the broker."""
+
+    def publish(self, readings: Readings, at_broker_us: Int) -> None:
+        """Send readings; `at_broker_us` (one per row) is when the modelled link lets each through."""
+
+    def poll(self, now_us: int) -> DeviceOutcome:
+        """What came by itself up to `now_us`. Modelled: nothing, the outcome of every CONNECT was known on arrival."""
+
+
+class CloudEnd(Protocol):
+    """The core's side of the wire. No method blocks."""
+
+    def poll(self, now_us: int) -> CloudOutcome:
+        """Deliveries and session events that arrived up to and including `now_us`, in order of arrival."""
+
+
+class Exhibits:
+    """Evidence that faults left, by step; mixed into whatever faults act on."""
+
+    evidence: dict[str, Counter[str]]
+
+    def bit(self, step: str, what: str, count: int) -> None:
+        """Count evidence that the fault of this step had an effect."""
+        self.evidence.setdefault(step, Counter())[what] += int(count)
+
+    def evidence_of(self, step: str) -> Evidence:
+        return Evidence(dict(self.evidence.get(step, {})))
+
+
+class BrokerWatcher(Protocol):
+    """Who must know at once that a modelled broker dies or comes back: the world, whose sockets notice."""
+
+    def broker_stopped(self, at_us: int, silent: bool) -> int:
+        """Returns how many devices were online with it."""
+
+    def broker_started(self, at_us: int) -> None: ...
+
+
+class Broker(Protocol):
+    """What faults and screens may touch."""
+
+    def stop(self, at_us: int, silent: bool) -> int:
+        """The broker dies. Silent: its host goes too, nobody gets a reset. What it queued is lost.
+
+        Returns:
+            How many sessions it cost.
+        """
+
+    def start(self, at_us: int) -> None:
+        """It comes back, empty."""
+
+    def bit(self, step: str, what: str, count: int) -> None: ...
+
+    def evidence_of(self, step: str) -> Evidence: ...
+
+    def counters(self, now_us: int) -> BrokerCounters: ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """State in one schema for both clocks; live lists what it assumed."""
+
+    def close(self) -> None: ...
+
+
+# --- faults and their truth -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FaultOrder:
+    """A fault as data: what, with which settings, on whom, from when, until when.
+
+    Attributes:
+        step: name of the scenario step that ordered it, or ``injected-1`` and so on.
+        fault: name in the catalogue, e.g. ``power-outage``.
+        settings: the fault's own settings, checked and typed by its class.
+        device: int32, ascending; empty for faults that act on the broker.
+        to_us: None: until it is ended by hand or by the end of the run.
+        ramp_us: time to full reach; devices join in the keyed order of the step.
+    """
+
+    step: str
+    fault: str
+    settings: Mapping[str, Any]
+    device: Device
+    from_us: int
+    to_us: int | None
+    ramp_us: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a fault demonstrably did, as counts with the unit in the name. All zero: it did not bite."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def bit(self) -> bool:
+        return any(self.counts.values())
+
+
+@dataclass(frozen=True)
+class TruthLabel:
+    """What really happened, for scoring only: a cause interval and its aftermath.
+
+    The aftermath lasts until the devices' state and queues have been back for 60 s, at most 30 min.
+    """
+
+    step: str
+    fault: str
+    device: Device
+    from_us: int
+    to_us: int
+    aftermath_to_us: int
+
+
+# --- what the core concludes ----------------------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    PAGE = "page"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A detector's decision at one instant about a set of devices. Not yet an alarm."""
+
+    detector: str
+    at_us: int
+    group: str
+    """What the devices share, e.g. ``site=fra-2`` or ``all``."""
+    device: Device
+    score: float
+    """Rounded to 3 decimals, so that it can be logged."""
+    threshold: float
+
+
+@dataclass
+class Alarm:
+    """A finding that somebody should know about; open until `resolved_us`."""
+
+    name: str
+    at_us: int
+    severity: Severity
+    group: str
+    device: Device
+    cause: str
+    """The shared cause that grouping found, e.g. ``site=fra-2 (lift 3.1)``; empty if none."""
+    incident: int
+    resolved_us: int | None = None
+
+
+@dataclass
+class Incident:
+    """One thing that is wrong, however many alarms tell of it."""
+
+    number: int
+    title: str
+    opened_us: int
+    severity: Severity
+    group: str
+    alarms: list[str]
+    state: str = "open"
+    """``open``, ``acknowledged`` or ``resolved``."""
+    resolved_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every produced reading is. `check` is the invariant that every run ends with."""
+
+    produced: int
+    delivered: int
+    buffered: int
+    in_flight: int
+    lost: Mapping[str, int]
+    repeated: int
+    """Readings that arrived again; beside the equation."""
+
+    @property
+    def difference(self) -> int:
+        """produced - (delivered + buffered + in flight + lost); 0 or it is a bug."""
+        return self.produced - self.delivered - self.buffered - self.in_flight - sum(self.lost.values())

@@ -1,0 +1,423 @@
+"""The life of every device as one vectorised state machine, exact to the event: ``docs/storm-model.md`` is its text.
+
+Events are handled in *causal windows*. Take all events in [first, first + width), work out what each would do as a pure
+function, find the earliest consequence m, commit the rows before m and leave the rest for the next window. So feedback
+(a refused device is back after its wait, also within the same millisecond) is exact at every fleet size. The width
+adapts to how soon consequences come; no result depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.agenda import Agenda, Devices
+from twinstorm.twin.chance import Purpose, below, stream, words
+from twinstorm.twin.eventlog import Code, EventLog
+from twinstorm.twin.fleet import Fleet, State
+from twinstorm.twin.flow import (
+    NEVER_US,
+    SECOND_US,
+    Answer,
+    DeviceEnd,
+    DeviceEvent,
+    DeviceOutcome,
+    Int,
+    Mask,
+)
+
+NO_ANSWER = -1
+"""`Fleet.ok_us` of an attempt that no CONNACK will answer."""
+
+_NARROWEST_US = 1_000
+_GROWTH = 1.25
+
+_Codes = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class _Window:
+    """What the events of one window would do; row i is the event of `device[i]` at `at_us[i]`."""
+
+    at_us: Int
+    device: Devices
+    code: _Codes
+    next_us: Int
+    """When the device is due again."""
+    ok_us: Int
+    """With ADMITTED: when the CONNACK arrives."""
+    heard_us: Int
+    """With a failure: when the device hears of it."""
+    wait_us: Int
+    """With a failure: the back-off."""
+    offered: Int
+    """Rows whose CONNECT was offered to the broker, ascending."""
+
+    def cut_to(self, count: int) -> _Window:
+        return _Window(
+            self.at_us[:count],
+            self.device[:count],
+            self.code[:count],
+            self.next_us[:count],
+            self.ok_us[:count],
+            self.heard_us[:count],
+            self.wait_us[:count],
+            self.offered[: int(np.searchsorted(self.offered, count))],
+        )
+
+
+_FAILURES = np.zeros(64, np.bool_)
+_FAILURES[[Code.REFUSED, Code.GAVE_UP, Code.LOST]] = True
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the world does when lives change; called in order of time.
+
+    Attributes:
+        connected: devices and instants of CONNACKs that arrived.
+        lost: devices that noticed, at these instants, that their session is gone.
+    """
+
+    connected: Callable[[Devices, Int], None]
+    lost: Callable[[Devices, Int], None]
+
+
+class Life:
+    """Moves the lives of a fleet forward and lets faults act on them.
+
+    Only `fleet` (and `broker_down`, `broker_silent`, `moved_us`) are state; the rest is rebuilt.
+    """
+
+    def __init__(self, fleet: Fleet, seed: int, device_end: DeviceEnd, log: EventLog, hooks: Hooks) -> None:
+        self.fleet = fleet
+        self.moved_us = 0
+        self.broker_down = False
+        self.broker_silent = False
+        self._device_end = device_end
+        self._log = log
+        self._hooks = hooks
+        self._streams = {purpose: stream(seed, purpose) for purpose in Purpose}
+        self._policies = [segment.reconnect for segment in fleet.plan.segments]
+        self._one_policy = len(set(self._policies)) == 1
+        self._timeout_us = np.array([policy.timeout_us for policy in self._policies], np.int64)
+        self._boot_us = np.array([segment.boot_us for segment in fleet.plan.segments], np.int64).reshape(-1, 2)
+        self._agenda = Agenda(fleet.due_us)
+        self._width_us = 100_000
+
+    # --- time -------------------------------------------------------------------------------------------------------
+
+    def advance_to(self, target_us: int) -> None:
+        """Handle every device event before `target_us`; those at the instant itself stay for later."""
+        agenda = self._agenda
+        while self.moved_us < target_us:
+            agenda.look_from(self.moved_us)
+            end_us = min(target_us, agenda.slot_end_us)
+            first_us = agenda.first_us()
+            if first_us >= end_us:
+                self.moved_us = end_us
+                continue
+            limit_us = min(end_us, first_us + self._width_us)
+            at_us, device = agenda.before(limit_us)
+            if not len(at_us):
+                agenda.drop_before(limit_us)
+                self.moved_us = limit_us
+                continue
+            window = self._foresee(at_us, device)
+            done_us = self._causal_end(window, limit_us)
+            self._commit(window.cut_to(int(np.searchsorted(at_us, done_us))))
+            agenda.drop_before(done_us)
+            agenda.add(device[: int(np.searchsorted(at_us, done_us))])
+            self.moved_us = done_us
+
+    def _causal_end(self, window: _Window, limit_us: int) -> int:
+        """The instant up to which this window holds: its earliest consequence, at most its end."""
+        consequence_us = int(window.next_us.min())
+        if consequence_us <= int(window.at_us[-1]):
+            self._width_us = max(_NARROWEST_US, consequence_us - int(window.at_us[0]))
+            return consequence_us
+        self._width_us = min(int(self._width_us * _GROWTH), SECOND_US)
+        return min(consequence_us, limit_us)
+
+    def _foresee(self, at_us: Int, device: Devices) -> _Window:
+        """What each event would do; writes nothing."""
+        n = len(at_us)
+        window = _Window(
+            at_us,
+            device,
+            code=np.zeros(n, np.uint8),
+            next_us=np.full(n, NEVER_US, np.int64),
+            ok_us=np.full(n, NO_ANSWER, np.int64),
+            heard_us=at_us.copy(),
+            wait_us=np.zeros(n, np.int64),
+            offered=np.empty(0, np.int64),
+        )
+        state = self.fleet.state[device]
+        booted = np.flatnonzero(state == State.BOOTING)
+        if len(booted):
+            window.code[booted] = Code.BOOTED
+            who = device[booted]
+            window.next_us[booted] = at_us[booted] + self._latency_us(Purpose.UPLINK, who, self.fleet.tries[who] + 1)
+        arrived = np.flatnonzero(state == State.CONNECTING)
+        if len(arrived):
+            self._foresee_connects(window, arrived)
+        waiting = np.flatnonzero(state == State.WAITING)
+        if len(waiting):
+            connected = self.fleet.ok_us[device[waiting]] == at_us[waiting]
+            window.code[waiting] = np.where(connected, Code.CONNECTED, Code.GAVE_UP)
+        window.code[state == State.ONLINE] = Code.LOST
+        failed = np.flatnonzero(_FAILURES[window.code])
+        if len(failed):
+            self._foresee_failures(window, failed)
+        return window
+
+    def _foresee_connects(self, window: _Window, rows: Int) -> None:
+        fleet = self.fleet
+        at_us, device = window.at_us[rows], window.device[rows]
+        tries = fleet.tries[device]
+        give_up_us = np.maximum(fleet.begin_us[device] + self._timeout_us[fleet.segment[device]], at_us + 1)
+        answer_us = at_us.copy()
+        answer = np.full(len(rows), Answer.NONE, np.uint8)
+        reached = fleet.link_cuts[device] == 0
+        if self.broker_down:
+            if not self.broker_silent:
+                answer[reached] = Answer.REFUSED
+        elif reached.any():
+            window.offered = rows[reached]
+            who = device[reached]
+            outcome = self._device_end.offer(at_us[reached], who.astype(np.int32), tries[reached], fleet.begin_us[who])
+            answer[reached] = outcome.answer
+            answer_us[reached] = outcome.answer_us
+        known = (answer == Answer.ADMITTED) | (answer == Answer.REFUSED)
+        heard_us = np.full(len(rows), NEVER_US, np.int64)
+        heard_us[known] = answer_us[known] + self._latency_us(Purpose.DOWNLINK, device[known], tries[known])
+
+        refused = (answer == Answer.REFUSED) & (heard_us < give_up_us)
+        admitted = answer == Answer.ADMITTED
+        code = np.where(refused, Code.REFUSED, np.where(admitted, Code.ADMITTED, Code.UNANSWERED))
+        code[answer == Answer.OPEN] = 0
+        window.code[rows] = code
+        window.next_us[rows] = np.where(admitted, np.minimum(heard_us, give_up_us), give_up_us)
+        window.ok_us[rows[admitted]] = heard_us[admitted]
+        window.heard_us[rows[refused]] = heard_us[refused]
+
+    def _foresee_failures(self, window: _Window, rows: Int) -> None:
+        device = window.device[rows]
+        wait_us = self._wait_us(device)
+        window.wait_us[rows] = wait_us
+        uplink_us = self._latency_us(Purpose.UPLINK, device, self.fleet.tries[device] + 1)
+        window.next_us[rows] = window.heard_us[rows] + wait_us + uplink_us
+
+    def _wait_us(self, device: Devices) -> Int:
+        fleet = self.fleet
+        draws = words(self._streams[Purpose.BACKOFF], fleet.key[device], fleet.tries[device])
+        failures, previous_us = fleet.failures[device] + 1, fleet.previous_us[device]
+        if self._one_policy:
+            return self._policies[0].wait_us(failures, previous_us, draws)
+        wait_us = np.empty(len(device), np.int64)
+        segment = fleet.segment[device]
+        for code in np.flatnonzero(np.bincount(segment)).tolist():
+            rows = segment == code
+            wait_us[rows] = self._policies[code].wait_us(failures[rows], previous_us[rows], draws[rows])
+        return wait_us
+
+    def _commit(self, window: _Window) -> None:
+        """Write what happened: the only place where events change lives."""
+        fleet, device, code = self.fleet, window.device, window.code
+        if len(window.offered):
+            self._device_end.commit(len(window.offered))
+        fleet.due_us[device] = window.next_us
+        fleet.ok_us[device] = window.ok_us
+        told = code != 0
+        self._log.add(window.at_us[told], code[told], device[told].astype(np.int32))
+
+        booted = code == Code.BOOTED
+        if booted.any():
+            who = device[booted]
+            fleet.state[who] = State.CONNECTING
+            fleet.tries[who] += 1
+            fleet.failures[who] = 0
+            fleet.previous_us[who] = 0
+            fleet.begin_us[who] = window.at_us[booted]
+        fleet.state[device[(code == Code.ADMITTED) | (code == Code.UNANSWERED) | ~told]] = State.WAITING
+        failed = _FAILURES[code]
+        if failed.any():
+            who = device[failed]
+            fleet.state[who] = State.CONNECTING
+            fleet.tries[who] += 1
+            fleet.failures[who] += 1
+            fleet.previous_us[who] = window.wait_us[failed]
+            fleet.begin_us[who] = window.heard_us[failed] + window.wait_us[failed]
+            lost = code == Code.LOST
+            if lost.any():
+                self._hooks.lost(device[lost], window.at_us[lost])
+        connected = code == Code.CONNECTED
+        if connected.any():
+            who = device[connected]
+            fleet.state[who] = State.ONLINE
+            fleet.failures[who] = 0
+            fleet.previous_us[who] = 0
+            fleet.stale_us[who] = NEVER_US
+            fleet.connected_us[who] = window.at_us[connected]
+            self._hooks.connected(who, window.at_us[connected])
+
+    def _latency_us(self, purpose: Purpose, device: Devices, number: Int) -> Int:
+        draws = words(self._streams[purpose], self.fleet.key[device], number)
+        return self.fleet.links.latency_us(self.fleet.link[device], draws)
+
+    # --- what came by itself (live) -----------------------------------------------------------------------------------
+
+    def hear(self, outcome: DeviceOutcome) -> None:
+        """Apply what really happened to connections; answers of attempts that are over are ghosts and change nothing."""
+        fleet = self.fleet
+        device = outcome.device.astype(np.int64)
+        mine = outcome.tries == fleet.tries[device]
+        waiting, online = fleet.state[device] == State.WAITING, fleet.state[device] == State.ONLINE
+        self._hear_one(outcome, device, mine & waiting & (outcome.what == DeviceEvent.CONNECTED), Code.CONNECTED)
+        self._hear_one(outcome, device, mine & waiting & (outcome.what == DeviceEvent.REFUSED), Code.REFUSED)
+        self._hear_one(outcome, device, mine & online & (outcome.what == DeviceEvent.LOST), Code.LOST)
+
+    def _hear_one(self, outcome: DeviceOutcome, device: Devices, rows: Mask, code: Code) -> None:
+        if not rows.any():
+            return
+        who, at_us = device[rows], outcome.at_us[rows]
+        window = _Window(
+            at_us,
+            who,
+            code=np.full(len(who), code, np.uint8),
+            next_us=np.full(len(who), NEVER_US, np.int64),
+            ok_us=np.full(len(who), NO_ANSWER, np.int64),
+            heard_us=at_us.copy(),
+            wait_us=np.zeros(len(who), np.int64),
+            offered=np.empty(0, np.int64),
+        )
+        if _FAILURES[code]:
+            self._foresee_failures(window, np.arange(len(who)))
+            np.maximum(window.next_us, self.moved_us + 1, out=window.next_us)
+        self._commit(window)
+        self._agenda.add(who)
+
+    # --- what faults do -----------------------------------------------------------------------------------------------
+
+    def power_off(self, device: Devices) -> Devices:
+        """Power fails. Returns those that had power until now."""
+        fleet = self.fleet
+        had_power = device[fleet.power_cuts[device] == 0]
+        fleet.power_cuts[device] += 1
+        fleet.state[had_power] = State.OFF
+        fleet.due_us[had_power] = NEVER_US
+        fleet.failures[had_power] = 0
+        fleet.previous_us[had_power] = 0
+        fleet.ok_us[had_power] = NO_ANSWER
+        fleet.stale_us[had_power] = NEVER_US
+        return had_power
+
+    def power_on(self, device: Devices, at_us: int) -> Devices:
+        """Power comes back. Returns those that boot now."""
+        fleet = self.fleet
+        fleet.power_cuts[device] -= 1
+        boots = device[fleet.power_cuts[device] == 0]
+        fleet.boot[boots] += 1
+        fleet.state[boots] = State.BOOTING
+        low, high = self._boot_us[fleet.segment[boots]].T
+        draws = words(self._streams[Purpose.BOOT], fleet.key[boots], 0)
+        fleet.due_us[boots] = at_us + low + below(draws, high - low + 1)
+        self._agenda.add(boots)
+        return boots
+
+    def cut(self, device: Devices, at_us: int, up: bool) -> Devices:
+        """Links are cut, at least in one direction. Returns the online devices whose packets stop reaching the broker.
+
+        Args:
+            up: the direction from device to broker is cut (too).
+        """
+        fleet = self.fleet
+        first = device[fleet.link_cuts[device] == 0]
+        fleet.link_cuts[device] += 1
+        if up:
+            fleet.up_cuts[device] += 1
+        self._lose_answers(first[fleet.state[first] == State.WAITING])
+        online = first[fleet.state[first] == State.ONLINE]
+        idle = online[fleet.due_us[online] == NEVER_US]
+        self._notice_by_keep_alive(idle, at_us)
+        if not up:
+            return device[:0]
+        fleet.stale_us[idle] = self.heard_us(idle, at_us) + -(-3 * fleet.keep_alive_us[idle] // 2)
+        return idle
+
+    def heal(self, device: Devices, at_us: int, up: bool) -> tuple[Devices, Devices]:
+        """A cut ends. Returns devices that can be reached again with their session, and those whose session is gone."""
+        fleet = self.fleet
+        fleet.link_cuts[device] -= 1
+        if up:
+            fleet.up_cuts[device] -= 1
+        free = device[fleet.link_cuts[device] == 0]
+        held = free[(fleet.state[free] == State.ONLINE) & (fleet.due_us[free] != NEVER_US)]
+        gone = fleet.stale_us[held] <= at_us
+        self._notice_by_reset(held[gone], at_us)
+        kept = held[~gone]
+        fleet.due_us[kept] = NEVER_US
+        fleet.stale_us[kept] = NEVER_US
+        return kept, held[gone]
+
+    def broker_stops(self, at_us: int, silent: bool) -> Devices:
+        """The broker dies. Returns the online devices that can no longer deliver."""
+        fleet = self.fleet
+        self.broker_down, self.broker_silent = True, silent
+        reachable = fleet.link_cuts == 0
+        online = np.flatnonzero((fleet.state == State.ONLINE) & reachable)
+        queued = np.flatnonzero((fleet.state == State.WAITING) & reachable & (fleet.ok_us >= at_us))
+        if silent:
+            self._notice_by_keep_alive(online[fleet.due_us[online] == NEVER_US], at_us)
+            self._lose_answers(queued)
+            every = np.flatnonzero(fleet.state == State.ONLINE)
+        else:
+            fleet.due_us[online] = at_us + self._latency_us(Purpose.RESET, online, fleet.tries[online])
+            self._agenda.add(online)
+            fleet.ok_us[queued] = NO_ANSWER
+            fleet.due_us[queued] = at_us + self._latency_us(Purpose.RESET, queued, fleet.tries[queued])
+            self._agenda.add(queued)
+            every = np.flatnonzero((fleet.state == State.ONLINE) & ~reachable)
+        fleet.stale_us[every] = np.minimum(fleet.stale_us[every], at_us)
+        return online
+
+    def broker_starts(self, at_us: int) -> None:
+        """The broker is back and knows no session."""
+        fleet = self.fleet
+        self.broker_down = self.broker_silent = False
+        stale = (fleet.state == State.ONLINE) & (fleet.link_cuts == 0) & (fleet.stale_us <= at_us)
+        self._notice_by_reset(np.flatnonzero(stale), at_us)
+
+    def heard_us(self, device: Devices, at_us: int) -> Int:
+        """When the broker last got a packet from these online devices: a reading or a ping, or their CONNECT."""
+        fleet = self.fleet
+        gap_us = np.minimum(fleet.every_us[device], fleet.keep_alive_us[device])
+        phase_us = fleet.phase_us[device]
+        last_us = phase_us + (at_us - phase_us) // gap_us * gap_us
+        return np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
+
+    def _lose_answers(self, device: Devices) -> None:
+        """Their CONNACK will not come: they find out by their timeout."""
+        fleet = self.fleet
+        fleet.ok_us[device] = NO_ANSWER
+        timeout_us = self._timeout_us[fleet.segment[device]]
+        fleet.due_us[device] = np.maximum(fleet.begin_us[device] + timeout_us, self.moved_us + 1)
+        self._agenda.add(device)
+
+    def _notice_by_keep_alive(self, device: Devices, at_us: int) -> None:
+        """Nothing comes back any more: the client misses a ping answer one to two keep-alives later."""
+        fleet = self.fleet
+        keep_alive_us = fleet.keep_alive_us[device]
+        draws = words(self._streams[Purpose.DETECT], fleet.key[device], fleet.tries[device])
+        fleet.due_us[device] = at_us + keep_alive_us + below(draws, keep_alive_us)
+        self._agenda.add(device)
+
+    def _notice_by_reset(self, device: Devices, at_us: int) -> None:
+        """Their next packet meets a broker that does not know them."""
+        fleet = self.fleet
+        reset_us = at_us + self._latency_us(Purpose.RESET, device, fleet.tries[device])
+        fleet.due_us[device] = np.minimum(fleet.due_us[device], reset_us)
+        self._agenda.add(device)
