@@ -40,11 +40,13 @@ lint: set-up
 
 # Tests in virtual time share the cores; those that use real sockets and the wall clock run after them, one at a time.
 test: lint
-	$(PY) -m pytest -n 2 --dist worksteal --ignore=tests/live
+	$(PY) -m pytest -n 2 --dist loadfile --ignore=tests/live
 	@if [ -d tests/live ]; then set -x; $(PY) -m pytest tests/live; fi
 
 bench: set-up
-	$(VENV)/bin/twinstorm bench all
+	@status=0; for name in $$($(VENV)/bin/twinstorm bench); do \
+	  $(VENV)/bin/twinstorm bench $$name || status=1; \
+	done; exit $$status
 
 nightly: set-up
 	$(PY) -m pytest -m nightly -n 2 --timeout 7200

@@ -120,7 +120,7 @@ class ModelledBroker(Exhibits):
         self.heard = np.ones(n, np.bool_)
         self.expires_us = np.full(n, NEVER_US, np.int64)
         self.keep_alive_us = identities.keep_alive_us
-        device = np.arange(n)
+        device = np.arange(n, dtype=np.int64)
         self._note(np.zeros(n, np.int64), device, SessionEvent.BORN, np.ones(n, np.int64))
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
@@ -169,8 +169,13 @@ class ModelledBroker(Exhibits):
         else:
             self._note(at_us, device, SessionEvent.CLOSED, np.zeros(len(device), np.int64))
 
-    def resume(self, device: Device, at_us: int) -> None:  # noqa: ARG002
-        self.expires_us[device] = NEVER_US
+    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002
+        had_one = last_packet_us != NEVER_US
+        if direction != "down":
+            self.disconnect(device[had_one], last_packet_us[had_one], last_packet_us[had_one], abrupt=True)
+
+    def resume(self, device: Device, at_us: int, kept: Mask) -> None:  # noqa: ARG002
+        self.expires_us[device[kept]] = NEVER_US
 
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         self._note(at_us, device, SessionEvent.BORN, boot)
@@ -226,7 +231,8 @@ class ModelledBroker(Exhibits):
         """What reached the core up to and including `now_us`."""
         deliveries: list[Delivery] = []
         waiting: list[_Pending] = []
-        for pending in self._pending:
+        for each in self._pending:
+            pending = each
             if pending.last_us <= now_us:
                 deliveries.append(Delivery(pending.readings, pending.arrived_us, pending.last_us))
                 continue
@@ -250,7 +256,7 @@ class ModelledBroker(Exhibits):
         if not readings.duplicate:
             self.lost[cause] += count
 
-    def _note(self, at_us: Int, device: Device, what: SessionEvent, boot: Int | Device) -> None:
+    def _note(self, at_us: Int, device: Int | Device, what: SessionEvent, boot: Int | Device) -> None:
         if len(device):
             rows = np.empty((len(device), 4), np.int64)
             rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = at_us, device, what, boot

@@ -23,27 +23,27 @@ class _Message(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 # --- commands: front end to engine ----------------------------------------------------------------------------------
 
 
-class Pause(_Message):
+class Pause(_Message, frozen=True):
     """Stop simulated time: devices, broker and schedule together."""
 
 
-class Resume(_Message):
+class Resume(_Message, frozen=True):
     pass
 
 
-class SetSpeed(_Message):
+class SetSpeed(_Message, frozen=True):
     """Simulated seconds per wall second; 0: as fast as it can."""
 
     speed: float
 
 
-class Step(_Message):
+class Step(_Message, frozen=True):
     """While paused: go on by this much simulated time, then pause again."""
 
     us: int
 
 
-class Inject(_Message):
+class Inject(_Message, frozen=True):
     """Start a fault now. `dry` only answers with the reach (`Answered`), for the question."""
 
     fault: str
@@ -53,35 +53,35 @@ class Inject(_Message):
     dry: bool = False
 
 
-class EndFault(_Message):
+class EndFault(_Message, frozen=True):
     """End the fault of this step, or, with an empty name, the newest injected one."""
 
     step: str = ""
 
 
-class AbortAll(_Message):
+class AbortAll(_Message, frozen=True):
     """End every fault, cancel those to come, refuse new ones until `Rearm`; the simulation goes on."""
 
     reason: str = ""
 
 
-class Rearm(_Message):
+class Rearm(_Message, frozen=True):
     pass
 
 
-class AddNote(_Message):
+class AddNote(_Message, frozen=True):
     text: str
     at_us: int | None = None
     """Simulated instant the note speaks of: when its line was opened, not when it was sent; None: now."""
 
 
-class AskDevice(_Message):
+class AskDevice(_Message, frozen=True):
     """Send `DevicePage` with every frame from now on; an empty name ends it."""
 
     name: str
 
 
-class AskCell(_Message):
+class AskCell(_Message, frozen=True):
     """Answer once with `DeviceList`: the devices behind one map cell, or (cell < 0) of a whole group."""
 
     group: str
@@ -89,32 +89,44 @@ class AskCell(_Message):
     filter: str = ""
 
 
-class SetFilter(_Message):
+class SetFilter(_Message, frozen=True):
     """Show only devices that a selector names; empty: all."""
 
     selector: str = ""
 
 
-class SetCells(_Message):
+class SetCells(_Message, frozen=True):
     """How many map cells the screen has room for; the engine picks 1, 2, 5, 10, ... devices a cell."""
 
     cells: int
 
 
-class Quit(_Message):
+class Quit(_Message, frozen=True):
     """End the run: faults end, the report is written, the engine leaves."""
 
 
 Command = (
-    Pause | Resume | SetSpeed | Step | Inject | EndFault | AbortAll | Rearm | AddNote | AskDevice | AskCell | SetFilter
-    | SetCells | Quit
+    Pause
+    | Resume
+    | SetSpeed
+    | Step
+    | Inject
+    | EndFault
+    | AbortAll
+    | Rearm
+    | AddNote
+    | AskDevice
+    | AskCell
+    | SetFilter
+    | SetCells
+    | Quit
 )
 
 
 # --- frames: engine to front end ------------------------------------------------------------------------------------
 
 
-class FaultSetting(_Message):
+class FaultSetting(_Message, frozen=True):
     """One setting of a fault for the injection form."""
 
     name: str
@@ -123,7 +135,7 @@ class FaultSetting(_Message):
     choices: list[str] = []
 
 
-class FaultInfo(_Message):
+class FaultInfo(_Message, frozen=True):
     """A fault that may be injected, for the list and the form."""
 
     name: str
@@ -135,7 +147,7 @@ class FaultInfo(_Message):
     settings: list[FaultSetting] = []
 
 
-class Hello(_Message):
+class Hello(_Message, frozen=True):
     """First message of the engine."""
 
     protocol: int
@@ -156,14 +168,14 @@ class Hello(_Message):
     sites: list[str]
 
 
-class Loading(_Message):
+class Loading(_Message, frozen=True):
     """Before the first frame: what is being built and how far (0..1)."""
 
     what: str
     share: float
 
 
-class MapGroup(_Message):
+class MapGroup(_Message, frozen=True):
     """One site: cells in device order, one code (index into `STATES`) a cell, the worst state that 5 % of the cell's
     devices hold; a single failed device always shows."""
 
@@ -176,7 +188,7 @@ class MapGroup(_Message):
     """Devices in each of `STATES`."""
 
 
-class ObjectiveRow(_Message):
+class ObjectiveRow(_Message, frozen=True):
     name: str
     sli: str
     value: float | None
@@ -193,7 +205,7 @@ class ObjectiveRow(_Message):
     """Error budget burn rate over the last minute."""
 
 
-class IncidentRow(_Message):
+class IncidentRow(_Message, frozen=True):
     number: int
     title: str
     severity: str
@@ -203,7 +215,7 @@ class IncidentRow(_Message):
     alarms: list[str]
 
 
-class ActiveFault(_Message):
+class ActiveFault(_Message, frozen=True):
     step: str
     fault: str
     target: str
@@ -213,7 +225,7 @@ class ActiveFault(_Message):
     injected: bool
 
 
-class Mark(_Message):
+class Mark(_Message, frozen=True):
     """Something on the timeline. `kind`: step, fault, alarm, incident, note, mark, abort; `at_us` in the future for steps."""
 
     at_us: int
@@ -221,7 +233,7 @@ class Mark(_Message):
     text: str
 
 
-class BrokerRow(_Message):
+class BrokerRow(_Message, frozen=True):
     up: bool
     sessions: int
     connecting: int
@@ -234,7 +246,7 @@ class BrokerRow(_Message):
     dropped: int
 
 
-class LedgerRow(_Message):
+class LedgerRow(_Message, frozen=True):
     produced: int
     delivered: int
     buffered: int
@@ -243,7 +255,7 @@ class LedgerRow(_Message):
     repeated: int
 
 
-class DevicePage(_Message):
+class DevicePage(_Message, frozen=True):
     """Everything the core knows of one device, and its last readings."""
 
     name: str
@@ -269,7 +281,7 @@ class DevicePage(_Message):
     faults: list[str]
 
 
-class DeviceRow(_Message):
+class DeviceRow(_Message, frozen=True):
     name: str
     kind: str
     state: str
@@ -277,7 +289,7 @@ class DeviceRow(_Message):
     boot: int
 
 
-class Frame(_Message):
+class Frame(_Message, frozen=True):
     """The observed fleet at one simulated instant."""
 
     at_us: int
@@ -307,14 +319,14 @@ class Frame(_Message):
     device: DevicePage | None = None
 
 
-class DeviceList(_Message):
+class DeviceList(_Message, frozen=True):
     group: str
     cell: int
     rows: list[DeviceRow]
     total: int
 
 
-class Answered(_Message):
+class Answered(_Message, frozen=True):
     """Answer to a command that can be refused. `reach` is the number of devices an `Inject` would hit."""
 
     ok: bool
@@ -322,7 +334,7 @@ class Answered(_Message):
     reach: int = 0
 
 
-class Ended(_Message):
+class Ended(_Message, frozen=True):
     """Last message. The verdict in words as the command line prints it."""
 
     ended: str

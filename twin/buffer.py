@@ -79,7 +79,9 @@ class Buffers:
         """Readings that exist nowhere else."""
         return int(self.depth.sum()) - int(self.unacked.sum())
 
-    def keep(self, group: int, device: Int, seq: Int, at_us: int, values: Quantised, arrived: NDArray[np.bool_]) -> None:
+    def keep(
+        self, group: int, device: Int, seq: Int, at_us: int, values: Quantised, arrived: NDArray[np.bool_]
+    ) -> None:
         """Put one reading of each device into its ring.
 
         Args:
@@ -144,7 +146,9 @@ class Buffers:
         self.stalled[device] = 0
         return lost
 
-    def flush(self, device: Int, at_us: Int, boot: NDArray[np.int32], scale: dict[str, tuple[Values, Values]]) -> list[tuple[Readings, Int]]:
+    def flush(
+        self, device: Int, at_us: Int, boot: NDArray[np.int32], scale: dict[str, tuple[Values, Values]]
+    ) -> list[tuple[Readings, Int]]:
         """Empty the buffers of these devices.
 
         Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import overload
 
 import numpy as np
@@ -256,5 +257,5 @@ def _groups(kinds: list[str], kind: Int, every_us: Int, phase_us: Int) -> tuple[
     edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(kind)]
     return tuple(
         SampleGroup(kinds[kind[first]], first, last, int(every_us[first]), int(phase_us[first]))
-        for first, last in zip(edges[:-1], edges[1:], strict=True)
+        for first, last in pairwise(edges)
     )

@@ -339,8 +339,15 @@ class DeviceEnd(Protocol):
             last_packet_us: when the broker last heard of each.
         """
 
-    def resume(self, device: Device, at_us: int) -> None:
-        """Packets of these devices get through again, on the session that the broker still holds."""
+    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:
+        """Packets of these devices stop getting through, in the direction ``both``, ``up`` or ``down``; sockets stay.
+
+        Args:
+            last_packet_us: when the broker last heard of each; `NEVER_US` for those without a session to lose.
+        """
+
+    def resume(self, device: Device, at_us: int, kept: Mask) -> None:
+        """Packets of these devices get through again; `kept`: on a session that the broker still holds."""
 
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         """Births: these devices got their CONNACK and say so on `state`; `at_us` is when that reaches the broker."""

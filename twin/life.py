@@ -92,7 +92,9 @@ class Life:
     Only `fleet` (and `broker_down`, `broker_silent`, `moved_us`) are state; the rest is rebuilt.
     """
 
-    def __init__(self, fleet: Fleet, seed: int, device_end: DeviceEnd, log: EventLog, hooks: Hooks) -> None:
+    def __init__(
+        self, fleet: Fleet, seed: int, device_end: DeviceEnd, log: EventLog, hooks: Hooks, foreseen: bool = True
+    ) -> None:
         self.fleet = fleet
         self.moved_us = 0
         self.broker_down = False
@@ -100,6 +102,8 @@ class Life:
         self._device_end = device_end
         self._log = log
         self._hooks = hooks
+        self._foreseen = foreseen
+        """False: nobody works out when a client notices that its session is gone; `hear` tells (live)."""
         self._streams = {purpose: stream(seed, purpose) for purpose in Purpose}
         self._policies = [segment.reconnect for segment in fleet.plan.segments]
         self._one_policy = len(set(self._policies)) == 1
@@ -341,6 +345,8 @@ class Life:
             fleet.up_cuts[device] += 1
         self._lose_answers(first[fleet.state[first] == State.WAITING])
         online = first[fleet.state[first] == State.ONLINE]
+        if not self._foreseen:
+            return online if up else device[:0]
         idle = online[fleet.due_us[online] == NEVER_US]
         self._notice_by_keep_alive(idle, at_us)
         if not up:
@@ -348,20 +354,23 @@ class Life:
         fleet.stale_us[idle] = self.heard_us(idle, at_us) + -(-3 * fleet.keep_alive_us[idle] // 2)
         return idle
 
-    def heal(self, device: Devices, at_us: int, up: bool) -> tuple[Devices, Devices]:
-        """A cut ends. Returns devices that can be reached again with their session, and those whose session is gone."""
+    def heal(self, device: Devices, at_us: int, up: bool) -> Devices:
+        """A cut ends. Returns the online devices that go on with the session that they had."""
         fleet = self.fleet
         fleet.link_cuts[device] -= 1
         if up:
             fleet.up_cuts[device] -= 1
         free = device[fleet.link_cuts[device] == 0]
-        held = free[(fleet.state[free] == State.ONLINE) & (fleet.due_us[free] != NEVER_US)]
+        held = free[fleet.state[free] == State.ONLINE]
+        if not self._foreseen:
+            return held
+        held = held[fleet.due_us[held] != NEVER_US]
         gone = fleet.stale_us[held] <= at_us
         self._notice_by_reset(held[gone], at_us)
         kept = held[~gone]
         fleet.due_us[kept] = NEVER_US
         fleet.stale_us[kept] = NEVER_US
-        return kept, held[gone]
+        return kept
 
     def broker_stops(self, at_us: int, silent: bool) -> Devices:
         """The broker dies. Returns the online devices that can no longer deliver."""
@@ -397,7 +406,8 @@ class Life:
         gap_us = np.minimum(fleet.every_us[device], fleet.keep_alive_us[device])
         phase_us = fleet.phase_us[device]
         last_us = phase_us + (at_us - phase_us) // gap_us * gap_us
-        return np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
+        heard_us: Int = np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
+        return heard_us
 
     def _lose_answers(self, device: Devices) -> None:
         """Their CONNACK will not come: they find out by their timeout."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, below
 from twinstorm.twin.flow import Int
@@ -36,7 +37,7 @@ class ReconnectPolicy:
     cap_us: int
     timeout_us: int
 
-    def wait_us(self, failures: Int, previous_us: Int, draws: Words) -> Int:
+    def wait_us(self, failures: NDArray[np.integer], previous_us: Int, draws: Words) -> Int:
         """Waits of many devices: int64, shape of `draws`.
 
         Args:
@@ -56,7 +57,7 @@ class ReconnectPolicy:
             return half + below(draws, ceiling - half)
         return ceiling
 
-    def _ceiling_us(self, failures: Int) -> Int:
+    def _ceiling_us(self, failures: NDArray[np.integer]) -> Int:
         if self.backoff == "fixed":
             return np.full(len(failures), self.base_us, np.int64)
         doublings = np.minimum(failures, _DOUBLINGS).astype(np.int64)

@@ -9,7 +9,7 @@ SimPy orders equal times by insertion number; here they are ordered by the store
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ Act = Callable[[Any, int], None]
 class Stage:
     """One SimPy environment in microseconds and the stories that run in it. Rebuilt, never saved."""
 
-    def __init__(self, acts: dict[str, Act], stories: Iterable[Story], now_us: int) -> None:
+    def __init__(self, acts: Mapping[str, Act], stories: Iterable[Story], now_us: int) -> None:
         self.env = simpy.Environment(initial_time=now_us)
         self._acts = acts
         for story in sorted(stories, key=lambda row: row.rank):

@@ -77,6 +77,7 @@ class World(Exhibits):
         device_end: the fleet's side of the wire, modelled or live.
         calendar_us: microseconds since midnight at the start of the run, local to every device.
         block_devices: see `BLOCK_DEVICES`; tests vary it.
+        foreseen: the device end knows what becomes of every connection (modelled); False: real sockets will tell.
     """
 
     def __init__(
@@ -87,13 +88,14 @@ class World(Exhibits):
         log: EventLog,
         calendar_us: int = 0,
         block_devices: int = BLOCK_DEVICES,
+        foreseen: bool = True,
     ) -> None:
         self.seed = seed
         self.fleet: Fleet = grow(plan)
         self.log = log
         self.kinds = {name: kind for name, kind in catalogue().items() if name in {s.kind for s in plan.segments}}
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
-        self.life = Life(self.fleet, seed, device_end, log, Hooks(self._connected, self._lost))
+        self.life = Life(self.fleet, seed, device_end, log, Hooks(self._connected, self._lost), foreseen)
         self.buffers = Buffers.of(self.fleet, self.channels)
         n = len(self.fleet)
         self.blocked: Mask = np.zeros(n, np.bool_)
@@ -116,9 +118,7 @@ class World(Exhibits):
         groups = self.fleet.groups
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
-        device_end.open(
-            Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos),
-        )
+        device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     @property
     def stories(self) -> list[Story]:
@@ -220,29 +220,26 @@ class World(Exhibits):
     def _quantise(machines: Machines, values: Values) -> NDArray[np.int16]:
         """Round to the sensor's resolution, in place, and return the int16 steps."""
         quantised = np.empty(values.shape, np.int16)
-        for channel, row in enumerate(values):
+        for channel in range(len(values)):
+            row = values[channel]
             offset, step = machines.offset[channel], machines.step[channel]
             if offset:
-                row -= offset
-            row /= step
+                np.subtract(row, offset, out=row)
+            np.divide(row, step, out=row)
             np.rint(row, out=row)
             np.clip(row, -32768.0, 32767.0, out=row)
             quantised[channel] = row
-            row *= step
+            np.multiply(row, step, out=row)
             if offset:
-                row += offset
+                np.add(row, offset, out=row)
         return quantised
 
-    def _hold(
-        self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, quantised: NDArray[np.int16]
-    ) -> None:
+    def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, quantised: NDArray[np.int16]) -> None:
         chosen = np.flatnonzero(held)
         device = chosen + rows.start
         stalls = (self.fleet.state[device] == State.ONLINE) & (self.fleet.qos[device] == 0)
         before = self.buffers.depth[device]
-        self.buffers.keep(
-            number, device, seq[chosen], now_us, quantised[:, chosen].T, np.zeros(len(device), np.bool_)
-        )
+        self.buffers.keep(number, device, seq[chosen], now_us, quantised[:, chosen].T, np.zeros(len(device), np.bool_))
         self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
 
     def _hold_unacknowledged(
@@ -332,21 +329,24 @@ class World(Exhibits):
         fleet = self.fleet
         who = device.astype(np.int64)
         up = direction != "down"
-        online = who[(fleet.link_cuts[who] == 0) & (fleet.state[who] == State.ONLINE)]
+        first = who[fleet.link_cuts[who] == 0]
+        online = fleet.state[first] == State.ONLINE
         silenced = self.life.cut(who, at_us, up)
         if up:
             self.blocked[who[fleet.state[who] == State.ONLINE]] = True
-            now = np.full(len(silenced), at_us, np.int64)
-            last_us = self.life.heard_us(silenced, at_us)
-            self._device_end.disconnect(silenced.astype(np.int32), now, last_us, abrupt=True)
-        return len(online)
+        last_us = np.full(len(first), NEVER_US, np.int64)
+        had_one = np.isin(first, silenced)
+        last_us[had_one] = self.life.heard_us(silenced, at_us)
+        self._device_end.silence(first.astype(np.int32), at_us, last_us, direction)
+        return int(np.count_nonzero(online))
 
     def heal(self, device: Device, at_us: int, direction: str) -> int:
         """End a cut. Returns how many sessions survived it."""
         who = device.astype(np.int64)
-        kept, _gone = self.life.heal(who, at_us, direction != "down")
+        kept = self.life.heal(who, at_us, direction != "down")
         self.blocked[kept] = False
-        self._device_end.resume(kept.astype(np.int32), at_us)
+        free = who[self.fleet.link_cuts[who] == 0]
+        self._device_end.resume(free.astype(np.int32), at_us, np.isin(free, kept))
         self.flush(kept, np.full(len(kept), at_us, np.int64))
         return len(kept)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -237,6 +236,37 @@ class Engine:
             self.wiring.end_fault(fault, step.order, np.sort(order[: step.reached]), now_us)
         self.wiring.log.tell(now_us, Code.FAULT_END, self.steps.runs.index(step), step.reached)
         self._tell(now_us, "fault-end", step.name, step.value)
+
+    def planned_faults(self) -> list[StepRun]:
+        """Faults on the world whose devices are known before the run."""
+        written = {each.name: each.target for each in self.scenario.steps}
+        found = []
+        for step in self.steps.runs:
+            if step.action != "fault" or catalogue()[step.value].acts_on != "world" or not self._acts(step):
+                continue
+            target = written[step.name]
+            if target is None or target.is_fixed:
+                found.append(step)
+        return found
+
+    def planned_acts(self, step: StepRun) -> list[tuple[int, bool, FaultOrder, NDArray[np.int32]]]:
+        """When a planned fault starts on which devices (True) and ends on which (False)."""
+        device = self._target(step) if catalogue()[step.value].needs_target else step.device
+        order = FaultOrder(step.name, step.value, step.settings, device, step.start_us, step.end_us, step.ramp_us)
+        lot = self.selector.in_lot_order(device)
+        parts = range(1, RAMP_PARTS + 1) if step.ramp_us else (RAMP_PARTS,)
+        acts = []
+        reached = 0
+        for part in parts:
+            at_us = step.start_us + (step.ramp_us * part // RAMP_PARTS if step.ramp_us else 0)
+            if step.end_us is not None and at_us >= step.end_us:
+                break
+            now_reached = len(device) * part // RAMP_PARTS
+            acts.append((at_us, True, order, np.sort(lot[reached:now_reached])))
+            reached = now_reached
+        if step.end_us is not None:
+            acts.append((step.end_us, False, order, np.sort(lot[:reached])))
+        return acts
 
     def _acts(self, step: StepRun) -> bool:
         return self.armed is None or step.name in self.armed
@@ -512,9 +542,11 @@ class Engine:
             mask = None if written.target is None else self.selector.mask(written.target)
             evaluator = None if written.expression is None else Evaluator(written.expression)
             watched.append(Watched(written, mask, evaluator))
-        for step in self.scenario.steps:
-            if step.expect is not None:
-                watched.append(Watched(_expected_at(step), None, Evaluator(step.expect)))
+        watched.extend(
+            Watched(_expected_at(step), None, Evaluator(step.expect))
+            for step in self.scenario.steps
+            if step.expect is not None
+        )
         spoken_of = {each.name for each in self.scenario.expectations if each.form == "objective"}
         implied = [each.name for each in self.scenario.objectives if each.name not in spoken_of]
         return Judge(watched, self.steps, self.scenario.warm_up_us, implied)

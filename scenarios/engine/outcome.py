@@ -168,5 +168,3 @@ def _alarms(engine: Engine) -> list[AlarmResult]:
             )
         )
     return results
-
-

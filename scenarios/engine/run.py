@@ -131,9 +131,7 @@ class Run:
                 engine.finish("stopped")
             elif not engine.ended:
                 pace.wait(engine.now_us, self._interrupted)
-        result = result_of(
-            engine, speed=self.options.speed, wall_s=time.perf_counter() - started, repeat=self.repeat
-        )
+        result = result_of(engine, speed=self.options.speed, wall_s=time.perf_counter() - started, repeat=self.repeat)
         engine.wiring.close()
         return result
 

@@ -108,7 +108,9 @@ class ModelledWiring:
 
     def notes(self) -> list[str]:
         settings = self.broker.settings
-        return [f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, backlog {settings.backlog:,}"]
+        return [
+            f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, backlog {settings.backlog:,}"
+        ]
 
     def close(self) -> None:
         self.broker.close()

@@ -29,7 +29,9 @@ class Partition:
     needs_target: ClassVar[bool] = True
     survivable: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("direction", "word", "both", "which packets are cut; up is from device to broker", ("both", "up", "down")),
+        Setting(
+            "direction", "word", "both", "which packets are cut; up is from device to broker", ("both", "up", "down")
+        ),
     )
 
     @staticmethod

@@ -12,38 +12,11 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language.expressions import Expression
+from twinstorm.scenarios.language.quantities import Count as Count
+from twinstorm.scenarios.language.quantities import Instant as Instant
+from twinstorm.scenarios.language.quantities import Range as Range
+from twinstorm.scenarios.language.quantities import Rate as Rate
 from twinstorm.scenarios.language.selectors import Selector
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Events per second, or a share of the fleet's devices per second."""
-
-    per_s: Fraction
-    of_fleet: bool
-
-    def for_fleet(self, devices: int) -> Fraction:
-        """Events per second for a fleet of this size; a share never falls below one device."""
-        return max(self.per_s * devices, Fraction(1)) if self.of_fleet else self.per_s
-
-
-@dataclass(frozen=True)
-class Count:
-    """A number of devices or connections, or a share of the fleet's devices."""
-
-    value: Fraction
-    of_fleet: bool
-
-    def for_fleet(self, devices: int) -> int:
-        return max(round(self.value * devices), 1) if self.of_fleet else int(self.value)
-
-
-@dataclass(frozen=True)
-class Range:
-    """Both ends inclusive; a single value is a range of width 0. Microseconds where it is a duration."""
-
-    low: int
-    high: int
 
 
 @dataclass(frozen=True)
@@ -117,17 +90,6 @@ class Objective:
     within_us: int | None
     percentile: float | None
     line: int
-
-
-@dataclass(frozen=True)
-class Instant:
-    """`offset_us` from the start of the run, or from the start or end of a step. Resolved by the engine: a step that
-    has not ended when asked for yields no instant."""
-
-    step: str | None
-    edge: str  # start, end; of the run if step is None
-    offset_us: int
-    text: str
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ class EventLines:
         except BrokenPipeError:
             raise
         except OSError as error:
-            hint = "free some space" if error.errno == errno.ENOSPC else "choose another file"
-            raise Unavailable(f"cannot write events to {self._name}", error.strerror or str(error), hint) from error
+            hint = "Free some space." if error.errno == errno.ENOSPC else "Choose another file."
+            raise Unavailable(self._name, error.strerror or str(error), hint) from error
 
     def pane(self, row: PaneRow) -> None:
         """Panes are for the record: one line a simulated second would drown the events."""

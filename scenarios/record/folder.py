@@ -44,6 +44,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     protocol: int
     clock: str
     devices: int
+    story: str
     duration_s: float
     warm_up_s: float
     pid: int
@@ -116,5 +117,5 @@ def read_run_file(folder: Path) -> RunFile:
 
 
 def no_room(path: Path, error: OSError) -> Unavailable:
-    """What a person can do about a file that could not be written."""
-    return Unavailable(f"cannot write {path}", error.strerror or str(error), "free some space, or choose another folder")
+    """The system refused to write a file, and what a person can do about it."""
+    return Unavailable(str(path), error.strerror or str(error), "Free some space, or choose another folder.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -49,7 +50,13 @@ class NoSuchRun(Exception):  # noqa: N818 - says what is wrong, as all our error
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A record. `about.state` is already corrected for a process that is gone; `result` is None until a run has ended."""
+    """A record as it is now.
+
+    Attributes:
+        about: its state is already corrected for a process that is gone.
+        result: None until the run has ended, and for good if it was killed.
+        scenario_text: as resolved, YAML.
+    """
 
     folder: Path
     about: RunFile
@@ -110,7 +117,7 @@ def open_run(name: str, root: Path = RUNS) -> RecordedRun:
 def recorded_runs(root: Path = RUNS) -> list[str]:
     """Names of the run folders under `root`, the newest first."""
     found = []
-    for file in root.glob(f"*/{RUN_FILE}"):
+    for file in sorted(root.glob(f"*/{RUN_FILE}")):
         try:
             about = read_run_file(file.parent)
         except (OSError, msgspec.MsgspecError):
@@ -153,10 +160,8 @@ def _mark_interrupted(folder: Path, about: RunFile, result: RunResult | None) ->
         state="finished" if finished else "interrupted",
         stopped="" if result is not None else "its process was killed",
     )
-    try:
+    with suppress(Unavailable):  # A folder that cannot be written is still worth reading.
         write_run_file(folder, marked)
-    except Unavailable:
-        pass  # A folder that cannot be written is still worth reading.
     return marked
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Table
 
 from twinstorm.scenarios.engine.errors import Unavailable
-from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.protocol import PROTOCOL
 from twinstorm.scenarios.record import process, tables
 from twinstorm.scenarios.record.folder import (
@@ -27,74 +27,84 @@ from twinstorm.scenarios.record.folder import (
 from twinstorm.scenarios.record.writer import Writer
 from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
 
-REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class About:
-    """What a record says of a run beside the scenario and the result.
-
-    Attributes:
-        started_at: wall time of the start, RFC 3339 with an offset. The caller reads the clock.
-        repeat: the command that repeats the run.
-        clock: virtual or live.
-        until_us: where the run is cut short; None: its whole duration.
-    """
-
-    seed: int
-    version: str
-    started_at: str
-    repeat: str
-    clock: str = "virtual"
-    until_us: int | None = None
-    project: str = ""
-    labels: Mapping[str, str] | None = None
+if TYPE_CHECKING:
+    from twinstorm.scenarios.language.model import Scenario
 
 
 class Recorder:
-    """A `Sink` that keeps a run: makes the folder, appends while the run goes on, marks it finished at the end.
+    """A `Sink` that keeps a run: appends while it goes on, writes the reports and marks it finished at the end.
 
     A process that is killed leaves a readable record that is half a second old at most.
 
     Attributes:
         folder: the run's folder.
-        result: the result as recorded, with the paths and the command that only the recorder knows; None before the
+        result: the result as recorded, with the path and the command that only the recorder knows; None before the
             end and after a bug.
+        report: the HTML report; None until it is written.
     """
 
-    def __init__(self, root: Path, scenario: Scenario, about: About) -> None:
-        """Make the folder under `root` and everything in it that is known before the start.
+    def __init__(self, folder: Path, run_file: RunFile) -> None:
+        """Record into a folder that holds the scenario already; `start` makes it.
+
+        Raises:
+            Unavailable: the database cannot be written.
+        """
+        self.folder = folder
+        self.result: RunResult | None = None
+        self.report: Path | None = None
+        self._run_file = run_file
+        self._closed = False
+        self._events = 0
+        self._writer = Writer(folder / DATABASE, _first_row(run_file))
+
+    @classmethod
+    def start(
+        cls,
+        scenario: Scenario,
+        *,
+        seed: int,
+        clock: str = "virtual",
+        out: Path | str = "runs",
+        until_us: int | None = None,
+        repeat: str = "",
+        project: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> Recorder:
+        """Make the first free folder for this scenario and seed under `out`, and everything in it.
+
+        Args:
+            clock: virtual or live.
+            until_us: where the run is cut short; None: its whole duration.
+            repeat: the command that repeats the run; empty: the one that the result names.
 
         Raises:
             Unavailable: the folder or the database cannot be written.
         """
-        self.result: RunResult | None = None
-        self.folder = create_folder(root, scenario.name, about.seed)
-        self._closed = False
-        self._events = 0
-        duration_us = scenario.duration_us if about.until_us is None else about.until_us
-        self._run_file = RunFile(
+        folder = create_folder(Path(out), scenario.name, seed)
+        write_whole(folder / SCENARIO, scenario.resolved)
+        run_file = RunFile(
             run=uuid.uuid4().hex,
             state="running",
             scenario=scenario.name,
-            seed=about.seed,
-            version=about.version,
+            seed=seed,
+            version=version("twinstorm"),
             protocol=PROTOCOL,
-            clock=about.clock,
+            clock=clock,
             devices=scenario.fleet.devices,
-            duration_s=duration_us / 1e6,
+            story=scenario.story,
+            duration_s=(scenario.duration_us if until_us is None else min(until_us, scenario.duration_us)) / 1e6,
             warm_up_s=scenario.warm_up_us / 1e6,
             pid=os.getpid(),
             host=process.host(),
             born=process.born(os.getpid()),
-            started_at=about.started_at,
-            repeat=about.repeat,
-            project=about.project,
-            labels=dict(about.labels or {}),
+            started_at=_written_at(folder / SCENARIO),
+            repeat=repeat,
+            project=project,
+            labels=dict(labels or {}),
         )
-        write_whole(self.folder / SCENARIO, scenario.resolved)
-        self._writer = Writer(self.folder / DATABASE, _first_row(self._run_file))
-        write_run_file(self.folder, self._run_file)  # Last: it makes the folder a run.
+        recorder = cls(folder, run_file)
+        write_run_file(folder, run_file)  # Last: it makes the folder a run.
+        return recorder
 
     def event(self, row: EventRow) -> None:
         self._events += 1
@@ -104,7 +114,7 @@ class Recorder:
         self._writer.put(tables.panes, msgspec.structs.asdict(row))
 
     def close(self, result: RunResult | None) -> None:
-        """Write the end. A second call does nothing.
+        """Write the end, then the reports. A second call does nothing.
 
         Raises:
             Unavailable: disk full; the record stays readable up to its last commit and is marked interrupted.
@@ -121,14 +131,18 @@ class Recorder:
             self._writer.close(last)
         except Unavailable as error:
             self.result = None
-            self._mark("interrupted", f"{error.what}: {error.why}")
+            self._mark("interrupted", str(error))
             raise
         self._mark(last["state"], stopped)
+        if self.result is not None:
+            self._write_reports()
 
     def _put_result(self, result: RunResult) -> dict[str, Any]:
         """Put the rows of the result's lists; return the columns of the run's own row."""
+        from twinstorm.scenarios.reports.files import path_of
+
         self.result = complete = msgspec.structs.replace(
-            result, report=str(self.folder / REPORT), repeat=self._run_file.repeat or result.repeat
+            result, report=str(path_of(self.folder, "html")), repeat=self._run_file.repeat or result.repeat
         )
         lists: list[tuple[Table, Sequence[msgspec.Struct]]] = [
             (tables.faults, complete.faults),
@@ -139,9 +153,17 @@ class Recorder:
         ]
         for table, rows in lists:
             for number, row in enumerate(rows, 1):
+                # An incident brings its own number.
                 self._writer.put(table, {"number": number, **msgspec.structs.asdict(row)})
         columns = {name: getattr(complete, name) for name in ("ended", "verdict", "digest", "simulated_s", "wall_s")}
         return {**columns, "result": msgspec.json.encode(complete).decode()}
+
+    def _write_reports(self) -> None:
+        from twinstorm.scenarios.record.read import open_run
+        from twinstorm.scenarios.reports.files import path_of, write_reports
+
+        write_reports(open_run(str(self.folder)))
+        self.report = path_of(self.folder, "html")
 
     def _mark(self, state: str, stopped: str) -> None:
         try:
@@ -155,3 +177,8 @@ class Recorder:
 def _first_row(run_file: RunFile) -> dict[str, Any]:
     known = msgspec.structs.asdict(run_file)
     return {column.name: known[column.name] for column in tables.runs.columns if column.name in known}
+
+
+def _written_at(path: Path) -> str:
+    """Wall time of a file's last change, RFC 3339: the start of the run, without a look at a clock of our own."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="microseconds")

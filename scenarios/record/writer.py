@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,12 @@ class Writer:
 
     def _settle(self, connection: Connection) -> None:
         """Out of WAL mode: a finished record is one file, readable from a medium that cannot be written."""
-        try:
+        with suppress(OperationalError):  # Somebody reads it right now: the record is whole all the same.
             connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
-        except OperationalError:
-            pass  # Somebody reads it right now; the record is whole all the same.
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
     def _unavailable(self, error: OperationalError) -> Unavailable:
-        return Unavailable(f"cannot write {self._path}", str(error.orig), "free some space, or choose another folder")
+        return Unavailable(str(self._path), str(error.orig), "Free some space, or choose another folder.")

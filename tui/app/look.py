@@ -1,4 +1,4 @@
-"""How the application looks on this terminal: colours and signs. Decided once at the start, changed from the palette."""
+"""How the application looks on this terminal: colours and signs. Decided at the start, changed from the palette."""
 
 from __future__ import annotations
 
@@ -128,3 +128,7 @@ THEMES = {
     ),
 }
 """One Textual theme a set of colours; ``none`` uses that of ``16`` and takes the colours out afterwards."""
+
+
+def theme_of(look: Look) -> Theme:
+    return THEMES["16" if look.colours == "none" else look.colours]

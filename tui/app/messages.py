@@ -61,3 +61,21 @@ class DevicesListed(Message):
     def __init__(self, devices: DeviceList) -> None:
         super().__init__()
         self.devices = devices
+
+
+class Pushed(Message):
+    """Enter, space or a click on a push button."""
+
+    def __init__(self, button: str | None) -> None:
+        super().__init__()
+        self.button = button
+        """Id of the button."""
+
+
+class Picked(Message):
+    """Another choice of a picker."""
+
+    def __init__(self, picker: str | None, choice: str) -> None:
+        super().__init__()
+        self.picker = picker
+        self.choice = choice

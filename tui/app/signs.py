@@ -36,7 +36,9 @@ class StateSign:
 
 STATE_SIGNS: tuple[StateSign, ...] = (
     StateSign("online", "·", ".", "#4c81b9", "#448dd7", "blue", "", 6, "as it should be; asleep on schedule counts"),
-    StateSign("degraded", "▲", "^", "#f89909", "#b98a09", "yellow", "", 2, "slow, low battery, bad sensor, wrong clock"),
+    StateSign(
+        "degraded", "▲", "^", "#f89909", "#b98a09", "yellow", "", 2, "slow, low battery, bad sensor, wrong clock"
+    ),
     StateSign("reconnecting", "~", "~", "#fefcb2", "#715f01", "bright_yellow", "", 3, "lost its session just now"),
     StateSign("updating", "↑", "u", "#b453fd", "#741cb4", "magenta", "", 4, "loading, verifying, trial boot"),
     StateSign("offline", "×", "x", "#e55a3e", "#660e0b", "red", "bold", 1, "silent for longer than allowed"),

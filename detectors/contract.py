@@ -1,0 +1,116 @@
+"""What a detector is, what it gets to see, and where detectors are found.
+
+A detector learns what is normal and scores how far each device is from it; whether that is an alarm is the business of
+its policy (`policy.py`) and of grouping (`grouping.py`). A new detector is one class that satisfies `Detector`, one
+entry point in the group ``twinstorm.detectors``, and a test that runs `conformance.py` over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol
+
+from twinstorm.detectors.options import Option, typed
+from twinstorm.detectors.policy import Policy
+from twinstorm.twin.flow import Int, Mask, Registry, Values
+
+GROUP = "twinstorm.detectors"
+
+LONG_AGO_US = -(1 << 62)
+"""Instant of a thing that has not happened yet; nothing that is compared with `now` is older."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the core knows at the end of one pane (a simulated second). Arrays are read-only, one row a device.
+
+    Attributes:
+        last_arrival_us: int64 (n,), when the newest accepted reading arrived; `LONG_AGO_US` before the first.
+        session_live: bool (n,), birth seen, no will or close since.
+        born_us: int64 (n,), the last birth message; `LONG_AGO_US` before the first.
+        ended_us: int64 (n,), the last end of a session.
+        rebooted_us: int64 (n,), the last time a device showed a new boot number; its first one does not count.
+        rebooted: bool (n,), did so in this pane.
+        attempts: int64 (up to 60,), CONNECT attempts in each of the last panes, the newest last.
+        refused: int64, the same for refusals.
+        queue: messages waiting at the broker at the end of the pane.
+        broker_up: as the broker's counters say.
+    """
+
+    now_us: int
+    last_arrival_us: Int
+    session_live: Mask
+    born_us: Int
+    ended_us: Int
+    rebooted_us: Int
+    rebooted: Mask
+    attempts: Int
+    refused: Int
+    queue: int
+    broker_up: bool
+
+    def __len__(self) -> int:
+        return len(self.session_live)
+
+
+class Detector(Protocol):
+    """Scores devices once a pane. State is plain data (arrays, numbers) of bounded size, so that a pickle is a snapshot.
+
+    `learn` and `score` are two calls: `score` changes nothing and works before anything was learnt; `learn` is called
+    after it, once a pane, unless the detector is about to raise or has raised an alarm (the core sees to that).
+    """
+
+    name: ClassVar[str]
+    """Also the name of its alarms."""
+    summary: ClassVar[str]
+    """One line for lists."""
+    headline: ClassVar[str]
+    """What happened to the affected devices, for titles: ``fell silent`` reads ``12 devices fell silent``."""
+    options: ClassVar[tuple[Option, ...]]
+
+    policy: Policy
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
+        """
+        Args:
+            settings: a value for every one of `options`, of its type.
+        """
+
+    def learn(self, batch: Batch) -> None:
+        """Take this pane as normal."""
+
+    def score(self, batch: Batch) -> Values:
+        """How far each device is from normal: float32 (n,), 1.0 at the detector's limit, NaN where nothing can be said.
+
+        Changes neither the batch nor the detector.
+        """
+
+
+@cache
+def catalogue() -> Mapping[str, type[Detector]]:
+    """Name to class of every installed detector, ours and strangers', sorted by name."""
+    found: dict[str, Any] = {point.name: point.load() for point in entry_points(group=GROUP)}
+    return dict(sorted(found.items()))
+
+
+def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) -> list[Detector]:
+    """Detectors of a run, sorted by name.
+
+    Args:
+        wanted: detector to its settings, as text or typed; None: every installed one with its defaults.
+
+    Raises:
+        ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+    """
+    known = catalogue()
+    chosen: Mapping[str, Mapping[str, Any]] = dict.fromkeys(known, {}) if wanted is None else wanted
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")
+    return [
+        known[name](registry, typed(f"detector `{name}`", known[name].options, chosen[name] or {}))
+        for name in sorted(chosen)
+    ]

@@ -1,0 +1,276 @@
+"""The door of the core: validate, de-duplicate, dead-letter. Nothing here raises on what arrives.
+
+Dense deliveries (device order, one reading a device) take a few passes over slices; rows that are not simply the next
+reading of their device, and all sparse deliveries, take the general path. Both leave the same state behind.
+
+De-duplication comes before the check of the values, so that an invalid reading that is sent twice is dead-lettered once
+and repeated once: the ledger counts each reading in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.contract import LONG_AGO_US
+from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
+from twinstorm.detectors.dedupe import Seen
+from twinstorm.twin.flow import Channel, Delivery, Device, Int, Malformed, Mask, Readings, Registry, Values
+
+LARGEST_SEQ = 1 << 53
+"""Beyond it a JSON number is not exact; a device that counts so far is broken."""
+
+UNKNOWN_DEVICE = "unknown device"
+UNKNOWN_KIND = "unknown kind"
+WRONG_KIND = "device is of another kind"
+WRONG_SHAPE = "columns do not fit the kind"
+WRONG_NUMBER = "boot or sequence number out of range"
+OUT_OF_RANGE = "value out of range"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the channels of one kind can report, float32 (channels,), half a step wider than the registry says: a value
+    is rounded to the sensor's resolution before it is sent."""
+
+    code: int
+    channels: tuple[Channel, ...]
+    low: Values
+    high: Values
+
+    @staticmethod
+    def of(code: int, channels: tuple[Channel, ...]) -> Limits:
+        low = [channel.lowest - channel.step / 2 for channel in channels]
+        high = [channel.highest + channel.step / 2 for channel in channels]
+        return Limits(code, channels, np.array(low, np.float32), np.array(high, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class NewBoots:
+    """Readings that showed a new boot of their device, ascending in (device, boot).
+
+    Attributes:
+        at_us: int64 (n,), when each arrived.
+    """
+
+    device: Device
+    boot: Device
+    at_us: Int
+
+
+class Ingest:
+    """What has arrived. Columns have one row a device of the registry.
+
+    Attributes:
+        accepted: unique valid readings.
+        repeated: readings that had come before.
+        accepted_per_device: int64.
+        last_arrival_us: int64, when the newest accepted reading arrived; `LONG_AGO_US` before the first. A reading that
+            is older than the newest changes it no more.
+        newest: float32 (channels of the widest kind, n), values of that reading, NaN where there is none.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        n = len(registry)
+        self._registry = registry
+        self._limits = {
+            kind: Limits.of(code, registry.channels[kind]) for code, kind in enumerate(registry.kinds)
+        }
+        widest = max((len(limits.channels) for limits in self._limits.values()), default=0)
+        self._whole: dict[tuple[int, int, int], bool] = {}
+        self.seen = Seen(n)
+        self.dead = DeadLetters()
+        self.accepted = 0
+        self.repeated = 0
+        self.accepted_per_device: Int = np.zeros(n, np.int64)
+        self.last_arrival_us: Int = np.full(n, LONG_AGO_US, np.int64)
+        self.newest: Values = np.full((widest, n), np.nan, np.float32)
+
+    def take(self, delivery: Delivery) -> NewBoots | None:
+        """Take what arrived. Returns readings that showed a new boot, the first boot of a device included."""
+        for message in delivery.malformed:
+            self._malformed(message)
+        readings = delivery.readings
+        if readings is None or not len(readings.device):
+            return None
+        limits = self._limits.get(readings.kind)
+        arrived_us = delivery.arrived_us
+        if limits is None or not _fits(readings, arrived_us, limits):
+            rows = _present_rows(readings)
+            self._refuse(UNKNOWN_KIND if limits is None else WRONG_SHAPE, readings, rows, arrived_us)
+            return None
+        if self._is_slice_of(readings, limits.code):
+            return self._dense(readings, arrived_us, limits)
+        return self._sparse(readings, _present_rows(readings), arrived_us, limits)
+
+    # --- dense --------------------------------------------------------------------------------------------------------
+
+    def _is_slice_of(self, readings: Readings, code: int) -> bool:
+        """Whether rows are a slice of the fleet that holds this kind only."""
+        first, n = readings.dense_from, len(readings.device)
+        if first < 0 or first + n > len(self._registry):
+            return False
+        key = (first, n, code)
+        if key not in self._whole:
+            if len(self._whole) > len(self._registry):
+                self._whole.clear()
+            self._whole[key] = bool((self._registry.kind[first : first + n] == code).all())
+        return self._whole[key]
+
+    def _dense(self, readings: Readings, arrived_us: Int, limits: Limits) -> NewBoots | None:
+        n = len(readings.device)
+        rows = slice(readings.dense_from, readings.dense_from + n)
+        regular = self.seen.next_in_line(rows, readings.boot, readings.seq)
+        rest = None
+        if readings.present is not None:
+            rest = readings.present & ~regular
+            regular &= readings.present
+        elif not regular.all():
+            rest = ~regular
+        count = int(np.count_nonzero(regular))
+        if count:
+            self.seen.advance(rows, readings.seq, None if count == n else regular)
+            bad = _out_of_range(readings.values, limits)
+            if bad is not None:
+                bad &= regular
+                refused = np.flatnonzero(bad)
+                if len(refused):
+                    self._refuse(OUT_OF_RANGE, readings, refused, arrived_us)
+                    regular &= ~bad
+                    count -= len(refused)
+            self._keep_slice(rows, readings.values, arrived_us, None if count == n else regular)
+            self.accepted += count
+        if rest is None or not rest.any():
+            return None
+        return self._sparse(readings, np.flatnonzero(rest), arrived_us, limits)
+
+    def _keep_slice(self, rows: slice, values: Values, arrived_us: Int, good: Mask | None) -> None:
+        if good is None:
+            self.last_arrival_us[rows] = arrived_us
+            self.accepted_per_device[rows] += 1
+            self.newest[: values.shape[1], rows] = values.T
+            return
+        np.copyto(self.last_arrival_us[rows], arrived_us, where=good)
+        self.accepted_per_device[rows] += good
+        for channel, column in enumerate(values.T):
+            np.copyto(self.newest[channel, rows], column, where=good)
+
+    # --- sparse -------------------------------------------------------------------------------------------------------
+
+    def _sparse(
+        self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits
+    ) -> NewBoots | None:
+        """Take some rows of a batch, in any order."""
+        rows = self._addressed(readings, rows, arrived_us, limits)
+        device, boot, seq = readings.device[rows], readings.boot[rows], readings.seq[rows]
+        sane = (boot > 0) & (seq >= 0) & (seq < LARGEST_SEQ)
+        if not sane.all():
+            self._refuse(WRONG_NUMBER, readings, rows[~sane], arrived_us)
+            rows, device, boot, seq = rows[sane], device[sane], boot[sane], seq[sane]
+        if not len(rows):
+            return None
+        judged = self.seen.take(device, boot, seq)
+        good = judged.new
+        self.repeated += len(good) - int(np.count_nonzero(good))
+        bad = _out_of_range(readings.values[rows], limits)
+        if bad is not None and (bad & good).any():
+            self._refuse(OUT_OF_RANGE, readings, rows[bad & good], arrived_us)
+            good = good & ~bad
+        self.accepted += int(np.count_nonzero(good))
+        self._count(device[good])
+        # Ascending per device: of several rows of one device the newest is written last and stays.
+        newest = judged.newest[good[judged.newest]]
+        self.last_arrival_us[device[newest]] = arrived_us[rows[newest]]
+        self.newest[: len(limits.channels), device[newest]] = readings.values[rows[newest]].T
+        if not len(judged.began):
+            return None
+        began = judged.began
+        return NewBoots(device[began], boot[began], arrived_us[rows[began]])
+
+    def _addressed(
+        self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits
+    ) -> NDArray[np.intp]:
+        """Rows whose device is registered and of this kind."""
+        device = readings.device[rows]
+        known = (device >= 0) & (device < len(self._registry))
+        if not known.all():
+            self._refuse(UNKNOWN_DEVICE, readings, rows[~known], arrived_us)
+            rows, device = rows[known], device[known]
+        fits = self._registry.kind[device] == limits.code
+        if not fits.all():
+            self._refuse(WRONG_KIND, readings, rows[~fits], arrived_us)
+            rows = rows[fits]
+        return rows
+
+    def _count(self, device: Device) -> None:
+        """Count one reading for each row."""
+        if len(device) * 8 > len(self._registry):
+            self.accepted_per_device += np.bincount(device, minlength=len(self._registry))
+        else:
+            np.add.at(self.accepted_per_device, device, 1)
+
+    # --- refused ------------------------------------------------------------------------------------------------------
+
+    def _refuse(self, reason: str, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
+        shown = rows[-KEPT:].tolist()
+        letters = [self._letter(reason, readings, row, arrived_us) for row in shown]
+        self.dead.add(reason, letters, len(rows))
+
+    def _letter(self, reason: str, readings: Readings, row: int, arrived_us: Int) -> DeadLetter:
+        device = int(readings.device[row])
+        known = 0 <= device < len(self._registry)
+        source = self._registry.names[device] if known else f"device {device}"
+        at_us = int(arrived_us[row]) if row < len(arrived_us) else 0
+        detail = f"kind {readings.kind}"
+        if reason == OUT_OF_RANGE:
+            detail = _worst(readings.values[row], self._limits[readings.kind])
+        elif reason == WRONG_NUMBER:
+            detail = f"boot {readings.boot[row]}, seq {readings.seq[row]}"
+        return DeadLetter(at_us, source, reason, detail)
+
+    def _malformed(self, message: Malformed) -> None:
+        excerpt = message.payload[:EXCERPT_BYTES].decode("utf-8", "replace")
+        # What follows a colon is particular to one payload and would make a reason of its own each time.
+        reason = message.reason.partition(":")[0].strip()[:80] or "malformed"
+        self.dead.add(reason, [DeadLetter(message.arrived_us, message.topic[:EXCERPT_BYTES], message.reason, excerpt)])
+
+
+def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:
+    """Whether all columns have the same length and the values one column a channel."""
+    n = len(readings.device)
+    if readings.present is not None and len(readings.present) != n:
+        return False
+    return len(readings.boot) == len(readings.seq) == len(arrived_us) == n and readings.values.shape == (
+        n,
+        len(limits.channels),
+    )
+
+
+def _present_rows(readings: Readings) -> NDArray[np.intp]:
+    n = len(readings.device)
+    if readings.present is None or len(readings.present) != n:
+        return np.arange(n)
+    return np.flatnonzero(readings.present)
+
+
+def _out_of_range(values: Values, limits: Limits) -> Mask | None:
+    """Rows with a value that no working sensor reports, infinity included; None: none has. NaN is a silent channel."""
+    bad: Mask | None = None
+    for channel, column in enumerate(values.T):
+        low, high = limits.low[channel], limits.high[channel]
+        # Two reductions cost less than one comparison; NaN fails both and is looked at below.
+        if column.min() >= low and column.max() <= high:
+            continue
+        outside = (column < low) | (column > high)
+        bad = outside if bad is None else bad | outside
+    return bad
+
+
+def _worst(values: Values, limits: Limits) -> str:
+    """The first channel that is out of range, its value and what is allowed."""
+    outside = (values < limits.low) | (values > limits.high)
+    channel = int(np.argmax(outside))
+    known = limits.channels[channel]
+    return f"{known.name} {float(values[channel]):.6g} {known.unit}, allowed {known.lowest:g} .. {known.highest:g}"

@@ -1,0 +1,66 @@
+"""The state of each device as messages and sessions show it. Rules in ``docs/detection.md``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twinstorm.detectors.sessions import Sessions
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Int, Observed, Registry
+
+OVERDUE_PERIODS = 3
+OVERDUE_LEAST_US = 10 * SECOND_US
+GRACE_US = 30 * SECOND_US
+"""A device that lost its session may be reconnecting for so long."""
+
+
+def overdue_us(registry: Registry) -> Int:
+    """int64 (n,): a device is overdue when it has been silent this long: three sampling periods, at least 10 s."""
+    return np.maximum(registry.every_us * OVERDUE_PERIODS, OVERDUE_LEAST_US)
+
+
+class ObservedStates:
+    """Works states out and remembers since when each device has been in its own.
+
+    Attributes:
+        since_us: int64 (n,), as seen at the ends of panes.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        n = len(registry)
+        self.overdue_us = overdue_us(registry)
+        keeps_alive = registry.keep_alive_us > 0
+        patience_us = np.where(keeps_alive, registry.keep_alive_us * 3 // 2, NEVER_US)
+        self.dead_us: Int = np.maximum(patience_us, self.overdue_us)
+        """Nobody believes in a session that was silent for longer: one and a half keep-alives."""
+        self.state: Codes = np.full(n, Observed.UNKNOWN, np.uint8)
+        self.since_us: Int = np.zeros(n, np.int64)
+
+    def at(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> Codes:
+        """uint8 (n,), `Observed`."""
+        live = sessions.live
+        unannounced = sessions.born_us < 0
+        if unannounced.any():
+            # Who never sends births (many real devices) is judged by readings alone.
+            live = live | (unannounced & (last_arrival_us >= 0))
+        silent_us = now_us - np.maximum(last_arrival_us, sessions.born_us)
+        lost_us = now_us - np.maximum(sessions.ended_us, last_arrival_us)
+        state = np.where(lost_us < GRACE_US, np.uint8(Observed.RECONNECTING), np.uint8(Observed.OFFLINE))
+        np.copyto(state, np.uint8(Observed.ONLINE), where=live)
+        overdue = silent_us > self.overdue_us
+        if overdue.any():
+            np.copyto(state, np.uint8(Observed.DEGRADED), where=live & overdue)
+            np.copyto(state, np.uint8(Observed.OFFLINE), where=silent_us > self.dead_us)
+            np.copyto(state, np.uint8(Observed.UNKNOWN), where=unannounced & (last_arrival_us < 0))
+        booting = now_us - sessions.rebooted_us < GRACE_US
+        if booting.any():
+            booting &= live & (last_arrival_us < sessions.rebooted_us)
+            np.copyto(state, np.uint8(Observed.RECONNECTING), where=booting)
+        return state
+
+    def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> None:
+        """Note the states at the end of a pane."""
+        state = self.at(now_us, last_arrival_us, sessions)
+        changed = state != self.state
+        if changed.any():
+            self.since_us[changed] = now_us
+            self.state = state

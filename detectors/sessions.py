@@ -1,0 +1,85 @@
+"""Sessions and boots of the fleet as births, wills and closes tell of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.contract import LONG_AGO_US
+from twinstorm.twin.flow import Device, Int, Mask, SessionEvent, SessionEvents
+
+
+class Sessions:
+    """Columns have one row a device.
+
+    Attributes:
+        live: bool, birth seen, no will or close since.
+        born_us, ended_us: int64, the last birth and the last end of a session; `LONG_AGO_US` before the first.
+        boot: int32, the newest boot number that a birth or a reading showed; 0 before the first.
+        connects: int32, births.
+        rebooted_us: int64, the last new boot number but for the first one seen; `LONG_AGO_US` before.
+        rebooted: bool, since `turn`.
+        reboots: new boot numbers since `turn`; a device can show several.
+    """
+
+    def __init__(self, devices: int) -> None:
+        self.live: Mask = np.zeros(devices, np.bool_)
+        self.born_us: Int = np.full(devices, LONG_AGO_US, np.int64)
+        self.ended_us: Int = np.full(devices, LONG_AGO_US, np.int64)
+        self.boot: Device = np.zeros(devices, np.int32)
+        self.connects: Device = np.zeros(devices, np.int32)
+        self.rebooted_us: Int = np.full(devices, LONG_AGO_US, np.int64)
+        self.rebooted: Mask = np.zeros(devices, np.bool_)
+        self.reboots = 0
+
+    def turn(self) -> None:
+        """Begin a new pane."""
+        if self.reboots:
+            self.rebooted[:] = False
+            self.reboots = 0
+
+    def take(self, events: SessionEvents) -> None:
+        """Take events in their order; those of devices that nobody registered are ignored."""
+        known = np.flatnonzero((events.device >= 0) & (events.device < len(self.live)))
+        for rows in self._rounds(events.device, known):
+            device, what, at_us = events.device[rows], events.what[rows], events.at_us[rows]
+            born = what == SessionEvent.BORN
+            self._born(device[born], at_us[born], events.boot[rows][born])
+            # A takeover goes on as the new connection's session, whose birth follows.
+            ended = ((what == SessionEvent.LOST) | (what == SessionEvent.CLOSED)) & self.live[device]
+            self.live[device[ended]] = False
+            self.ended_us[device[ended]] = at_us[ended]
+
+    def saw_boot(self, device: Device, boot: Device, at_us: Int) -> None:
+        """Readings showed these boots, ascending in (device, boot)."""
+        for rows in self._rounds(device, np.arange(len(device))):
+            self._booted(device[rows], boot[rows], at_us[rows])
+
+    def _born(self, device: Device, at_us: Int, boot: Device) -> None:
+        self.live[device] = True
+        self.born_us[device] = at_us
+        self.connects[device] += 1
+        self._booted(device, boot, at_us)
+
+    def _booted(self, device: Device, boot: Device, at_us: Int) -> None:
+        known = self.boot[device]
+        newer = boot > known
+        again = newer & (known > 0)
+        self.boot[device[newer]] = boot[newer]
+        rebooted = device[again]
+        self.rebooted_us[rebooted] = at_us[again]
+        self.rebooted[rebooted] = True
+        self.reboots += len(rebooted)
+
+    def _rounds(self, device: Device, rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Part rows so that each part has a device at most once, earlier rows in earlier parts."""
+        parts = []
+        first = np.empty(len(self.live), np.intp)
+        while len(rows):
+            here = device[rows]
+            # Backwards, so that the first row of each device is written last.
+            first[here[::-1]] = rows[::-1]
+            once = first[here] == rows
+            parts.append(rows[once])
+            rows = rows[~once]
+        return parts

@@ -1,0 +1,66 @@
+"""Devices that send nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.options import Option
+from twinstorm.detectors.policy import Policy
+from twinstorm.twin.flow import Registry, Severity, Values
+
+
+class Silence:
+    """A device is silent when neither a reading nor a birth came for `periods` sampling periods, and for `least`.
+
+    Nothing is learnt: the limit follows from the sampling period in the registry. Between `least` and a device's own
+    limit nobody can know, so such a device is neither silent nor proof of the contrary; a device that was never heard
+    of at all is not commissioned as far as this detector knows.
+
+    Limits: a device that is meant to be quiet (asleep, retired) must have a sampling period that says so. One that
+    reboots in circles is never silent for long; `RebootStorm` and `reboot_rate` see it.
+    """
+
+    name: ClassVar[str] = "silence"
+    summary: ClassVar[str] = "devices that sent nothing for longer than their sampling period explains"
+    headline: ClassVar[str] = "fell silent"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("periods", "number", "3", "sampling periods without a reading"),
+        Option("least", "duration", "10 s", "never less than this long"),
+        Option("share", "share", "30 %", "of a site, segment, ... that must be silent for an alarm about it"),
+        Option("devices", "count", "5", "silent devices that make a group"),
+        Option("hold", "duration", "3 s", "how long a group must be silent"),
+        Option("severity", "word", "page", "of an alarm about a group", choices=("page", "ticket")),
+    )
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
+        self._least_us: int = settings["least"]
+        limit_us = np.maximum(registry.every_us * float(settings["periods"]), max(self._least_us, 1))
+        self._limit_us: Values = limit_us.astype(np.float32)
+        self._slow = bool((limit_us > self._least_us).any())
+        self.policy = Policy(
+            share=settings["share"],
+            fleet_share=min(0.05, settings["share"]),
+            devices=settings["devices"],
+            hold_us=settings["hold"],
+            severity=Severity(settings["severity"]),
+            lone_threshold=3.0,
+        )
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing: see the class."""
+
+    def score(self, batch: Batch) -> Values:
+        """Silence over its limit."""
+        heard_us = np.maximum(batch.last_arrival_us, batch.born_us)
+        silent_us = batch.now_us - heard_us
+        score = silent_us.astype(np.float32)
+        score /= self._limit_us
+        if self._slow:
+            score[(silent_us >= self._least_us) & (score < 1)] = np.nan
+        if silent_us.max(initial=0) > batch.now_us:
+            score[heard_us < 0] = np.nan
+        return score

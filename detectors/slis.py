@@ -1,0 +1,212 @@
+"""Service level indicators: good and total counts in panes of one second, never averages of ratios.
+
+An indicator looks at the end of each pane and says which devices are good, or whether the pane is. `Series` keeps its
+panes: of the last minute bit by bit, so that it can be asked about any devices, and of the whole run for the fleet.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.contract import Batch
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, Mask
+
+RING_PANES = 60
+"""Panes that are kept device by device."""
+
+
+class Sli(Protocol):
+    """One indicator. A frozen dataclass whose fields are its settings; each has a default."""
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    """``%``: the value is good / total as a share 0..1. Else the unit in which `scale` gives it."""
+    scale: ClassVar[int]
+    """The value is good * scale / total."""
+    summary: ClassVar[str]
+
+    def good(self, batch: Batch) -> Mask | bool:
+        """bool (n,): which devices count as good in this pane; or, for what has no devices, whether the pane is."""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Device-seconds whose newest accepted reading arrived less than `within_us` ago, over device-seconds of all
+    commissioned devices. Judged by arrival, because clocks lie; a device that is off is not fresh."""
+
+    name: ClassVar[str] = "freshness"
+    unit: ClassVar[str] = "%"
+    scale: ClassVar[int] = 1
+    summary: ClassVar[str] = "device-seconds whose newest reading arrived less than `within` ago"
+    within_us: int = 2 * MINUTE_US
+
+    def good(self, batch: Batch) -> Mask:
+        return batch.last_arrival_us > batch.now_us - self.within_us
+
+
+@dataclass(frozen=True)
+class Connectivity:
+    """Device-seconds with a live session (birth seen, no will or close since) over device-seconds of all commissioned
+    devices."""
+
+    name: ClassVar[str] = "connectivity"
+    unit: ClassVar[str] = "%"
+    scale: ClassVar[int] = 1
+    summary: ClassVar[str] = "device-seconds with a live session"
+
+    def good(self, batch: Batch) -> Mask:
+        return batch.session_live
+
+
+@dataclass(frozen=True)
+class RebootRate:
+    """Devices that showed a new boot number, counted in the second in which they did, per device-hour. The first number
+    ever seen of a device is no reboot."""
+
+    name: ClassVar[str] = "reboot_rate"
+    unit: ClassVar[str] = "per device-hour"
+    scale: ClassVar[int] = 3600
+    summary: ClassVar[str] = "devices with a new boot number, per device and hour"
+
+    def good(self, batch: Batch) -> Mask:
+        return batch.rebooted
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Panes in which fewer than `limit` messages wait at the broker, over all panes. It has no devices."""
+
+    name: ClassVar[str] = "backlog"
+    unit: ClassVar[str] = "%"
+    scale: ClassVar[int] = 1
+    summary: ClassVar[str] = "seconds in which the broker's queue is under the limit"
+    limit: int = 1_000
+
+    def good(self, batch: Batch) -> bool:
+        return batch.queue < self.limit
+
+
+SLIS: Mapping[str, type[Sli]] = {each.name: each for each in (Backlog, Connectivity, Freshness, RebootRate)}
+
+
+def make(name: str, settings: Mapping[str, Any]) -> Sli:
+    """An indicator with these settings.
+
+    Raises:
+        ValueError: unknown name or setting; the text says what is allowed.
+    """
+    if name not in SLIS:
+        raise ValueError(f"unknown SLI `{name}`; allowed: {', '.join(SLIS)}")
+    made: Any = SLIS[name]
+    allowed = [field.name for field in fields(made)]
+    for setting in settings:
+        if setting not in allowed:
+            # People write `within: 60 s`; the unit stands in the name only here.
+            written = ", ".join(each.removesuffix("_us") for each in allowed)
+            raise ValueError(
+                f"SLI `{name}` has no setting `{setting.removesuffix('_us')}`; allowed: {written or 'none'}"
+            )
+    sli: Sli = made(**settings)
+    return sli
+
+
+class Totals:
+    """Running sums of good and total over the panes of a run, so that every window is exact."""
+
+    def __init__(self) -> None:
+        self._good = array("q", [0])
+        self._total = array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self._good) - 1
+
+    def add(self, good: int, total: int) -> None:
+        self._good.append(self._good[-1] + good)
+        self._total.append(self._total[-1] + total)
+
+    def last(self, panes: int) -> tuple[int, int]:
+        """Good and total over this many newest panes, or over all if there are fewer."""
+        before = max(len(self) - panes, 0)
+        return self._good[-1] - self._good[before], self._total[-1] - self._total[before]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Some devices as bits, eight to a byte, and how many they are."""
+
+    bits: NDArray[np.uint8]
+    count: int
+
+    @staticmethod
+    def of(mask: Mask) -> Members:
+        return Members(np.packbits(mask), int(np.count_nonzero(mask)))
+
+
+class Series:
+    """Panes of one indicator.
+
+    Args:
+        devices: of the fleet.
+    """
+
+    def __init__(self, sli: Sli, devices: int) -> None:
+        self.sli = sli
+        self.fleet = Totals()
+        self._devices = devices
+        self._bits: NDArray[np.uint8] = np.zeros((RING_PANES, (devices + 7) // 8), np.uint8)
+        self._judged = np.zeros(RING_PANES, np.bool_)
+        self._has_devices = True
+
+    def close(self, batch: Batch) -> None:
+        """Add a pane."""
+        good = self.sli.good(batch)
+        row = len(self.fleet) % RING_PANES
+        if isinstance(good, np.ndarray):
+            self._bits[row] = np.packbits(good)
+            self._judged[row] = True
+            self.fleet.add(int(np.count_nonzero(good)), self._devices)
+        else:
+            self._has_devices = False
+            self.fleet.add(int(good), 1)
+
+    def skip(self) -> None:
+        """Add a pane in which nobody looked."""
+        self._judged[len(self.fleet) % RING_PANES] = False
+        self.fleet.add(0, 0)
+
+    def newest(self, members: Members | None) -> tuple[int, int]:
+        """Good and total of these devices, or of all, in the newest pane."""
+        return self.last(members, 1)
+
+    def last(self, members: Members | None, panes: int) -> tuple[int, int]:
+        """Good and total of these devices over the newest panes.
+
+        Raises:
+            ValueError: for a part of the fleet and more than `RING_PANES` panes.
+        """
+        if members is None:
+            return self.fleet.last(panes)
+        if panes > RING_PANES:
+            raise ValueError(f"for a part of the fleet only the last {RING_PANES} s can be asked for")
+        if not self._has_devices:
+            return 0, 0
+        rows = np.arange(max(len(self.fleet) - panes, 0), len(self.fleet)) % RING_PANES
+        rows = rows[self._judged[rows]]
+        good = int(np.bitwise_count(self._bits[rows] & members.bits).sum(dtype=np.int64))
+        return good, members.count * len(rows)
+
+    def value(self, counts: tuple[int, int]) -> float | None:
+        """The indicator's value in its own unit; None without data."""
+        good, total = counts
+        return good * self.sli.scale / total if total else None
+
+
+def panes_of(window_us: int) -> int:
+    """Whole panes that cover a window."""
+    return max(-(-window_us // SECOND_US), 1)

@@ -1,0 +1,63 @@
+"""A recorded run with somebody watching: what the engine process plays for its front end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twinstorm.scenarios.engine.frames import hello
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.run import RunOptions, begin, build
+from twinstorm.scenarios.engine.session import Session
+from twinstorm.scenarios.language.reader import load
+from twinstorm.scenarios.protocol import Ended, Event
+from twinstorm.scenarios.record.recorder import Recorder
+from twinstorm.scenarios.verdict import exit_code
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.engine.server import EngineRequest
+
+
+class Attended:
+    """One run of the engine process, from request to report."""
+
+    def __init__(self, request: EngineRequest, send: Callable[[Event], None]) -> None:
+        scenario = load(request.scenario, settings=request.settings, devices=request.devices)
+        options = RunOptions(seed=request.seed, until_us=request.until_us, speed=request.speed)
+        self._speed = request.speed
+        self._repeat = f"twinstorm run {request.scenario} --seed {request.seed}"
+        self._started = time.perf_counter()
+        engine = build(scenario, options)
+        self.recorder = Recorder.start(
+            scenario, seed=request.seed, clock="virtual", out=Path(request.out), repeat=self._repeat
+        )
+        engine.sinks = (self.recorder,)
+        self.session = Session(engine, request.speed)
+        send(hello(engine, str(self.recorder.folder), self._repeat))
+        begin(engine)
+        self._ended: Ended | None = None
+
+    @property
+    def over(self) -> bool:
+        return bool(self.session.engine.ended)
+
+    def go_on(self) -> None:
+        self.session.play()
+
+    def leave(self) -> None:
+        """Nobody watches any more: finish now."""
+        self.session.engine.finish("interrupted")
+
+    def end(self) -> Ended:
+        """Judge, record and report."""
+        engine = self.session.engine
+        result = result_of(engine, speed=self._speed, wall_s=time.perf_counter() - self._started, repeat=self._repeat)
+        self.recorder.close(result)
+        report = str((self.recorder.result or result).report or "")
+        missed = sum(each.verdict == "missed" for each in result.expectations)
+        text = f"{result.verdict.upper()}  {missed} of {len(result.expectations)} expectations missed"
+        return Ended(
+            ended=result.ended, verdict=result.verdict, exit_code=int(exit_code(result)), report=report, text=text
+        )

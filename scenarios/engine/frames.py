@@ -1,0 +1,389 @@
+"""From the engine to what a screen shows: the observed fleet reduced to cells, lists and rows."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.errors import Refused
+from twinstorm.scenarios.engine.outcome import objective_results
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.selectors import SelectorError, parse
+from twinstorm.scenarios.protocol import (
+    PROTOCOL,
+    STATES,
+    ActiveFault,
+    BrokerRow,
+    DeviceList,
+    DevicePage,
+    DeviceRow,
+    FaultInfo,
+    FaultSetting,
+    Frame,
+    Hello,
+    IncidentRow,
+    LedgerRow,
+    MapGroup,
+    Mark,
+    ObjectiveRow,
+)
+from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
+from twinstorm.twin.flow import MINUTE_US, ORIGINS, SECOND_US, BrokerCounters, Observed
+
+CELL_SHARE = 20
+"""A cell shows the worst state that one in this many of its devices holds (5 %)."""
+
+HISTORY = 120
+LIST_ROWS = 500
+
+_BY_NEED = (
+    Observed.UNKNOWN,
+    Observed.ONLINE,
+    Observed.DEGRADED,
+    Observed.RECONNECTING,
+    Observed.UPDATING,
+    Observed.OFFLINE,
+    Observed.FAILED,
+)
+"""From what may be overlooked to what must be seen."""
+
+
+class Watch:
+    """What a screen follows, and the recent past it shows; a sink of the engine.
+
+    Nothing here enters a result: it is not part of snapshots.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.cells = 1_000
+        self.filter = ""
+        self.device = -1
+        self.marks: list[Mark] = []
+        self.connects: deque[float] = deque(maxlen=HISTORY)
+        self.history: deque[tuple[int, list[float | None]]] = deque(maxlen=HISTORY)
+        self._panes: deque[PaneRow] = deque(maxlen=10)
+        self._by_site = [np.flatnonzero(engine.registry.site == site) for site in range(len(engine.registry.sites))]
+        self._counters: deque[tuple[int, BrokerCounters]] = deque(maxlen=11)
+
+    # --- sink ---------------------------------------------------------------------------------------------------------
+
+    def event(self, row: EventRow) -> None:
+        if row.kind != "begin":
+            self.marks.append(Mark(at_us=round(row.at_s * SECOND_US), kind=row.kind, text=f"{row.name} {row.text}"))
+
+    def pane(self, row: PaneRow) -> None:
+        self.connects.append(float(row.attempts))
+        self._panes.append(row)
+        now_us = row.at_s * SECOND_US
+        self._counters.append((now_us, self.engine.wiring.counters(now_us)))
+        if self.device >= 0:
+            self.history.append((now_us, self.engine.core.newest_values(self.device)))
+
+    def close(self, result: RunResult | None) -> None:
+        """Nothing to close."""
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    def follow(self, name: str) -> None:
+        """Send the page of this device with every frame; an empty name ends it.
+
+        Raises:
+            Refused: if no device has this name.
+        """
+        self.history.clear()
+        self.device = -1
+        if name:
+            self.device = self._find(name)
+
+    def set_filter(self, text: str) -> None:
+        """Raises Refused with what is wrong with the selector."""
+        if text:
+            self._matching(text)
+        self.filter = text
+
+    def cell(self, group: str, cell: int, selector: str) -> DeviceList:
+        """Devices behind one map cell, or of a whole site."""
+        registry = self.engine.registry
+        if group not in registry.sites:
+            raise Refused(f"no site `{group}`; sites: {', '.join(registry.sites)}")
+        devices = self._by_site[registry.sites.index(group)]
+        if cell >= 0:
+            per_cell = self._per_cell()
+            devices = devices[cell * per_cell : (cell + 1) * per_cell]
+        if selector or self.filter:
+            devices = devices[self._matching(selector or self.filter)[devices]]
+        observed = self.engine.core.observed(self.engine.now_us)
+        core = self.engine.core
+        rows = [
+            DeviceRow(
+                name=registry.names[device],
+                kind=registry.kinds[registry.kind[device]],
+                state=STATES[observed[device]],
+                last_arrival_us=int(core.last_arrival_us[device]),
+                boot=int(core.boot[device]),
+            )
+            for device in devices[:LIST_ROWS].tolist()
+        ]
+        return DeviceList(group=group, cell=cell, rows=rows, total=len(devices))
+
+    def _matching(self, text: str) -> NDArray[np.bool_]:
+        try:
+            return self.engine.selector.mask(parse(text), self.engine._moment)
+        except (SelectorError, ValueError) as error:
+            raise Refused(str(error)) from error
+
+    def _find(self, name: str) -> int:
+        names = self.engine.registry.names
+        for index in range(len(names)):
+            if names[index] == name:
+                return index
+        raise Refused(f"no device `{name}`; names look like `{names[0]}`")
+
+    # --- frame --------------------------------------------------------------------------------------------------------
+
+    def frame(self, state: str, speed: float, holding: float, lag_s: float = 0.0) -> Frame:
+        """The observed fleet at this instant."""
+        engine = self.engine
+        observed = engine.core.observed(engine.now_us)
+        mask = self._matching(self.filter) if self.filter else None
+        counted = observed if mask is None else observed[mask]
+        counts = np.bincount(counted, minlength=len(STATES)).tolist()
+        ledger = engine.ledger()
+        return Frame(
+            at_us=engine.now_us,
+            state=state,
+            speed=speed,
+            holding=holding,
+            states=dict(zip(STATES, counts, strict=True)),
+            groups=self._groups(observed, mask),
+            objectives=self._objectives(),
+            incidents=self._incidents(),
+            faults=self._faults(),
+            marks=self.marks[-200:],
+            next_mark=self._next_mark(),
+            broker=self._broker(),
+            ledger=LedgerRow(
+                produced=ledger.produced,
+                delivered=ledger.delivered,
+                buffered=ledger.buffered,
+                in_flight=ledger.in_flight,
+                lost=dict(ledger.lost),
+                repeated=ledger.repeated,
+            ),
+            connects_per_s=list(self.connects),
+            armed=engine.injection_allowed,
+            lag_s=lag_s,
+            filter=self.filter,
+            matching=-1 if mask is None else int(np.count_nonzero(mask)),
+            device=self._page() if self.device >= 0 else None,
+        )
+
+    def _per_cell(self) -> int:
+        """1, 2, 5, 10, ... devices a cell, so that all cells fit."""
+        devices = len(self.engine.registry)
+        wanted = max(devices / max(self.cells, 1), 1.0)
+        decade = 10 ** math.floor(math.log10(wanted))
+        for step in (1, 2, 5, 10):
+            cells = sum(-(-len(site) // (step * decade)) for site in self._by_site)
+            if cells <= self.cells or step == 10:
+                return int(step * decade)
+        return int(10 * decade)
+
+    def _groups(self, observed: NDArray[np.uint8], mask: NDArray[np.bool_] | None) -> list[MapGroup]:
+        registry = self.engine.registry
+        per_cell = self._per_cell()
+        groups = []
+        for site, devices in enumerate(self._by_site):
+            shown = devices if mask is None else devices[mask[devices]]
+            if not len(shown):
+                continue
+            states = observed[shown]
+            groups.append(
+                MapGroup(
+                    region=registry.regions[registry.region[devices[0]]],
+                    site=registry.sites[site],
+                    devices=len(shown),
+                    per_cell=per_cell,
+                    cells=_cells(states, per_cell),
+                    counts=np.bincount(states, minlength=len(STATES)).tolist(),
+                )
+            )
+        return groups
+
+    def _objectives(self) -> list[ObjectiveRow]:
+        rows = []
+        core = self.engine.core
+        warming = self.engine.now_us <= self.engine.scenario.warm_up_us
+        for result in objective_results(self.engine):
+            burn = core.burn(result.name, MINUTE_US)
+            verdict = "warming up" if warming else {"inconclusive": "no data"}.get(result.verdict, result.verdict)
+            if verdict == "held" and burn is not None and burn > 1:
+                verdict = "at risk"
+            rows.append(
+                ObjectiveRow(
+                    name=result.name,
+                    sli=result.sli,
+                    value=core.objective_window(result.name, 10 * SECOND_US),
+                    so_far=result.value,
+                    wanted=result.wanted,
+                    unit=result.unit,
+                    verdict=verdict,
+                    budget_left=result.budget_left,
+                    burn=burn,
+                )
+            )
+        return rows
+
+    def _incidents(self) -> list[IncidentRow]:
+        return [
+            IncidentRow(
+                number=incident.number,
+                title=incident.title,
+                severity=str(incident.severity),
+                group=incident.group,
+                opened_us=incident.opened_us,
+                state=incident.state,
+                alarms=list(incident.alarms),
+            )
+            for incident in reversed(self.engine.core.incidents)
+        ]
+
+    def _faults(self) -> list[ActiveFault]:
+        return [
+            ActiveFault(
+                step=step.name,
+                fault=step.value,
+                target=step.target,
+                devices=step.reached if len(step.device) else len(self.engine.registry),
+                from_us=step.start_instant_us(),
+                to_us=step.end_us,
+                injected=step.injected,
+            )
+            for step in self.engine.steps.active()
+        ]
+
+    def _next_mark(self) -> Mark | None:
+        engine = self.engine
+        ahead = [
+            Mark(at_us=step.start_us, kind="step", text=f"{step.name}: {step.value}")
+            for step in engine.steps.runs
+            if step.started_us is None and not step.cancelled and step.start_us > engine.now_us
+        ]
+        return min(ahead, key=lambda mark: mark.at_us, default=None)
+
+    def _broker(self) -> BrokerRow:
+        if not self._counters:
+            counters, then, seconds = self.engine.wiring.counters(self.engine.now_us), BrokerCounters(), 1.0
+        else:
+            (first_us, then), (last_us, counters) = self._counters[0], self._counters[-1]
+            seconds = max((last_us - first_us) / SECOND_US, 1.0)
+
+        def rate(name: str) -> float:
+            return float(getattr(counters, name) - getattr(then, name)) / seconds
+
+        return BrokerRow(
+            up=counters.up,
+            sessions=counters.sessions,
+            connecting=counters.connecting,
+            queue=counters.queue,
+            attempts_per_s=rate("attempts"),
+            admitted_per_s=rate("admitted"),
+            refused_per_s=rate("refused"),
+            messages_in_per_s=rate("messages_in"),
+            messages_out_per_s=rate("messages_out"),
+            dropped=counters.dropped,
+        )
+
+    def _page(self) -> DevicePage:
+        engine, device = self.engine, self.device
+        registry, core = engine.registry, engine.core
+        observed = engine.core.observed(engine.now_us)
+        kind = registry.kinds[registry.kind[device]]
+        channels = registry.channels[kind]
+        return DevicePage(
+            name=registry.names[device],
+            kind=kind,
+            segment=registry.segments[registry.segment[device]],
+            site=registry.sites[registry.site[device]],
+            region=registry.regions[registry.region[device]],
+            link=registry.links[registry.link[device]],
+            firmware=registry.firmwares[registry.firmware[device]],
+            origin=ORIGINS[registry.origin[device]],
+            state=STATES[observed[device]],
+            since_us=int(core.since_us[device]),
+            boot=int(core.boot[device]),
+            last_seq=int(core.last_seq[device]),
+            last_arrival_us=int(core.last_arrival_us[device]),
+            session=bool(core.session_live[device]),
+            connects=int(core.connects[device]),
+            channels=[channel.name for channel in channels],
+            units=[channel.unit for channel in channels],
+            history=[[values[column] for _, values in self.history] for column in range(len(channels))],
+            history_us=[at_us for at_us, _ in self.history],
+            faults=[step.name for step in engine.steps.active() if device in step.device],
+        )
+
+
+def _cells(states: NDArray[np.uint8], per_cell: int) -> bytes:
+    """Worst state of every cell that 5 % of its devices hold; one failed device always shows."""
+    count = -(-len(states) // per_cell)
+    cell = np.arange(len(states)) // per_cell
+    size = np.bincount(cell, minlength=count)
+    shown = np.full(count, Observed.ONLINE, np.uint8)
+    for state in _BY_NEED:
+        held = np.bincount(cell[states == state], minlength=count)
+        enough = held * CELL_SHARE >= size if state != Observed.FAILED else held > 0
+        shown[(held > 0) & enough] = state
+    return shown.tobytes()
+
+
+def hello(engine: Engine, run_folder: str, repeat: str) -> Hello:
+    """First message to a front end."""
+    scenario = engine.scenario
+    return Hello(
+        protocol=PROTOCOL,
+        version=version("twinstorm"),
+        scenario=scenario.name,
+        title=scenario.title or scenario.name,
+        story=scenario.story,
+        seed=engine.seed,
+        clock=engine.wiring.clock,
+        devices=len(engine.registry),
+        duration_us=engine.end_us,
+        warm_up_us=scenario.warm_up_us,
+        run_folder=run_folder,
+        repeat=repeat,
+        faults=fault_infos(engine.wiring.clock),
+        sites=list(engine.registry.sites),
+    )
+
+
+def fault_infos(clock: str) -> list[FaultInfo]:
+    """Faults that can be injected under this clock."""
+    return [
+        FaultInfo(
+            name=name,
+            summary=fault.summary,
+            effect=fault.effect,
+            needs_target=fault.needs_target,
+            survivable=fault.survivable,
+            settings=[_setting(each) for each in fault.settings],
+        )
+        for name, fault in catalogue().items()
+        if clock in fault.clocks
+    ]
+
+
+def _setting(setting: object) -> FaultSetting:
+    from twinstorm.scenarios.faults.base import Setting
+
+    assert isinstance(setting, Setting)
+    return FaultSetting(
+        name=setting.name, summary=setting.summary, default=setting.default, choices=list(setting.choices)
+    )

@@ -1,0 +1,404 @@
+"""A live run: real MQTT over real sockets, in wall time. World and fleet in a worker, broker and core here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.broker.admission import Admission
+from twinstorm.broker.cloud_end import LiveCloudEnd
+from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.url import BrokerUrl, parse_url
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.plan import broker_settings, calendar_us, fleet_plan
+from twinstorm.scenarios.engine.run import RunOptions, begin
+from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
+from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.result import EventRow, RunResult, Sink
+from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.fleet import grow
+from twinstorm.twin.flow import (
+    SECOND_US,
+    BrokerCounters,
+    CloudOutcome,
+    Device,
+    Evidence,
+    FaultOrder,
+    Ledger,
+    LossCause,
+    Registry,
+)
+from twinstorm.twin.machines.kind import catalogue as machine_catalogue
+from twinstorm.twin.stories import Story
+
+MOST_DEVICES = 2_000
+"""More paho clients than one process holds at a useful rate on a small machine; the embedded broker carries 1,000."""
+
+SHORTEST_KEEP_ALIVE_S = 2.0
+GATHER_PER_S = 200.0
+HEAD_START_S = 0.5
+_PAUSE_S = 0.02
+
+
+def play_live(
+    scenario: Scenario,
+    options: RunOptions,
+    sinks: Sequence[Sink],
+    interrupted: threading.Event,
+    progress: Callable[[int], None] | None,
+    repeat: str,
+) -> RunResult:
+    """Play a scenario over real sockets and judge it.
+
+    Raises:
+        BadRequest: the options do not go together.
+        Unavailable: broker, port or worker is not there.
+    """
+    started = time.perf_counter()
+    speed = Fraction(options.speed or 1).limit_denominator(1_000)
+    wiring = LiveWiring(scenario, options, speed)
+    try:
+        wiring.gather(sinks, interrupted)
+        engine = Engine(scenario, options.seed, wiring, options.until_us)
+        engine.sinks = sinks
+        wiring.send_ahead(engine)
+        begin(engine)
+        wiring.go()
+        told = 0.0
+        while not engine.ended:
+            now_us = wiring.now_us()
+            while not engine.ended and engine.next_us() <= now_us:
+                engine.step()
+            wiring.listen()
+            if interrupted.is_set():
+                engine.now_us = min(now_us, engine.end_us)
+                engine.finish("interrupted")
+            elif options.max_wall_s is not None and time.perf_counter() - started > options.max_wall_s:
+                engine.now_us = min(now_us, engine.end_us)
+                engine.finish("stopped")
+            elif wiring.failure:
+                raise Unavailable(*wiring.failure)
+            elif not engine.ended:
+                if progress is not None and time.perf_counter() - told > 0.5:
+                    told = time.perf_counter()
+                    progress(now_us)
+                interrupted.wait(_PAUSE_S)
+        wiring.drain(engine)
+        result = result_of(engine, speed=float(speed), wall_s=time.perf_counter() - started, repeat=repeat)
+        if options.hold_open and not interrupted.is_set():
+            for sink in sinks:
+                sink.event(
+                    EventRow(at_s=engine.now_us / SECOND_US, kind="mark", name="hold-open", text=wiring.invitation())
+                )
+            interrupted.wait()
+        return result
+    finally:
+        wiring.close()
+
+
+class LiveWiring:
+    """World in a worker process; embedded broker (or one by URL) and cloud end in this one."""
+
+    clock = "live"
+
+    def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction) -> None:
+        plan = fleet_plan(scenario)
+        _refuse_what_cannot_be_live(scenario, plan.devices, speed)
+        self.speed = speed
+        self.log = EventLog()
+        fleet = grow(plan)
+        kinds = machine_catalogue()
+        self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
+        self.device_keys: NDArray[np.uint64] = fleet.key
+        self.failure: tuple[str, str, str] | None = None
+        self._started_s = float("inf")
+        self._totals: Totals | None = None
+        self._final: Totals | None = None
+        self._ahead: set[str] = set()
+        self._evidence_here: dict[str, Counter[str]] = {}
+        self._lost_here: Counter[str] = Counter()
+        self._settings = broker_settings(scenario)
+        self._embedded: EmbeddedBroker | None = None
+        self._ended = False
+        target = self._open_broker(options, list(self.registry.names))
+        self._target = target
+        self._cloud = LiveCloudEnd(
+            host=target.host,
+            port=target.port,
+            username=target.username,
+            password=target.password,
+            registry=self.registry,
+            now_us=self.now_us,
+        )
+        self._cloud.start()
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        passwords = tuple(self._embedded.device_passwords) if self._embedded else ()
+        task = Task(
+            plan=plan,
+            seed=options.seed,
+            host=target.host,
+            port=target.port,
+            username=None if self._embedded else target.username,
+            passwords=passwords if self._embedded else tuple([target.password or ""] * plan.devices),
+            speed=speed,
+            calendar_us=calendar_us(datetime.now(UTC)),
+            gather_per_s=GATHER_PER_S,
+        )
+        self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
+        self._worker.start()
+        theirs.close()
+
+    def _open_broker(self, options: RunOptions, names: list[str]) -> BrokerUrl:
+        if options.broker_url is None:
+            self._embedded = EmbeddedBroker(names, now_us=self.now_us, speed=self.speed)
+            port = self._embedded.open()
+            user, password = self._embedded.core_credentials
+            return BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
+        target = parse_url(options.broker_url)
+        if not target.is_loopback and not options.yes:
+            raise BadRequest(
+                f"{target.host} is not this machine: a storm against somebody else's broker needs --yes, and their consent"
+            )
+        return target
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def now_us(self) -> int:
+        """Simulated instant of the wall clock; 0 before the run."""
+        elapsed = time.monotonic() - self._started_s
+        return int(elapsed * SECOND_US * self.speed) if elapsed > 0 else 0
+
+    def gather(self, sinks: Sequence[Sink], interrupted: threading.Event) -> None:
+        """Wait until every device is online."""
+        online = 0
+        while not interrupted.is_set():
+            if not self._pipe.poll(0.2):
+                if not self._worker.is_alive():
+                    raise Unavailable(
+                        "the worker process", "it ended while it connected the fleet", "Try -vv for its trace"
+                    )
+                continue
+            message = self._receive()
+            if isinstance(message, Gathered):
+                if message.ready:
+                    return
+                if message.online == online and message.online < len(self.registry) and not self._worker.is_alive():
+                    break
+                online = message.online
+                if self._gave_up(message):
+                    break
+        if not interrupted.is_set():
+            raise Unavailable(
+                f"the broker at {self._target.host}:{self._target.port}",
+                f"only {online:,} of {len(self.registry):,} devices came online in time",
+                "Is it running, and does it admit these clients? Take fewer with --devices",
+            )
+
+    def _gave_up(self, message: Gathered) -> bool:
+        """The worker's last word comes when its time is over."""
+        return not message.ready and not self._worker.is_alive()
+
+    def go(self) -> None:
+        """Let simulated time begin in both processes."""
+        self._cloud.collect_until(len(self.registry))
+        if self._embedded is not None:
+            rate = self._settings.connect_rate
+            limit = (
+                None if rate is None else Admission(rate, self._settings.connect_burst, self._settings.connect_queue)
+            )
+            self._embedded.begin(limit)
+        self._started_s = time.monotonic() + HEAD_START_S
+        self._send(Go(self._started_s))
+
+    def listen(self) -> None:
+        """Take what the worker tells."""
+        try:
+            while self._pipe.poll():
+                message = self._receive()
+                if isinstance(message, Totals):
+                    self._totals = message
+                    self.log.counts = {int(code): count for code, count in message.codes.items()} | {
+                        code: count for code, count in self.log.counts.items() if code < 32
+                    }
+                    if message.final:
+                        self._final = message
+        except (EOFError, ConnectionError):
+            if self._final is None:
+                self.failure = (
+                    "the worker process",
+                    f"it ended with code {self._worker.exitcode}",
+                    "The record up to here is kept; run again",
+                )
+
+    def drain(self, engine: Engine) -> None:
+        """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained."""
+        self._ended = True
+        self._send(Finish(engine.now_us))
+        until = time.monotonic() + DRAIN_S + 5.0
+        while self._final is None and self.failure is None and time.monotonic() < until:
+            self.listen()
+            self._deliver(engine)
+            time.sleep(_PAUSE_S)
+        quiet_since = time.monotonic()
+        while time.monotonic() < min(until, quiet_since + 0.5):
+            if self._deliver(engine):
+                quiet_since = time.monotonic()
+            time.sleep(_PAUSE_S)
+        self._explain(engine)
+
+    def _deliver(self, engine: Engine) -> int:
+        before = engine.core.accepted
+        outcome = self._cloud.poll(self.now_us())
+        for delivery in outcome.deliveries:
+            engine.core.ingest(delivery)
+        return int(engine.core.accepted - before)
+
+    def _explain(self, engine: Engine) -> None:
+        """Name the losses that only both sides together can see, device by device."""
+        final = self._final
+        if final is None or final.produced_each is None:
+            return
+        assert final.buffered_each is not None
+        assert final.in_doubt_each is not None
+        missing = final.produced_each - engine.core.accepted_per_device - final.buffered_each
+        missing = np.maximum(missing, 0)
+        by_power = np.minimum(missing, final.in_doubt_each)
+        self._lost_here[LossCause.POWER] += int(by_power.sum())
+
+    # --- Wiring -------------------------------------------------------------------------------------------------------
+
+    @property
+    def stories(self) -> list[Story]:
+        return []
+
+    @property
+    def acts(self) -> dict[str, Callable[[Any, int], None]]:
+        return {}
+
+    def advance_to(self, at_us: int) -> None:
+        """The worker moves by the clock."""
+
+    def send_ahead(self, engine: Engine) -> None:
+        """Send every order that is known already, so that it acts exactly at its instant."""
+        for step in engine.planned_faults():
+            self._ahead.add(step.name)
+            for at_us, start, order, device in engine.planned_acts(step):
+                self._send(Act(at_us, start, order, device))
+
+    def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        if fault.acts_on == "broker":
+            fault.start(self._broker(), order, device, at_us)
+        elif order.step not in self._ahead:
+            self._send(Act(at_us, True, order, device))
+
+    def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        if fault.acts_on == "broker":
+            fault.end(self._broker(), order, device, at_us)
+        elif order.step not in self._ahead or order.to_us is None or at_us < order.to_us:
+            self._send(Forget(order.step, starts=False))
+            self._send(Act(at_us, False, order, device))
+
+    def _broker(self) -> EmbeddedBroker:
+        if self._embedded is None:
+            raise Unavailable(
+                "broker-outage on a foreign broker", "twinstorm cannot stop it", "Use the embedded broker (no --broker)"
+            )
+        return self._embedded
+
+    def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
+        if fault.acts_on == "broker":
+            return self._broker().evidence_of(order.step)
+        told = self._final or self._totals
+        return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
+
+    def collect(self, now_us: int) -> CloudOutcome:
+        return self._cloud.poll(now_us)
+
+    def counters(self, now_us: int) -> BrokerCounters:
+        if self._embedded is not None:
+            return self._embedded.counters(now_us)
+        return self._cloud.counters(now_us)
+
+    def buffered(self) -> int:
+        told = self._final or self._totals
+        return told.buffered if told is not None else 0
+
+    def lost(self) -> Mapping[str, int]:
+        told = self._final or self._totals
+        lost = Counter(dict(told.lost) if told is not None else {})
+        lost.update({str(cause): count for cause, count in self._lost_here.items()})
+        return lost
+
+    def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
+        told = self._final or self._totals
+        produced = told.produced if told is not None else delivered
+        rest = produced - delivered - self.buffered() - sum(lost.values())
+        if self._final is not None and rest > 0:
+            lost = {**lost, str(LossCause.UNEXPLAINED): rest}
+            rest = 0
+        return Ledger(produced, delivered, self.buffered(), max(rest, 0), lost, repeated)
+
+    def notes(self) -> list[str]:
+        if self._embedded is None:
+            return ["limits on connects cannot be imposed on a foreign broker: expectations that need them are open"]
+        return [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
+
+    def _lag_ms(self) -> float:
+        told = self._final or self._totals
+        return told.lag_s * 1e3 if told is not None else 0.0
+
+    def invitation(self) -> str:
+        """How another client gets in while the broker is held open."""
+        if self._embedded is None:
+            return f"{self._target.host}:{self._target.port} stays as it was"
+        user, password = self._embedded.guest_credentials()
+        return f"mosquitto_sub -h 127.0.0.1 -p {self._target.port} -u {user} -P {password} -t 'fleet/#'"
+
+    def _send(self, message: object) -> None:
+        try:
+            self._pipe.send(message)
+        except (BrokenPipeError, OSError):
+            self.failure = ("the worker process", "it ended", "The record up to here is kept; run again")
+
+    def _receive(self) -> object:
+        return self._pipe.recv()
+
+    def close(self) -> None:
+        """End the worker, the cloud end and the broker; leaves no process and no socket."""
+        self._pipe.close()
+        self._worker.join(timeout=5.0)
+        if self._worker.is_alive():
+            self._worker.terminate()
+            self._worker.join(timeout=5.0)
+        self._cloud.close()
+        if self._embedded is not None:
+            self._embedded.close()
+
+
+def _refuse_what_cannot_be_live(scenario: Scenario, devices: int, speed: Fraction) -> None:
+    if devices > MOST_DEVICES:
+        raise BadRequest(
+            f"{devices:,} devices are more than one machine drives live (at most {MOST_DEVICES:,}): add --devices 200"
+        )
+    if speed <= 0:
+        raise BadRequest("a live run needs a speed above 0")
+    for segment in scenario.fleet.segments:
+        keep_alive_s = segment.keep_alive_us / SECOND_US / float(speed)
+        if keep_alive_s < SHORTEST_KEEP_ALIVE_S:
+            raise BadRequest(
+                f"at {float(speed):g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the wire; "
+                f"it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
+            )

@@ -1,0 +1,296 @@
+"""The live worker: the world and its paho fleet, in a process of their own, moved by the wall clock.
+
+The engine sends orders through a pipe; the worker answers with totals once a second. Orders that are known before the
+run (all steps with fixed targets) are sent ahead with their instant, so that they act exactly then and before the
+readings of that instant, as in virtual time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.fleet import FleetPlan
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int
+from twinstorm.twin.stories import Stage, Story
+from twinstorm.twin.world import World
+
+GATHER_TIMEOUT_S = 120.0
+DRAIN_S = 10.0
+_LONGEST_SLEEP_S = 0.005
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is to play.
+
+    Attributes:
+        gather_per_s: connects per second before the run; the storm comes later.
+    """
+
+    plan: FleetPlan
+    seed: int
+    host: str
+    port: int
+    username: str | None
+    passwords: tuple[str, ...]
+    speed: Fraction
+    calendar_us: int
+    gather_per_s: float
+
+
+@dataclass(frozen=True)
+class Go:
+    """Simulated time begins at this instant of the monotonic clock, which all processes of a machine share."""
+
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Act:
+    """Start (or end) a fault on these devices at this instant, or at once if it has passed."""
+
+    at_us: int
+    start: bool
+    order: FaultOrder
+    device: Device
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Drop what was sent ahead for this step: it was cancelled or ended by hand."""
+
+    step: str
+    starts: bool
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Stop sampling, wait until everything sent is acknowledged or `DRAIN_S` are over, tell the totals and leave."""
+
+    at_us: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """How many devices are online; all of them: the run can begin."""
+
+    online: int
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What only the worker knows; `final` ones come last and carry a row a device."""
+
+    at_us: int
+    produced: int
+    buffered: int
+    unacknowledged: int
+    lost: Mapping[str, int]
+    codes: Mapping[int, int]
+    evidence: Mapping[str, Mapping[str, int]]
+    lag_s: float
+    final: bool = False
+    produced_each: Int | None = None
+    buffered_each: Int | None = None
+    in_doubt_each: Int | None = None
+    """Sent, but not acknowledged when the power failed: delivered or lost, only the core knows."""
+
+
+@dataclass
+class _Script(Story):
+    """Acts that wait for their instant, earliest first."""
+
+    acts: list[Act] = field(default_factory=list)
+
+
+class Worker:
+    """Drives one world by the wall clock."""
+
+    def __init__(self, task: Task, pipe: Connection) -> None:
+        self._task, self._pipe = task, pipe
+        self._started_s = float("inf")
+        self._log = EventLog()
+        self._end = LiveDeviceEnd(
+            host=task.host,
+            port=task.port,
+            passwords=task.passwords,
+            plan=task.plan,
+            speed=task.speed,
+            now_us=self._now_us,
+        )
+        self._world = World(task.plan, task.seed, self._end, self._log, calendar_us=task.calendar_us, foreseen=False)
+        self._script = _Script("script", 0, NEVER_US)
+        self._finish: Finish | None = None
+        self._lag_s = 0.0
+        n = len(self._world.fleet)
+        self._in_doubt = np.zeros(n, np.int64)
+
+    def _now_us(self) -> int:
+        elapsed = time.monotonic() - self._started_s
+        return int(elapsed * SECOND_US * self._task.speed) if elapsed > 0 else 0
+
+    # --- before the run -----------------------------------------------------------------------------------------------
+
+    def gather(self) -> None:
+        """Bring every device online at a gentle rate, as a fleet that has been running for long."""
+        n = len(self._world.fleet)
+        online = np.zeros(n, np.bool_)
+        tries = np.zeros(n, np.int64)
+        asked, began, told = 0, time.monotonic(), 0.0
+        retry_at = np.full(n, np.inf)
+        while not online.all():
+            now = time.monotonic()
+            if now - began > GATHER_TIMEOUT_S:
+                self._pipe.send(Gathered(int(online.sum()), ready=False))
+                return
+            target = min(n, int((now - began) * self._task.gather_per_s) + 1)
+            again = np.flatnonzero(retry_at <= now)
+            retry_at[again] = np.inf
+            fresh = np.arange(asked, target)
+            asked = max(asked, target)
+            device = np.concatenate([again, fresh]).astype(np.int32)
+            if len(device):
+                zeros = np.zeros(len(device), np.int64)
+                self._end.offer(zeros, device, tries[device], zeros)
+                self._end.commit(len(device))
+            outcome = self._end.poll(0)
+            came = outcome.what == DeviceEvent.CONNECTED
+            online[outcome.device[came]] = True
+            failed = outcome.device[~came]
+            online[failed] = False
+            retry_at[failed] = now + 1.0
+            if now - told > 0.2:
+                told = now
+                self._pipe.send(Gathered(int(online.sum()), ready=False))
+            time.sleep(_LONGEST_SLEEP_S)
+        device = np.arange(n, dtype=np.int32)
+        self._end.announce(device, self._world.fleet.boot, np.zeros(n, np.int64))
+        self._pipe.send(Gathered(n, ready=True))
+
+    # --- the run ------------------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Move with the clock until told to finish."""
+        while not isinstance(message := self._pipe.recv(), Go):
+            self._hear(message)
+        self._started_s = message.at_s
+        world = self._world
+        acts = {**world.acts, "script": self._act_script}
+        world.sampling.rank = 1
+        stage = Stage(acts, [self._script, *world.stories], 0)
+        next_totals_us = SECOND_US
+        while self._finish is None or self._now_us() < self._finish.at_us:
+            self._read_orders(stage)
+            now_us = self._now_us()
+            if self._finish is not None:
+                now_us = min(now_us, self._finish.at_us)
+            while (due_us := stage.next_us()) <= now_us and not self._over(due_us):
+                world.advance_to(due_us)
+                stage.step()
+                self._lag_s = max(self._lag_s * 0.9, (self._now_us() - due_us) / SECOND_US)
+            world.advance_to(now_us)
+            world.life.hear(self._end.poll(now_us))
+            if now_us >= next_totals_us:
+                self._log.seal(now_us)
+                self._pipe.send(self._totals(now_us))
+                next_totals_us = now_us // SECOND_US * SECOND_US + SECOND_US
+            time.sleep(_LONGEST_SLEEP_S)
+        self._drain()
+
+    def _over(self, due_us: int) -> bool:
+        """Nothing of the last instant itself is sampled any more, as in virtual time."""
+        return self._finish is not None and due_us >= self._finish.at_us
+
+    def _drain(self) -> None:
+        assert self._finish is not None
+        end_us = self._finish.at_us
+        self._world.advance_to(end_us)
+        until = time.monotonic() + DRAIN_S
+        while self._end.unacknowledged() and time.monotonic() < until:
+            self._end.poll(self._now_us())
+            time.sleep(_LONGEST_SLEEP_S)
+        self._log.seal(end_us + 1)
+        self._pipe.send(self._totals(end_us, final=True))
+        self._end.close()
+
+    def _read_orders(self, stage: Stage) -> None:
+        while self._pipe.poll():
+            before = self._script.due_us
+            self._hear(self._pipe.recv())
+            if self._script.due_us != before:
+                self._script.due_us = max(self._script.due_us, stage.env.now + 1)
+                stage.enter(self._script)
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case Act():
+                self._script.acts.append(message)
+                self._script.acts.sort(key=lambda act: act.at_us)
+            case Forget(step=step, starts=starts):
+                self._script.acts = [
+                    act for act in self._script.acts if act.order.step != step or (act.start and not starts)
+                ]
+            case Finish():
+                self._finish = message
+        self._script.due_us = min((act.at_us for act in self._script.acts), default=NEVER_US)
+
+    def _act_script(self, story: _Script, now_us: int) -> None:
+        due = [act for act in story.acts if act.at_us <= now_us]
+        story.acts = [act for act in story.acts if act.at_us > now_us]
+        for act in due:
+            self._act(act, now_us)
+        story.due_us = min((act.at_us for act in story.acts), default=NEVER_US)
+
+    def _act(self, act: Act, now_us: int) -> None:
+        fault = catalogue()[act.order.fault]
+        if fault.name == "power-outage" and act.start:
+            self._in_doubt[act.device] += self._end.unacknowledged_each()[act.device]
+        (fault.start if act.start else fault.end)(self._world, act.order, act.device, now_us)
+
+    def _totals(self, at_us: int, final: bool = False) -> Totals:
+        world = self._world
+        waiting = self._end.unacknowledged_each()
+        lost = dict(world.lost)
+        lost["evicted"] = lost.get("evicted", 0) + world.buffers.evicted
+        steps = list(world.evidence)
+        each = final or None
+        return Totals(
+            at_us=at_us,
+            produced=world.produced,
+            buffered=world.buffers.held,
+            unacknowledged=int(waiting.sum()),
+            lost={str(cause): int(count) for cause, count in lost.items() if count},
+            codes=dict(self._log.counts),
+            evidence={step: dict(world.evidence_of(step).counts) for step in steps},
+            lag_s=self._lag_s,
+            final=final,
+            produced_each=world.fleet.seq.copy() if each else None,
+            buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,
+            in_doubt_each=self._in_doubt.copy() if each else None,
+        )
+
+
+def work(task: Task, pipe: Connection) -> None:
+    """Body of the worker process; ends when the pipe closes."""
+    import signal
+
+    # Ctrl-C reaches the whole group; the engine decides what it means and tells us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        worker = Worker(task, pipe)
+        worker.gather()
+        worker.play()
+    except (EOFError, BrokenPipeError):
+        return
+    finally:
+        pipe.close()

@@ -1,0 +1,213 @@
+"""Names that a scenario may use, each with a line of what it means; whoever explains or completes names asks here.
+
+Names of what is installed come from entry points. Faults are light and are loaded for their settings; machines and
+brokers never are, and a detector only if a scenario changes its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+from twinstorm.scenarios.faults import base
+from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.language.units import Kind
+
+
+@dataclass(frozen=True)
+class Sli:
+    """A service level indicator: good and total counts of every second, never an average of ratios.
+
+    Attributes:
+        summary: one line for lists.
+        definition: what is counted, in full.
+        kind: of its value, in objectives and expressions.
+        takes_within: an objective may state `within`.
+        needs_within: it must.
+        is_later: known, but not in this version.
+    """
+
+    name: str
+    summary: str
+    definition: str = ""
+    kind: Kind = Kind.SHARE
+    takes_within: bool = False
+    needs_within: bool = False
+    is_later: bool = False
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Something counted over the whole fleet or what a selector names.
+
+    Attributes:
+        is_level: it says how many there are now; else how many there were since the start of the run.
+    """
+
+    name: str
+    summary: str
+    is_level: bool = False
+
+
+SLIS: Mapping[str, Sli] = {
+    sli.name: sli
+    for sli in (
+        Sli(
+            "freshness",
+            "share of device time with a reading younger than `within`",
+            "Device-seconds whose newest accepted reading is younger than `within`, over device-seconds of all "
+            "commissioned devices. A device without power counts: nobody who waits for its data cares why it is late. "
+            "In an expression, without `within`, a reading may be 60 s old.",
+            takes_within=True,
+            needs_within=True,
+        ),
+        Sli(
+            "connectivity",
+            "share of device time with a live session",
+            "Device-seconds with a live session (a birth was seen, and since then no will and no close), over "
+            "device-seconds of all commissioned devices. A device without power counts as not connected.",
+        ),
+        Sli(
+            "reboot_rate",
+            "share of devices an hour that booted without being asked to",
+            "Devices that announced a new boot number nobody had planned, an hour, over all devices: 1 % means that of "
+            "a hundred devices one boots by itself every hour.",
+        ),
+        Sli(
+            "backlog",
+            "share of time in which the broker's queue is short enough",
+            "Seconds at whose end the broker's queue toward the core is under its limit, over all seconds.",
+        ),
+        Sli("completeness", "share of the readings produced that arrived", is_later=True),
+        Sli("delivery_time", "time from sampling to acceptance", kind=Kind.DURATION, is_later=True),
+        Sli("update_success", "share of updates that ended well", is_later=True),
+        Sli("command_latency", "time from a command to its acknowledgement", kind=Kind.DURATION, is_later=True),
+        Sli("auth_errors", "share of connects refused for their credentials", is_later=True),
+        Sli("ingress_errors", "share of messages that could not be read", is_later=True),
+        Sli("battery_drain", "share of the battery used a day", is_later=True),
+        Sli("anomaly_rate", "share of readings that a detector calls unusual", is_later=True),
+        Sli("latency_to_act", "time from a finding to the action it asks for", kind=Kind.DURATION, is_later=True),
+    )
+}
+
+COUNTERS: Mapping[str, Counter] = {
+    counter.name: counter
+    for counter in (
+        Counter("devices", "devices of the fleet", is_level=True),
+        Counter("online", "devices with a live session, as the core knows it", is_level=True),
+        Counter("offline", "devices that have been silent for longer than allowed", is_level=True),
+        Counter("queue", "messages waiting in the broker", is_level=True),
+        Counter("buffered", "readings waiting in the devices", is_level=True),
+        Counter("attempts", "connects that reached the broker"),
+        Counter("admitted", "connects that it accepted"),
+        Counter("refused", "connects that it refused"),
+        Counter("alarms", "alarms raised"),
+        Counter("pages", "alarms that call somebody"),
+        Counter("incidents", "incidents opened"),
+        Counter("reboots", "boots that nobody had planned"),
+        Counter("produced", "readings that devices made"),
+        Counter("delivered", "readings that the core accepted, each once"),
+        Counter("lost", "readings that will not arrive, of all causes"),
+    )
+}
+
+FUNCTIONS: Mapping[str, str] = {
+    "min": "min(a, b): the smaller of two",
+    "max": "max(a, b): the larger of two",
+    "abs": "abs(a): without its sign",
+    "avg": "avg(a, 5 min): mean of a over the last 5 min, one value a second",
+    "rate": "rate(a, 1 min): change of a over the last minute, per second",
+    "baseline": "baseline(a, 1 h): median of a over the hour before now: what is usual",
+    "share": "share[SELECTOR]: share of the fleet's devices that it names",
+    "count": "count[SELECTOR]: number of devices that it names",
+}
+
+COUNTS: Mapping[str, str] = {
+    "pages": "alarms that call somebody",
+    "alarms": "alarms raised, pages and tickets",
+    "incidents": "incidents opened",
+    "reboots": "boots that nobody had planned",
+    "refused": "connects that the broker refused",
+}
+"""What `count` may bound."""
+
+LATER_COUNTS = ("bricked",)
+
+LEDGER: Mapping[str, str] = {
+    "lost": "readings lost, of all causes",
+    "delivered": "readings accepted by the core, each once",
+    "buffered": "readings still waiting in devices when the run ends",
+}
+"""What `ledger` may bound; a share is of the readings produced."""
+
+LINKS: Mapping[str, str] = {
+    "ethernet": "2 to 4 ms each way, no loss",
+    "wifi": "3 to 7 ms each way; one message in a hundred is sent again, 200 ms later",
+}
+
+BROKER_MODELS: Mapping[str, str] = {
+    "amqtt": "the embedded broker: 930 connects a second",
+    "mosquitto": "Mosquitto 2.0.11: 27,000 connects a second",
+    "ideal": "no limit of its own: what remains is the scenario's",
+}
+
+SEVERITIES = ("page", "ticket")
+
+KINDS: Mapping[str, str] = {
+    "motor": "electric motor with a bearing: temperature, vibration in three axes, current, speed",
+    "environment": "battery-powered sensor: temperature, humidity, pressure, battery",
+}
+"""Lines for the kinds that come with twinstorm; `kinds` tells which are installed."""
+
+ALARMS: Mapping[str, str] = {
+    "silence": "devices that nothing was heard of for longer than their period allows",
+    "connect-storm": "far more connects than usual",
+    "reboot-storm": "many devices booted in the same minute and want a session",
+}
+"""Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""
+
+
+def faults() -> Mapping[str, type[Fault]]:
+    """Every installed fault with its settings, by name."""
+    return base.catalogue()
+
+
+def kinds() -> tuple[str, ...]:
+    """Kinds of machine that are installed, sorted."""
+    return tuple(_installed("twinstorm.machines"))
+
+
+def alarms() -> tuple[str, ...]:
+    """Detectors that are installed, sorted; each raises the alarm of its name."""
+    return tuple(_installed("twinstorm.detectors"))
+
+
+class Option(Protocol):
+    """A setting of a fault or of a detector; see `twinstorm.scenarios.faults.base.Setting`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def default(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+
+
+def detector_options(name: str) -> Sequence[Option]:
+    """Settings of an installed detector. Loads it, and with it whatever it computes with."""
+    detector: Any = _installed("twinstorm.detectors")[name].load()
+    options: Sequence[Option] = detector.options
+    return options
+
+
+@cache
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    found = {point.name: point for point in entry_points(group=group)}
+    return dict(sorted(found.items()))

@@ -1,0 +1,460 @@
+"""Which keys exist where: the tables that the reader, the JSON Schema and `twinstorm explain` are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language.errors import Problems, quoted
+from twinstorm.scenarios.language.fields import (
+    BAD,
+    CALENDAR,
+    EXPRESSION,
+    INSTANT,
+    PROSE,
+    SELECTOR,
+    VERSION,
+    Field,
+    Key,
+    Listing,
+    Named,
+    Raw,
+    Table,
+    Word,
+    count,
+    duration,
+    duration_range,
+    later,
+    name,
+    rate,
+    share,
+    walk,
+    whole,
+    words,
+    wrong,
+)
+from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
+from twinstorm.scenarios.language.settings import settings_table
+
+LANGUAGE = "1"
+"""Version of the language that this reader knows."""
+
+MOST_DEVICES = 10_000_000
+MOST_SITES = 10_000
+LONGEST_CAP = "20 min"
+"""Of `reconnect.cap`: three times it must fit a 32-bit draw in microseconds."""
+
+
+# --- fleet ------------------------------------------------------------------------------------------------------------
+
+RECONNECT = Table(
+    "the reconnect policy",
+    (
+        Key(
+            "backoff",
+            words("backoff", "none", "fixed", "exponential"),
+            "how the wait grows with every failed attempt",
+            default="exponential",
+        ),
+        Key("base", duration("1 ms", LONGEST_CAP, "1 s"), "wait after the first failure", default="1 s"),
+        Key("cap", duration("1 ms", LONGEST_CAP, "120 s"), "longest wait", default="120 s"),
+        Key(
+            "jitter",
+            words("jitter", "none", "equal", "full", "decorrelated"),
+            "how much of the wait is drawn by lot",
+            default="full",
+        ),
+        Key("timeout", duration("1 ms", "1 h", "10 s"), "how long a device waits for an answer", default="10 s"),
+    ),
+)
+
+BUFFER = Table(
+    "the buffer",
+    (
+        Key("readings", whole(most="1000000", example="300"), "readings kept while the broker is away", default="60"),
+        Key("evict", words("eviction", "oldest", "newest"), "which reading goes when it is full", default="oldest"),
+    ),
+)
+
+LINK = Word("link", lambda: tuple(catalogue.LINKS), code="S104")
+
+DEVICE_DEFAULTS = (
+    Key("every", duration("10 ms", "1 d", "1 s"), "time between two readings", default="10 s"),
+    Key("link", LINK, "access network", default="ethernet"),
+    Key("keep_alive", duration("1 s", "1 h", "60 s"), "MQTT keep-alive", default="60 s"),
+    Key("boot", duration_range("1 ms", "1 h"), "time to boot; of a range, one draw a device", default="8 s .. 12 s"),
+    Key("reconnect", RECONNECT, "how a device asks for a session again"),
+    Key("buffer", BUFFER, "readings that wait for a session"),
+    Key("qos", words("quality of service", "0", "1"), "MQTT quality of service of readings", default="1"),
+    Key("firmware", VERSION, "version that the devices run", default="1.0.0"),
+)
+"""Keys of `fleet` that a segment may override."""
+
+KIND = Word("kind of machine", catalogue.kinds, code="S104")
+
+SEGMENT = Table(
+    "a segment",
+    (
+        Key("kind", KIND, "kind of machine", required=True),
+        Key("share", share(), "part of the fleet's devices; the shares add up to 100 %"),
+        Key("devices", whole("1", str(MOST_DEVICES)), "number of devices, instead of a share"),
+        *DEVICE_DEFAULTS,
+    ),
+)
+
+SITE = Table(
+    "a site",
+    (
+        Key("region", name("a region", "fra"), "region; by default the site's name up to its last `-`"),
+        Key("share", share(), "part of every segment's devices; by default all sites get the same"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SiteEntry:
+    """A site as written."""
+
+    name: str
+    region: str
+    share: Fraction | None
+    node: Node
+
+
+class Sites(Field):
+    """A number, a list of names, or a mapping from name to region and share; read to a list of `SiteEntry`."""
+
+    wanted = "a number of sites, a list or a mapping of them"
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        if isinstance(node, BrokenNode):
+            return BAD
+        if isinstance(node, ScalarNode):
+            return self._numbered(node, problems)
+        entries = node.items if isinstance(node, ListNode) else node.entries if isinstance(node, MapNode) else ()
+        if not 1 <= len(entries) <= MOST_SITES:
+            message = f"a fleet has 1 to {MOST_SITES} sites, this one {len(entries)}"
+            problems.add(wrong(node, "S210", message, "name at least one: `[fra-1]`", node.key_place))
+            return BAD
+        if isinstance(node, MapNode):
+            return self._mapped(node, problems)
+        assert isinstance(node, ListNode)
+        return self._listed(node, problems)
+
+    @staticmethod
+    def _numbered(node: ScalarNode, problems: Problems) -> Any:
+        number = whole("1", str(MOST_SITES), "5").read(node, problems)
+        if number is BAD:
+            return BAD
+        return [SiteEntry(f"site-{n}", "site", None, node) for n in range(1, number + 1)]
+
+    @staticmethod
+    def _listed(node: ListNode, problems: Problems) -> list[SiteEntry]:
+        found: dict[str, SiteEntry] = {}
+        for item in node.items:
+            site = name("a site", "fra-1").read(item, problems)
+            if site is BAD:
+                continue
+            if site in found:
+                hint = "give every site a name of its own"
+                problems.add(wrong(item, "S110", f"the site {quoted(site)} stands here twice", hint))
+            found.setdefault(site, SiteEntry(site, _region(site), None, item))
+        return list(found.values())
+
+    @staticmethod
+    def _mapped(node: MapNode, problems: Problems) -> Any:
+        records = Named("the mapping of sites", SITE, MOST_SITES).read(node, problems)
+        if records is BAD:
+            return BAD
+        return [
+            SiteEntry(site, record.own("region") or _region(site), record.own("share"), node.entries[site])
+            for site, record in records.items()
+        ]
+
+    def json_schema(self) -> dict[str, Any]:
+        return {
+            "oneOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_SITES},
+                {"type": "array", "items": name().json_schema(), "minItems": 1, "uniqueItems": True},
+                {"type": "object", "additionalProperties": SITE.json_schema(), "minProperties": 1},
+            ]
+        }
+
+
+def _region(site: str) -> str:
+    return site.rpartition("-")[0] or site
+
+
+FLEET = Table(
+    "the fleet",
+    (
+        Key("devices", whole("1", str(MOST_DEVICES), "10000"), "number of devices"),
+        Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share}", default="1"),
+        *DEVICE_DEFAULTS,
+        Key("segments", Named("the segments", SEGMENT, 200), "parts of the fleet, each of one kind", required=True),
+        *later("lines", "gateways", "zones", "tenants"),
+    ),
+)
+
+
+# --- broker, detectors, objectives ------------------------------------------------------------------------------------
+
+CONNECTS = Table(
+    "the limit of connects",
+    (
+        Key("rate", rate("1/d", "1000000/s", "1 %/s"), "connects admitted in a time", required=True),
+        Key("burst", count("1", example="1 %"), "connects admitted at once after a calm"),
+        Key("queue", count(example="1 %"), "connects that wait in order; the rest is refused at once"),
+    ),
+)
+
+MESSAGES = Table(
+    "the limit of messages",
+    (
+        Key("rate", rate("1/d", "100000000/s", "5000/s"), "messages passed on to the core in a time", required=True),
+        Key("queue", whole("1", "1000000000", "100000"), "messages that wait for it; the rest is lost"),
+    ),
+)
+
+BROKER = Table(
+    "the broker",
+    (
+        Key(
+            "model",
+            Word("broker model", lambda: tuple(catalogue.BROKER_MODELS), code="S104"),
+            "whose measured constants it has",
+            default="amqtt",
+        ),
+        Key("connects", CONNECTS, "limit of new sessions: rate, burst, queue"),
+        Key("backlog", whole("1", "1000000000", "1024"), "places of the handshake queue"),
+        Key("messages", MESSAGES, "limit of messages toward the core: rate, queue"),
+    ),
+)
+
+
+DETECTOR = Word("detector", catalogue.alarms, code="S104", all_at="all: twinstorm list detectors")
+
+
+class Detectors(Field):
+    """A list of names, or a mapping from name to settings; read to a dict from name to the settings that are given."""
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        if isinstance(node, ListNode):
+            names = Listing("the list of detectors", DETECTOR).read(node, problems)
+            return BAD if names is BAD else {name: {} for name in names}
+        named = Named("the detectors", Raw("the settings of a detector"), name_of=DETECTOR).read(node, problems)
+        if named is BAD:
+            return BAD
+        return {name: self._settings(name, given, problems) for name, given in named.items()}
+
+    @staticmethod
+    def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
+        nothing = (isinstance(node, ScalarNode) and node.is_absent) or (isinstance(node, MapNode) and not node.entries)
+        if nothing or name not in catalogue.alarms():
+            return {}
+        # Only a scenario that changes a detector loads it: detectors come with numbers and models.
+        record = settings_table(f"the settings of `{name}`", catalogue.detector_options(name)).read(node, problems)
+        return {} if record is BAD else dict(record.read)
+
+    def json_schema(self) -> dict[str, Any]:
+        known = list(catalogue.alarms())
+        settings = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "number"]}}
+        return {
+            "oneOf": [
+                {"type": "array", "items": {"enum": known}},
+                {"type": "object", "properties": dict.fromkeys(known, settings), "additionalProperties": False},
+            ]
+        }
+
+
+SLI = Word(
+    "SLI",
+    lambda: tuple(sli.name for sli in catalogue.SLIS.values() if not sli.is_later),
+    tuple(sli.name for sli in catalogue.SLIS.values() if sli.is_later),
+    "S104",
+)
+
+OBJECTIVE = Table(
+    "an objective",
+    (
+        Key("sli", SLI, "what is measured", required=True),
+        Key("at_least", share(example="99 %"), "it must not be lower over the run"),
+        Key("at_most", share(example="1 %"), "it must not be higher over the run"),
+        Key("of", SELECTOR, "which devices; by default all"),
+        Key("within", duration("1 s", "7 d", "60 s"), "how old a reading may be, with freshness"),
+        Key("percentile", share(example="99 %"), "which percentile, with SLIs that are durations"),
+    ),
+)
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+TRIGGERS = ("at", "after")
+ACTIONS = ("fault", "end", "mark")
+"""`expect` is an action only where none of these stands beside it."""
+
+BESIDE_FAULT = ("target", "lasts", "ramp", "with")
+
+FAULT = Word("fault", lambda: tuple(catalogue.faults()), code="S104", all_at="all: twinstorm list faults")
+
+STEP = Table(
+    "a step",
+    (
+        Key("name", name("a step's name", "outage"), "needed where the step is referred to"),
+        Key("at", INSTANT, "when it happens"),
+        Key("after", INSTANT, "when it happens; reads better behind another step"),
+        Key("fault", FAULT, "starts a fault"),
+        Key("end", name("a step's name", "outage"), "ends the fault of that step"),
+        Key("mark", PROSE, "puts a text on the timeline"),
+        Key("expect", EXPRESSION, "a condition that must hold at that instant"),
+        Key("target", SELECTOR, "devices that the fault reaches"),
+        Key("lasts", duration("1 ms", example="2 min"), "how long the fault lasts; without it until it is ended"),
+        Key("ramp", duration(example="30 s"), "time to full reach", default="0 s"),
+        Key("with", Raw("the settings of a fault"), "the fault's own settings"),
+        *later("when", "hold", "every", "times", "campaign", "command", "rotate", "set", "say", "ask", "pause"),
+    ),
+)
+
+
+# --- expectations -----------------------------------------------------------------------------------------------------
+
+ALARM = Word("alarm", catalogue.alarms, code="S104", all_at="all: twinstorm list detectors")
+ALARM_OR_ANY = Word(
+    "alarm", lambda: ("any", *catalogue.alarms()), code="S104", all_at="`any`, or one of twinstorm list detectors"
+)
+STEP_NAME = name("a step's name", "outage")
+WITHIN = duration("1 s", example="5 min")
+BOUNDS = (
+    Key("at_most", count(example="1"), "upper bound over the run"),
+    Key("at_least", count(example="1"), "lower bound over the run"),
+)
+
+FORMS: Mapping[str, Table] = {
+    "alarm": Table(
+        "an expectation",
+        (
+            Key("alarm", ALARM, "this alarm is raised"),
+            Key("after", INSTANT, "not before; by default the end of the warm-up"),
+            Key("within", WITHIN, "not later than this after it"),
+            Key("target", SELECTOR, "on at least one of these devices"),
+            Key("severity", words("severity", *catalogue.SEVERITIES), "with this severity"),
+        ),
+    ),
+    "no_alarm": Table(
+        "an expectation",
+        (
+            Key("no_alarm", ALARM_OR_ANY, "this alarm is not raised; `any`: none at all"),
+            Key("from", INSTANT, "from when; by default the end of the warm-up"),
+            Key("to", INSTANT, "until when; by default the end of the run"),
+        ),
+    ),
+    "recovered": Table(
+        "an expectation",
+        (
+            Key("recovered", share("0.000001 %", example="99 %"), "so many of a fault's devices are online again"),
+            Key("of", STEP_NAME, "the step with the fault", required=True),
+            Key("within", WITHIN, "not later than this after its end"),
+        ),
+    ),
+    "objective": Table(
+        "an expectation",
+        (
+            Key("objective", name("an objective", "connected"), "this objective ends with a verdict"),
+            Key("verdict", words("verdict", "held", "missed"), "this one, in place of held", required=True),
+        ),
+    ),
+    "always": Table("an expectation", (Key("always", EXPRESSION, "it holds at every second"),)),
+    "never": Table("an expectation", (Key("never", EXPRESSION, "it holds at no second"),)),
+    "eventually": Table(
+        "an expectation",
+        (
+            Key("eventually", EXPRESSION, "it holds at least once"),
+            Key("after", INSTANT, "not before; by default the end of the warm-up"),
+            Key("within", WITHIN, "not later than this after it"),
+        ),
+    ),
+    "at": Table(
+        "an expectation",
+        (
+            Key("at", INSTANT, "at this instant"),
+            Key("that", EXPRESSION, "this holds", required=True),
+        ),
+    ),
+    "count": Table(
+        "an expectation",
+        (
+            Key(
+                "count",
+                Word("count", lambda: tuple(catalogue.COUNTS), catalogue.LATER_COUNTS, "S104"),
+                "a number over the whole run",
+            ),
+            *BOUNDS,
+        ),
+    ),
+    "ledger": Table(
+        "an expectation",
+        (
+            Key(
+                "ledger",
+                Word("part of the ledger", lambda: tuple(catalogue.LEDGER), code="S104"),
+                "a number of readings; a share is of those produced",
+            ),
+            *BOUNDS,
+        ),
+    ),
+}
+"""First key of an expectation to its keys."""
+
+LATER_FORMS = ("campaign",)
+
+STOP = Table(
+    "the stop condition",
+    (
+        Key("when", EXPRESSION, "the run ends as soon as this holds", required=True),
+        Key("hold", duration(most="1 d", example="30 s"), "for this long", default="0 s"),
+    ),
+)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+SCENARIO = Table(
+    "a scenario",
+    (
+        Key("storm", words("version of the language", LANGUAGE), "version of the language, first line", required=True),
+        Key("name", name("a scenario's name", "my-storm"), "name; the file is called after it", required=True),
+        Key("story", PROSE, "what happens and what it teaches", required=True),
+        Key("duration", duration("1 s", "53 w", "30 min"), "simulated time of the run", required=True),
+        Key("fleet", FLEET, "who is there", required=True),
+        Key("title", PROSE, "name as people read it"),
+        Key("tags", Listing("a list of tags", name("a tag", "network")), "words to find it by"),
+        Key("look_for", Listing("a list of sentences", PROSE), "what to watch while it runs"),
+        Key("warm_up", duration(example="3 min"), "nothing is judged in it and no fault starts", default="0 s"),
+        Key("start", CALENDAR, "calendar origin of the run"),
+        Key("tick", duration("10 ms", "10 s", "100 ms"), "paces frames and pauses, never a result", default="100 ms"),
+        Key("broker", BROKER, "what the devices connect to"),
+        Key("detectors", Detectors(), "which detectors look, with their settings; by default all"),
+        Key("objectives", Named("the objectives", OBJECTIVE), "what must hold over the run"),
+        Key("steps", Raw("a list of steps"), "what happens"),
+        Key("expect", Raw("a list of expectations"), "what must have happened"),
+        Key("stop_when", STOP, "ends the run early"),
+        *later("extends", "set", "parameters", "firmware", "maintenance", "guests", "wire"),
+    ),
+)
+
+
+@cache
+def documented() -> Mapping[str, Key]:
+    """Every key of the language by its path, for `twinstorm explain`; ``steps[n].lasts``, ``expect[n].within``."""
+
+    def entries() -> Iterator[tuple[str, Key]]:
+        yield from walk(SCENARIO)
+        yield from walk(STEP, "steps[n]")
+        for form in FORMS.values():
+            yield from walk(form, "expect[n]")
+
+    return dict(entries())

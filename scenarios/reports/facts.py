@@ -1,0 +1,357 @@
+"""Everything that a report says, as text and tables; the templates only lay it out.
+
+It reads the record of a run and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from twinstorm.scenarios.language.errors import printable
+from twinstorm.scenarios.record.read import RecordedRun
+from twinstorm.scenarios.reports.charts import POINTS, charts
+from twinstorm.scenarios.reports.series import Impact, Interval, coarser, gather
+from twinstorm.scenarios.reports.svg import Chart
+from twinstorm.scenarios.reports.words import (
+    clock,
+    duration,
+    evidence,
+    missed_interval,
+    number,
+    objective_value,
+    share,
+)
+from twinstorm.scenarios.result import EventRow, RunResult
+
+SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
+
+_TABLE_ROWS = 15
+_BLANK = "(to be filled in by people)"
+
+
+@dataclass(frozen=True)
+class Table:
+    """`numbers`: columns that are aligned to the right."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Section:
+    """`chart_table` repeats the charts in figures; a report that draws leaves it out."""
+
+    title: str
+    lines: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    charts: Sequence[Chart] = ()
+    chart_table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A report, not yet laid out.
+
+    Attributes:
+        verdict: HELD, MISSED, INCONCLUSIVE, or NO VERDICT of a run that did not end.
+        about: what and with which settings, pairs of name and value.
+    """
+
+    title: str
+    verdict: str
+    summary: str
+    about: Sequence[tuple[str, str]]
+    sections: Sequence[Section] = field(default=())
+    repeat: str = ""
+
+
+def facts_of(run: RecordedRun) -> Facts:
+    """Read a record once and say what it holds."""
+    events = run.events()
+    last_s = run.last_second()
+    impact = Impact(run.about.devices, run.about.warm_up_s)
+    intervals = gather(impact.watch(run.panes()), last_s, POINTS)
+    end_s = run.result.simulated_s if run.result is not None else float(last_s)
+    over_time = Section(
+        "Over time",
+        [] if intervals else ["No second was recorded."],
+        charts=charts(run, intervals, events, end_s),
+        chart_table=_over_time(coarser(intervals, _TABLE_ROWS)) if intervals else None,
+    )
+    sections = [_hypothesis(run)]
+    if run.result is not None:
+        sections += _judged(run.result)
+    sections += [over_time, _timeline(events)]
+    if run.result is not None:
+        sections += [_alarms(run.result), _surprises(run.result)]
+    sections.append(_impact(impact, run.result, bool(intervals)))
+    if run.result is not None:
+        sections += [_readings(run.result), _broker(run.result, impact)]
+        if run.result.notes:
+            sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
+    sections += [Section("Contributing factors", [_BLANK]), Section("Action items", [_BLANK])]
+    return Facts(
+        title=f"{run.about.scenario}, seed {run.about.seed}",
+        verdict=run.result.verdict.upper() if run.result is not None else "NO VERDICT",
+        summary=summary(run, end_s),
+        about=_about(run),
+        sections=sections,
+        repeat=run.about.repeat or (run.result.repeat if run.result is not None else ""),
+    )
+
+
+def summary(run: RecordedRun, end_s: float) -> str:
+    """The verdict in a sentence."""
+    result = run.result
+    if result is None:
+        how = "is still running" if run.about.state == "running" else f"did not end: {run.about.stopped}"
+        return f"The run {how}. This is what it had recorded at {clock(end_s)}."
+    total = len(result.expectations)
+    failed = sum(each.verdict != "held" for each in result.expectations)
+    told = {
+        "held": f"All {total} expectations held.",
+        "missed": f"{failed} of {total} expectations did not hold.",
+        "inconclusive": f"{failed} of {total} expectations could not be judged.",
+    }[result.verdict]
+    blunt = [fault.name for fault in result.faults if not fault.bit]
+    if blunt and result.verdict == "inconclusive":
+        told += f" No effect was measured of {', '.join(blunt)}."
+    if result.ended != "completed":
+        told += f" The run was {result.ended} at {clock(result.simulated_s)}."
+    return told
+
+
+def _about(run: RecordedRun) -> list[tuple[str, str]]:
+    about, result = run.about, run.result
+    pairs = [
+        ("scenario", about.scenario),
+        ("seed", str(about.seed)),
+        ("devices", f"{about.devices:,}"),
+        ("clock", about.clock),
+        ("planned", duration(about.duration_s)),
+        ("warm-up", duration(about.warm_up_s)),
+        ("started", about.started_at),
+    ]
+    if result is not None:
+        pace = f" ({number(round(result.simulated_s / result.wall_s))}x)" if result.wall_s else ""
+        pairs += [
+            ("simulated", duration(result.simulated_s)),
+            ("took", duration(result.wall_s) + pace),
+            ("digest", result.digest),
+        ]
+    pairs += [
+        ("scenario hash", hashlib.sha256(run.scenario_text.encode()).hexdigest()),
+        ("version", about.version),
+        ("record", run.folder.name),
+    ]
+    if about.project:
+        pairs.append(("project", about.project))
+    pairs += [(f"label {name}", value) for name, value in sorted(about.labels.items())]
+    return pairs
+
+
+def _hypothesis(run: RecordedRun) -> Section:
+    ending = {
+        None: "It could not be tested to the end.",
+        "held": "It held.",
+        "missed": "It did not hold.",
+        "inconclusive": "The run could not tell.",
+    }[None if run.result is None else run.result.verdict]
+    return Section("Hypothesis", [run.about.story, ending])
+
+
+def _judged(result: RunResult) -> list[Section]:
+    expectations = Table(
+        ("", "expectation", "wanted", "found", "at", "verdict", "why"),
+        [
+            (
+                SIGNS[each.verdict],
+                each.text if not each.line else f"{each.text} (line {each.line})",
+                each.wanted,
+                each.value or "",
+                "" if each.at_s is None else clock(each.at_s),
+                each.verdict,
+                each.why,
+            )
+            for each in result.expectations
+        ],
+    )
+    objectives = Table(
+        ("", "objective", "measures", "wanted", "found", "missed", "budget left", "verdict"),
+        [
+            (
+                SIGNS[each.verdict],
+                each.name,
+                each.sli,
+                each.wanted,
+                objective_value(each),
+                missed_interval(each),
+                "" if each.budget_left is None else share(each.budget_left),
+                each.verdict,
+            )
+            for each in result.objectives
+        ],
+        numbers=frozenset({4, 6}),
+    )
+    return [
+        _tabled("Expectations", expectations, "expectation"),
+        _tabled("Objectives", objectives, "objective"),
+        _faults(result),
+    ]
+
+
+def _faults(result: RunResult) -> Section:
+    table = Table(
+        ("step", "fault", "target", "devices", "from", "to", "by", "evidence", "first alarm", "99 % back"),
+        [
+            (
+                fault.name,
+                fault.fault,
+                fault.target or "broker",
+                f"{fault.devices:,}",
+                clock(fault.from_s),
+                "" if fault.to_s is None else clock(fault.to_s),
+                "a person" if fault.injected else "the scenario",
+                evidence(fault.evidence) or "NONE: it did not bite",
+                _first_alarm(result, fault.name),
+                "" if fault.recovered_s is None else f"{number(fault.recovered_s)} s after its end",
+            )
+            for fault in result.faults
+        ],
+        numbers=frozenset({3}),
+    )
+    return _tabled("Faults", table, "fault")
+
+
+def _first_alarm(result: RunResult, step: str) -> str:
+    delays = [alarm.delay_s for alarm in result.alarms if alarm.fault == step and alarm.delay_s is not None]
+    return f"after {number(min(delays))} s" if delays else "none"
+
+
+def _over_time(intervals: Sequence[Interval]) -> Table:
+    counts = ("attempts", "admitted", "refused", "unanswered", "readings")
+    return Table(
+        (
+            "until",
+            "attempts",
+            "admitted",
+            "refused",
+            "unanswered",
+            "readings",
+            "online, lowest",
+            "queue, deepest",
+        ),
+        [
+            (
+                clock(each.to_s),
+                *(f"{each.total[name]:,}" for name in counts),
+                f"{each.low['online']:,.0f}",
+                f"{each.high['queue']:,.0f}",
+            )
+            for each in intervals
+        ],
+        numbers=frozenset(range(8)),
+    )
+
+
+def _timeline(events: Sequence[EventRow]) -> Section:
+    table = Table(
+        ("time", "kind", "name", "what"),
+        [(clock(event.at_s), event.kind, event.name, "  ".join(event.text.split())) for event in events],
+    )
+    return _tabled("Timeline", table, "event")
+
+
+def _alarms(result: RunResult) -> Section:
+    alarms = Table(
+        ("time", "alarm", "severity", "group", "shared cause", "fault", "delay", "incident"),
+        [
+            (
+                clock(alarm.at_s),
+                alarm.name,
+                alarm.severity,
+                alarm.group,
+                alarm.cause,
+                alarm.fault or "none",
+                "" if alarm.delay_s is None else f"{number(alarm.delay_s)} s",
+                f"INC-{alarm.incident}",
+            )
+            for alarm in result.alarms
+        ],
+        numbers=frozenset({6}),
+    )
+    incidents = Table(
+        ("incident", "title", "severity", "opened", "resolved", "alarms"),
+        [
+            (
+                f"INC-{incident.number}",
+                incident.title,
+                incident.severity,
+                clock(incident.opened_s),
+                "open" if incident.resolved_s is None else clock(incident.resolved_s),
+                ", ".join(incident.alarms),
+            )
+            for incident in result.incidents
+        ],
+    )
+    tables = [table for table in (incidents, alarms) if table.rows]
+    return Section("Incidents and alarms", [] if tables else ["No alarm."], tables)
+
+
+def _surprises(result: RunResult) -> Section:
+    lines = [
+        f"Alarm {alarm.name} ({alarm.group}) at {clock(alarm.at_s)} has no fault behind it."
+        for alarm in result.alarms
+        if alarm.fault is None
+    ]
+    alarmed = {alarm.fault for alarm in result.alarms}
+    unseen = [fault for fault in result.faults if fault.bit and fault.name not in alarmed]
+    lines += [f"Fault {fault.name} raised no alarm." for fault in unseen]
+    return Section("Surprises", lines or ["None."])
+
+
+def _impact(impact: Impact, result: RunResult | None, any_pane: bool) -> Section:
+    if not any_pane:
+        return Section("Impact", ["No second was recorded."])
+    rows = [
+        ("devices without a session, worst second", f"{impact.most_offline:,} at {clock(impact.worst_s)}"),
+        ("device-minutes without a session", number(round(impact.device_minutes))),
+    ]
+    if result is not None:
+        lost = sum(result.ledger.lost.values())
+        of_all = f" ({share(lost / result.ledger.produced, up=True)} of produced)" if result.ledger.produced else ""
+        rows.append(("readings lost", f"{lost:,}{of_all}"))
+    return Section("Impact", ["After the warm-up."], [Table(("", ""), rows)])
+
+
+def _readings(result: RunResult) -> Section:
+    ledger = result.ledger
+    rows = [("produced", f"{ledger.produced:,}"), ("delivered", f"{ledger.delivered:,}")]
+    rows += [("buffered in devices", f"{ledger.buffered:,}"), ("in flight", f"{ledger.in_flight:,}")]
+    rows += [(f"lost: {cause.replace('_', ' ')}", f"{amount:,}") for cause, amount in sorted(ledger.lost.items())]
+    difference = ledger.produced - ledger.delivered - ledger.buffered - ledger.in_flight - sum(ledger.lost.values())
+    closes = "The ledger closes." if difference == 0 else f"The ledger does not close: {difference:+,} readings."
+    repeated = f"{ledger.repeated:,} readings arrived again and count once."
+    return Section("Readings", [closes, repeated], [Table(("", "readings"), rows, frozenset({1}))])
+
+
+def _broker(result: RunResult, impact: Impact) -> Section:
+    rows = [(name.replace("_", " "), f"{amount:,}") for name, amount in result.counts.items()]
+    busiest = f"{impact.most_attempts:,} at {clock(impact.busiest_s)}" if impact.most_attempts else "none"
+    rows += [
+        ("connect attempts, busiest second", busiest),
+        ("queue, deepest", f"{impact.deepest_queue:,}"),
+    ]
+    return Section("Counts", tables=[Table(("", "over the run"), rows, frozenset({1}))])
+
+
+def _tabled(title: str, table: Table, what: str) -> Section:
+    return Section(title, tables=[table]) if table.rows else Section(title, [f"No {what}."])
+
+
+def one_line(text: str) -> str:
+    """Text for a cell or a heading: no line break, no control character."""
+    return printable(" ".join(text.split()))

@@ -1,0 +1,43 @@
+"""The digest depends on the rows alone: not on batching, not on the order in which a batch was written."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinstorm.twin.eventlog import BLOCK_ROWS, Code, EventLog
+
+ROWS = st.lists(st.tuples(st.integers(0, 50), st.sampled_from([33, 34, 38]), st.integers(0, 9)), max_size=80)
+
+
+def digest(rows: list[tuple[int, int, int]], cuts: list[int]) -> str:
+    log = EventLog()
+    ordered = sorted(rows)
+    edges = sorted({0, *(cut % (len(rows) + 1) for cut in cuts), len(rows)})
+    for low, high in pairwise(edges):
+        part = ordered[low:high]
+        # Within one call the order does not matter.
+        time, code, subject = (np.array(column) for column in zip(*reversed(part), strict=True))
+        log.add(time, code.astype(np.uint8), subject.astype(np.int32))
+        log.seal(part[0][0])
+    log.seal(1_000)
+    return log.digest()
+
+
+@given(ROWS.filter(bool), st.lists(st.integers(0, 1_000), max_size=5))
+def test_batching_does_not_enter_the_digest(rows: list[tuple[int, int, int]], cuts: list[int]) -> None:
+    assert digest(rows, cuts) == digest(rows, [])
+
+
+def test_every_row_counts() -> None:
+    one, other = EventLog(), EventLog()
+    for log, value in ((one, 1), (other, 2)):
+        for at_us in range(BLOCK_ROWS + 10):
+            log.tell(at_us, Code.PANE, 0, value if at_us == 17 else 0)
+        log.seal(1 << 40)
+    assert one.digest() != other.digest()
+    assert one.rows_hashed == BLOCK_ROWS
+    assert one.counts == {Code.PANE: BLOCK_ROWS + 10}

@@ -1,0 +1,160 @@
+"""Invariants of the world: the ledger closes under any faults; nothing depends on blocks, watchers or other devices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.twin.worlds import Lab, plan
+from twinstorm.twin.fleet import State
+from twinstorm.twin.flow import SECOND_US
+
+END_US = 90 * SECOND_US
+
+INSTANTS = st.integers(0, 60 * SECOND_US)
+FAULTS = st.lists(
+    st.tuples(
+        st.sampled_from(["power", "both", "up", "down", "reset", "silent"]),
+        INSTANTS,
+        st.integers(1, 40 * SECOND_US),
+        st.sets(st.integers(0, 39), min_size=1, max_size=40),
+    ),
+    max_size=5,
+)
+
+
+def play(lab: Lab, faults: list[tuple[str, int, int, set[int]]], end_us: int = END_US) -> None:
+    acts: list[tuple[int, int, str, np.ndarray, bool]] = []
+    for number, (kind, from_us, lasts_us, devices) in enumerate(faults):
+        device = np.array(sorted(devices), np.int32)
+        acts.append((from_us, number, kind, device, True))
+        acts.append((from_us + lasts_us, number, kind, device, False))
+    down = 0
+    for at_us, _, kind, device, starts in sorted(acts, key=lambda act: act[:2]):
+        if at_us >= end_us:
+            break
+        lab.until(at_us)
+        if kind == "power":
+            (lab.world.power_off if starts else lab.world.power_on)(device, at_us)
+        elif kind in ("reset", "silent"):
+            down += 1 if starts else -1
+            if starts and down == 1:
+                lab.broker.stop(at_us, silent=kind == "silent")
+            elif not starts and down == 0:
+                lab.broker.start(at_us)
+        elif starts:
+            lab.world.cut(device, at_us, kind)
+        else:
+            lab.world.heal(device, at_us, kind)
+        assert lab.missing() == 0
+    lab.until(end_us)
+
+
+@settings(max_examples=40, deadline=None)
+@given(FAULTS, st.sampled_from([0, 1]), st.sampled_from([0, 3, 40]), st.booleans())
+def test_the_ledger_closes_under_any_faults(
+    faults: list[tuple[str, int, int, set[int]]], qos: int, buffer: int, evict_oldest: bool
+) -> None:
+    lab = Lab.make(plan(qos=qos, buffer=buffer, evict_oldest=evict_oldest))
+    play(lab, faults)
+    assert lab.missing() == 0
+
+
+@pytest.mark.nightly
+@settings(max_examples=500, deadline=None)
+@given(FAULTS, st.sampled_from([0, 1]), st.sampled_from([0, 3, 40]), st.booleans())
+def test_the_ledger_closes_under_any_faults_at_length(
+    faults: list[tuple[str, int, int, set[int]]], qos: int, buffer: int, evict_oldest: bool
+) -> None:
+    lab = Lab.make(plan(qos=qos, buffer=buffer, evict_oldest=evict_oldest))
+    play(lab, faults)
+    assert lab.missing() == 0
+
+
+OUTAGE = [("power", 10 * SECOND_US, 20 * SECOND_US, set(range(10, 35))), ("both", 5_000_001, 30 * SECOND_US, {1, 2, 3})]
+
+
+def test_a_power_cut_empties_buffers_and_everybody_comes_back() -> None:
+    lab = Lab.make()
+    play(lab, OUTAGE)
+    assert (lab.world.fleet.state == State.ONLINE).all()
+    assert set(lab.world.fleet.boot.tolist()) == {1, 2}
+
+
+def test_a_short_cut_at_qos_1_loses_nothing_and_keeps_the_order() -> None:
+    lab = Lab.make()
+    play(lab, [("both", 10 * SECOND_US, 20 * SECOND_US, set(range(40)))])
+    assert sum(lab.world.lost.values()) == 0
+    assert lab.repeated == 0
+    for seqs in lab.order.values():
+        assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_behind_a_one_way_cut_readings_arrive_and_repeat() -> None:
+    lab = Lab.make(plan(motors=10, climate=0))
+    play(lab, [("down", 10 * SECOND_US + 1, 30 * SECOND_US, set(range(10)))])
+    assert lab.repeated == 10 * 20
+    assert lab.missing() == 0
+
+
+def test_block_size_and_watching_change_nothing() -> None:
+    reference = Lab.make()
+    play(reference, OUTAGE)
+    blocks = Lab.make(block=7)
+    play(blocks, OUTAGE)
+    watched = Lab.make()
+
+    def look(before_us: int) -> None:
+        for at_us in range(watched.world.life.moved_us, before_us, 333_337):
+            watched.world.advance_to(at_us)
+
+    original = watched.until
+    watched.until = lambda at_us, watch=look: original(at_us, watch)  # type: ignore[method-assign]
+    play(watched, OUTAGE)
+    assert blocks.log.digest() == reference.log.digest()
+    assert watched.log.digest() == reference.log.digest()
+    assert blocks.delivered == reference.delivered
+
+
+def test_another_seed_is_another_storm() -> None:
+    one, other = Lab.make(seed=1), Lab.make(seed=2)
+    play(one, OUTAGE)
+    play(other, OUTAGE)
+    assert one.log.digest() != other.log.digest()
+
+
+def test_adding_devices_changes_no_reading_of_the_others() -> None:
+    small, large = Lab.make(plan(motors=6, climate=2)), Lab.make(plan(motors=16, climate=8))
+    for lab in (small, large):
+        lab.until(30 * SECOND_US)
+
+    def by_name(lab: Lab) -> dict[tuple[str, int], bytes]:
+        return {(lab.world.fleet.names[who], seq): values for (who, seq), values in lab.delivered.items()}
+
+    few, many = by_name(small), by_name(large)
+    assert few.items() <= many.items()
+    assert len(few) < len(many)
+
+
+def test_stuck_sensors_repeat_themselves_and_the_evidence_counts_it() -> None:
+    lab = Lab.make(plan(motors=4, climate=0))
+    lab.until(5 * SECOND_US)
+    lab.world.stick("stuck", np.array([0, 1], np.int32), "first")
+    lab.until(25 * SECOND_US)
+    values = {who: {np.frombuffer(lab.delivered[who, seq], np.float32)[0] for seq in range(7, 25)} for who in range(4)}
+    assert len(values[0]) == len(values[1]) == 1
+    assert len(values[2]) > 1
+    evidence = lab.world.evidence_of("stuck")
+    assert evidence.counts["readings_changed"] > 20
+    assert lab.world.evidence_of("stuck") == evidence
+
+
+def test_a_run_that_grows_in_phases_samples_every_device_once_a_period() -> None:
+    lab = Lab.make(replace(plan(motors=40, climate=0), phases=10))
+    lab.until(10 * SECOND_US)
+    assert len(lab.world.fleet.groups) > 5
+    assert lab.world.fleet.seq.tolist() == [10] * 40

@@ -1,0 +1,57 @@
+"""The two ends of a connection inside the application: events go to the board as they come, commands leave in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from twinstorm.scenarios.protocol import Command, Event
+from twinstorm.tui.app.connection import Connection
+
+NO_VERDICT = "the engine ended without a verdict"
+
+
+class Link:
+    """Runs one connection until it ends. `take` gets every event, `lost` the reason when the engine is gone."""
+
+    def __init__(self, connection: Connection, take: Callable[[Event], None], lost: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._take = take
+        self._lost = lost
+        self._commands: asyncio.Queue[Command] = asyncio.Queue()
+
+    def send(self, command: Command) -> None:
+        self._commands.put_nowait(command)
+
+    async def run(self) -> None:
+        """Read and write until the engine is gone. Cancel to stop looking."""
+        writer = asyncio.create_task(self._write())
+        reader = asyncio.create_task(self._read())
+        try:
+            done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            # A failed write means that the engine is going: what it still said (its verdict, perhaps) is read first.
+            reason = await reader if writer in done and reader not in done else done.pop().result()
+            self._lost(reason or (writer.result() if writer.done() else "") or NO_VERDICT)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _read(self) -> str:
+        try:
+            while (event := await self._connection.receive()) is not None:
+                self._take(event)
+        except OSError as error:
+            return _reason(error)
+        return ""
+
+    async def _write(self) -> str:
+        try:
+            while True:
+                await self._connection.send(await self._commands.get())
+        except OSError as error:
+            return _reason(error)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

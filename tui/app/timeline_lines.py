@@ -1,0 +1,124 @@
+"""The run as one line of time: past, now, future, and the marks on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twinstorm.scenarios.protocol import Frame, Mark
+from twinstorm.tui.app import numbers
+from twinstorm.tui.app.lines import PLAIN, Line, cut
+from twinstorm.tui.app.signs import MARK_LETTERS, Signs
+
+KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("all", tuple(MARK_LETTERS)),
+    ("faults", ("fault", "abort")),
+    ("alarms and incidents", ("alarm", "incident")),
+    ("notes", ("note", "mark")),
+    ("steps", ("step",)),
+)
+"""What the timeline screen can be narrowed to."""
+
+_ORDER = {kind: place for place, kind in enumerate(MARK_LETTERS)}
+
+
+def axis(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
+    """One line of `width` columns from the start to the end of the run; the most needed kind wins a column."""
+    if width < 3:
+        return []
+    now = _column(frame.at_us, duration_us, width)
+    letters = [signs.past] * now + [signs.now] + [signs.future] * (width - now - 1)
+    holders: dict[int, int] = {}
+    for mark in frame.marks:
+        column = _column(mark.at_us, duration_us, width)
+        if mark.at_us > frame.at_us:
+            if column > now:
+                letters[column] = signs.hollow
+            continue
+        rank = _ORDER.get(mark.kind, len(_ORDER))
+        if column == now or rank >= holders.get(column, len(_ORDER)):
+            continue
+        holders[column] = rank
+        letters[column] = MARK_LETTERS[mark.kind]
+    spans: Line = []
+    for column, letter in enumerate(letters):
+        style = PLAIN
+        if column in holders:
+            style = signs.strong
+        elif column > now:
+            style = signs.muted
+        spans.append((letter, style))
+    return spans
+
+
+def times(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
+    """Clock times above the axis: now first, then start and end, then the marks as far as there is room."""
+    letters = [" "] * width
+    wanted = [frame.at_us, 0, duration_us]
+    wanted += [mark.at_us for mark in sorted(frame.marks, key=lambda mark: (_ORDER.get(mark.kind, 9), mark.at_us))]
+    for at_us in wanted:
+        label = _brief_clock(at_us, duration_us)
+        start = min(max(_column(at_us, duration_us, width), 0), width - len(label))
+        if start >= 0 and not "".join(letters[max(start - 1, 0) : start + len(label) + 1]).strip():
+            letters[start : start + len(label)] = label
+    return [("".join(letters), signs.muted)]
+
+
+def next_words(frame: Frame) -> str:
+    """``next: update wave 2 at 00:15:00 (0:58)``, empty at the end of the story."""
+    mark = frame.next_mark
+    if mark is None:
+        return ""
+    return f"next: {mark.text} at {numbers.clock(mark.at_us)} ({numbers.span(mark.at_us - frame.at_us)})"
+
+
+def next_brief(frame: Frame) -> str:
+    mark = frame.next_mark
+    return "" if mark is None else f"next: {mark.text} in {numbers.span(mark.at_us - frame.at_us)}"
+
+
+def steps_words(frame: Frame) -> str:
+    """``step 3 of 7``, empty without steps."""
+    steps = [mark for mark in frame.marks if mark.kind == "step"]
+    if not steps:
+        return ""
+    return f"step {sum(mark.at_us <= frame.at_us for mark in steps)} of {len(steps)}"
+
+
+def captions(frame: Frame, signs: Signs, width: int, height: int) -> list[Line]:
+    """What happened, newest first, a line each; without room for more than one, the newest of each kind in one line."""
+    past = [mark for mark in frame.marks if mark.at_us <= frame.at_us and mark.kind != "step"]
+    if height <= 1:
+        newest: dict[str, Mark] = {}
+        for mark in past:
+            newest[mark.kind] = mark
+        marks = sorted(newest.values(), key=lambda mark: -mark.at_us)
+        line: Line = []
+        for mark in marks:
+            line += [(f"{MARK_LETTERS.get(mark.kind, 'M')} ", signs.strong), (f"{mark.text}   ", PLAIN)]
+        return [cut(line, width)] if line else []
+    return [cut(mark_line(mark, frame, signs), width) for mark in list(reversed(past))[:height]]
+
+
+def mark_line(mark: Mark, frame: Frame, signs: Signs) -> Line:
+    """``00:05:00 F power-outage site=fra-*``; the sign of a step to come is hollow."""
+    future = mark.at_us > frame.at_us
+    letter = signs.hollow if future else MARK_LETTERS.get(mark.kind, "M")
+    when = f"in {numbers.span(mark.at_us - frame.at_us)}" if future else ""
+    style = signs.muted if future else PLAIN
+    line: Line = [(f"{numbers.clock(mark.at_us)} ", signs.muted), (f"{letter} ", style + signs.strong)]
+    line.append((f"{mark.text}{'  ' + when if when else ''}", style))
+    return line
+
+
+def of_kind(marks: Sequence[Mark], kinds: Sequence[str]) -> list[Mark]:
+    return [mark for mark in marks if mark.kind in kinds]
+
+
+def _column(at_us: int, duration_us: int, width: int) -> int:
+    return min(max(at_us, 0) * (width - 1) // max(duration_us, 1), width - 1)
+
+
+def _brief_clock(at_us: int, duration_us: int) -> str:
+    """Minutes and seconds in short runs, hours and minutes in long ones."""
+    text = numbers.clock(at_us)
+    return text[3:] if duration_us < numbers.HOUR_US else text[:-3]

@@ -1,0 +1,1 @@
+"""One widget a file. All draw by the line API from what the board knows; none keeps a copy."""

@@ -1,0 +1,36 @@
+"""Objectives on the overview: now, wanted, verdict, budget and burn."""
+
+from __future__ import annotations
+
+from textual.geometry import Size
+
+from twinstorm.tui.app.lines import Line
+from twinstorm.tui.app.objective_lines import budget, headline, trend
+from twinstorm.tui.app.widgets.panel import Panel, empty_lines, waiting_lines
+
+NONE_STATED = "This scenario states no objective: `twinstorm explain objectives`."
+
+
+class ObjectivesPanel(Panel):
+    """Two lines an objective, a third with its trend where all of them fit."""
+
+    def heading(self) -> tuple[str, str]:
+        return "3 Objectives", ""
+
+    def lines(self, size: Size) -> list[Line]:
+        width, height = size
+        board, signs = self.host.board, self.signs
+        if board.frame is None:
+            return waiting_lines(self.host, width)
+        rows = board.frame.objectives
+        if not rows:
+            return empty_lines(NONE_STATED, width, signs.muted)
+        with_trend = height >= 3 * len(rows)
+        made: list[Line] = []
+        for row in rows:
+            made.append(headline(row, signs, width))
+            if line := budget(row, signs, width):
+                made.append(line)
+            if with_trend:
+                made.append(trend(row, board, signs, width))
+        return made

@@ -1,0 +1,37 @@
+"""The timeline on the overview: one row of time where there is no room, captions where there is."""
+
+from __future__ import annotations
+
+from textual.geometry import Size
+
+from twinstorm.tui.app.lines import PLAIN, Line, cut, plain
+from twinstorm.tui.app.timeline_lines import axis, captions, next_brief, next_words, steps_words, times
+from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
+
+
+class TimelinePanel(Panel):
+    """One row: axis and the next step. More rows: clock times, axis, captions."""
+
+    def heading(self) -> tuple[str, str]:
+        frame = self.host.board.frame
+        if frame is None:
+            return "8 Timeline", ""
+        return "8 Timeline", ", ".join(words for words in (steps_words(frame), next_words(frame)) if words)
+
+    def lines(self, size: Size) -> list[Line]:
+        width, height = size
+        board, signs = self.host.board, self.signs
+        frame = board.frame
+        if frame is None or board.hello is None:
+            return waiting_lines(self.host, width)[:1] if height == 1 else waiting_lines(self.host, width)
+        duration_us = board.hello.duration_us
+        if height == 1:
+            words = next_brief(frame)
+            room = width - 1 if not words else max(width - len(words) - 4, width // 2)
+            line: Line = [(" ", PLAIN), *axis(frame, duration_us, room, signs), ("   ", PLAIN), (words, PLAIN)]
+            return [cut(line, width)]
+        made = [times(frame, duration_us, width, signs), axis(frame, duration_us, width, signs)]
+        told = captions(frame, signs, width, height - 2)
+        if not told and frame.next_mark is not None:
+            told = [plain(f"First step: {frame.next_mark.text}."[:width])]
+        return (made + told)[: max(height, 1)]

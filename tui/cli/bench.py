@@ -1,0 +1,145 @@
+"""`twinstorm bench`: figures of this machine, from the benchmarks of a checkout."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.talk import Talk, paint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from twinstorm.tui.cli.bench_result import Result
+
+BENCH_SCHEMA = "twinstorm/bench/1"
+
+
+def bench(
+    talk: Talk,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of a benchmark; absent: list them.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
+) -> int:
+    """Measure this machine beside a peer.
+
+    \b
+      twinstorm bench              the names there are
+      twinstorm bench world
+      twinstorm bench world --json
+
+    Works in a checkout of twinstorm, whose benchmarks/ it runs. Exit: 1 if a required figure is missed.
+    """
+    folder = checkout_folder()
+    if folder is None:
+        raise UsageError("there are no benchmarks here", "they are part of a checkout of twinstorm, not of the package")
+    names = benchmark_names(folder)
+    if name is None:
+        for each in names:
+            talk.data(each)
+        return 0
+    if name not in names:
+        from twinstorm.scenarios.language.errors import closest
+
+        close = closest(name, names)
+        raise UsageError(
+            f"no benchmark `{name}`", f"did you mean `{close}`?" if close else f"benchmarks: {', '.join(names)}"
+        )
+    results = measured(folder, name)
+    if json:
+        talk.data(document(results))
+    else:
+        for line in table(results, talk.color_out):
+            talk.data(line)
+    return 1 if any(result.met is False for result in results) else 0
+
+
+def checkout_folder() -> Path | None:
+    """`benchmarks/` of the checkout that this package runs from, or of the one we stand in."""
+    import twinstorm.tui
+
+    for root in (Path(twinstorm.tui.__path__[0]).resolve().parent, Path.cwd()):
+        project = root / "pyproject.toml"
+        if (root / "benchmarks").is_dir() and project.is_file() and 'name = "twinstorm"' in project.read_text():
+            return root / "benchmarks"
+    return None
+
+
+def benchmark_names(folder: Path) -> list[str]:
+    """Files that measure, by name; others are their helpers."""
+    return sorted(path.stem for path in folder.glob("*.py") if "\ndef bench(" in path.read_text(encoding="utf-8"))
+
+
+def measured(folder: Path, name: str) -> list[Result]:
+    """Run one benchmark and check what it says of itself."""
+    import msgspec
+
+    from twinstorm.tui.cli.bench_result import Result
+
+    # Found as `benchmarks.NAME`, as their tests and the processes that they spawn find them.
+    sys.path.insert(0, str(folder.parent))
+    try:
+        module = import_module(f"benchmarks.{name}")
+        return [msgspec.convert(each, Result, from_attributes=True) for each in module.bench()]
+    finally:
+        sys.path.remove(str(folder.parent))
+
+
+def machine() -> dict[str, Any]:
+    """What a figure depends on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "processor": _processor(),
+        "cores": usable,
+        "memory_bytes": memory,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def document(results: Sequence[Result]) -> str:
+    import msgspec
+
+    found = {"schema": BENCH_SCHEMA, "machine": machine(), "results": list(results)}
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def table(results: Sequence[Result], color: bool) -> list[str]:
+    """One line a figure: value, peer, ratio, what is required, whether it is met."""
+    from twinstorm.scenarios.reports.words import number
+
+    rows = [
+        (
+            result.name,
+            f"{number(result.value)} {result.unit}".strip(),
+            f"{result.peer} {number(result.peer_value)}" if result.peer and result.peer_value is not None else "",
+            f"{number(result.ratio)}x" if result.ratio is not None else "",
+            f"want {result.required}" if result.required else "",
+        )
+        for result in results
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
+    lines = []
+    for result, row in zip(results, rows, strict=True):
+        sign = {True: "+", False: "x", None: " "}[result.met]
+        style = "bad" if result.met is False else "good"
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"{paint(sign, style, color)} {cells}".rstrip())
+    return lines

@@ -1,0 +1,90 @@
+"""`twinstorm check`: read and resolve scenarios, run nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from twinstorm.tui.cli.talk import Talk, paint
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.language.errors import ScenarioErrors
+    from twinstorm.scenarios.language.model import Scenario
+
+CHECK_SCHEMA = "twinstorm/check/1"
+
+
+def check(
+    talk: Talk,
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names in the library, or files.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
+    ] = None,
+    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="Size of the fleet.")] = None,
+    form: Annotated[
+        Literal["text", "json", "github"], typer.Option("--format", help="github: shown at the lines of a change.")
+    ] = "text",
+) -> int:
+    """Read scenarios and tell everything that is wrong with them.
+
+    \b
+      twinstorm check my.storm.yaml
+      twinstorm check *.storm.yaml --format github
+      twinstorm check reboot-storm --set fleet.reconnect.jitter=none
+
+    Exit: 0 all are right, 2 one is wrong.
+    """
+    from twinstorm.scenarios.language.errors import ScenarioErrors
+    from twinstorm.scenarios.language.reader import load
+
+    found: list[tuple[str, Scenario | ScenarioErrors]] = []
+    for name in scenarios:
+        try:
+            found.append((name, load(name, set_ or (), devices)))
+        except ScenarioErrors as errors:
+            found.append((name, errors))
+    if form == "json":
+        talk.data(_document(found))
+    else:
+        for _, outcome in found:
+            _tell(talk, outcome, github=form == "github")
+    return 2 if any(isinstance(outcome, ScenarioErrors) for _, outcome in found) else 0
+
+
+def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:
+    from twinstorm.scenarios.language.errors import ScenarioErrors
+
+    if isinstance(outcome, ScenarioErrors):
+        talk.data(outcome.to_github() if github else outcome.render(talk.color_out))
+    elif not github and not talk.quiet:
+        talk.data(f"{paint('ok', 'good', talk.color_out)}  {_summary(outcome)}")
+
+
+def _summary(scenario: Scenario) -> str:
+    from twinstorm.scenarios.reports.words import duration
+
+    counts = [
+        (len(scenario.steps), "step"),
+        (len(scenario.objectives), "objective"),
+        (len(scenario.expectations), "expectation"),
+    ]
+    told = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+    return f"{scenario.name}  {scenario.fleet.devices:,} devices  {duration(scenario.duration_us / 1e6)}  {told}"
+
+
+def _document(found: list[tuple[str, Scenario | ScenarioErrors]]) -> str:
+    import msgspec
+
+    from twinstorm.scenarios.language.errors import ScenarioErrors
+
+    files = [
+        {
+            "scenario": name,
+            "ok": not isinstance(outcome, ScenarioErrors),
+            "problems": outcome.to_json() if isinstance(outcome, ScenarioErrors) else [],
+        }
+        for name, outcome in found
+    ]
+    document = {"schema": CHECK_SCHEMA, "files": files}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

@@ -1,0 +1,68 @@
+"""Many runs of one kind side by side: what was varied, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from twinstorm.scenarios.language.errors import printable
+from twinstorm.scenarios.reports.words import number, objective_value
+from twinstorm.scenarios.result import RunResult
+from twinstorm.tui.cli.play import Outcome
+from twinstorm.tui.cli.talk import paint
+
+_STYLES = {"HELD": "good", "MISSED": "bad", "INCONCLUSIVE": "warn"}
+_COUNTS = ("attempts", "refused", "pages")
+
+
+def compared(outcomes: Sequence[Outcome], color: bool = False) -> list[str]:
+    """A table for every scenario: one line a run, objectives, time to recover, connects and pages as columns."""
+    lines: list[str] = []
+    for name in dict.fromkeys(outcome.case.scenario.name for outcome in outcomes):
+        lines += [
+            *([""] if lines else []),
+            *_one([each for each in outcomes if each.case.scenario.name == name], color),
+        ]
+    return lines
+
+
+def verdict_word(outcome: Outcome) -> str:
+    """HELD, MISSED, INCONCLUSIVE, or why there is no verdict."""
+    if outcome.result is None:
+        return "FAILED"
+    return outcome.result.verdict.upper() if outcome.result.ended == "completed" else outcome.result.ended.upper()
+
+
+def _one(outcomes: Sequence[Outcome], color: bool) -> Iterable[str]:
+    result = next((outcome.result for outcome in outcomes if outcome.result is not None), None)
+    head = [path for path, _ in outcomes[0].case.varied]
+    head += ["seed", "verdict", *(_columns(result) if result is not None else [])]
+    rows = [_row(outcome, len(head)) for outcome in outcomes]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    first_number = len(outcomes[0].case.varied) + 2
+    yield f"{outcomes[0].case.scenario.name}  {outcomes[0].case.scenario.fleet.devices:,} devices"
+    for row in (head, *rows):
+        cells = [
+            cell.ljust(width) if column < first_number else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        word = row[first_number - 1]
+        if word in _STYLES:
+            cells[first_number - 1] = paint(cells[first_number - 1], _STYLES[word], color)
+        yield "  " + "  ".join(cells).rstrip()
+
+
+def _columns(result: RunResult) -> list[str]:
+    objectives = [each.name for each in result.objectives]
+    recoveries = [f"{fault.name} back after s" for fault in result.faults]
+    return [*objectives, *recoveries, *(name for name in _COUNTS if name in result.counts)]
+
+
+def _row(outcome: Outcome, cells: int) -> list[str]:
+    case, result = outcome.case, outcome.result
+    row = [printable(value) for _, value in case.varied] + [str(case.seed), verdict_word(outcome)]
+    if result is not None:
+        row += [objective_value(each) for each in result.objectives]
+        row += ["never" if fault.recovered_s is None else number(fault.recovered_s) for fault in result.faults]
+        row += [f"{result.counts[name]:,}" for name in _COUNTS if name in result.counts]
+    # A variant may have other objectives or steps than the first; its surplus has no column.
+    return (row + [""] * cells)[:cells]

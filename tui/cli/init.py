@@ -1,0 +1,71 @@
+"""`twinstorm init`: a scenario to start from, its schema for the editor, a test and a CI file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.talk import Talk
+
+SCENARIOS = {"smoke": "smoke.storm.yaml", "storm": "first-storm.storm.yaml"}
+"""Template to its scenario file."""
+
+SCHEMA_FILE = "twinstorm.schema.json"
+
+
+def init(
+    talk: Talk,
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Made if it is not there.")] = Path(),
+    template: Annotated[
+        Literal["smoke", "storm"], typer.Option(help="smoke: a quiet day; storm: an outage and what follows.")
+    ] = "smoke",
+) -> int:
+    """Write a scenario, its JSON Schema, a pytest file and a CI workflow. Overwrites nothing.
+
+    \b
+      twinstorm init
+      twinstorm init storms --template storm
+
+    Exit: 0, or 2 if one of the files is there already; then none is written.
+    """
+    wanted = contents(template)
+    there = [name for name in wanted if (folder / name).exists()]
+    if there:
+        raise UsageError(
+            f"{', '.join(str(folder / name) for name in there)} exists: nothing was written", "name another folder"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    for name, text in wanted.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+        talk.say(f"wrote {path}")
+    talk.say(f"try: twinstorm run {folder / SCENARIOS[template]}" if folder != Path() else _try(template))
+    return 0
+
+
+def _try(template: str) -> str:
+    return f"try: twinstorm run {SCENARIOS[template]}"
+
+
+def contents(template: str) -> Mapping[str, str]:
+    """Path below the folder to text."""
+    import msgspec
+
+    from twinstorm.scenarios.language.json_schema import json_schema
+
+    here = files("twinstorm.tui.cli")
+    scenario = SCENARIOS[template]
+    return {
+        scenario: here.joinpath(scenario).read_text(encoding="utf-8"),
+        SCHEMA_FILE: msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n",
+        "test_scenarios.py": here.joinpath("test_scenarios.py.j2").read_text(encoding="utf-8"),
+        ".github/workflows/storms.yml": here.joinpath("workflow.yaml").read_text(encoding="utf-8"),
+    }

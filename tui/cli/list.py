@@ -1,0 +1,82 @@
+"""`twinstorm list`: what there is to use by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import typer
+
+from twinstorm.tui.cli.talk import Talk, paint
+
+
+def list_(
+    talk: Talk,
+    kind: Annotated[
+        Literal["scenarios", "faults", "machines", "detectors", "slis"],
+        typer.Argument(metavar="[scenarios|faults|machines|detectors|slis]", help="What to list."),
+    ] = "scenarios",
+    json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
+) -> int:
+    """List scenarios of the library, faults, machines, detectors or SLIs.
+
+    \b
+      twinstorm list
+      twinstorm list faults
+    """
+    things = listed(kind)
+    if json:
+        import msgspec
+
+        document = {
+            "schema": "twinstorm/list/1",
+            "kind": kind,
+            "things": [{"name": name, "summary": line} for name, line in things.items()],
+        }
+        talk.data(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        return 0
+    width = max((len(name) for name in things), default=0)
+    for name, line in things.items():
+        talk.data(f"{paint(name, 'bold', talk.color_out)}{' ' * (width - len(name))}  {line}".rstrip())
+    if kind == "scenarios":
+        talk.say("twinstorm run NAME plays one; an argument with a / or ending in .yaml is a file")
+    else:
+        talk.say("twinstorm explain NAME tells more")
+    return 0
+
+
+def listed(kind: str) -> Mapping[str, str]:
+    """Name to a line about it."""
+    from twinstorm.scenarios.language import catalogue
+
+    if kind == "scenarios":
+        return _scenarios()
+    if kind == "faults":
+        return {name: fault.summary for name, fault in catalogue.faults().items()}
+    if kind == "machines":
+        return {name: catalogue.KINDS.get(name, "") for name in catalogue.kinds()}
+    if kind == "detectors":
+        return {name: catalogue.ALARMS.get(name, "") for name in catalogue.alarms()}
+    return {name: sli.summary for name, sli in catalogue.SLIS.items() if not sli.is_later}
+
+
+def _scenarios() -> Mapping[str, str]:
+    from twinstorm.scenarios.language.reader import library_names, load
+
+    found = {}
+    for name in library_names():
+        scenario = load(name)
+        found[name] = scenario.title or first_sentence(scenario.story)
+    return found
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence.
+
+    Example:
+        >>> first_sentence("Firmware 2.5.0 leaks. A gate stops it.")
+        'Firmware 2.5.0 leaks.'
+    """
+    flat = " ".join(text.split())
+    head, stop, _ = flat.partition(". ")
+    return head + "." if stop else flat

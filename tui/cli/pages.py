@@ -1,0 +1,341 @@
+"""The pages of `twinstorm explain`. Facts come from where they are used; only what is nowhere else is written here."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+
+from twinstorm.scenarios.language import catalogue
+
+_WIDTH = 100
+
+_OBJECTIVES = """
+An objective bounds an SLI over the run after its warm-up:
+
+    objectives:
+      connected: {sli: connectivity, at_least: 90 %}
+      fresh: {sli: freshness, within: 60 s, at_least: 90 %, of: site=fra-*}
+
+Keys: sli, at_least or at_most, of (a selector: these devices only), within (freshness). Every objective implies the
+expectation that it holds, unless the file expects it to be missed. What may go wrong in the whole run is its error
+budget: with at least 99 %, one per cent of all device-seconds. Burn is how many times faster than evenly the last
+minute used it up.
+"""
+
+_STEPS = """
+A step has one trigger and one action:
+
+    steps:
+      - name: outage
+        at: 5 min                    # or  after: other-step.end + 30 s
+        fault: power-outage          # or  end: STEP,  mark: TEXT
+        target: site=fra-*           # a selector
+        lasts: 2 min                 # absent: until it is ended
+        ramp: 30 s                   # time to full reach
+        with: {...}                  # the fault's own settings: twinstorm explain FAULT
+
+A name is needed only where the step is referred to. `expect: EXPRESSION` may stand on any step and is judged at its
+instant.
+"""
+
+_SELECTORS = """
+A selector names devices, in a target, in [...] of an expression and in the screen's filter:
+
+    site=fra-*                       a * stands for any text
+    site=fra-1,fra-2 kind=motor      a comma is "or", a blank is "and"
+    kind!=motor   firmware<2.4       not; older than
+    region=eu share=20 %             a part of them, by the seed; a smaller share lies inside a larger one
+    segment=motors first=50          fifty of them
+    all
+
+Fixed keys: id region site line gateway zone segment kind firmware cert_batch tenant link origin. Keys of the moment,
+read once when the step starts: state battery wave.
+"""
+
+_EXPRESSIONS = """
+An expression is true, false or unknown at every simulated second:
+
+    connectivity >= 95 % and queue < 10000
+    freshness[site=fra-1] < 80 %
+    avg(connectivity, 5 min) > baseline(connectivity, 1 h) - 5 %
+
+Numbers carry their units, and units are checked when the file is read. An SLI is its last 10 s. Without data a
+comparison is unknown: neither true nor false. At most 200 characters and depth 8.
+"""
+
+_EXPECTATIONS: Mapping[str, str] = {
+    "alarm": "alarm: NAME, after: INSTANT, within: DURATION, target: SELECTOR, severity: page or ticket\n"
+    "Holds when that alarm was raised in that time, on those devices.",
+    "no_alarm": "no_alarm: NAME or any, from: INSTANT, to: INSTANT, target: SELECTOR\n"
+    "Holds when it was not raised in that time.",
+    "recovered": "recovered: SHARE, of: STEP, within: DURATION\n"
+    "Holds when that share of the step's devices is online, and stays so for 60 s, counted from the step's end.",
+    "objective": "objective: NAME, verdict: missed\n"
+    "Takes the place of the `held` that every objective implies: this one must be missed.",
+    "always": "always: EXPRESSION\nHolds when it is true at every simulated second after the warm-up.",
+    "never": "never: EXPRESSION\nHolds when it is true at no simulated second after the warm-up.",
+    "eventually": "eventually: EXPRESSION, after: INSTANT, within: DURATION\nHolds when it is true once in that time.",
+    "at": "at: INSTANT, that: EXPRESSION\nHolds when it is true at that instant.",
+    "count": "count: WHAT, at_most: N, at_least: N\nBounds a count over the run after the warm-up.",
+    "ledger": "ledger: WHAT, at_most: N or SHARE, at_least: N or SHARE\n"
+    "Bounds readings over the run; a share is of the readings produced.",
+}
+
+_EXITS: Sequence[tuple[int, str]] = (
+    (0, "everything held"),
+    (1, "an objective or an expectation was missed; bench: a required figure was missed"),
+    (2, "command line or scenario wrong, nothing ran; no such run"),
+    (3, "inconclusive: a fault reached nothing, or something could not be judged"),
+    (4, "port, disk, broker or memory unavailable"),
+    (5, "stopped early: stop condition, abort, --max-wall"),
+    (70, "a bug in twinstorm; the trace is in the file that the message names"),
+    (130, "interrupted: faults were ended and the report was written"),
+    (141, "whoever read standard output has gone"),
+    (143, "terminated, otherwise as 130"),
+)
+
+
+@cache
+def groups() -> Mapping[str, tuple[str, ...]]:
+    """Names with a page, by what they are."""
+    return {
+        "language": tuple(_language()),
+        "faults": tuple(catalogue.faults()),
+        "slis": tuple(catalogue.SLIS),
+        "counters": tuple(catalogue.COUNTERS),
+        "detectors": catalogue.alarms(),
+        "machines": catalogue.kinds(),
+        "expectation forms": tuple(_EXPECTATIONS),
+        "states": tuple(_states()),
+        "links": tuple(catalogue.LINKS),
+        "broker models": tuple(catalogue.BROKER_MODELS),
+        "error codes": tuple(_codes()),
+    }
+
+
+def page_of(topic: str) -> str | None:
+    """The text about a topic; None if there is none. Names are found whatever their case."""
+    wanted = topic.strip().casefold().replace("_", "-")
+    for group, names in groups().items():
+        if wanted == group.casefold().replace(" ", "-"):
+            return _overview(group, names)
+        for name in names:
+            if wanted == name.casefold().replace("_", "-"):
+                return _PAGES[group](name)
+    return None
+
+
+def _overview(group: str, names: Sequence[str]) -> str:
+    return _joined(group, [_rows((name, _first_line(_PAGES[group](name))) for name in names)])
+
+
+def _first_line(page: str) -> str:
+    """What follows a page's title."""
+    title, _, rest = page.partition("\n")
+    told = title.partition(": ")[2]
+    return told or next((line.strip() for line in rest.splitlines() if line.strip()), "")
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def _language() -> Mapping[str, Callable[[], str]]:
+    return {
+        "steps": lambda: _STEPS,
+        "selectors": lambda: _SELECTORS,
+        "objectives": lambda: _OBJECTIVES,
+        "expectations": _expectations,
+        "expressions": _expressions,
+        "verdict": _verdict,
+        "exit codes": _exit_codes,
+        "ledger causes": _loss_causes,
+        "protocol": _protocol,
+    }
+
+
+def _language_page(name: str) -> str:
+    return f"{name}\n\n{_language()[name]().strip()}"
+
+
+def _expectations() -> str:
+    head = "The first key of an expectation names its form. Every objective implies one of its own."
+    return "\n\n".join([head, *(textwrap.indent(text, "    ") for text in _EXPECTATIONS.values())])
+
+
+def _expressions() -> str:
+    functions = _rows((line.partition(": ")[0], line.partition(": ")[2]) for line in catalogue.FUNCTIONS.values())
+    counters = _rows((each.name, each.summary) for each in catalogue.COUNTERS.values())
+    return f"{_EXPRESSIONS.strip()}\n\nFunctions:\n\n{functions}\n\nCounters:\n\n{counters}\n\nand every SLI."
+
+
+def _verdict() -> str:
+    return _filled(
+        "Missed if any expectation, written or implied by an objective, does not hold; else inconclusive if a fault "
+        "left no evidence of an effect, or if something could not be judged; else held. A fault that is armed and "
+        "does nothing never makes a run green."
+    )
+
+
+def _exit_codes() -> str:
+    rows = _rows((str(code), text) for code, text in _EXITS)
+    return f"{rows}\n\nOf several scenarios the first that occurred of 70, 143, 130, 4, 5, 1, 3, 0."
+
+
+def _loss_causes() -> str:
+    from twinstorm.scenarios.language.units import LOSS_CAUSES  # type: ignore[attr-defined]
+
+    return _rows(LOSS_CAUSES.items())
+
+
+def _protocol() -> str:
+    from typing import get_args
+
+    from twinstorm.scenarios import protocol
+
+    parts = [f"Protocol number {protocol.PROTOCOL}: length (4 bytes, big-endian), then MessagePack with the key `type`."]
+    for title, union in (("Commands", protocol.Command), ("Frames", protocol.Event)):
+        parts.append(f"{title}:")
+        parts += [_message(kind) for kind in get_args(union)]
+    return "\n\n".join(parts)
+
+
+def _message(kind: type) -> str:
+    """A message with its fields, as the source declares them."""
+    told = inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    fields = [(name, str(annotation)) for name, annotation in kind.__annotations__.items()]
+    lines = [f"  {kind.__name__}  {told}".rstrip()]
+    return "\n".join([*lines, *(f"    {name}: {annotation}" for name, annotation in fields)])
+
+
+def _fault(name: str) -> str:
+    fault = catalogue.faults()[name]
+    settings = [
+        (f"{each.name} ({each.kind}, {each.default})", each.summary + _choices(each.choices)) for each in fault.settings
+    ]
+    facts = [
+        ("acts on", fault.acts_on),
+        ("runs in", " and ".join(sorted(fault.clocks)) + " time"),
+        ("target", "needed" if fault.needs_target else "none: it hits the broker"),
+        ("afterwards", "devices come back by themselves" if fault.survivable else "devices do not come back"),
+    ]
+    parts = [_filled(fault.effect), _rows(facts)]
+    parts.append("Settings, under `with`:\n\n" + _rows(settings) if settings else "It has no settings of its own.")
+    return _joined(f"{name}: {fault.summary}", parts)
+
+
+def _choices(choices: Sequence[str]) -> str:
+    return f": {', '.join(choices)}" if choices else ""
+
+
+def _sli(name: str) -> str:
+    sli = catalogue.SLIS[name]
+    if sli.is_later:
+        return _joined(f"{name}: {sli.summary}", ["Not yet in this version."])
+    within = "An objective must state `within`." if sli.needs_within else ""
+    return _joined(f"{name}: {sli.summary}", [_filled(sli.definition), *([within] if within else [])])
+
+
+def _counter(name: str) -> str:
+    counter = catalogue.COUNTERS[name]
+    when = "How many there are now." if counter.is_level else "How many there were since the start of the run."
+    return _joined(f"{name}: {counter.summary}", [when])
+
+
+def _detector(name: str) -> str:
+    return _from_class("twinstorm.detectors", name, catalogue.ALARMS.get(name, ""))
+
+
+def _machine(name: str) -> str:
+    return _from_class("twinstorm.machines", name, catalogue.KINDS.get(name, ""))
+
+
+def _from_class(group: str, name: str, summary: str) -> str:
+    """What the installed class says of itself, ours like a stranger's."""
+    from importlib.metadata import entry_points
+
+    (point,) = entry_points(group=group, name=name)
+    kind = point.load()
+    parts = [inspect.cleandoc(kind.__doc__ or "")]
+    module = inspect.getdoc(inspect.getmodule(kind)) or ""
+    if module:
+        parts.insert(0, module)
+    channels = getattr(kind, "channels", ())
+    if channels:
+        rows = [(each.name, f"{each.lowest:g} to {each.highest:g} {each.unit}, step {each.step:g}") for each in channels]
+        parts.append("Channels:\n\n" + _rows(rows))
+    return _joined(f"{name}: {summary}" if summary else name, parts)
+
+
+def _expectation(name: str) -> str:
+    parts = [_EXPECTATIONS[name]]
+    known = {"count": catalogue.COUNTS, "ledger": catalogue.LEDGER}.get(name)
+    if known:
+        parts.append(_rows(known.items()))
+    return _joined(name, parts)
+
+
+def _states() -> Mapping[str, str]:
+    from twinstorm.tui.app.signs import STATE_SIGNS
+
+    return {each.name: f"{each.sign} ({each.ascii} in ASCII)  {each.means}" for each in STATE_SIGNS}
+
+
+def _state(name: str) -> str:
+    return _joined(f"{name}: {_states()[name]}", ["A state is what the core observes, never the truth."])
+
+
+def _link(name: str) -> str:
+    return _joined(f"{name}: {catalogue.LINKS[name]}", [])
+
+
+def _model(name: str) -> str:
+    return _joined(f"{name}: {catalogue.BROKER_MODELS[name]}", [])
+
+
+def _codes() -> Mapping[str, str]:
+    from twinstorm.scenarios.language.codes import CODES
+
+    return CODES
+
+
+def _code(name: str) -> str:
+    return _joined(name, [_filled(_codes()[name])])
+
+
+_PAGES: Mapping[str, Callable[[str], str]] = {
+    "language": _language_page,
+    "faults": _fault,
+    "slis": _sli,
+    "counters": _counter,
+    "detectors": _detector,
+    "machines": _machine,
+    "expectation forms": _expectation,
+    "states": _state,
+    "links": _link,
+    "broker models": _model,
+    "error codes": _code,
+}
+
+
+# --- layout -----------------------------------------------------------------------------------------------------------
+
+
+def _joined(title: str, parts: Sequence[str]) -> str:
+    return "\n\n".join([title, *(part for part in parts if part)])
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), _WIDTH)
+
+
+def _rows(pairs: Iterable[tuple[str, str]]) -> str:
+    """Two columns, the second folded under itself."""
+    rows = list(pairs)
+    width = min(max((len(name) for name, _ in rows), default=0), 40)
+    lines = []
+    for name, text in rows:
+        head = f"  {name.ljust(width)}  "
+        lines.append(textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if text else head)
+    return "\n".join(line.rstrip() for line in lines)

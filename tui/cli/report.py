@@ -1,0 +1,44 @@
+"""`twinstorm report`: a recorded run as Markdown, HTML, JSON or JUnit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.talk import Talk
+
+
+def report(
+    talk: Talk,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="last, the name of a run's folder, or its path.")],
+    form: Annotated[Literal["md", "html", "json", "junit"], typer.Option("--format", help="Of the report.")] = "md",
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are.")] = Path("runs"),
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to standard output.")] = None,
+) -> int:
+    """Tell a recorded run again, from its record alone.
+
+    \b
+      twinstorm report last
+      twinstorm report reboot-storm-42 --format html --out storm.html
+      twinstorm report runs/reboot-storm-42 --format junit > junit.xml
+
+    A run that was killed has no verdict, but a report of what it had recorded. Exit: 0, or 2 if there is no such run.
+    """
+    from twinstorm.scenarios.record.read import NoSuchRun, open_run
+    from twinstorm.scenarios.reports.files import render
+
+    try:
+        text = render(open_run(run, runs), form)
+    except NoSuchRun as error:
+        raise UsageError(error.what, error.hint) from error
+    if out is None:
+        talk.data(text.decode().rstrip("\n"))
+    else:
+        from twinstorm.scenarios.record.folder import write_whole
+
+        write_whole(out, text)
+        talk.say(f"wrote {out}")
+    return 0

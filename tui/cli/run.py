@@ -1,0 +1,227 @@
+"""`twinstorm run`: play scenarios without a screen and answer with a verdict."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.talk import Talk
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.engine.run import RunOptions
+    from twinstorm.scenarios.result import Sink
+    from twinstorm.tui.cli.cases import Case
+    from twinstorm.tui.cli.play import Outcome
+
+
+def run(
+    talk: Talk,
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names in the library, or files.")],
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of all chance in the run; 1 if absent.")] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="1..20", help="One run a seed.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=a,b,c", help="One run a value, and a table that compares them. Repeatable."),
+    ] = None,
+    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="Size of the fleet.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="30min", help="Stop at this simulated time.")] = None,
+    max_wall: Annotated[str | None, typer.Option(metavar="10min", help="Stop after this wall time; exit 5.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Real sockets and wall time, over MQTT.")] = False,
+    speed: Annotated[
+        str | None, typer.Option(metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent.")
+    ] = None,
+    broker: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --live: mqtt://host:port instead of the embedded broker.")
+    ] = None,
+    hold_open: Annotated[
+        bool, typer.Option("--hold-open", help="With --live: let other clients in, until Ctrl+C.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="The broker may be another machine.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and the devices reached; run nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One document on standard output: `schema run`.")] = False,
+    events: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A line of JSON for every event; - is standard output.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Findings as JUnit XML.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are made.")] = Path("runs"),
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="No further run after one that did not hold.")] = False,
+) -> int:
+    """Run scenarios and judge them.
+
+    \b
+      twinstorm run reboot-storm
+      twinstorm run my.storm.yaml --seed 42 --until 30min
+      twinstorm run reboot-storm --set fleet.reconnect.jitter=none
+      twinstorm run reboot-storm --vary fleet.reconnect.jitter=none,equal,full,decorrelated
+      twinstorm run *.storm.yaml --seeds 1..20 --junit junit.xml --fail-fast
+      twinstorm run reboot-storm --live --devices 200
+
+    Exit: 0 all held, 1 missed, 2 command line or scenario wrong, 3 inconclusive, 4 port, disk or memory unavailable,
+    5 stopped early, 70 a bug, 130 interrupted, 143 terminated.
+    """
+    from twinstorm.tui.cli.cases import Asked, read_cases, read_seeds
+
+    if json and events == "-":
+        raise UsageError("--json and --events - both write to standard output", "give --events a file")
+    for path in (None if events == "-" else events, junit):
+        _must_be_writable(path)
+    speed_x = _speed(speed, live)
+    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, hold_open, yes)]
+    asked = Asked(scenarios, read_seeds(seed, seeds), set_ or (), vary or (), devices, extra)
+    until_us, max_wall_us = _duration("--until", until), _duration("--max-wall", max_wall)
+    cases = read_cases(asked)
+    if dry_run:
+        from twinstorm.tui.cli.plan import show_plans
+
+        return show_plans(talk, cases, until_us, json)
+
+    from twinstorm.scenarios.engine.run import RunOptions
+
+    options = RunOptions(
+        until_us=until_us,
+        max_wall_s=None if max_wall_us is None else max_wall_us / 1e6,
+        live=live,
+        speed=speed_x,
+        broker_url=broker,
+        hold_open=hold_open,
+        yes=yes,
+        fail_fast=fail_fast,
+    )
+    outcomes = _play_all(talk, cases, options, out, json, events)
+    return _answer(talk, outcomes, len(cases) > 1, json, events, junit)
+
+
+def _play_all(
+    talk: Talk, cases: list[Case], options: RunOptions, out: Path, json: bool, events: str | None
+) -> list[Outcome]:
+    from twinstorm.scenarios.record.event_lines import EventLines
+    from twinstorm.tui.cli.play import Style, play
+
+    style = Style(story=not _alike(cases) or talk.verbose > 0, on_out=not json and events != "-")
+    outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+        if events is not None:
+            sinks.append(EventLines(_open_events(talk, events, stack), "standard output" if events == "-" else events))
+        for case in cases:
+            one = replace(options, seed=case.seed, repeat=case.repeat)
+            outcomes.append(play(case, one, out, sinks, talk, style))
+            if outcomes[-1].code in (130, 143) or (options.fail_fast and outcomes[-1].code):
+                break
+            if not style.story:
+                talk.say(f"{len(outcomes)} of {len(cases)}: {_label(outcomes[-1])}")
+    return outcomes
+
+
+def _answer(
+    talk: Talk, outcomes: list[Outcome], several: bool, json: bool, events: str | None, junit: Path | None
+) -> int:
+    """What is told when all runs are over."""
+    from twinstorm.tui.cli.comparison import compared
+    from twinstorm.tui.cli.documents import document
+    from twinstorm.tui.cli.play import worst
+
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    if junit is not None and results:
+        from twinstorm.scenarios.record.folder import write_whole
+        from twinstorm.scenarios.reports.junit import junit as as_junit
+
+        write_whole(junit, as_junit(results))
+    if json:
+        text = document(outcomes, several)
+        if text:
+            talk.data(text)
+    elif _alike([outcome.case for outcome in outcomes]):
+        on_out = events != "-"
+        for line in compared(outcomes, talk.color_out if on_out else talk.color_err):
+            (talk.data if on_out else talk.complain)(line)
+    return worst([outcome.code for outcome in outcomes])
+
+
+def _alike(cases: list[Case]) -> bool:
+    """Runs of one scenario that differ in seed or settings: they are compared, not told."""
+    names = [case.scenario.name for case in cases]
+    return len(names) > len(set(names))
+
+
+def _label(outcome: Outcome) -> str:
+    from twinstorm.tui.cli.comparison import verdict_word
+
+    varied = "".join(f"  {path}={value}" for path, value in outcome.case.varied)
+    return f"{outcome.case.scenario.name}  seed {outcome.case.seed}{varied}  {verdict_word(outcome)}"
+
+
+def _duration(option: str, text: str | None) -> int | None:
+    """Microseconds of ``30min``; None without the option."""
+    if text is None:
+        return None
+    from twinstorm.scenarios.language.errors import Refused
+    from twinstorm.scenarios.language.values import duration
+
+    try:
+        found = duration(text.strip())
+    except Refused as refused:
+        raise UsageError(f"{option}: {refused.message}", refused.hint) from refused
+    if found <= 0:
+        raise UsageError(f"{option}: `{text}` leaves nothing to run")
+    return found
+
+
+def _speed(text: str | None, live: bool) -> float:
+    """Simulated seconds a wall second; 0: as fast as it can."""
+    if text is None:
+        return 1.0 if live else 0.0
+    if text == "max":
+        if live:
+            raise UsageError(
+                "--speed max needs a virtual run: --live keeps wall time", "give a number, e.g. --speed 10"
+            )
+        return 0.0
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= 1e6:
+        raise UsageError(f"--speed `{text}` is not a speed", "a number above 0, e.g. 10, or max")
+    return speed
+
+
+def _live_words(live: bool, speed: str | None, broker: str | None, hold_open: bool, yes: bool) -> list[str]:
+    words = ["--live"] if live else []
+    words += ["--speed", speed] if speed else []
+    words += ["--broker", _without_password(broker)] if broker else []
+    return words + (["--hold-open"] if hold_open else []) + (["--yes"] if yes else [])
+
+
+def _without_password(url: str) -> str:
+    """A broker's address as it may be printed and recorded."""
+    scheme, separator, rest = url.partition("://")
+    user, at, host = rest.rpartition("@")
+    return url if not at else f"{scheme}{separator}{user.partition(':')[0]}@{host}"
+
+
+def _must_be_writable(path: str | Path | None) -> None:
+    """A wrong path is found before the run, not after it."""
+    if path is None:
+        return
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {path}: {folder} is not a folder")
+    if Path(path).is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder")
+
+
+def _open_events(talk: Talk, name: str, stack: ExitStack) -> BinaryIO:
+    if name == "-":
+        return talk.out.buffer  # type: ignore[attr-defined]  # a text stream of the system has one
+    return stack.enter_context(Path(name).open("wb", buffering=0))

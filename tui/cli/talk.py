@@ -1,0 +1,90 @@
+"""Where a command's words go: data to standard output, talk to standard error, colour only where it is seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TextIO
+
+When = Literal["auto", "always", "never"]
+
+STYLES = {"bold": "1", "dim": "2", "bad": "1;31", "warn": "33", "good": "36"}
+"""Names for what is meant; sixteen colours, so that the terminal's own palette decides. A sign always stands beside."""
+
+
+@dataclass
+class Talk:
+    """The two streams of one command and how much is said.
+
+    Attributes:
+        color_out, color_err: paint on that stream.
+        quiet: say the verdict only.
+        verbose: 1: more of the run; 2: also the trace of a bug.
+        progress: how far a long run is may be told.
+    """
+
+    out: TextIO
+    err: TextIO
+    color_out: bool = False
+    color_err: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    progress: bool = True
+
+    def data(self, text: str) -> None:
+        """What the user asked for: one or more whole lines on standard output, at once."""
+        self.out.write(text + "\n")
+        self.out.flush()
+
+    def say(self, text: str) -> None:
+        """Talk about it; silent with `--quiet`."""
+        if not self.quiet:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Something is wrong: said even with `--quiet`."""
+        self.err.write(text + "\n")
+        self.err.flush()
+
+    def error(self, what: str, hint: str = "") -> None:
+        """The form of all errors that are not about a line of a scenario."""
+        self.complain(f"{paint('error', 'bad', self.color_err)}: {what}")
+        if hint:
+            self.complain(f"  {hint}")
+
+
+def paint(text: str, style: str, color: bool) -> str:
+    """Text in a style of `STYLES`, if there is colour."""
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if color and text else text
+
+
+def wants_color(when: When, stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """`--color`, then NO_COLOR, FORCE_COLOR, TERM=dumb, then whether anybody looks."""
+    if when != "auto":
+        return when == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return stream.isatty() and environment.get("TERM") != "dumb"
+
+
+def make_talk(color: When, quiet: bool, verbose: int, progress: bool) -> Talk:
+    """The streams of this process. One that was closed before we began swallows what it gets."""
+    out = sys.stdout if sys.stdout is not None else _nowhere()
+    err = sys.stderr if sys.stderr is not None else _nowhere()
+    return Talk(
+        out,
+        err,
+        color_out=wants_color(color, out, os.environ),
+        color_err=wants_color(color, err, os.environ),
+        quiet=quiet,
+        verbose=verbose,
+        progress=progress and not quiet,
+    )
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - lives as long as the process

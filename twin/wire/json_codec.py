@@ -1,0 +1,31 @@
+"""JSON: the last level of the topic names no codec. Of two equal keys the last one counts."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(document: msgspec.Struct) -> bytes:
+    return _encoder.encode(document)
+
+
+def decode(payload: bytes, kind: type[Document]) -> Document:
+    """Parse and check.
+
+    Raises:
+        Exception: any, if the payload is not such a document; see `codecs`.
+    """
+    document: Document = _decoder(kind).decode(payload)
+    return document
+
+
+@cache
+def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
