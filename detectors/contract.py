@@ -57,7 +57,7 @@ class Batch:
 
 
 class Detector(Protocol):
-    """Scores devices once a pane. State is plain data (arrays, numbers) of bounded size, so that a pickle is a snapshot.
+    """Scores devices once a pane. State is plain data of bounded size, so that a pickle is a snapshot.
 
     `learn` and `score` are two calls: `score` changes nothing and works before anything was learnt; `learn` is called
     after it, once a pane, unless the detector is about to raise or has raised an alarm (the core sees to that).
@@ -106,7 +106,7 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
     """
     known = catalogue()
-    chosen: Mapping[str, Mapping[str, Any]] = dict.fromkeys(known, {}) if wanted is None else wanted
+    chosen: Mapping[str, Mapping[str, Any]] = {name: {} for name in known} if wanted is None else wanted
     for name in chosen:
         if name not in known:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")

@@ -98,9 +98,7 @@ class SeenInBoot:
         self.gap_from[device] = np.where(before, gap_from, high + 1)
         self.gap_to[device] = np.where(before, low, gap_to)
 
-    def _open_gap(
-        self, device: Device, seq: Int, starts: NDArray[np.intp], run: NDArray[np.intp], ahead: Mask
-    ) -> None:
+    def _open_gap(self, device: Device, seq: Int, starts: NDArray[np.intp], run: NDArray[np.intp], ahead: Mask) -> None:
         """Numbers were skipped: remember the longest stretch, unless a longer one is open already."""
         before = np.empty_like(seq)
         before[1:] = seq[:-1]
@@ -258,9 +256,7 @@ def _order(device: Device, boot: Device, seq: Int) -> NDArray[np.intp]:
     return np.argsort(key, kind="stable")
 
 
-def _rounds(
-    device: Device, starts: NDArray[np.intp], total: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def _rounds(device: Device, starts: NDArray[np.intp], total: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Part runs so that each part has a device at most once, in the order of its boots.
 
     Returns:

@@ -75,9 +75,7 @@ class Ingest:
     def __init__(self, registry: Registry) -> None:
         n = len(registry)
         self._registry = registry
-        self._limits = {
-            kind: Limits.of(code, registry.channels[kind]) for code, kind in enumerate(registry.kinds)
-        }
+        self._limits = {kind: Limits.of(code, registry.channels[kind]) for code, kind in enumerate(registry.kinds)}
         widest = max((len(limits.channels) for limits in self._limits.values()), default=0)
         self._whole: dict[tuple[int, int, int], bool] = {}
         self.seen = Seen(n)
@@ -159,9 +157,7 @@ class Ingest:
 
     # --- sparse -------------------------------------------------------------------------------------------------------
 
-    def _sparse(
-        self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits
-    ) -> NewBoots | None:
+    def _sparse(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits) -> NewBoots | None:
         """Take some rows of a batch, in any order."""
         rows = self._addressed(readings, rows, arrived_us, limits)
         device, boot, seq = readings.device[rows], readings.boot[rows], readings.seq[rows]

@@ -32,7 +32,8 @@ class Option:
 
     Attributes:
         name: as it stands in a scenario.
-        kind: duration -> int microseconds, share -> float 0..1, count -> int, number -> float, word -> one of `choices`.
+        kind: what Python gets: duration -> int microseconds, share -> float 0..1, count -> int, number -> float,
+            word -> str, one of `choices`.
         default: as people would write it.
     """
 

@@ -29,6 +29,7 @@ class Policy:
         clear_us: it must be absent this long before the alarm is resolved.
         quiet_us: after that, the same group raises no alarm of this detector for so long.
         severity: of an alarm about a group.
+        single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
     """
 
@@ -42,6 +43,7 @@ class Policy:
     clear_us: int = 60 * SECOND_US
     quiet_us: int = 60 * SECOND_US
     severity: Severity = Severity.PAGE
+    single: bool = False
     lone_threshold: float | None = None
 
     def fewest(self, fleet: int) -> int:

@@ -43,11 +43,12 @@ class ConnectStorm:
         self._factor: float = settings["factor"]
         self._normal_per_s = 0.0
         self._learnt = 0
-        # The rate decides; how many devices the storm consists of does not.
+        # The rate decides; how many devices the storm consists of only says which group to name.
         self.policy = Policy(
-            share=0.0,
+            share=0.3,
             fleet_share=0.0,
             devices=1,
+            single=True,
             clear_threshold=0.5,
             clear_share=0.0,
             hold_us=settings["hold"],

@@ -92,6 +92,7 @@ class Engine:
         self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
+        self._steady: list[str] = []
         self.judge = self._make_judge()
         self._stop = None if scenario.stop_when is None else Evaluator(scenario.stop_when.when)
         self._stop_since_us: int | None = None
@@ -405,11 +406,13 @@ class Engine:
             if step.ended_us is None or now_us < step.ended_us:
                 continue
             online = int(np.count_nonzero(live[step.device] if len(step.device) else live))
-            before = recovery.reached_us(0.99, now_us)
             recovery.see(now_us, online)
-            after = recovery.reached_us(0.99, now_us)
-            if before is None and after is not None:
-                took = (after - step.ended_us) / SECOND_US
+            if name in self._steady:
+                continue
+            back_us = recovery.reached_us(0.99, now_us)
+            if back_us is not None:
+                self._steady.append(name)
+                took = (back_us - step.ended_us) / SECOND_US
                 self._tell(now_us, "steady", name, f"99 % of its devices back  {took:g} s after its end")
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:

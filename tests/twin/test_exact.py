@@ -57,9 +57,6 @@ def cos_truth(x: float) -> Decimal:
         return sine(Decimal(x) + PI / 2)
 
 
-FINITE = {"allow_nan": False, "allow_infinity": False}
-
-
 @given(st.floats(-700.0, 709.78))
 def test_exp_is_right_to_the_last_place(x: float) -> None:
     assert error_ulp(exact.exp(x), exp_truth(x)) <= LARGEST_ERROR_ULP
@@ -111,8 +108,8 @@ def test_arrays_give_the_same_bits_as_numbers(
 
 def test_bits_are_the_same_everywhere() -> None:
     """If one of these changes, every digest of every run changes."""
-    assert [exact.exp(1.0).hex(), exact.exp(-0.1).hex()] == ["0x1.5bf0a8b145769p+1", "0x1.cf4619a9ead38p-1"]
-    assert [exact.log(10.0).hex(), exact.log(0.9).hex()] == ["0x1.26bb1bbb55516p+1", "-0x1.af8e8210a416fp-4"]
+    assert [exact.exp(1.0).hex(), exact.exp(-0.1).hex()] == ["0x1.5bf0a8b145769p+1", "0x1.cf46d99d52b3ap-1"]
+    assert [exact.log(10.0).hex(), exact.log(0.9).hex()] == ["0x1.26bb1bbb55516p+1", "-0x1.af8e8210a415cp-4"]
     assert [exact.sin(1.0).hex(), exact.cos(1.0).hex()] == ["0x1.aed548f090ceep-1", "0x1.14a280fb5068cp-1"]
 
 

@@ -80,9 +80,11 @@ def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order) -> Lay
         if headed and block.region != region:
             region = block.region
             rows.append(MapRow(region or "no region", None))
-        for start in range(0, len(block.cells), columns):
+        # Rows of equal length: a site is a rectangle, not lines with a rag at the end.
+        length = -(-len(block.cells) // -(-len(block.cells) // columns))
+        for start in range(0, len(block.cells), length):
             label = " " * indent + block.label if start == 0 else ""
-            rows.append(MapRow(label, number, start, min(columns, len(block.cells) - start)))
+            rows.append(MapRow(label, number, start, min(length, len(block.cells) - start)))
     return Layout(tuple(blocks), tuple(rows), label_width, columns)
 
 

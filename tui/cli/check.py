@@ -17,7 +17,7 @@ CHECK_SCHEMA = "twinstorm/check/1"
 
 def check(
     talk: Talk,
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names in the library, or files.")],
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names in the library, or files.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
     ] = None,
@@ -26,7 +26,7 @@ def check(
         Literal["text", "json", "github"], typer.Option("--format", help="github: shown at the lines of a change.")
     ] = "text",
 ) -> int:
-    """Read scenarios and tell everything that is wrong with them.
+    """Read scenarios and tell all that is wrong.
 
     \b
       twinstorm check my.storm.yaml

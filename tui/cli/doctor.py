@@ -11,7 +11,6 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +43,9 @@ def doctor(
     talk: Talk,
     json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
 ) -> int:
-    """Look at Python, packages, terminal, colours, signs, a port, disk and memory.
+    """Look whether all is here that a run needs.
+
+    Python, packages, terminal, colours, width of the signs, a loopback port, disk and memory.
 
     \b
       twinstorm doctor
@@ -76,7 +77,7 @@ def told(findings: Sequence[Finding], color: bool) -> Iterator[str]:
 def examined(talk: Talk) -> Iterator[Finding]:
     """All findings, in the order in which they matter."""
     yield python()
-    yield packages(requires("twinstorm") or [])
+    yield packages(required())
     yield terminal(talk)
     yield colors(talk)
     yield signs(talk)
@@ -91,8 +92,17 @@ def python(running: tuple[int, ...] = tuple(sys.version_info)) -> Finding:
     return Finding("python", "ok" if good else "bad", found, "" if good else "Take Python 3.11 or newer.")
 
 
+def required() -> list[str]:
+    """What the distribution names as needed, as it stands in its metadata."""
+    from importlib.metadata import requires
+
+    return requires("twinstorm") or []
+
+
 def packages(needed: Sequence[str]) -> Finding:
     """Everything that the distribution requires, extras apart."""
+    from importlib.metadata import PackageNotFoundError, version
+
     missing = []
     names = [_name(requirement) for requirement in needed if "extra ==" not in requirement]
     for name in names:

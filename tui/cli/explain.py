@@ -13,10 +13,13 @@ from twinstorm.tui.cli.talk import Talk
 def explain(
     talk: Talk,
     topic: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]", help="A name as it stands in a scenario, message or screen.")
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC]", help="A name as it stands in a scenario, message or screen."),
     ] = None,
 ) -> int:
-    """Explain a fault, SLI, alarm, machine, error code, state or part of the language.
+    """Explain a name or a part of the language.
+
+    Faults, SLIs, alarms, machines, error codes, states, forms of expectations, the protocol and more.
 
     \b
       twinstorm explain                   what there is to explain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +24,9 @@ def init(
         Literal["smoke", "storm"], typer.Option(help="smoke: a quiet day; storm: an outage and what follows.")
     ] = "smoke",
 ) -> int:
-    """Write a scenario, its JSON Schema, a pytest file and a CI workflow. Overwrites nothing.
+    """Write a scenario to start from.
+
+    With its JSON Schema for the editor, a pytest file and a CI workflow. Overwrites nothing.
 
     \b
       twinstorm init
@@ -57,6 +58,8 @@ def _try(template: str) -> str:
 
 def contents(template: str) -> Mapping[str, str]:
     """Path below the folder to text."""
+    from importlib.resources import files
+
     import msgspec
 
     from twinstorm.scenarios.language.json_schema import json_schema

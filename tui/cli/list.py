@@ -18,7 +18,9 @@ def list_(
     ] = "scenarios",
     json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
 ) -> int:
-    """List scenarios of the library, faults, machines, detectors or SLIs.
+    """List what can be used by name.
+
+    Scenarios of the library, faults, machines, detectors, SLIs.
 
     \b
       twinstorm list

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from twinstorm.tui.cli import bench, check, doctor, explain, init, list, report, run, schema, tui
+from twinstorm.tui.cli import bench, check, doctor, explain, init, report, run, schema, tui
+from twinstorm.tui.cli import list as listing
 from twinstorm.tui.cli.command import command, guarded
 from twinstorm.tui.cli.talk import make_talk
 
@@ -33,7 +33,7 @@ for _name, _function in (
     ("run", run.run),
     ("check", check.check),
     ("tui", tui.tui),
-    ("list", list.list_),
+    ("list", listing.list_),
     ("explain", explain.explain),
     ("report", report.report),
     ("init", init.init),
@@ -61,6 +61,8 @@ def twinstorm(
     Without a command it opens the application on the list of scenarios.
     """
     if show_version:
+        from importlib.metadata import version
+
         typer.echo(f"twinstorm {version('twinstorm')}")
         raise typer.Exit
     if context.invoked_subcommand is None:

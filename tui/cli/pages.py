@@ -194,7 +194,9 @@ def _protocol() -> str:
 
     from twinstorm.scenarios import protocol
 
-    parts = [f"Protocol number {protocol.PROTOCOL}: length (4 bytes, big-endian), then MessagePack with the key `type`."]
+    parts = [
+        f"Protocol number {protocol.PROTOCOL}: length (4 bytes, big-endian), then MessagePack with the key `type`."
+    ]
     for title, union in (("Commands", protocol.Command), ("Frames", protocol.Event)):
         parts.append(f"{title}:")
         parts += [_message(kind) for kind in get_args(union)]
@@ -263,7 +265,9 @@ def _from_class(group: str, name: str, summary: str) -> str:
         parts.insert(0, module)
     channels = getattr(kind, "channels", ())
     if channels:
-        rows = [(each.name, f"{each.lowest:g} to {each.highest:g} {each.unit}, step {each.step:g}") for each in channels]
+        rows = [
+            (each.name, f"{each.lowest:g} to {each.highest:g} {each.unit}, step {each.step:g}") for each in channels
+        ]
         parts.append("Channels:\n\n" + _rows(rows))
     return _joined(f"{name}: {summary}" if summary else name, parts)
 
@@ -337,5 +341,7 @@ def _rows(pairs: Iterable[tuple[str, str]]) -> str:
     lines = []
     for name, text in rows:
         head = f"  {name.ljust(width)}  "
-        lines.append(textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if text else head)
+        lines.append(
+            textwrap.fill(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if text else head
+        )
     return "\n".join(line.rstrip() for line in lines)

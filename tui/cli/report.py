@@ -18,7 +18,7 @@ def report(
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to standard output.")] = None,
 ) -> int:
-    """Tell a recorded run again, from its record alone.
+    """Tell a recorded run from its record.
 
     \b
       twinstorm report last

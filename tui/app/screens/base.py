@@ -102,14 +102,15 @@ class BaseScreen(Screen[None]):
         words = [(host.key("run.pause"), "resume" if paused else "pause")]
         if paused:
             words.append((host.key("run.step"), "1 s on"))
-        words.append((host.key("run.faster") + host.key("run.slower"), "speed"))
-        if frame.armed:
-            words.append((host.key("fault.inject"), "inject"))
         if newest_injected(frame) is not None:
             words.append((host.key("fault.end"), "end fault"))
-        words += [(host.key("note.add"), "note"), (host.key("filter.set"), "filter")]
+        if frame.armed:
+            words.append((host.key("fault.inject"), "inject"))
         if frame.filter:
             words.append(("Esc", "all devices"))
+        words.append((host.key("note.add"), "note"))
+        words.append((host.key("run.faster") + host.key("run.slower"), "speed"))
+        words.append((host.key("filter.set"), "filter"))
         words.append((host.key("view.zoom"), "zoom"))
         return words
 

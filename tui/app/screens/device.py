@@ -68,7 +68,7 @@ def page_lines(page: DevicePage, frame: Frame, signs: Signs, width: int) -> list
     def say(*facts: tuple[str, str]) -> None:
         line: Line = []
         for name, words in facts:
-            line += [(f"{name:<10}", signs.muted), (f"{words:<20} ", PLAIN)]
+            line += [(f"{name:<10}", signs.muted), (f"{words:<{max(min(width // 3 - 11, 24), 8)}} ", PLAIN)]
         made.append(line)
 
     last = "never" if page.last_arrival_us < 0 else f"{numbers.span(frame.at_us - page.last_arrival_us)} ago"

@@ -57,21 +57,25 @@ class DevicesScreen(BaseScreen):
             shown = numbers.count(len(self._rows))
             if self._listed.total > len(self._rows):
                 shown += f" of {numbers.count(self._listed.total)}"
-            rows.more = f"{shown}, as of opening  {'worst first' if self._worst_first else 'by name'} (s)"
+            rows.more = [f"{shown}, as of opening", f"{'worst first' if self._worst_first else 'by name'} (s)"]
             rows.empty = "No device of this cell matches the filter. Esc goes back."
             rows.show_rows([row.name for row in self._rows], self._line, self._header)
         super().renew()
 
     def _header(self, _row: int, width: int) -> Line:
-        words = f"  {'device':<28} {'state':<13} {'kind':<12} {'last reading':>12} {'boots':>6}"
+        words = f"  {'device':<{self._name_width}} {'state':<13} {'kind':<12} {'last reading':>12} {'boots':>6}"
         return cut([(words, self.host.signs.muted)], width)
 
     def _line(self, row: int, width: int) -> Line:
         device, signs = self._rows[row], self.host.signs
         code = CODE.get(device.state, CODE["unknown"])
         last = numbers.clock(device.last_arrival_us) if device.last_arrival_us >= 0 else "never"
-        words = f" {device.name:<28} {device.state:<13} {device.kind:<12} {last:>12} {device.boot:>6}"
+        words = f" {device.name:<{self._name_width}} {device.state:<13} {device.kind:<12} {last:>12} {device.boot:>6}"
         return cut([(signs.states[code], signs.state_styles[code]), (words, PLAIN)], width)
+
+    @property
+    def _name_width(self) -> int:
+        return max((len(row.name) for row in self._rows), default=6)
 
     def keys_here(self) -> KeyWords:
         return [("Enter", "open"), ("Esc", "back"), ("s", "sort")]

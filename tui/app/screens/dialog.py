@@ -6,21 +6,24 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
 from twinstorm.tui.app.host import Host, host_of
 from twinstorm.tui.app.lines import clean
 from twinstorm.tui.app.sizes import SizeClass
+from twinstorm.tui.app.widgets.fault_row import FaultRow
 from twinstorm.tui.app.widgets.panel import Panel
 from twinstorm.tui.app.widgets.small_notice import SmallNotice
+from twinstorm.tui.app.widgets.state_row import StateRow
 
 Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer | None]):
-    """Subclasses give `inside`; Esc dismisses with None. ctrl+x works, since the application binds it with priority.
+    """Subclasses give `inside`; Esc dismisses with None. ctrl+x works, since the application binds it with priority,
+    and the state and fault rows stay above the box, undimmed.
 
     In a terminal that is too small the box gives way to the notice, so that nobody answers a question half seen.
     """
@@ -38,7 +41,9 @@ class Dialog(ModalScreen[Answer | None]):
         return host_of(self.app)
 
     def compose(self) -> ComposeResult:
-        yield Vertical(*self.inside(), id="box")
+        yield StateRow()
+        yield FaultRow()
+        yield Container(Vertical(*self.inside(), id="box"), id="stage")
         yield SmallNotice()
 
     def inside(self) -> ComposeResult:

@@ -39,7 +39,7 @@ class InjectListDialog(Dialog[FaultInfo]):
 
     def renew(self) -> None:
         self.query_one("#found", RowList).show_rows([fault.name for fault in self._found], self._row)
-        self.query_one("#effect", TextPanel).renew()
+        super().renew()
 
     def _row(self, row: int, width: int) -> Line:
         fault, signs = self._found[row], self.host.signs

@@ -10,7 +10,6 @@ from twinstorm.tui.app.widgets.brief_rows import BriefRows
 from twinstorm.tui.app.widgets.broker_panel import BrokerPanel
 from twinstorm.tui.app.widgets.fleet_map import FleetMap
 from twinstorm.tui.app.widgets.incidents_panel import IncidentsPanel
-from twinstorm.tui.app.widgets.key_row import KeyWords
 from twinstorm.tui.app.widgets.notes_panel import NotesPanel
 from twinstorm.tui.app.widgets.objectives_panel import ObjectivesPanel
 from twinstorm.tui.app.widgets.timeline_panel import TimelinePanel
@@ -36,6 +35,3 @@ class OverviewScreen(BaseScreen):
     def target(self) -> str:
         site = self.query_one(FleetMap).site
         return f"site={site}" if site else ""
-
-    def keys_here(self) -> KeyWords:
-        return [("Enter", "open")] if isinstance(self.focused, FleetMap) and self.host.board.frame else []

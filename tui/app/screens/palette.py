@@ -40,6 +40,7 @@ class PaletteDialog(Dialog[Entry]):
         super().__init__("Commands")
         self._entries = entries
         self._found = list(entries)
+        self._widest = min(max(len(entry.words) for entry in entries), 34)
 
     def inside(self) -> ComposeResult:
         yield Input(placeholder="type to search", compact=True)
@@ -47,10 +48,12 @@ class PaletteDialog(Dialog[Entry]):
 
     def renew(self) -> None:
         self.query_one("#found", RowList).show_rows([entry.words for entry in self._found], self._row)
+        super().renew()
 
     def _row(self, row: int, width: int) -> Line:
         entry, signs = self._found[row], self.host.signs
-        return ends([(entry.words, PLAIN), (f"  {entry.does}", signs.muted)], [(entry.key, signs.strong)], width)
+        words = f"{entry.words:<{self._widest}}"
+        return ends([(words, PLAIN), (f"  {entry.does}", signs.muted)], [(entry.key, signs.strong)], width)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

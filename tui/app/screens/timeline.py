@@ -40,7 +40,7 @@ class TimelineScreen(BaseScreen):
             name, kinds = KINDS[self._kind]
             marks = sorted(of_kind(frame.marks, kinds), key=lambda mark: mark.at_us)
             rows = self.query_one("#marks", RowList)
-            rows.more = f"{name} (v)"
+            rows.more = [f"{name} (v)"]
             rows.empty = self._empty()
             rows.show_rows(
                 [(mark.at_us, mark.kind, mark.text) for mark in marks],

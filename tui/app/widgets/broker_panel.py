@@ -14,8 +14,8 @@ NO_SESSION = "Broker up, no session yet."
 class BrokerPanel(Panel):
     """Numbers first; the bars take what height is left."""
 
-    def heading(self) -> tuple[str, str]:
-        return "5 Broker", ""
+    def heading(self) -> tuple[str, list[str]]:
+        return "5 Broker", []
 
     def lines(self, size: Size) -> list[Line]:
         width, height = size

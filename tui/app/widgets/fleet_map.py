@@ -55,10 +55,10 @@ class FleetMap(Panel):
 
     # --- words ------------------------------------------------------------------------------------------------------
 
-    def heading(self) -> tuple[str, str]:
+    def heading(self) -> tuple[str, list[str]]:
         frame = self.host.board.frame
         if frame is None or not self._layout.blocks:
-            return "2 Fleet", ""
+            return "2 Fleet", []
         per_cell = max(block.per_cell for block in self._layout.blocks)
         cell = f"1 cell = {numbers.count(per_cell)} device{'s' if per_cell > 1 else ''}"
         parts = [cell, "worst state"]
@@ -68,7 +68,7 @@ class FleetMap(Panel):
             parts.append(f"by {self.by} (o)")
         if len(self._layout.blocks) > 1:
             parts.append(f"{'worst first' if self.order == 'worst first' else 'sort'} (s)")
-        return "2 Fleet", "  ".join(parts)
+        return "2 Fleet", parts
 
     def footing(self) -> str:
         parts = [super().footing()]

@@ -13,8 +13,8 @@ from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
 class IncidentsPanel(Panel):
     """A line an incident; under an open one its alarms, where there is room."""
 
-    def heading(self) -> tuple[str, str]:
-        return "4 Incidents", ""
+    def heading(self) -> tuple[str, list[str]]:
+        return "4 Incidents", []
 
     def lines(self, size: Size) -> list[Line]:
         width, height = size

@@ -26,10 +26,8 @@ class KeyRow(Panel):
         first = self._pieces(always)
         pieces = first + self._pieces(here)
         bar = len(first)
-        line = self._joined(pieces, bar, width)
-        if not screens:
-            return [line]
-        return [ends(line, [(f"{screens} ", self.signs.muted)], width)]
+        right: Line = [(f" {screens} ", self.signs.muted)] if screens else []
+        return [ends(self._joined(pieces, bar, width - width_of(right)), right, width, gap=0)]
 
     def _pieces(self, words: KeyWords) -> list[Line]:
         return [[(key, self.signs.strong), (f" {does}", PLAIN)] for key, does in words]

@@ -12,8 +12,8 @@ from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
 class NotesPanel(Panel):
     """Notes and marks, the newest first."""
 
-    def heading(self) -> tuple[str, str]:
-        return "Notes", ""
+    def heading(self) -> tuple[str, list[str]]:
+        return "Notes", []
 
     def lines(self, size: Size) -> list[Line]:
         width, height = size

@@ -14,8 +14,8 @@ NONE_STATED = "This scenario states no objective: `twinstorm explain objectives`
 class ObjectivesPanel(Panel):
     """Two lines an objective, a third with its trend where all of them fit."""
 
-    def heading(self) -> tuple[str, str]:
-        return "3 Objectives", ""
+    def heading(self) -> tuple[str, list[str]]:
+        return "3 Objectives", []
 
     def lines(self, size: Size) -> list[Line]:
         width, height = size

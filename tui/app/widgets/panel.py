@@ -42,9 +42,9 @@ class Panel(ScrollView):
 
     # --- what subclasses say ----------------------------------------------------------------------------------------
 
-    def heading(self) -> tuple[str, str]:
+    def heading(self) -> tuple[str, list[str]]:
         """Name of the panel, and what else stands in its upper border, the most needed first."""
-        return "", ""
+        return "", []
 
     def footing(self) -> str:
         """What stands in the lower border; by default which rows are seen if not all are."""
@@ -120,15 +120,10 @@ class Panel(ScrollView):
 
     def _head(self) -> None:
         name, rest = self.heading()
-        parts = [name] if name else []
-        if self.host.stale_s:
-            parts.append(f"stale {self.host.stale_s} s")
-        if self.broken:
-            parts.append("broken")
-        if rest:
-            parts.append(rest)
+        state = [f"stale {self.host.stale_s} s"] if self.host.stale_s else []
+        state += ["broken"] if self.broken else []
         room = max(self.size.width - 2, 0)
-        headings = ("  ".join(parts)[:room], self.footing()[:room])
+        headings = (_titled([part for part in (name, *state, *rest) if part], room), self.footing()[:room])
         if headings == self._headings:
             return
         self._headings = headings
@@ -157,6 +152,14 @@ def waiting_lines(host: Host, width: int) -> list[Line]:
 
 def empty_lines(words: str, width: int, style: Style = PLAIN) -> list[Line]:
     return [[(row, style)] for row in wrap(words, width)]
+
+
+def _titled(parts: Sequence[str], width: int) -> str:
+    """As many parts from the left as fit; the first two are cut rather than dropped."""
+    for number in range(len(parts), 2, -1):
+        if len(title := "  ".join(parts[:number])) <= width:
+            return title
+    return "  ".join(parts[:2])[:width]
 
 
 def _at(lines: Sequence[Line], row: int) -> Line | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
@@ -14,6 +15,9 @@ from textual.strip import Strip
 from twinstorm.tui.app.lines import Line, plain, wrap
 from twinstorm.tui.app.messages import RowChosen, RowMarked
 from twinstorm.tui.app.widgets.panel import Panel
+
+_BAR = Style(reverse=True, bold=True)
+_MARK = Style(bold=True, underline=True)
 
 Draw = Callable[[int, int], Line]
 """(row, width) to the line of that row."""
@@ -38,7 +42,7 @@ class RowList(Panel):
         super().__init__(widget_id=widget_id, focusable=focusable)
         self.empty = empty
         self.name_of_list = name_of_list
-        self.more = ""
+        self.more: list[str] = []
         self.cursor = 0
         self._keys: Sequence[Hashable] = ()
         self._draw: Draw = lambda _row, _width: []
@@ -51,9 +55,10 @@ class RowList(Panel):
         self._keys, self._draw, self._header = keys, draw, header
         if not unchanged:
             self.cursor = keys.index(marked) if marked in keys else min(self.cursor, max(len(keys) - 1, 0))
+            self.refresh(layout=True)
         self.renew()
 
-    def heading(self) -> tuple[str, str]:
+    def heading(self) -> tuple[str, list[str]]:
         return self.name_of_list, self.more
 
     @property
@@ -81,6 +86,9 @@ class RowList(Panel):
             made[offset] = self._header(0, width)
         return made
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(len(self._keys) + self._top, 1)
+
     def _show(self, fresh: list[Line]) -> None:
         if self.virtual_size != (size := Size(self.size.width, len(fresh))):
             self.virtual_size = size
@@ -96,7 +104,10 @@ class RowList(Panel):
         strip = super().render_line(y)
         row = self.scroll_offset.y + y - self._top
         if self._keys and y >= self._top and row == self.cursor:
-            return strip.apply_style(Style(reverse=True) if self.has_focus else Style(bold=True, underline=True))
+            if self.has_focus or not self.can_focus:
+                # In one colour: signs keep their shape, and no patches of colour disturb the bar.
+                return Strip([Segment(strip.text, self.rich_style + _BAR)], strip.cell_length)
+            return strip.apply_style(_MARK)
         return strip
 
     # --- moving -----------------------------------------------------------------------------------------------------

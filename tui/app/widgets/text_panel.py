@@ -30,10 +30,12 @@ class TextPanel(Panel):
         super().__init__(widget_id=widget_id, focusable=focusable)
         self._make = make
         self.name_of_panel = name_of_panel
-        self.more = ""
 
-    def heading(self) -> tuple[str, str]:
-        return self.name_of_panel, self.more
+    def heading(self) -> tuple[str, list[str]]:
+        return self.name_of_panel, []
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._make(Size(width, viewport.height)))
 
     def lines(self, size: Size) -> list[Line]:
         return self._make(size)

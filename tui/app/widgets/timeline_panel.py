@@ -12,11 +12,11 @@ from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
 class TimelinePanel(Panel):
     """One row: axis and the next step. More rows: clock times, axis, captions."""
 
-    def heading(self) -> tuple[str, str]:
+    def heading(self) -> tuple[str, list[str]]:
         frame = self.host.board.frame
         if frame is None:
-            return "8 Timeline", ""
-        return "8 Timeline", ", ".join(words for words in (steps_words(frame), next_words(frame)) if words)
+            return "8 Timeline", []
+        return "8 Timeline", [next_words(frame), steps_words(frame)]
 
     def lines(self, size: Size) -> list[Line]:
         width, height = size
@@ -27,7 +27,7 @@ class TimelinePanel(Panel):
         duration_us = board.hello.duration_us
         if height == 1:
             words = next_brief(frame)
-            room = width - 1 if not words else max(width - len(words) - 4, width // 2)
+            room = width - 1 if not words else max(width - len(words) - 4, 24)
             line: Line = [(" ", PLAIN), *axis(frame, duration_us, room, signs), ("   ", PLAIN), (words, PLAIN)]
             return [cut(line, width)]
         made = [times(frame, duration_us, width, signs), axis(frame, duration_us, width, signs)]

@@ -1,0 +1,213 @@
+"""From scores to alarms: who is affected, what they share, whether it lasts, and when it is over.
+
+An alarm about a group covers that group while it is open (and for its quiet period after): more devices of the group
+make no second alarm. Devices outside every group make at most one ticket together, and none while an open incident
+explains them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twinstorm.detectors.contract import Detector
+from twinstorm.detectors.grouping import LONE, Cause, Grouping
+from twinstorm.detectors.incidents import Incidents
+from twinstorm.detectors.policy import Policy
+from twinstorm.twin.flow import Alarm, Finding, Incident, Mask, Registry, Severity, Values
+
+FINDINGS_KEPT = 1_000
+
+
+@dataclass
+class _Cover:
+    """An alarm and the devices for which it speaks; after it is resolved, until its quiet period ends.
+
+    Attributes:
+        members: bool (n,); None: devices without a group.
+    """
+
+    alarm: Alarm
+    members: Mask | None
+    true_us: int
+    quiet_until_us: int = 0
+
+
+@dataclass
+class _Watch:
+    """One detector's way to its alarms."""
+
+    covers: list[_Cover] = field(default_factory=list)
+    group_since_us: int | None = None
+    lone_since_us: int | None = None
+
+    @property
+    def calm(self) -> bool:
+        """Nothing is open or about to be."""
+        waits = self.group_since_us is not None or self.lone_since_us is not None
+        return not waits and all(cover.alarm.resolved_us is not None for cover in self.covers)
+
+
+@dataclass
+class Changes:
+    """What one pane brought."""
+
+    raised: list[Alarm] = field(default_factory=list)
+    resolved: list[Alarm] = field(default_factory=list)
+    opened: list[Incident] = field(default_factory=list)
+    closed: list[Incident] = field(default_factory=list)
+
+
+class Alarms:
+    """All alarms of a run.
+
+    Attributes:
+        all: in order of raising.
+        findings: the newest decisions of detectors, those that suppression kept from becoming alarms included.
+    """
+
+    def __init__(self, registry: Registry, detectors: Sequence[Detector]) -> None:
+        self.all: list[Alarm] = []
+        self.findings: deque[Finding] = deque(maxlen=FINDINGS_KEPT)
+        self.incidents = Incidents()
+        self._grouping = Grouping(registry)
+        self._watches = {detector.name: _Watch() for detector in detectors}
+
+    def step(self, now_us: int, detector: Detector, score: Values, changes: Changes) -> bool:
+        """Judge one detector's scores.
+
+        Args:
+            changes: gets what is new.
+
+        Returns:
+            Whether all is calm, so that the detector may learn.
+        """
+        watch, policy = self._watches[detector.name], detector.policy
+        affected = score >= policy.threshold
+        if not watch.covers and not affected.any():
+            watch.group_since_us = watch.lone_since_us = None
+            return True
+        known = ~np.isnan(score)
+        self._go_on(now_us, watch, policy, score >= policy.clear_threshold, known, changes)
+        for cover in watch.covers:
+            if cover.members is not None:
+                affected &= ~cover.members
+        self._look_for_group(now_us, watch, detector, affected, known, score, changes)
+        self._look_for_lone(now_us, watch, detector, affected, score, changes)
+        return watch.calm
+
+    # --- open alarms --------------------------------------------------------------------------------------------------
+
+    def _go_on(self, now_us: int, watch: _Watch, policy: Policy, affected: Mask, known: Mask, changes: Changes) -> None:
+        """Keep or resolve what is open; drop what has been quiet for long enough."""
+        for cover in watch.covers:
+            if cover.alarm.resolved_us is not None:
+                continue
+            if self._still_true(watch, cover, policy, affected, known):
+                cover.true_us = now_us
+            elif now_us - cover.true_us >= policy.clear_us:
+                cover.alarm.resolved_us = now_us
+                cover.quiet_until_us = now_us + policy.quiet_us
+                changes.resolved.append(cover.alarm)
+                closed = self.incidents.resolved(cover.alarm, now_us)
+                if closed is not None:
+                    changes.closed.append(closed)
+        watch.covers = [
+            cover for cover in watch.covers if cover.alarm.resolved_us is None or cover.quiet_until_us > now_us
+        ]
+
+    @staticmethod
+    def _still_true(watch: _Watch, cover: _Cover, policy: Policy, affected: Mask, known: Mask) -> bool:
+        if cover.members is None:
+            return bool(_outside_groups(watch, affected).any())
+        count = int(np.count_nonzero(affected & cover.members))
+        return count > 0 and count >= policy.clear_share * int(np.count_nonzero(known & cover.members))
+
+    # --- new alarms ---------------------------------------------------------------------------------------------------
+
+    def _look_for_group(
+        self,
+        now_us: int,
+        watch: _Watch,
+        detector: Detector,
+        affected: Mask,
+        known: Mask,
+        score: Values,
+        changes: Changes,
+    ) -> None:
+        """Raise an alarm about a group; takes its devices out of `affected`, also while it is only about to be one."""
+        policy = detector.policy
+        cause = self._grouping.cause(affected, known, policy) if affected.any() else None
+        if cause is None:
+            watch.group_since_us = None
+            return
+        if watch.group_since_us is None:
+            watch.group_since_us = now_us
+        inside = affected & cause.members
+        if now_us - watch.group_since_us >= policy.hold_us:
+            watch.group_since_us = None
+            members = np.ones_like(cause.members) if policy.single else cause.members
+            self._raise(now_us, watch, detector, policy.severity, inside, members, cause, score, changes)
+        affected &= ~inside
+
+    def _look_for_lone(
+        self, now_us: int, watch: _Watch, detector: Detector, affected: Mask, score: Values, changes: Changes
+    ) -> None:
+        """Raise one ticket about the devices that no group explains."""
+        policy = detector.policy
+        lone = affected if policy.lone_threshold is None else affected & (score >= policy.lone_threshold)
+        speaks = any(cover.members is None for cover in watch.covers)
+        if policy.lone_threshold is None or speaks or not lone.any():
+            watch.lone_since_us = None
+            return
+        if watch.lone_since_us is None:
+            watch.lone_since_us = now_us
+        if now_us - watch.lone_since_us >= policy.hold_us:
+            watch.lone_since_us = None
+            self._raise(now_us, watch, detector, Severity.TICKET, lone, None, None, score, changes)
+
+    def _raise(
+        self,
+        now_us: int,
+        watch: _Watch,
+        detector: Detector,
+        severity: Severity,
+        affected: Mask,
+        members: Mask | None,
+        cause: Cause | None,
+        score: Values,
+        changes: Changes,
+    ) -> None:
+        device = np.flatnonzero(affected).astype(np.int32)
+        group = LONE if cause is None else cause.group
+        highest = round(float(score[device].max()), 3)
+        self.findings.append(Finding(detector.name, now_us, group, device, highest, detector.policy.threshold))
+        if cause is None and self.incidents.covers(device):
+            return
+        alarm = Alarm(
+            name=detector.name,
+            at_us=now_us,
+            severity=severity,
+            group=group,
+            device=device,
+            cause="" if cause is None else cause.text,
+            incident=0,
+        )
+        opened = self.incidents.admit(alarm, detector.headline)
+        if opened is not None:
+            changes.opened.append(opened)
+        self.all.append(alarm)
+        changes.raised.append(alarm)
+        watch.covers.append(_Cover(alarm, members, now_us))
+
+
+def _outside_groups(watch: _Watch, affected: Mask) -> Mask:
+    """Affected devices for which no alarm about a group speaks."""
+    outside = affected.copy()
+    for cover in watch.covers:
+        if cover.members is not None:
+            outside &= ~cover.members
+    return outside

@@ -1,0 +1,348 @@
+"""The processing core: what has arrived, what it means, and what is wrong.
+
+The engine hands over session events and deliveries as they arrive and closes a pane once a simulated second. All state
+is plain data: a pickle is a snapshot. Nothing here knows the truth; labels are for `scoring.py`, after the fact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from twinstorm.detectors.alarms import Alarms, Changes
+from twinstorm.detectors.contract import Batch, build
+from twinstorm.detectors.deadletters import DeadLetter
+from twinstorm.detectors.ingest import Ingest
+from twinstorm.detectors.objectives import Objective, Standing, Track
+from twinstorm.detectors.observed import ObservedStates
+from twinstorm.detectors.sessions import Sessions
+from twinstorm.detectors.slis import SLIS, Members, Series, Sli, make, panes_of
+from twinstorm.twin.flow import (
+    SECOND_US,
+    Alarm,
+    BrokerCounters,
+    Codes,
+    Delivery,
+    Device,
+    Finding,
+    Incident,
+    Int,
+    Mask,
+    Registry,
+    SessionEvents,
+)
+
+RATE_PANES = 60
+"""Panes of connect attempts that detectors see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One simulated second as the core saw it.
+
+    Attributes:
+        at_us: end of the pane.
+        accepted, repeated, dead_letters: readings in it.
+        slis: objective name to its (good, total) in this pane, in the order of the objectives.
+        live_sessions: devices with one at the end.
+        reboots: new boot numbers seen in it.
+        attempts, refused: CONNECTs in it, by the broker's counters.
+    """
+
+    at_us: int
+    accepted: int
+    repeated: int
+    dead_letters: int
+    slis: Mapping[str, tuple[int, int]]
+    live_sessions: int
+    reboots: int
+    attempts: int
+    refused: int
+    new_alarms: list[Alarm] = field(default_factory=list)
+    resolved_alarms: list[Alarm] = field(default_factory=list)
+    new_incidents: list[Incident] = field(default_factory=list)
+    resolved_incidents: list[Incident] = field(default_factory=list)
+
+
+class Core:
+    """Processes what reaches the cloud.
+
+    Args:
+        registry: who was commissioned.
+        objectives: judged over the panes that end after the warm-up.
+        detectors: detector to its settings; None: every installed one with its defaults.
+        warm_up_us: until then detectors learn and nothing is judged or raised.
+        run_us: length of the run if known: an error budget is then that of the whole run.
+
+    Raises:
+        ValueError: unknown SLI, detector or setting; the text names what is allowed.
+
+    Attributes:
+        reboots: new boot numbers seen after the warm-up.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        objectives: Sequence[Objective],
+        detectors: Mapping[str, Mapping[str, Any]] | None,
+        warm_up_us: int,
+        run_us: int | None = None,
+    ) -> None:
+        self.registry = registry
+        self.reboots = 0
+        self._warm_up_us = warm_up_us
+        self._ingest = Ingest(registry)
+        self._sessions = Sessions(len(registry))
+        self._observed = ObservedStates(registry)
+        self._detectors = build(registry, detectors)
+        self._alarms = Alarms(registry, self._detectors)
+        self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
+        self._tracks: dict[str, Track] = {}
+        for objective in objectives:
+            if objective.name in self._tracks:
+                raise ValueError(f"two objectives are called `{objective.name}`")
+            sli = make(objective.sli, objective.settings)
+            series = self._series_of(sli)
+            if series is None:
+                series = Series(sli, len(registry))
+                self._series.append(series)
+            self._tracks[objective.name] = Track(objective, series, warm_up_us, run_us)
+        self._now_us = 0
+        self._counters: BrokerCounters | None = None
+        self._attempts: deque[int] = deque(maxlen=RATE_PANES)
+        self._refused: deque[int] = deque(maxlen=RATE_PANES)
+        self._before = (0, 0, 0)
+
+    # --- what arrives -------------------------------------------------------------------------------------------------
+
+    def ingest(self, delivery: Delivery) -> None:
+        """Take readings. Raises nothing, whatever they hold."""
+        began = self._ingest.take(delivery)
+        if began is not None:
+            self._sessions.saw_boot(began.device, began.boot, began.at_us)
+
+    def sessions(self, events: SessionEvents) -> None:
+        """Take births, wills, closes and takeovers, in their order."""
+        self._sessions.take(events)
+
+    # --- panes --------------------------------------------------------------------------------------------------------
+
+    def close_pane(self, now_us: int, broker: BrokerCounters) -> Pane:
+        """End a simulated second: count SLIs, let detectors score, raise and resolve alarms.
+
+        A fragment of a second, as at the end of a run that is stopped, closes the books only: it is judged by nobody.
+
+        Args:
+            now_us: a whole second, later than the last one.
+        """
+        seconds = now_us // SECOND_US - self._now_us // SECOND_US
+        attempts, refused = self._rates(broker, max(seconds, 1))
+        slis = dict.fromkeys(self._tracks, (0, 0))
+        changes = Changes()
+        if seconds >= 1 and now_us % SECOND_US == 0:
+            for _ in range(seconds - 1):
+                self._skip()
+            batch = self._batch(now_us, broker)
+            for series in self._series:
+                series.close(batch)
+            slis = {name: track.close(now_us) for name, track in self._tracks.items()}
+            self._detect(batch, changes)
+        self._observed.close(now_us, self._ingest.last_arrival_us, self._sessions)
+        reboots = self._sessions.reboots
+        if now_us > self._warm_up_us:
+            self.reboots += reboots
+        now = (self.accepted, self.repeated, sum(self.dead_letters.values()))
+        accepted, repeated, dead = (after - before for after, before in zip(now, self._before, strict=True))
+        self._before, self._now_us = now, now_us
+        self._sessions.turn()
+        return Pane(
+            at_us=now_us,
+            accepted=accepted,
+            repeated=repeated,
+            dead_letters=dead,
+            slis=slis,
+            live_sessions=int(np.count_nonzero(self._sessions.live)),
+            reboots=reboots,
+            attempts=attempts,
+            refused=refused,
+            new_alarms=changes.raised,
+            resolved_alarms=changes.resolved,
+            new_incidents=changes.opened,
+            resolved_incidents=changes.closed,
+        )
+
+    def _rates(self, broker: BrokerCounters, seconds: int) -> tuple[int, int]:
+        """CONNECTs since the last pane. The first pane only sets the mark: the fleet may have connected before it.
+
+        A counter that fell belongs to a broker that began anew.
+        """
+        before = self._counters or broker
+        attempts = broker.attempts - before.attempts if broker.attempts >= before.attempts else broker.attempts
+        refused = broker.refused - before.refused if broker.refused >= before.refused else broker.refused
+        self._counters = broker
+        for counts, count in ((self._attempts, attempts), (self._refused, refused)):
+            counts.extend([count // seconds] * min(seconds - 1, RATE_PANES))
+            counts.append(count - count // seconds * (seconds - 1))
+        return attempts, refused
+
+    def _skip(self) -> None:
+        for series in self._series:
+            series.skip()
+        for track in self._tracks.values():
+            track.skip()
+
+    def _batch(self, now_us: int, broker: BrokerCounters) -> Batch:
+        sessions = self._sessions
+        batch = Batch(
+            now_us=now_us,
+            last_arrival_us=self._ingest.last_arrival_us.view(),
+            session_live=sessions.live.view(),
+            born_us=sessions.born_us.view(),
+            ended_us=sessions.ended_us.view(),
+            rebooted_us=sessions.rebooted_us.view(),
+            rebooted=sessions.rebooted.view(),
+            attempts=np.array(self._attempts, np.int64),
+            refused=np.array(self._refused, np.int64),
+            queue=broker.queue,
+            broker_up=broker.up,
+        )
+        for column in (
+            batch.last_arrival_us,
+            batch.session_live,
+            batch.born_us,
+            batch.ended_us,
+            batch.rebooted_us,
+            batch.rebooted,
+        ):
+            column.flags.writeable = False
+        return batch
+
+    def _detect(self, batch: Batch, changes: Changes) -> None:
+        for detector in self._detectors:
+            calm = True
+            if batch.now_us > self._warm_up_us:
+                calm = self._alarms.step(batch.now_us, detector, detector.score(batch), changes)
+            # A storm must not become the new normal; the one place where that is decided.
+            if calm:
+                detector.learn(batch)
+        self._alarms.incidents.forget(batch.now_us)
+
+    # --- readings and devices -----------------------------------------------------------------------------------------
+
+    @property
+    def accepted(self) -> int:
+        """Unique valid readings."""
+        return self._ingest.accepted
+
+    @property
+    def repeated(self) -> int:
+        """Readings that had come before."""
+        return self._ingest.repeated
+
+    @property
+    def dead_letters(self) -> Mapping[str, int]:
+        """Reason to number of refused readings; a message that nobody could read counts as one."""
+        return self._ingest.dead.counts
+
+    @property
+    def newest_dead_letters(self) -> Sequence[DeadLetter]:
+        """The last refused ones, the oldest first."""
+        return tuple(self._ingest.dead.newest)
+
+    @property
+    def accepted_per_device(self) -> Int:
+        return self._ingest.accepted_per_device
+
+    @property
+    def last_arrival_us(self) -> Int:
+        """int64 (n,), when the newest accepted reading arrived; far below 0 before the first."""
+        return self._ingest.last_arrival_us
+
+    @property
+    def last_seq(self) -> Int:
+        """int64 (n,), newest sequence number of the newest boot."""
+        return self._ingest.seen.current.newest
+
+    @property
+    def boot(self) -> Device:
+        """int32 (n,), newest boot number that a birth or a reading showed; 0 before the first."""
+        return self._sessions.boot
+
+    @property
+    def session_live(self) -> Mask:
+        return self._sessions.live
+
+    @property
+    def connects(self) -> Device:
+        """int32 (n,), births."""
+        return self._sessions.connects
+
+    @property
+    def since_us(self) -> Int:
+        """int64 (n,), since when each device has been in its observed state, to the second."""
+        return self._observed.since_us
+
+    def newest_values(self, device: int) -> list[float | None]:
+        """Channels of a device's newest accepted reading; None where silent or before the first."""
+        kind = self.registry.kinds[self.registry.kind[device]]
+        values = self._ingest.newest[: len(self.registry.channels[kind]), device].tolist()
+        return [None if math.isnan(value) else value for value in values]
+
+    def observed(self, now_us: int) -> Codes:
+        """State of each device by what is known: uint8 (n,), `twin.flow.Observed`."""
+        return self._observed.at(now_us, self._ingest.last_arrival_us, self._sessions)
+
+    # --- conclusions --------------------------------------------------------------------------------------------------
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """In order of raising."""
+        return self._alarms.all
+
+    @property
+    def incidents(self) -> list[Incident]:
+        """In order of opening."""
+        return self._alarms.incidents.all
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """The newest decisions of detectors, the oldest first."""
+        return tuple(self._alarms.findings)
+
+    def sli(self, name: str, mask: Mask | None, window_us: int, **settings: Any) -> float | None:
+        """An SLI over the newest panes, in its own unit (a share as 0..1); None without data.
+
+        Args:
+            mask: bool (n,), the devices that count; None: all.
+            window_us: rounded up to whole seconds; for a part of the fleet at most a minute.
+            settings: the SLI's own, as those of one of the objectives, or none for its defaults.
+
+        Raises:
+            ValueError: unknown SLI or setting, settings that nothing tracks, or a window that is too long.
+        """
+        series = self._series_of(make(name, settings))
+        if series is None:
+            raise ValueError(f"SLI `{name}` is not tracked with {settings}: an objective must ask for it")
+        return series.value(series.last(None if mask is None else Members.of(mask), panes_of(window_us)))
+
+    def objective(self, name: str) -> Standing:
+        """An objective over the panes after the warm-up. Raises KeyError if there is none of this name."""
+        return self._tracks[name].standing()
+
+    def objective_window(self, name: str, window_us: int) -> float | None:
+        """An objective's SLI on its devices over the newest panes; None without data."""
+        return self._tracks[name].window(panes_of(window_us))
+
+    def burn(self, name: str, window_us: int) -> float | None:
+        """How many times as fast as allowed an objective's error budget went in the newest panes; None without data."""
+        return self._tracks[name].burn(panes_of(window_us))
+
+    def _series_of(self, sli: Sli) -> Series | None:
+        """The panes of an equal SLI; None if nobody tracks it."""
+        return next((series for series in self._series if series.sli == sli), None)

@@ -1,0 +1,142 @@
+"""What affected devices share: the group that explains them best, and by how much.
+
+For each label of the registry (site, segment, ...) the groups of which enough devices are affected are taken together;
+how well they explain the affected is the share of the affected that lies inside them, times the share of them that is
+affected. Of the labels that explain nearly as well as the best, the simplest is named: the whole fleet before a label,
+few groups before many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.policy import Policy
+from twinstorm.twin.flow import Mask, Registry
+
+ALL = "all"
+LONE = "no group"
+"""Stands where affected devices share nothing."""
+
+NEARLY = 0.9
+"""Explains nearly as well: at least this share of the best."""
+NAMED = 4
+"""Groups of one label that are still simple, and that are written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A group, or several of one label.
+
+    Attributes:
+        group: a selector, as far as it fits: ``all``, ``site=fra-2``, ``site=fra-1,fra-2``.
+        members: bool (n,), its devices, affected or not.
+        affected: of them.
+        known: of them, those that can be judged.
+        lift: how many times as often its devices are affected as the fleet's, one decimal.
+    """
+
+    group: str
+    members: Mask
+    affected: int
+    known: int
+    lift: float
+
+    @property
+    def text(self) -> str:
+        """E.g. ``site=fra-2 (lift 3.1)``; empty for the whole fleet, which explains nothing."""
+        return "" if self.group == ALL else f"{self.group} (lift {self.lift:.1f})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    name: str
+    codes: NDArray[np.integer]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    label: _Label | None
+    chosen: NDArray[np.intp]
+    inside: int
+    known: int
+
+    def fit(self, affected: int) -> float:
+        return self.inside * self.inside / (affected * self.known)
+
+
+class Grouping:
+    """Finds shared causes among the devices of a registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._devices = len(registry)
+        # In the order in which they are named when they explain equally well.
+        self._labels = (
+            _Label("site", registry.site, registry.sites),
+            _Label("region", registry.region, registry.regions),
+            _Label("segment", registry.segment, registry.segments),
+            _Label("kind", registry.kind, registry.kinds),
+            _Label("firmware", registry.firmware, registry.firmwares),
+            _Label("link", registry.link, registry.links),
+        )
+
+    def cause(self, affected: Mask, known: Mask, policy: Policy) -> Cause | None:
+        """What the affected devices share, if groups as large as the policy wants are affected.
+
+        Args:
+            affected: bool (n,).
+            known: bool (n,), devices that can be judged; includes the affected.
+        """
+        count, judged = int(np.count_nonzero(affected)), int(np.count_nonzero(known))
+        fewest = policy.fewest(len(affected))
+        if count < fewest:
+            return None
+        candidates = []
+        if count >= policy.fleet_share * judged:
+            candidates.append(_Candidate(None, np.zeros(0, np.intp), count, judged))
+        for label in self._labels:
+            if len(label.names) > 1:
+                candidates.extend(_of_label(label, affected, known, policy.share, fewest))
+        if not candidates:
+            return None
+        best = max(candidate.fit(count) for candidate in candidates)
+        near = [candidate for candidate in candidates if candidate.fit(count) >= NEARLY * best]
+        # Python's `min` keeps the first of equals, so the order of labels decides.
+        simplest = min(near, key=lambda each: 0 if each.label is None else max(len(each.chosen) - NAMED, 1))
+        return self._named(simplest, count, judged)
+
+    def _named(self, candidate: _Candidate, affected: int, known: int) -> Cause:
+        label = candidate.label
+        if label is None:
+            return Cause(ALL, np.ones(self._devices, np.bool_), candidate.inside, candidate.known, 1.0)
+        inside = np.zeros(len(label.names), np.bool_)
+        inside[candidate.chosen] = True
+        lift = (candidate.inside * known) / (candidate.known * affected)
+        return Cause(
+            group_text(label.name, [label.names[code] for code in candidate.chosen.tolist()]),
+            inside[label.codes],
+            candidate.inside,
+            candidate.known,
+            round(lift, 1),
+        )
+
+
+def _of_label(label: _Label, affected: Mask, known: Mask, share: float, fewest: int) -> list[_Candidate]:
+    """The groups of a label that are affected enough, as one candidate."""
+    hit = np.bincount(label.codes[affected], minlength=len(label.names))
+    of = np.bincount(label.codes[known], minlength=len(label.names))
+    chosen = np.flatnonzero((hit >= fewest) & (hit >= share * of))
+    if not len(chosen):
+        return []
+    return [_Candidate(label, chosen, int(hit[chosen].sum()), int(of[chosen].sum()))]
+
+
+def group_text(label: str, names: Sequence[str]) -> str:
+    """A selector for these groups: ``site=fra-1,fra-2``; the fifth and more are only counted."""
+    shown = ",".join(names[:NAMED])
+    more = len(names) - NAMED
+    return f"{label}={shown}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,124 @@
+"""Incidents: one thing that is wrong, however many alarms tell of it.
+
+An alarm joins an incident if the two share devices (at least half of the smaller side) and the incident was active
+within the last half hour, resolved or not: a power cut, the reboots after it and the fight for sessions are one storm.
+Otherwise it opens an incident of its own. A person is paged once an incident: the first alarm of severity page stays
+one, later ones join as tickets, because whoever was called is looking already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twinstorm.twin.flow import MINUTE_US, Alarm, Device, Incident, Severity
+
+JOIN_US = 30 * MINUTE_US
+
+
+@dataclass
+class _Trail:
+    """What is remembered of an incident for as long as alarms may join it.
+
+    Attributes:
+        device: int32, ascending, of all its alarms.
+    """
+
+    incident: Incident
+    device: Device
+    active_us: int
+    open_alarms: int
+    paged: bool
+
+
+class Incidents:
+    """All incidents of a run, numbered from 1.
+
+    Attributes:
+        all: in order of opening.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Incident] = []
+        self._trails: list[_Trail] = []
+
+    def covers(self, device: Device) -> bool:
+        """Whether at least half of these devices belong to an open incident."""
+        return any(
+            2 * _common(trail.device, device) >= len(device)
+            for trail in self._trails
+            if trail.incident.state != "resolved"
+        )
+
+    def admit(self, alarm: Alarm, headline: str) -> Incident | None:
+        """Put a new alarm into its incident: sets `alarm.incident`, and lowers its severity if somebody was paged.
+
+        Args:
+            headline: what happened to its devices, e.g. ``fell silent``.
+
+        Returns:
+            The incident if the alarm opened it.
+        """
+        trail = self._related(alarm)
+        opened = None
+        if trail is None:
+            opened = Incident(
+                number=len(self.all) + 1,
+                title=f"{_counted(len(alarm.device))} {headline}, {alarm.group}",
+                opened_us=alarm.at_us,
+                severity=alarm.severity,
+                group=alarm.group,
+                alarms=[],
+            )
+            self.all.append(opened)
+            trail = _Trail(opened, alarm.device, alarm.at_us, 0, paged=False)
+            self._trails.append(trail)
+        elif trail.paged:
+            alarm.severity = Severity.TICKET
+        incident = trail.incident
+        alarm.incident = incident.number
+        if alarm.name not in incident.alarms:
+            incident.alarms.append(alarm.name)
+        if alarm.severity == Severity.PAGE:
+            trail.paged = True
+            incident.severity = Severity.PAGE
+        if incident.state == "resolved":
+            incident.state, incident.resolved_us = "open", None
+        trail.open_alarms += 1
+        trail.active_us = alarm.at_us
+        trail.device = np.union1d(trail.device, alarm.device).astype(np.int32)
+        return opened
+
+    def resolved(self, alarm: Alarm, now_us: int) -> Incident | None:
+        """An alarm is over. Returns its incident if that is over with it."""
+        for trail in self._trails:
+            if trail.incident.number == alarm.incident:
+                trail.open_alarms -= 1
+                trail.active_us = now_us
+                if trail.open_alarms == 0:
+                    trail.incident.state, trail.incident.resolved_us = "resolved", now_us
+                    return trail.incident
+        return None
+
+    def forget(self, now_us: int) -> None:
+        """Drop the trails of incidents that nothing can join any more."""
+        if self._trails:
+            self._trails = [trail for trail in self._trails if trail.open_alarms or now_us - trail.active_us <= JOIN_US]
+
+    def _related(self, alarm: Alarm) -> _Trail | None:
+        """The incident that shares most devices with an alarm, the older of equals."""
+        best, most = None, 0
+        for trail in self._trails:
+            common = _common(trail.device, alarm.device)
+            if common > most and 2 * common >= min(len(trail.device), len(alarm.device)):
+                best, most = trail, common
+        return best
+
+
+def _common(some: Device, others: Device) -> int:
+    return len(np.intersect1d(some, others, assume_unique=True))
+
+
+def _counted(devices: int) -> str:
+    return f"{devices:,} device" + ("" if devices == 1 else "s")

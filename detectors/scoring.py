@@ -1,0 +1,105 @@
+"""Alarms against the truth, after the fact. Nothing that detects may read labels: only this module does.
+
+An alarm is caused by a fault if it was raised during the fault or its aftermath and the two share devices: at least
+half of the smaller side. A label without devices (a fault of the broker) concerns everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twinstorm.twin.flow import Alarm, Severity, TruthLabel
+
+
+def attribute(alarm: Alarm, labels: Sequence[TruthLabel]) -> TruthLabel | None:
+    """The fault that caused an alarm; None: it has no cause.
+
+    Of several, the one that shares the larger part of the alarm's devices, then the one that began last.
+    """
+    best: TruthLabel | None = None
+    most = (0, 0)
+    for label in labels:
+        if not label.from_us <= alarm.at_us <= label.aftermath_to_us:
+            continue
+        common = len(alarm.device) if not len(label.device) else _common(alarm, label)
+        smaller = len(alarm.device) if not len(label.device) else min(len(alarm.device), len(label.device))
+        if common and 2 * common >= smaller and (best is None or (common, label.from_us) > most):
+            best, most = label, (common, label.from_us)
+    return best
+
+
+def _common(alarm: Alarm, label: TruthLabel) -> int:
+    return len(np.intersect1d(alarm.device, label.device, assume_unique=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the alarms made of one fault.
+
+    Attributes:
+        alarms: names of the alarms that it caused, in order of raising.
+        delay_us: from its start to the first of them; None: it was missed.
+        pages: of those alarms.
+    """
+
+    step: str
+    fault: str
+    alarms: tuple[str, ...]
+    delay_us: int | None
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Alarms of a run against its faults.
+
+    Attributes:
+        precision: share of the alarms that have a cause; None without alarms.
+        recall: share of the faults that raised an alarm; None without faults.
+        pages_per_fault: pages with a cause over faults that were found; None if none was.
+        false_alarms, false_pages: those without a cause.
+    """
+
+    faults: tuple[Found, ...]
+    precision: float | None
+    recall: float | None
+    pages_per_fault: float | None
+    false_alarms: int
+    false_pages: int
+
+
+def score(alarms: Sequence[Alarm], labels: Sequence[TruthLabel], since_us: int = 0) -> Score:
+    """Delay, precision and recall of all alarms together.
+
+    Args:
+        since_us: alarms before it do not count (the warm-up).
+    """
+    counted = [alarm for alarm in alarms if alarm.at_us >= since_us]
+    causes = [attribute(alarm, labels) for alarm in counted]
+    faults = tuple(
+        _found(label, [alarm for alarm, cause in zip(counted, causes, strict=True) if cause is label])
+        for label in labels
+    )
+    false = [alarm for alarm, cause in zip(counted, causes, strict=True) if cause is None]
+    hit = [fault for fault in faults if fault.delay_us is not None]
+    return Score(
+        faults=faults,
+        precision=1 - len(false) / len(counted) if counted else None,
+        recall=len(hit) / len(faults) if faults else None,
+        pages_per_fault=sum(fault.pages for fault in hit) / len(hit) if hit else None,
+        false_alarms=len(false),
+        false_pages=sum(alarm.severity == Severity.PAGE for alarm in false),
+    )
+
+
+def _found(label: TruthLabel, alarms: Sequence[Alarm]) -> Found:
+    return Found(
+        step=label.step,
+        fault=label.fault,
+        alarms=tuple(alarm.name for alarm in alarms),
+        delay_us=min((alarm.at_us for alarm in alarms), default=label.from_us) - label.from_us if alarms else None,
+        pages=sum(alarm.severity == Severity.PAGE for alarm in alarms),
+    )

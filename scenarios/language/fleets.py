@@ -1,0 +1,188 @@
+"""The fleet of a scenario: devices to segments, sites and their shares, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from twinstorm.scenarios.language import values
+from twinstorm.scenarios.language.errors import Problem, Problems, thousands
+from twinstorm.scenarios.language.fields import Record, missing_key, wrong
+from twinstorm.scenarios.language.model import Buffer, Fleet, Reconnect, Segment, Site
+from twinstorm.scenarios.language.nodes import MapNode, Node
+from twinstorm.scenarios.language.placement import apportion
+from twinstorm.scenarios.language.schema import SiteEntry
+
+_MOST_SHOWN = 8
+
+
+def read_fleet(record: Record, problems: Problems) -> Fleet | None:
+    """The fleet, or None if it cannot be told who belongs to it; the reasons have been told."""
+    sites = _sites(record, problems)
+    for own in (record, *(record.own("segments") or {}).values()):
+        _check_waits(record, own, problems)
+    segments: Mapping[str, Record] | None = record.own("segments")
+    if segments is None:
+        return None
+    node = record.at("segments")
+    if not segments and isinstance(node, MapNode) and not node.entries:
+        hint = "add one: `motors: {kind: motor, share: 100 %}`"
+        problems.add(wrong(node, "S210", "a fleet has at least one segment", hint, node.key_place))
+    complete = isinstance(node, MapNode) and len(segments) == len(node.entries)
+    devices = _devices(record, segments, problems) if segments and complete else ()
+    if not devices or sites is None or not all(_is_known(record, own) for own in segments.values()):
+        return None
+    return Fleet(
+        devices=sum(devices),
+        sites=sites,
+        segments=tuple(
+            _segment(name, record, own, count) for (name, own), count in zip(segments.items(), devices, strict=True)
+        ),
+    )
+
+
+def _is_known(fleet: Record, own: Record) -> bool:
+    """What selectors ask a segment for could be read."""
+    said = (here.own(key) is not None or not here.has(key) for here in (fleet, own) for key in ("link", "firmware"))
+    return own.own("kind") is not None and all(said)
+
+
+# --- how many ---------------------------------------------------------------------------------------------------------
+
+
+def _devices(record: Record, records: Mapping[str, Record], problems: Problems) -> tuple[int, ...]:
+    """Devices of each segment; empty if that cannot be told."""
+    segments = record.at("segments")
+    by_share = [name for name, own in records.items() if own.has("share")]
+    by_number = [name for name, own in records.items() if own.has("devices")]
+    for name, own in records.items():
+        if own.has("share") and own.has("devices"):
+            message = f"segment `{name}` has a share and a number of devices"
+            places = sorted((own.at("share").key_place, own.at("devices").key_place), key=lambda place: place.column)
+            problems.add(
+                Problem("S212", message, places[0], own.at("share").path, hint="keep one of the two", also=(places[1],))
+            )
+            return ()
+        if not own.has("share") and not own.has("devices"):
+            assert own.node is not None
+            problems.add(missing_key(own.node, "share", "its part of the fleet; or `devices`"))
+            return ()
+    if by_share and by_number:
+        message = f"segment `{by_share[0]}` has a share, segment `{by_number[0]}` a number of devices"
+        problems.add(wrong(segments, "S212", message, "write shares everywhere, or `devices`", segments.key_place))
+        return ()
+    if by_number:
+        return _by_number(record, records, problems)
+    if not record.has("devices"):
+        assert record.node is not None
+        problems.add(missing_key(record.node, "devices", "number of devices that the segments share"))
+        return ()
+    shares = {name: own.own("share") for name, own in records.items()}
+    total, known = record.own("devices"), [share for share in shares.values() if share is not None]
+    if len(known) < len(shares) or not _add_up(shares, "segments", segments, problems) or total is None:
+        return ()
+    return apportion(total, known)
+
+
+def _by_number(record: Record, records: Mapping[str, Record], problems: Problems) -> tuple[int, ...]:
+    counts = [own.own("devices") for own in records.values()]
+    total = record.own("devices")
+    if None in counts or (total is None and record.has("devices")):
+        return ()
+    if total is not None and total != sum(counts):
+        node = record.at("devices")
+        message = f"the segments have {thousands(sum(counts))} devices together, `devices` says {thousands(total)}"
+        hint = "remove `devices`, or give the segments shares: they scale"
+        problems.add(wrong(node, "S212", message, hint))
+        return ()
+    return tuple(counts)
+
+
+def _add_up(shares: Mapping[str, Fraction], what: str, node: Node, problems: Problems) -> bool:
+    """Whether shares add up to 100 %; tells if they do not."""
+    total = sum(shares.values(), Fraction(0))
+    if total == 1:
+        return True
+    shown = ", ".join(f"{name} {values.show_share(share)}" for name, share in list(shares.items())[:_MOST_SHOWN])
+    more = ", ..." if len(shares) > _MOST_SHOWN else ""
+    off = values.show_share(abs(total - 1))
+    advice = f"take {off} from one of them" if total > 1 else f"add {off} to one of them"
+    message = f"shares of the {what} add up to {values.show_share(total)}"
+    problems.add(wrong(node, "S203", message, f"{shown}{more}: {advice}", node.key_place))
+    return False
+
+
+# --- where ------------------------------------------------------------------------------------------------------------
+
+
+def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
+    if record.has("sites") and record.own("sites") is None:
+        return None
+    entries: list[SiteEntry] = record.value("sites")
+    shares = {entry.name: entry.share for entry in entries if entry.share is not None}
+    if not shares:
+        equal = Fraction(1, max(len(entries), 1))
+        return tuple(Site(entry.name, entry.region, equal) for entry in entries)
+    node = record.at("sites")
+    without = [entry for entry in entries if entry.share is None]
+    if without:
+        message = f"site `{without[0].name}` has no share, site `{next(iter(shares))}` has one"
+        problems.add(wrong(node, "S212", message, "give every site a share, or none", without[0].node.key_place))
+        return None
+    if not _add_up(shares, "sites", node, problems):
+        return None
+    return tuple(Site(entry.name, entry.region, shares[entry.name]) for entry in entries)
+
+
+# --- segments ---------------------------------------------------------------------------------------------------------
+
+
+def _segment(name: str, fleet: Record, own: Record, devices: int) -> Segment:
+    """A segment with the fleet's defaults; a nested mapping is overridden key by key."""
+
+    def setting(key: str) -> Any:
+        mine = own.own(key)
+        return fleet.value(key) if mine is None else mine
+
+    buffer, reconnect = _overridden(fleet, own, "buffer"), _overridden(fleet, own, "reconnect")
+    return Segment(
+        name=name,
+        kind=own.own("kind"),
+        devices=devices,
+        every_us=setting("every"),
+        link=setting("link"),
+        keep_alive_us=setting("keep_alive"),
+        boot_us=setting("boot"),
+        reconnect=Reconnect(
+            backoff=reconnect["backoff"],
+            base_us=reconnect["base"],
+            cap_us=reconnect["cap"],
+            jitter=reconnect["jitter"],
+            timeout_us=reconnect["timeout"],
+        ),
+        buffer=Buffer(readings=buffer["readings"], evict=buffer["evict"]),
+        qos=int(setting("qos")),
+        firmware=setting("firmware"),
+    )
+
+
+def _overridden(fleet: Record, own: Record, part: str) -> dict[str, Any]:
+    """A nested mapping of a segment, what it does not say taken from the fleet's."""
+    general, special = fleet.part(part), own.part(part)
+    return {key: general.value(key) if special.own(key) is None else special.own(key) for key in general.table.allowed}
+
+
+def _check_waits(fleet: Record, own: Record, problems: Problems) -> None:
+    """The first wait must not be longer than the longest, where waits grow."""
+    written = own.part("reconnect")
+    if not written.node:
+        return
+    waits = _overridden(fleet, own, "reconnect")
+    grows = waits["backoff"] == "exponential" or waits["jitter"] == "decorrelated"
+    if not grows or waits["base"] <= waits["cap"]:
+        return
+    node = next((written.at(key) for key in ("base", "cap") if written.has(key)), written.node)
+    base, cap = values.show_duration(waits["base"]), values.show_duration(waits["cap"])
+    message = f"the first wait, {base}, is longer than the longest, {cap}"
+    problems.add(wrong(node, "S212", message, "make `base` smaller or `cap` larger"))

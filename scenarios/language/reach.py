@@ -1,0 +1,110 @@
+"""How many devices of a fleet a fixed selector names, before any device exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from twinstorm.scenarios.language.model import Fleet, Segment, Site
+from twinstorm.scenarios.language.placement import place
+from twinstorm.scenarios.language.selectors import Selector, Term
+
+_SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "origin")
+_PLURALS = {
+    "id": "devices",
+    "region": "regions",
+    "site": "sites",
+    "zone": "zones",
+    "segment": "segments",
+    "kind": "kinds",
+    "firmware": "versions",
+    "link": "links",
+    "origin": "origins",
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Counts by segment and site: devices that share both differ only in their number."""
+
+    fleet: Fleet
+
+    @cached_property
+    def _placed(self) -> Mapping[str, tuple[int, ...]]:
+        """Segment to devices on each site."""
+        return {segment.name: place(segment.devices, self.fleet.sites) for segment in self.fleet.segments}
+
+    def count(self, selector: Selector) -> int:
+        """Devices that a fixed selector names, after `share` or `first` took its part."""
+        matching = self._count(selector.terms)
+        if selector.share is not None:
+            return round(selector.share * matching)
+        return matching if selector.first is None else min(selector.first, matching)
+
+    def _count(self, terms: tuple[Term, ...]) -> int:
+        by_name = [term for term in terms if term.key == "id"]
+        of_segment = [term for term in terms if term.key in _SEGMENT_KEYS]
+        of_site = [term for term in terms if term.key not in _SEGMENT_KEYS and term.key != "id"]
+        sites = [
+            (index, site)
+            for index, site in enumerate(self.fleet.sites)
+            if all(term.holds(_site_fact(site, term.key)) for term in of_site)
+        ]
+        total = 0
+        for segment in self.fleet.segments:
+            if not all(term.holds(_segment_fact(segment, term.key)) for term in of_segment):
+                continue
+            for index, site in sites:
+                devices = self._placed[segment.name][index]
+                total += _named(by_name, site, segment, devices) if by_name else devices
+        return total
+
+    def known(self, key: str) -> tuple[str, ...]:
+        """Every value that a fixed key has in this fleet, each once, in the order of the file."""
+        return tuple(dict.fromkeys(self._values(key)))
+
+    def _values(self, key: str) -> Iterator[str]:
+        if key == "id":
+            for segment in self.fleet.segments:
+                for site, devices in zip(self.fleet.sites, self._placed[segment.name], strict=True):
+                    if devices:
+                        yield device_name(site, segment, 1)
+        elif key in _SEGMENT_KEYS:
+            yield from (_segment_fact(segment, key) for segment in self.fleet.segments)
+        else:
+            yield from (_site_fact(site, key) for site in self.fleet.sites)
+
+    def why_none(self, selector: Selector) -> tuple[str, tuple[str, ...], str]:
+        """Why a selector names no device: advice, and for its first wrong term the values there are and its own value."""
+        for term in selector.terms:
+            if self._count((term,)) == 0:
+                return "", self.known(term.key), term.values[0]
+        if selector.terms and self._count(selector.terms) == 0:
+            return "each term has devices, but none has all: widen one of them", (), ""
+        return "its part of so few devices is none: take a larger one", (), ""
+
+
+def plural(key: str) -> str:
+    """What the values of a key are called together."""
+    return _PLURALS[key]
+
+
+def device_name(site: Site, segment: Segment, number: int) -> str:
+    """Name of a device, counted from 1 within its site and segment."""
+    return f"{site.name}/{segment.name}-{number:04d}"
+
+
+def _named(terms: list[Term], site: Site, segment: Segment, devices: int) -> int:
+    names = (device_name(site, segment, number) for number in range(1, devices + 1))
+    return sum(all(term.holds(name) for term in terms) for name in names)
+
+
+def _segment_fact(segment: Segment, key: str) -> str:
+    if key == "origin":
+        return "simulated"
+    return segment.name if key == "segment" else str(getattr(segment, key))
+
+
+def _site_fact(site: Site, key: str) -> str:
+    return site.region if key == "region" else site.name
