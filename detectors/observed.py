@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from twinstorm.detectors.blocks import blocks
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Int, Observed, Registry
 
@@ -37,25 +38,33 @@ class ObservedStates:
 
     def at(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> Codes:
         """uint8 (n,), `Observed`."""
-        live = sessions.live
-        unannounced = sessions.born_us < 0
+        state = np.empty(len(self.overdue_us), np.uint8)
+        for rows in blocks(len(state)):
+            self._at(now_us, last_arrival_us[rows], sessions, rows, state[rows])
+        return state
+
+    def _at(self, now_us: int, last_arrival_us: Int, sessions: Sessions, rows: slice, state: Codes) -> None:
+        live, born_us = sessions.live[rows], sessions.born_us[rows]
+        unannounced = born_us < 0
         if unannounced.any():
             # Who never sends births (many real devices) is judged by readings alone.
             live = live | (unannounced & (last_arrival_us >= 0))
-        silent_us = now_us - np.maximum(last_arrival_us, sessions.born_us)
-        lost_us = now_us - np.maximum(sessions.ended_us, last_arrival_us)
-        state = np.where(lost_us < GRACE_US, np.uint8(Observed.RECONNECTING), np.uint8(Observed.OFFLINE))
-        np.copyto(state, np.uint8(Observed.ONLINE), where=live)
-        overdue = silent_us > self.overdue_us
+        silent_us = now_us - np.maximum(last_arrival_us, born_us)
+        state[:] = Observed.ONLINE
+        if not live.all():
+            lost_us = now_us - np.maximum(sessions.ended_us[rows], last_arrival_us)
+            np.copyto(state, np.uint8(Observed.OFFLINE), where=~live)
+            np.copyto(state, np.uint8(Observed.RECONNECTING), where=~live & (lost_us < GRACE_US))
+        overdue = silent_us > self.overdue_us[rows]
         if overdue.any():
             np.copyto(state, np.uint8(Observed.DEGRADED), where=live & overdue)
-            np.copyto(state, np.uint8(Observed.OFFLINE), where=silent_us > self.dead_us)
+            np.copyto(state, np.uint8(Observed.OFFLINE), where=silent_us > self.dead_us[rows])
             np.copyto(state, np.uint8(Observed.UNKNOWN), where=unannounced & (last_arrival_us < 0))
-        booting = now_us - sessions.rebooted_us < GRACE_US
+        rebooted_us = sessions.rebooted_us[rows]
+        booting = rebooted_us > now_us - GRACE_US
         if booting.any():
-            booting &= live & (last_arrival_us < sessions.rebooted_us)
+            booting &= live & (last_arrival_us < rebooted_us)
             np.copyto(state, np.uint8(Observed.RECONNECTING), where=booting)
-        return state
 
     def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> None:
         """Note the states at the end of a pane."""

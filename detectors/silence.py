@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from twinstorm.detectors.blocks import blocks
 from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.policy import Policy
@@ -38,8 +39,8 @@ class Silence:
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
         self._least_us: int = settings["least"]
-        limit_us = np.maximum(registry.every_us * float(settings["periods"]), max(self._least_us, 1))
-        self._limit_us: Values = limit_us.astype(np.float32)
+        limit_us = np.maximum(registry.every_us * float(settings["periods"]), float(max(self._least_us, 1)))
+        self._limit_us = limit_us
         self._slow = bool((limit_us > self._least_us).any())
         self.policy = Policy(
             share=settings["share"],
@@ -55,12 +56,16 @@ class Silence:
 
     def score(self, batch: Batch) -> Values:
         """Silence over its limit."""
-        heard_us = np.maximum(batch.last_arrival_us, batch.born_us)
+        score = np.empty(len(batch), np.float32)
+        for rows in blocks(len(batch)):
+            self._score(batch, rows, score[rows])
+        return score
+
+    def _score(self, batch: Batch, rows: slice, score: Values) -> None:
+        heard_us = np.maximum(batch.last_arrival_us[rows], batch.born_us[rows])
         silent_us = batch.now_us - heard_us
-        score = silent_us.astype(np.float32)
-        score /= self._limit_us
+        np.divide(silent_us, self._limit_us[rows], out=score, casting="unsafe")
         if self._slow:
             score[(silent_us >= self._least_us) & (score < 1)] = np.nan
-        if silent_us.max(initial=0) > batch.now_us:
+        if silent_us.max() > batch.now_us:
             score[heard_us < 0] = np.nan
-        return score

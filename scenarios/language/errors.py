@@ -234,9 +234,13 @@ class Problems:
             ScenarioErrors: if anything was.
         """
         if self.found:
-            # Sorting is stable: problems of one place stay in the order in which they were found.
-            order = sorted(self.found, key=lambda one: (one.place.source.is_option, one.place.line, one.place.column))
-            raise ScenarioErrors(tuple(order), self.left_out)
+            raise ScenarioErrors(tuple(sorted(self.found, key=_order)), self.left_out)
+
+
+def _order(problem: Problem) -> tuple[bool, int, int]:
+    """The file from top to bottom, then options as they came; sorting keeps the order of what is equal."""
+    place = problem.place
+    return (True, 0, 0) if place.source.is_option else (False, place.line, place.column)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

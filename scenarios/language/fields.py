@@ -139,6 +139,10 @@ class Single(Field):
 
     def _out_of_bounds(self, node: ScalarNode, text: str, value: Any) -> Problem | None:
         low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
+        if isinstance(value, Rate | Count) and value.of_fleet:
+            # How many that is depends on the fleet; none of it is never meant where there is a lower bound.
+            nothing = bool(self.least) and _size(value) == 0
+            return wrong(node, "S210", f"{quoted(text)} is nothing", "write more than 0 %") if nothing else None
         if self.least and _size(low) < _size(self.parse(self.least)):
             return wrong(node, "S210", f"{quoted(text)} is less than {self.least}", f"write `{self.least}` or more")
         if self.most and _size(high) > _size(self.parse(self.most)):

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language import values
-from twinstorm.scenarios.language.errors import Problem, Problems, thousands
+from twinstorm.scenarios.language.errors import Problem, Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, wrong
 from twinstorm.scenarios.language.model import Buffer, Fleet, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
@@ -58,7 +58,7 @@ def _devices(record: Record, records: Mapping[str, Record], problems: Problems) 
     by_number = [name for name, own in records.items() if own.has("devices")]
     for name, own in records.items():
         if own.has("share") and own.has("devices"):
-            message = f"segment `{name}` has a share and a number of devices"
+            message = f"segment {quoted(name)} has a share and a number of devices"
             places = sorted((own.at("share").key_place, own.at("devices").key_place), key=lambda place: place.column)
             problems.add(
                 Problem("S212", message, places[0], own.at("share").path, hint="keep one of the two", also=(places[1],))
@@ -69,7 +69,7 @@ def _devices(record: Record, records: Mapping[str, Record], problems: Problems) 
             problems.add(missing_key(own.node, "share", "its part of the fleet; or `devices`"))
             return ()
     if by_share and by_number:
-        message = f"segment `{by_share[0]}` has a share, segment `{by_number[0]}` a number of devices"
+        message = f"segment {quoted(by_share[0])} has a share, segment {quoted(by_number[0])} a number of devices"
         problems.add(wrong(segments, "S212", message, "write shares everywhere, or `devices`", segments.key_place))
         return ()
     if by_number:
@@ -104,7 +104,8 @@ def _add_up(shares: Mapping[str, Fraction], what: str, node: Node, problems: Pro
     total = sum(shares.values(), Fraction(0))
     if total == 1:
         return True
-    shown = ", ".join(f"{name} {values.show_share(share)}" for name, share in list(shares.items())[:_MOST_SHOWN])
+    told = [f"{printable(name)} {values.show_share(share)}" for name, share in shares.items()]
+    shown = ", ".join(told[:_MOST_SHOWN])
     more = ", ..." if len(shares) > _MOST_SHOWN else ""
     off = values.show_share(abs(total - 1))
     advice = f"take {off} from one of them" if total > 1 else f"add {off} to one of them"
@@ -127,7 +128,7 @@ def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
     node = record.at("sites")
     without = [entry for entry in entries if entry.share is None]
     if without:
-        message = f"site `{without[0].name}` has no share, site `{next(iter(shares))}` has one"
+        message = f"site {quoted(without[0].name)} has no share, site {quoted(next(iter(shares)))} has one"
         problems.add(wrong(node, "S212", message, "give every site a share, or none", without[0].node.key_place))
         return None
     if not _add_up(shares, "sites", node, problems):

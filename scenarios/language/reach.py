@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from twinstorm.scenarios.language.errors import closest, listed
 from twinstorm.scenarios.language.model import Fleet, Segment, Site
 from twinstorm.scenarios.language.placement import place
 from twinstorm.scenarios.language.selectors import Selector, Term
@@ -76,18 +77,14 @@ class Reach:
             yield from (_site_fact(site, key) for site in self.fleet.sites)
 
     def why_none(self, selector: Selector) -> tuple[str, tuple[str, ...], str]:
-        """Why a selector names no device: advice, and for its first wrong term the values there are and its own value."""
+        """Why a selector names no device: advice, the values that its first wrong term could have, the likely one."""
         for term in selector.terms:
             if self._count((term,)) == 0:
-                return "", self.known(term.key), term.values[0]
-        if selector.terms and self._count(selector.terms) == 0:
-            return "each term has devices, but none has all: widen one of them", (), ""
-        return "its part of so few devices is none: take a larger one", (), ""
-
-
-def plural(key: str) -> str:
-    """What the values of a key are called together."""
-    return _PLURALS[key]
+                known = self.known(term.key)
+                return f"{_PLURALS[term.key]}: {listed(known)}", known, closest(term.values[0], known)
+        if self._count(selector.terms) == 0:
+            return "each term has devices, but no device has all: widen one of them", (), ""
+        return "a part of so few devices is none: take a larger one", (), ""
 
 
 def device_name(site: Site, segment: Segment, number: int) -> str:

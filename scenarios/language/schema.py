@@ -110,7 +110,7 @@ SITE = Table(
     "a site",
     (
         Key("region", name("a region", "fra"), "region; by default the site's name up to its last `-`"),
-        Key("share", share(), "part of every segment's devices; by default all sites get the same"),
+        Key("share", share("0.000001 %"), "part of every segment's devices; by default all sites get the same"),
     ),
 )
 

@@ -69,10 +69,17 @@ class RecordedRun:
         statement = select(*columns).where(events.c.run == self.about.run).order_by(events.c.number)
         return [EventRow(**row._mapping) for row in self._read(statement)]
 
-    def panes(self) -> Iterator[PaneRow]:
-        """Every recorded second in order, read piece by piece: a fleet-week has 600,000 of them."""
+    def panes(self, after_s: int = 0, to_s: int | None = None) -> Iterator[PaneRow]:
+        """Recorded seconds in order, read piece by piece: a fleet-week has 600,000 of them.
+
+        Args:
+            after_s, to_s: seconds that end in (after_s, to_s]; None: to the last one.
+        """
         columns = [panes.c[name] for name in PaneRow.__struct_fields__]
-        statement = select(*columns).where(panes.c.run == self.about.run).order_by(panes.c.at_s)
+        statement = select(*columns).where(panes.c.run == self.about.run, panes.c.at_s > after_s)
+        if to_s is not None:
+            statement = statement.where(panes.c.at_s <= to_s)
+        statement = statement.order_by(panes.c.at_s)
         for row in self._read(statement):
             yield PaneRow(**row._mapping)
 

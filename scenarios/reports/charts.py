@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from twinstorm.scenarios.record.read import RecordedRun
-from twinstorm.scenarios.reports.series import Interval, objective_key
+from twinstorm.scenarios.reports.series import Interval, gather, objective_key, storm_window
 from twinstorm.scenarios.reports.svg import Bound, Chart, Mark, Series, Shade
 from twinstorm.scenarios.reports.words import duration
 from twinstorm.scenarios.result import EventRow, ObjectiveResult
@@ -24,12 +24,23 @@ def charts(run: RecordedRun, intervals: Sequence[Interval], events: Sequence[Eve
     drawing = _Drawing(intervals, shades(run, events, end_s), alarm_marks(events), end_s)
     objectives = {each.name: each for each in run.result.objectives} if run.result is not None else {}
     return [
-        drawing.connects(),
+        drawing.connects("Connects"),
+        *_closer(run, drawing, intervals, int(end_s)),
         drawing.online(run.about.devices),
         *(drawing.objective(name, objectives.get(name)) for name in _objective_names(intervals, objectives)),
         drawing.queues(),
         drawing.readings(),
     ]
+
+
+def _closer(run: RecordedRun, whole: _Drawing, intervals: Sequence[Interval], end_s: int) -> list[Chart]:
+    """The connects of a short storm in a long run, second by second."""
+    window = storm_window(intervals, end_s)
+    if window is None:
+        return []
+    after_s, to_s = window
+    seconds = gather(run.panes(after_s, to_s), to_s, POINTS, after_s)
+    return [whole.closer(seconds, after_s, to_s).connects("Connects, closer")] if seconds else []
 
 
 def shades(run: RecordedRun, events: Sequence[EventRow], end_s: float) -> list[Shade]:
@@ -78,23 +89,32 @@ def _objective_names(intervals: Sequence[Interval], objectives: dict[str, Object
 
 class _Drawing:
     def __init__(
-        self, intervals: Sequence[Interval], faults: Sequence[Shade], alarms: Sequence[Mark], end_s: float
+        self,
+        intervals: Sequence[Interval],
+        faults: Sequence[Shade],
+        alarms: Sequence[Mark],
+        end_s: float,
+        start_s: float = 0.0,
     ) -> None:
         self._intervals = intervals
         self._faults = faults
         self._alarms = alarms
-        self._end_s = end_s
+        self._start_s, self._end_s = start_s, end_s
         width_s = intervals[0].to_s - intervals[0].from_s
         self._each = "" if width_s == 1 else f", the {{}} second of every {duration(width_s)}"
 
-    def connects(self) -> Chart:
+    def closer(self, intervals: Sequence[Interval], start_s: float, end_s: float) -> _Drawing:
+        """The same faults and alarms around a part of the run."""
+        return _Drawing(intervals, self._faults, self._alarms, end_s, start_s)
+
+    def connects(self, title: str) -> Chart:
         series = [
             Series("attempts", self._high("attempts"), "c1", area=True),
             Series("admitted", self._high("admitted"), "c2"),
             Series("refused", self._high("refused"), "c3"),
             Series("unanswered", self._high("unanswered"), "c4"),
         ]
-        return self._chart("Connects", "per second" + self._each.format("busiest"), series)
+        return self._chart(title, "per second" + self._each.format("busiest"), series)
 
     def online(self, devices: int) -> Chart:
         series = [Series("online", self._low("online"), "c2", area=True)]
@@ -142,7 +162,19 @@ class _Drawing:
         highest: float | None = None,
     ) -> Chart:
         times_s = [each.to_s for each in self._intervals]
-        return Chart(title, unit, times_s, series, self._end_s, self._faults, self._alarms, bounds, lowest, highest)
+        return Chart(
+            title,
+            unit,
+            times_s,
+            series,
+            self._end_s,
+            self._faults,
+            self._alarms,
+            bounds,
+            lowest,
+            highest,
+            self._start_s,
+        )
 
     def _low(self, key: str) -> list[float | None]:
         return [each.low.get(key) for each in self._intervals]

@@ -55,22 +55,36 @@ def objective_key(name: str) -> str:
     return f"objective {name}"
 
 
-def gather(panes: Iterable[PaneRow], last_s: int, room: int) -> list[Interval]:
+def gather(panes: Iterable[PaneRow], last_s: int, room: int, after_s: int = 0) -> list[Interval]:
     """At most `room` intervals of equal length (the last may be shorter); empty without panes.
 
     Args:
-        panes: ascending.
+        panes: ascending, in (after_s, last_s].
         last_s: end of the last second.
         room: > 0.
     """
-    width_s = max(math.ceil(last_s / room), 1)
+    width_s = max(math.ceil((last_s - after_s) / room), 1)
     found: list[Interval] = []
     for pane in panes:
-        from_s = (pane.at_s - 1) // width_s * width_s
+        from_s = after_s + (pane.at_s - 1 - after_s) // width_s * width_s
         if not found or found[-1].from_s != from_s:
             found.append(Interval(from_s, min(from_s + width_s, max(last_s, pane.at_s))))
         found[-1].add(pane)
     return found
+
+
+def storm_window(intervals: Sequence[Interval], end_s: int) -> tuple[int, int] | None:
+    """Seconds (from, to] of the connect storm, if it is so short a part of the run that a whole chart hides it.
+
+    A storm is where attempts are at least a hundredth of their peak; some time around it is included.
+    """
+    peak = max((each.high["attempts"] for each in intervals), default=0)
+    busy = [each for each in intervals if peak and each.high["attempts"] * 100 >= peak]
+    if not busy:
+        return None
+    around_s = max((busy[-1].to_s - busy[0].from_s) // 5, 20)
+    window = max(busy[0].from_s - around_s, 0), min(busy[-1].to_s + around_s, end_s)
+    return window if 3 * (window[1] - window[0]) <= end_s else None
 
 
 def coarser(intervals: Sequence[Interval], room: int) -> list[Interval]:

@@ -20,6 +20,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 66, 12, 26, 26
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _TIME_TICKS = 10
 _VALUE_TICKS = 5
+_SMALLEST_EXTENT = 1e-9
+"""Values that differ by less are all the same to a reader."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Chart:
     Attributes:
         times_s: ascending, seconds since the start of the run, one a point of each series.
         unit: stands at the axis, e.g. ``per second``.
+        start_s, end_s: of the time axis.
         lowest, highest: of the value axis; None: from the data, with 0 as the lowest.
     """
 
@@ -83,6 +86,7 @@ class Chart:
     bounds: Sequence[Bound] = ()
     lowest: float | None = None
     highest: float | None = None
+    start_s: float = 0.0
 
 
 def draw(chart: Chart) -> str:
@@ -91,11 +95,11 @@ def draw(chart: Chart) -> str:
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg"'
     parts = [
         f'<svg role="img" aria-label="{_text(_summary(chart))}" {size}>',
-        *(_shade(frame, each) for each in chart.shades),
+        *(_shade(frame, each) for each in chart.shades if each.from_s < chart.end_s and each.to_s > chart.start_s),
         *_axes(frame, chart.unit),
         *(_bound(frame, each) for each in chart.bounds),
         *(_line(frame, chart.times_s, each) for each in chart.series),
-        *(_mark(frame, each) for each in chart.marks),
+        *(_mark(frame, each) for each in chart.marks if chart.start_s <= each.at_s <= chart.end_s),
         *_legend(chart.series, after=chart.unit),
         "</svg>",
     ]
@@ -106,6 +110,7 @@ def draw(chart: Chart) -> str:
 class _Frame:
     """The two scales: seconds and values to places on the canvas."""
 
+    start_s: float
     end_s: float
     low: float
     high: float
@@ -117,15 +122,15 @@ class _Frame:
         found += [bound.value for bound in chart.bounds]
         low = chart.lowest if chart.lowest is not None else min([0.0, *found])
         high = chart.highest if chart.highest is not None else max(found, default=1.0)
-        if high <= low:
+        if high - low < _SMALLEST_EXTENT:
             high = low + 1.0
         step = nice_step((high - low) / _VALUE_TICKS)
         if chart.highest is None:
             high = math.ceil(round(high / step, 9)) * step
-        return cls(max(chart.end_s, 1.0), low, high, step)
+        return cls(chart.start_s, max(chart.end_s, chart.start_s + 1.0), low, high, step)
 
     def x(self, at_s: float) -> str:
-        place = min(max(at_s / self.end_s, 0.0), 1.0)
+        place = min(max((at_s - self.start_s) / (self.end_s - self.start_s), 0.0), 1.0)
         return _place(_LEFT + place * (WIDTH - _LEFT - _RIGHT))
 
     def y(self, value: float) -> str:
@@ -153,9 +158,10 @@ def _axes(frame: _Frame, unit: str) -> Iterable[str]:
         y = frame.y(value)
         yield f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
         yield f'<text class="tick end" x="{_LEFT - 6}" y="{y}" dy="4">{number(value)}</text>'
-    step_s = next((each for each in _TIME_STEPS_S if frame.end_s / each <= _TIME_TICKS), 0)
-    step_s = step_s or math.ceil(frame.end_s / _TIME_TICKS / 86_400) * 86_400
-    for at_s in range(0, int(frame.end_s) + 1, step_s):
+    extent_s = frame.end_s - frame.start_s
+    step_s = next((each for each in _TIME_STEPS_S if extent_s / each <= _TIME_TICKS), 0)
+    step_s = step_s or math.ceil(extent_s / _TIME_TICKS / 86_400) * 86_400
+    for at_s in range(math.ceil(frame.start_s / step_s) * step_s, int(frame.end_s) + 1, step_s):
         x = frame.x(at_s)
         yield f'<line class="grid" x1="{x}" x2="{x}" y1="{HEIGHT - _BOTTOM}" y2="{HEIGHT - _BOTTOM + 4}"/>'
         # The last label would be cut at the edge if it were centred.

@@ -93,7 +93,21 @@ def passes(desk: Path, file: str) -> None:
     """Run pytest on one file, as in a project that has no settings for it."""
     commands = Path(sys.executable).parent
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", desk, file],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:asyncio",
+            "-c",
+            os.devnull,
+            "--rootdir",
+            desk,
+            file,
+        ],
         cwd=desk,
         env={**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

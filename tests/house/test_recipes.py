@@ -7,15 +7,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import cast
 
 import numpy as np
 import pytest
 
+from twinstorm.detectors import conformance
 from twinstorm.detectors.contract import LONG_AGO_US, Batch
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.faults.power import PowerOutage
 from twinstorm.twin.chance import device_key, stream, words
+from twinstorm.twin.flow import Registry
 from twinstorm.twin.machines.kind import Inputs
 
 
@@ -27,14 +30,16 @@ def recipe(root: Path, title: str) -> str:
     return str(code)
 
 
-def made(code: str) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "recipe"}
-    exec(code, names)
-    return names
+def made(code: str) -> ModuleType:
+    """The module that a recipe is."""
+    module = ModuleType("recipe")
+    exec(code, vars(module))
+    return module
 
 
 CLAIMS = {
     "Add a kind of machine": """
+from twinstorm.twin.flow import Registry
 from twinstorm.twin.machines.kind import MachineKind
 fits: MachineKind = Tank()
 """,
@@ -42,6 +47,7 @@ fits: MachineKind = Tank()
     # what it must have besides is compared below.
     "Add a fault": "",
     "Add a detector": """
+from twinstorm.detectors import conformance
 from twinstorm.detectors.contract import Detector
 fits: type[Detector] = Mute
 """,
@@ -79,7 +85,7 @@ def test_the_recipes_pass_the_linter(root: Path, title: str) -> None:
 
 
 def test_the_machine_of_the_recipe_drains_and_fills(root: Path) -> None:
-    tank = made(recipe(root, "Add a kind of machine"))["Tank"]()
+    tank = made(recipe(root, "Add a kind of machine")).Tank()
     keys = np.array([device_key(f"site/tank-{number}") for number in range(100)], np.uint64)
     parameters = tank.parameters(lambda number: words(stream(1, 7), keys, np.full(100, number, np.int64)))
     drain = parameters["drain_m_per_s"]
@@ -101,7 +107,7 @@ def test_the_machine_of_the_recipe_drains_and_fills(root: Path) -> None:
 
 
 def test_the_fault_of_the_recipe_says_all_that_lists_and_forms_show(root: Path) -> None:
-    fault = made(recipe(root, "Add a fault"))["Flicker"]
+    fault = made(recipe(root, "Add a fault")).Flicker
     assert {name for name in vars(Fault) if not name.startswith("_")} | Fault.__annotations__.keys() <= set(dir(fault))
     assert fault.__annotations__ == PowerOutage.__annotations__
 
@@ -128,19 +134,32 @@ def test_the_fault_of_the_recipe_says_all_that_lists_and_forms_show(root: Path) 
     assert world.calls == [("off", 5), ("on", 5), ("devices_booted", 3)]
 
 
-def test_the_detector_of_the_recipe_scores_silence_against_what_is_usual(root: Path) -> None:
-    class Fleet:
-        every_us = np.array([1_000_000, 1_000_000, 30_000_000, 1_000_000], np.int64)
+class Fleet:
+    """What a detector may ask a registry for here."""
 
+    def __init__(self, every_s: list[int]) -> None:
+        self.every_us = np.array(every_s, np.int64) * 1_000_000
+
+    def __len__(self) -> int:
+        return len(self.every_us)
+
+
+def test_the_detector_of_the_recipe_scores_silence_against_what_is_usual(root: Path) -> None:
     def at(now_us: int) -> Batch:
         last_us = np.array([now_us - 10_000_000, now_us - 10_000_000, now_us - 10_000_000, LONG_AGO_US], np.int64)
         live, never, no = np.array([True, False, True, True]), np.full(4, LONG_AGO_US), np.zeros(4, np.bool_)
         nothing = np.zeros(60, np.int64)
         return Batch(now_us, last_us, live, never, never, never, no, nothing, nothing, 0, broker_up=True)
 
-    mute = made(recipe(root, "Add a detector"))["Mute"](Fleet(), {"times": 5.0})
+    mute = made(recipe(root, "Add a detector")).Mute(Fleet([1, 1, 30, 1]), {"times": 5.0})
     before = mute.score(at(60_000_000))
     np.testing.assert_allclose(before, [2.0, np.nan, 1 / 15, np.nan], rtol=1e-6)
     np.testing.assert_array_equal(mute.score(at(60_000_000)), before)
     mute.learn(at(60_000_000))
     np.testing.assert_allclose(mute.score(at(61_000_000)), [0.2, np.nan, 1 / 15, np.nan], rtol=1e-6)
+
+
+def test_the_detector_of_the_recipe_conforms(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = made(recipe(root, "Add a detector"))
+    monkeypatch.setitem(sys.modules, "recipe", module)
+    conformance.check(module.Mute, cast(Registry, Fleet([1] * 12)))

@@ -150,11 +150,15 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_the_run_and_keeps_what_was_committed(tmp_path: Path, small_disk: None) -> None:
     recorder = start(tmp_path)
-    with pytest.raises(Unavailable, match="database or disk is full") as caught:
+
+    def write_on() -> None:
         while True:
             for row in EVENTS:
                 recorder.event(row)
-            recorder._writer._thread.join(timeout=0.01)  # lets it write; ends at once when it has failed
+            recorder._writer._thread.join(timeout=0.01)  # lets it write; returns at once when it has failed
+
+    with pytest.raises(Unavailable, match="database or disk is full") as caught:
+        write_on()
     assert "run.db" in caught.value.what
     with pytest.raises(Unavailable):
         recorder.close(result())

@@ -9,6 +9,7 @@ from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US
 from twinstorm.twin.machines import air, environment
 from twinstorm.twin.machines.environment import CELL_J, Environment
+from twinstorm.twin.machines.kind import Inputs
 
 EVERY_US = 30 * SECOND_US
 
@@ -38,15 +39,17 @@ def test_each_message_costs_its_energy_and_time_costs_the_rest() -> None:
 
 
 def test_days_are_warm_after_noon_and_cool_in_the_morning() -> None:
-    machines = sensors(300)
-    day = hourly(machines, 24)[:, 0]
+    """Averaged over a month, so that the weather drops out."""
+    values = hourly(sensors(300), 24 * 30)[:, 0]
+    day = values.reshape(30, 24, -1).mean(axis=0)
     warmest, coolest = day.argmax(axis=0) + 1, day.argmin(axis=0) + 1
-    assert 13 <= warmest.min()
-    assert warmest.max() <= 18
-    assert coolest.max() <= 7
+    assert warmest.min() >= 13
+    assert warmest.max() <= 17
+    assert coolest.min() >= 1
+    assert coolest.max() <= 5
     swing = day.max(axis=0) - day.min(axis=0)
-    assert swing.min() > 1.5
-    assert swing.max() < 14
+    assert swing.min() > 2.5
+    assert swing.max() < 10.5
 
 
 def test_the_calendar_decides_about_noon_not_the_start_of_the_run() -> None:
@@ -55,7 +58,7 @@ def test_the_calendar_decides_about_noon_not_the_start_of_the_run() -> None:
     temperature = {}
     for hour in (3, 15):
         calendar = Machines(Environment(), machines.keys)
-        inputs = environment.Inputs(now_us=0, dt_us=EVERY_US, calendar_us=hour * HOUR_US)
+        inputs = Inputs(now_us=0, dt_us=EVERY_US, calendar_us=hour * HOUR_US)
         calendar.kind.step(calendar.state, calendar.parameters, inputs, np.zeros((4, 200), np.float32), calendar.values)
         temperature[hour] = calendar.channel("temperature_c").copy()
     assert (temperature[15] > temperature[3] + 1).all()

@@ -32,14 +32,14 @@ def expected_load(machines: Machines) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize(("short_us", "times"), [(SECOND_US, 10), (SECOND_US // 10, 100), (60 * SECOND_US, 20)])
 def test_the_period_does_not_bend_the_trajectory(short_us: int, times: int) -> None:
-    """Ten steps of 1 s are one of 10 s; also over several changes of load."""
+    """Ten steps of 1 s are one of 10 s, also over changes of load; float32 may cost 4 uK a step, half its last bit."""
     often, seldom = motors(2_000), motors(2_000)
     for _ in range(6):
         often.run(short_us, times)
         seldom.step(short_us * times)
-        for name, tolerance in (("load", 0.0), ("winding_c", 2e-3), ("case_c", 2e-3), ("wear", 1e-7)):
+        for name, tolerance in (("load", 0.0), ("winding_c", 4e-3), ("case_c", 4e-3), ("wear", 1e-7)):
             assert np.abs(often.state[name] - seldom.state[name]).max() <= tolerance, name
-    assert np.abs(often.values - seldom.values).max() < 5e-3
+    assert np.abs(often.values - seldom.values).max() < 4e-3
 
 
 def test_an_hour_at_once_passes_through_every_level() -> None:
@@ -55,6 +55,17 @@ def test_load_follows_the_duty_profile_of_each_motor() -> None:
     for dt_us in (1, SECOND_US, 7_777_777, LEVEL_US, 10 * LEVEL_US + 3, 33 * LEVEL_US, SECOND_US):
         machines.step(dt_us)
         assert machines.state["load"] == pytest.approx(expected_load(machines), rel=1e-6)
+
+
+def test_a_change_within_a_microsecond_of_the_sampling_heats_nothing_yet() -> None:
+    """The comparison in float32 counts it as now, not as 256 s ago."""
+    machines = motors(200)
+    machines.parameters["phase_s"][:] = 155.5
+    machines.step(100_499_000)
+    before, load = machines.state["winding_c"].copy(), machines.state["load"].copy()
+    machines.step(999)
+    assert (machines.state["load"] != load).any()
+    assert machines.state["winding_c"] == pytest.approx(before, abs=1e-3)
 
 
 def test_levels_change_at_instants_of_their_own() -> None:
@@ -165,13 +176,13 @@ def test_vibration_tells_wear_late_and_then_plainly() -> None:
     machines = motors(500)
     wear = machines.state["wear"]
     zones = {}
-    for level in (0.1, 0.5, 0.9, 1.0):
+    for level in (0.1, 0.5, 0.8, 1.0):
         wear[:] = level
         machines.step(1)
         zones[level] = [bearing.zone(v) for v in machines.channel("vibration_x_mm_s").tolist()]
     assert set(zones[0.1]) == {"A"}
     assert set(zones[0.5]) == {"A"}
-    assert {"A", "B"} < set(zones[0.9])
+    assert set(zones[0.8]) == {"A", "B"}
     assert set(zones[1.0]) == {"C", "D"}
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from rich.cells import cell_len
+
 from twinstorm.scenarios.protocol import MapGroup
 from twinstorm.tui.app.signs import CODE, WORST_FIRST
 
@@ -72,7 +74,7 @@ def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order) -> Lay
     headed = by == "region, site" and order == "scenario" and _worth_naming(regions)
     indent = 1 if headed else 0
     names = [block.label for block in blocks]
-    label_width = min(max((len(name) for name in names), default=0) + indent, max(width // 3, 1)) + 1
+    label_width = min(max((cell_len(name) for name in names), default=0) + indent, max(width // 3, 1)) + 1
     columns = max(width - label_width, 1)
     rows: list[MapRow] = []
     region = None

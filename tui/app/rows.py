@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twinstorm.scenarios.protocol import STATES, ActiveFault, Frame
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.board import Board
@@ -96,9 +98,7 @@ def fault_rows(
         always: show the abort key without a fault, too (when nothing else fits the terminal).
     """
     if board.dead is not None:
-        folder = board.hello.run_folder if board.hello is not None else ""
-        report = f"; partial report in {folder}" if folder else ""
-        return [_fitted(f" RUN STOPPED: {board.dead}{report}; q quits", signs, width)]
+        return [_stopped(board, signs, width)]
     if board.ended is not None:
         return [_ended(board, signs, width)]
     frame = board.frame
@@ -120,21 +120,28 @@ def fault_rows(
     return [_in_one_row(head, frame, width, end_key)]
 
 
+def _stopped(board: Board, signs: Signs, width: int) -> Line:
+    folder = board.hello.run_folder if board.hello is not None else ""
+    report = f"; partial report in {folder}" if folder else ""
+    brief = f"; report in {folder}" if folder else ""
+    return _banner((f"RUN STOPPED: {board.dead}{report}", f"RUN STOPPED: {board.dead}{brief}"), signs, width)
+
+
 def _ended(board: Board, signs: Signs, width: int) -> Line:
     ended = board.ended
     assert ended is not None
     report = f"; report: {ended.report}" if ended.report else ""
-    return _fitted(
-        f" {ended.verdict.upper()} ({ended.ended}), exit code {ended.exit_code}{report}; q quits", signs, width
-    )
+    verdict = ended.verdict.upper()
+    said = (f"{verdict} ({ended.ended}), exit code {ended.exit_code}{report}", f"{verdict}{report}", verdict)
+    return _banner(said, signs, width)
 
 
-def _fitted(words: str, signs: Signs, width: int) -> Line:
-    """A banner whose last words, the way out, survive a narrow terminal."""
-    room = width - len("; q quits")
-    if len(words) > width:
-        words = words.removesuffix("; q quits")[:room] + "; q quits"
-    return [(words.ljust(width), signs.selected)]
+def _banner(variants: Sequence[str], signs: Signs, width: int) -> Line:
+    """The first way to say it that fits, or the last one cut; the last words, the way out, survive any width."""
+    way_out = "; q quits"
+    room = max(width - len(way_out) - 1, 0)
+    words = next((said for said in variants if len(said) <= room), variants[-1][:room])
+    return [(f" {words}{way_out}".ljust(width)[:width], signs.selected)]
 
 
 def newest_injected(frame: Frame) -> ActiveFault | None:
@@ -175,11 +182,14 @@ def _all_words(frame: Frame, end_key: str) -> list[str]:
 
 
 def _as_many_as_fit(faults: list[str], room: int) -> str:
+    """Whole faults from the left and how many more there are; of a single one that does not fit, name and time."""
     for number in range(len(faults) - 1, 0, -1):
         words = "; ".join(faults[:number]) + f"; +{len(faults) - number} more"
         if len(words) <= room:
             return words
-    return faults[0]
+    first = faults[0]
+    name, *_, left = first.split(" ")
+    return first if len(first) <= room else f"{name} {left}"
 
 
 def _one_a_row(head: Line, frame: Frame, width: int, rows: int, end_key: str) -> list[Line]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from twinstorm.scenarios.protocol import Frame, Mark
 from twinstorm.tui.app import numbers
@@ -39,15 +41,10 @@ def axis(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
             continue
         holders[column] = rank
         letters[column] = MARK_LETTERS[mark.kind]
-    spans: Line = []
-    for column, letter in enumerate(letters):
-        style = PLAIN
-        if column in holders:
-            style = signs.strong
-        elif column > now:
-            style = signs.muted
-        spans.append((letter, style))
-    return spans
+    styles = [signs.strong if column in holders else PLAIN for column in range(now + 1)]
+    styles += [signs.muted] * (width - now - 1)
+    runs = groupby(zip(letters, styles, strict=True), key=itemgetter(1))
+    return [("".join(letter for letter, _ in run), style) for style, run in runs]
 
 
 def times(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
@@ -71,9 +68,13 @@ def next_words(frame: Frame) -> str:
     return f"next: {mark.text} at {numbers.clock(mark.at_us)} ({numbers.span(mark.at_us - frame.at_us)})"
 
 
-def next_brief(frame: Frame) -> str:
+def next_brief(frame: Frame, width: int) -> str:
+    """``next: update wave 2 in 0:58``; the step's name is cut where it does not fit, never the time."""
     mark = frame.next_mark
-    return "" if mark is None else f"next: {mark.text} in {numbers.span(mark.at_us - frame.at_us)}"
+    if mark is None:
+        return ""
+    left = f" in {numbers.span(mark.at_us - frame.at_us)}"
+    return f"next: {mark.text}"[: max(width - len(left), 5)] + left
 
 
 def steps_words(frame: Frame) -> str:

@@ -86,8 +86,8 @@ def examined(talk: Talk) -> Iterator[Finding]:
     yield memory(free_memory_bytes())
 
 
-def python(running: tuple[int, ...] = tuple(sys.version_info)) -> Finding:
-    found = ".".join(map(str, running[:3]))
+def python(running: Sequence[int] = sys.version_info[:3]) -> Finding:
+    found = ".".join(map(str, running))
     good = tuple(running[:2]) >= (3, 11)
     return Finding("python", "ok" if good else "bad", found, "" if good else "Take Python 3.11 or newer.")
 

@@ -96,6 +96,23 @@ _EXITS: Sequence[tuple[int, str]] = (
     (143, "terminated, otherwise as 130"),
 )
 
+LOSS_CAUSES: Mapping[str, str] = {
+    "qos0": "sent without acknowledgement, and the link or the broker lost it",
+    "evicted": "pushed out of a device's full buffer",
+    "session_expired": "queued for a session that ended before it came back",
+    "queue_full": "the broker's queue had no place",
+    "outage": "in the broker when it died",
+    "power": "in a device's memory when its power failed",
+    "corrupt": "arrived, but could not be decoded",
+    "dead_letter": "arrived, but was not valid: out of range, unknown device, wrong type",
+    "late": "arrived later than lateness is allowed",
+    "shed": "refused on purpose under load",
+    "edge_filtered": "left out by a gateway's filter",
+    "edge_aggregated": "told by a gateway's summary instead",
+    "retired": "of a device that was taken out of service",
+    "unexplained": "live runs only: nobody can say where it went",
+}
+
 
 @cache
 def groups() -> Mapping[str, tuple[str, ...]]:
@@ -150,7 +167,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "expressions": _expressions,
         "verdict": _verdict,
         "exit codes": _exit_codes,
-        "ledger causes": _loss_causes,
+        "loss": _ledger,
         "protocol": _protocol,
     }
 
@@ -183,10 +200,9 @@ def _exit_codes() -> str:
     return f"{rows}\n\nOf several scenarios the first that occurred of 70, 143, 130, 4, 5, 1, 3, 0."
 
 
-def _loss_causes() -> str:
-    from twinstorm.scenarios.language.units import LOSS_CAUSES  # type: ignore[attr-defined]
-
-    return _rows(LOSS_CAUSES.items())
+def _ledger() -> str:
+    head = "Nothing is lost without a name: produced = delivered + buffered + in flight + what was lost, by cause."
+    return f"{head}\n\n{_rows(LOSS_CAUSES.items())}\n\nReadings that arrived again are counted beside the equation."
 
 
 def _protocol() -> str:

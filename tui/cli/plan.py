@@ -1,4 +1,4 @@
-"""`run --dry-run`: what would happen when, and to how many devices. Grows the fleet, plays nothing."""
+"""`run --dry-run`: what would happen when, and to how many devices. Plays nothing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from twinstorm.scenarios.engine.plan import fleet_plan
-from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.timeline import StepRun, planned
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.errors import printable
+from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.reports.words import clock
 from twinstorm.tui.cli.cases import Case
 from twinstorm.tui.cli.printed import heading
 from twinstorm.tui.cli.talk import Talk
-from twinstorm.twin.fleet import grow
 
 PLAN_SCHEMA = "twinstorm/plan/1"
 
@@ -57,11 +55,10 @@ class Plans(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_of(case: Case, until_us: int | None) -> Plan:
-    """Instants and reach of every step, from the file and the seed alone."""
+    """Instants and reach of every step, from the file alone."""
     scenario = case.scenario
     end_us = scenario.duration_us if until_us is None else min(until_us, scenario.duration_us)
-    fleet = grow(fleet_plan(scenario))
-    selector = FleetSelector(fleet.registry({}), fleet.key, case.seed)
+    reach = Reach(scenario.fleet)
     steps = planned(scenario).runs
     order = sorted(range(len(steps)), key=lambda index: (steps[index].start_us, index))
     targets = {step.name: step.target for step in scenario.steps}
@@ -70,7 +67,7 @@ def plan_of(case: Case, until_us: int | None) -> Plan:
         target = targets[step.name]
         if step.action != "fault" or not catalogue()[step.value].needs_target or target is None or not target.is_fixed:
             return None
-        return len(selector.devices(target))
+        return reach.count(target)
 
     return Plan(
         scenario=scenario.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinstorm.scenarios.record.folder import TRACE
-from twinstorm.scenarios.verdict import ExitCode, exit_code
+from twinstorm.scenarios.verdict import PRECEDENCE, ExitCode, exit_code
 from twinstorm.tui.cli.cases import Case
 from twinstorm.tui.cli.command import PIPE_CLOSED, explained
 from twinstorm.tui.cli.printed import Printed, ending, heading, verdict_line
@@ -107,9 +107,10 @@ def _abandon(recorder: Recorder | None) -> None:
 
 
 def worst(codes: Sequence[int]) -> int:
-    """The answer to several runs: the first of the documented order that occurred."""
-    from twinstorm.scenarios.verdict import PRECEDENCE
+    """The answer to several runs: the first of the documented order that occurred.
 
-    if PIPE_CLOSED in codes:
-        return PIPE_CLOSED
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.HELD)
+    A request that only a started run could refuse comes right after the ways of not ending at all.
+    """
+    gravest = PRECEDENCE.index(ExitCode.UNAVAILABLE)
+    order = (PIPE_CLOSED, *PRECEDENCE[:gravest], ExitCode.USAGE, *PRECEDENCE[gravest:])
+    return next((code for code in order if code in codes), ExitCode.HELD)

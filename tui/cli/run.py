@@ -104,9 +104,12 @@ def run(
 def _play_all(
     talk: Talk, cases: list[Case], options: RunOptions, out: Path, json: bool, events: str | None
 ) -> list[Outcome]:
+    from twinstorm.scenarios.engine.run import Run
     from twinstorm.scenarios.record.event_lines import EventLines
     from twinstorm.tui.cli.play import Style, play
 
+    for case in cases:
+        Run(case.scenario, options, ())  # What does not go together is refused before the first folder is made.
     style = Style(story=not _alike(cases) or talk.verbose > 0, on_out=not json and events != "-")
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
@@ -223,5 +226,5 @@ def _must_be_writable(path: str | Path | None) -> None:
 
 def _open_events(talk: Talk, name: str, stack: ExitStack) -> BinaryIO:
     if name == "-":
-        return talk.out.buffer  # type: ignore[attr-defined]  # a text stream of the system has one
+        return talk.out.buffer
     return stack.enter_context(Path(name).open("wb", buffering=0))

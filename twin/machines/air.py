@@ -6,7 +6,7 @@ of its own is ``cos(phase) C + sin(phase) S``, with C and S computed once for al
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -23,9 +23,11 @@ DAY_S: Final = 86_400.0
 
 LOWEST_C, HIGHEST_C = -40.0, 85.0
 _ENTRIES_PER_K: Final = 8
+_ENTRIES_PER_TURN: Final = 4096
 
-_WEATHER: Final = ((4.3, 5.0, 0.15), (9.1, 4.0, 0.62), (2.2, 1.5, 0.40))
-"""Waves of pressure: period in days, amplitude in hPa, phase at the start in turns (assumed: mid-latitude fronts)."""
+_WEATHER: Final = ((103 * HOUR_US, 5.0, 0.15), (218 * HOUR_US, 4.0, 0.62), (53 * HOUR_US, 1.5, 0.40))
+"""Waves of pressure: period in microseconds, amplitude in hPa, phase at the start in turns (assumed: fronts of the
+middle latitudes)."""
 _TIDE_HPA: Final = 0.8
 """Half-daily tide of the atmosphere, highest about 10:00 and 22:00."""
 
@@ -65,29 +67,44 @@ def _inverse_saturation() -> tuple[Values, Values]:
     return inverse[:-1].astype(np.float32), np.diff(inverse).astype(np.float32)
 
 
-@lru_cache(maxsize=16)
 def day(calendar_us: int) -> tuple[float, float]:
     """Cosine and sine of the time of day, 0 at midnight."""
-    angle = TURN * (calendar_us / DAY_US)
-    return exact.cos(angle), exact.sin(angle)
+    return _wave(calendar_us % DAY_US / DAY_US)
 
 
-@lru_cache(maxsize=16)
 def weather_hpa(now_us: int) -> tuple[float, float]:
     """The weather's pressure at an instant, and a quarter of a wave later."""
     level, later = 0.0, 0.0
-    for period_days, amplitude_hpa, phase in _WEATHER:
-        # The whole turns go first, as integers: a long run must not cost precision.
-        period_us = round(period_days * DAY_US)
-        angle = TURN * (now_us % period_us / period_us + phase)
-        level += amplitude_hpa * exact.cos(angle)
-        later += amplitude_hpa * exact.sin(angle)
+    for period_us, amplitude_hpa, phase in _WEATHER:
+        # Whole turns go first, as integers: a long run must not cost precision.
+        cosine, sine = _wave((now_us % period_us / period_us + phase) % 1.0)
+        level += amplitude_hpa * cosine
+        later += amplitude_hpa * sine
     return level, later
 
 
 def tide_hpa(calendar_us: int) -> float:
     """Deviation of the pressure by the half-daily tide."""
-    return _TIDE_HPA * day(2 * (calendar_us - 10 * HOUR_US) % DAY_US)[0]
+    return _TIDE_HPA * day(2 * (calendar_us - 10 * HOUR_US))[0]
+
+
+def _wave(turns: float) -> tuple[float, float]:
+    """Cosine and sine of a part of a turn in [0, 1), to 3e-7 by a table."""
+    table = _sines()
+    entry = int(turns * _ENTRIES_PER_TURN)
+    part = turns * _ENTRIES_PER_TURN - entry
+    quarter = entry + _ENTRIES_PER_TURN // 4
+    return (
+        table[quarter] + (table[quarter + 1] - table[quarter]) * part,
+        table[entry] + (table[entry + 1] - table[entry]) * part,
+    )
+
+
+@cache
+def _sines() -> tuple[float, ...]:
+    """A turn and a quarter."""
+    entries = np.arange(_ENTRIES_PER_TURN * 5 // 4 + 1, dtype=np.float64)
+    return tuple(exact.sin(entries * (TURN / _ENTRIES_PER_TURN)).tolist())
 
 
 def lagged(cosine: Floats, sine: Floats, tau_s: Floats) -> tuple[Floats, Floats]:

@@ -29,7 +29,7 @@ MESSAGE_J: Final = (0.12, 0.20)
 SELF_DISCHARGE_W: Final = battery.self_discharge_w(CELL_J, 0.01)
 
 HIGHEST_ALTITUDE_M: Final = 600.0
-FRONT_SPREAD: Final = 0.6
+FRONT_SPREAD: Final = 0.4
 """Phase by which the weather of one device may run ahead or behind, radians."""
 WARMTH_K_HPA: Final = 0.3
 """Temperature of the air masses before and behind a front, per hPa of the weather's wave."""
@@ -45,7 +45,7 @@ class Environment:
 
     name = "environment"
     summary = "battery-powered environmental sensor: temperature, humidity, air pressure, battery"
-    channels = (
+    channels: tuple[Channel, ...] = (
         Channel("temperature_c", "C", -40.0, 85.0, 0.01),
         Channel("humidity_pct", "%", 0.0, 100.0, 0.01),
         Channel("pressure_hpa", "hPa", 300.0, 1100.0, 0.02, 700.0),

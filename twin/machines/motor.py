@@ -90,7 +90,7 @@ class Motor:
 
     name = "motor"
     summary = "electric motor with bearing: winding temperature, vibration on three axes, current, speed"
-    channels = (
+    channels: tuple[Channel, ...] = (
         Channel("winding_temperature_c", "C", -40.0, 200.0, 0.1),
         Channel("vibration_x_mm_s", "mm/s", 0.0, 50.0, 0.01),
         Channel("vibration_y_mm_s", "mm/s", 0.0, 50.0, 0.01),
@@ -220,15 +220,17 @@ def _warm(state: Mapping[str, Values], parameters: Mapping[str, Values], dt_us: 
     case_end *= parameters["rise"]
     case_end += parameters["ambient_c"]
 
+    # As differences, whose factors are small: factors next to 1 would lose what short steps change to float32.
+    winding_end -= winding
+    case_end -= case
+    part = winding_end * case_from_winding
+    winding_end *= 1.0 - from_winding
+    winding += winding_end
+    np.multiply(case_end, winding_from_case, out=winding_end)
     winding -= winding_end
-    case -= case_end
-    winding_end += winding * from_winding
-    winding_end += case * winding_from_case
-    case *= from_case
+    case_end *= 1.0 - from_case
     case += case_end
-    winding *= case_from_winding
-    case += winding
-    np.copyto(winding, winding_end)
+    case -= part
 
 
 def _warm_since_change(
@@ -247,13 +249,13 @@ def _cooled(
     state: Mapping[str, Values], parameters: Mapping[str, Values], stopped: NDArray[np.intp], dt_us: int
 ) -> tuple[Values, Values]:
     """Winding and case of motors that stand still for the whole time."""
-    ambient = parameters["ambient_c"][stopped]
-    winding = state["winding_c"][stopped] - ambient
-    case = state["case_c"][stopped] - ambient
+    winding, case = state["winding_c"][stopped], state["case_c"][stopped]
+    winding_k = winding - parameters["ambient_c"][stopped]
+    case_k = case - parameters["ambient_c"][stopped]
     from_winding, winding_from_case, case_from_winding, from_case = STOPPED.transition(dt_us / SECOND_US)
     return (
-        ambient + (winding * from_winding + case * winding_from_case),
-        ambient + (winding * case_from_winding + case * from_case),
+        winding - (winding_k * (1.0 - from_winding) - case_k * winding_from_case),
+        case - (case_k * (1.0 - from_case) - winding_k * case_from_winding),
     )
 
 
@@ -262,13 +264,15 @@ def _changed(phase_s: Values, now_us: int, dt_us: int) -> tuple[NDArray[np.intp]
     # Compared as quotients of whole microseconds, so that the end of one step is the start of the next to the last bit.
     into_level_us = now_us % LEVEL_US
     now_changing_us = LEVEL_US - into_level_us
-    rows = (phase_s >= now_changing_us / SECOND_US) & (phase_s < (now_changing_us + dt_us) / SECOND_US)
+    past_end = phase_s >= now_changing_us / SECOND_US
+    rows = past_end & (phase_s < (now_changing_us + dt_us) / SECOND_US)
     if dt_us > into_level_us:
         rows |= phase_s < (dt_us - into_level_us) / SECOND_US
     changed = np.flatnonzero(rows)
     ago_s = phase_s[changed].astype(np.float64) + into_level_us / SECOND_US
-    ago_s[ago_s >= LEVEL_S] -= LEVEL_S
-    return changed, ago_s
+    ago_s[past_end[changed]] -= LEVEL_S
+    # The comparisons above round to float32, so that "now" may come out as a microsecond ahead.
+    return changed, np.maximum(ago_s, 0.0)
 
 
 def _level(parameters: Mapping[str, Values], rows: NDArray[np.intp], now_us: int) -> Values:

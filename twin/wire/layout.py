@@ -26,6 +26,7 @@ Place = tuple[str, str | None]
 """Field of `measurements`, and the axis if the field holds several."""
 
 _MOST_DECIMALS: Final = 9
+_MOST_STEPS: Final = 32_768
 _OFF_GRID: Final = 1e-3
 """How far, in steps, a number may lie from the sensor's grid and still be taken for a point of it."""
 
@@ -132,6 +133,7 @@ class Layout:
                 grid += np.float32(channel.offset)
             plain = numbers.astype(np.float32)
             near = np.abs(steps * channel.step + channel.offset - numbers) <= _OFF_GRID * channel.step
+            near &= np.abs(steps) <= _MOST_STEPS
             values[:, column] = np.where(near, grid, plain)
 
 

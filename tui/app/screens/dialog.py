@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
@@ -19,6 +19,10 @@ from twinstorm.tui.app.widgets.small_notice import SmallNotice
 from twinstorm.tui.app.widgets.state_row import StateRow
 
 Answer = TypeVar("Answer")
+
+
+ROWS_ABOVE = 2
+"""State row and fault row: a box never covers them."""
 
 
 class Dialog(ModalScreen[Answer | None]):
@@ -41,10 +45,9 @@ class Dialog(ModalScreen[Answer | None]):
         return host_of(self.app)
 
     def compose(self) -> ComposeResult:
-        yield StateRow()
-        yield FaultRow()
-        yield Container(Vertical(*self.inside(), id="box"), id="stage")
-        yield SmallNotice()
+        yield Vertical(StateRow(), FaultRow(), id="rows")
+        yield Vertical(*self.inside(), id="box")
+        yield SmallNotice("A dialog is open: Esc closes it.")
 
     def inside(self) -> ComposeResult:
         raise NotImplementedError
@@ -60,6 +63,7 @@ class Dialog(ModalScreen[Answer | None]):
     def _fit(self) -> None:
         size = self.app.size
         self.update_classes(SizeClass.of(size.width, size.height).classes)
+        self.query_one("#box").styles.max_height = max(size.height - ROWS_ABOVE, 1)
         self.call_after_refresh(self.renew)
 
     @property

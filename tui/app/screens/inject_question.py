@@ -45,7 +45,7 @@ class InjectQuestionDialog(Dialog[bool]):
                 "Devices do not survive this" if not self._fault.survivable else "That is over a quarter of the fleet"
             )
             yield Static(Content(f"{words}: type the number of devices, then Enter."), classes="words")
-            yield Input(compact=True, id="number", restrict=r"[0-9,]*", placeholder="number of devices")
+            yield Input(compact=True, id="number", restrict=r"[0-9,]*", select_on_focus=False)
             yield Static(id="answer", classes="answer")
         label = "Inject" if self.must_type else "Inject (I)"
         yield Horizontal(Push("Cancel", widget_id="cancel"), Push(label, widget_id="inject"), classes="buttons")

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.fuzzy import Matcher
 from textual.widgets import Input
 
-from twinstorm.tui.app.lines import PLAIN, Line, ends
+from twinstorm.tui.app.lines import PLAIN, Line, cut, ends
 from twinstorm.tui.app.messages import RowChosen
 from twinstorm.tui.app.screens.dialog import Dialog
 from twinstorm.tui.app.widgets.row_list import RowList
@@ -53,7 +53,8 @@ class PaletteDialog(Dialog[Entry]):
     def _row(self, row: int, width: int) -> Line:
         entry, signs = self._found[row], self.host.signs
         words = f"{entry.words:<{self._widest}}"
-        return ends([(words, PLAIN), (f"  {entry.does}", signs.muted)], [(entry.key, signs.strong)], width)
+        left = cut([(words, PLAIN), (f"  {entry.does}", signs.muted)], width - len(entry.key) - 1)
+        return ends(left, [(entry.key, signs.strong)], width)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

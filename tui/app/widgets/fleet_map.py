@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from rich.cells import set_cell_size
+from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
@@ -14,7 +16,7 @@ from textual.strip import Strip
 from twinstorm.scenarios.protocol import STATES
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.fleet_layout import Block, By, Layout, MapRow, Order, groupings, lay_out, room
-from twinstorm.tui.app.lines import PLAIN, Line, ends, plain, wrap
+from twinstorm.tui.app.lines import PLAIN, Line, clean, ends, plain, wrap
 from twinstorm.tui.app.messages import CellOpened, CursorMoved, RoomChanged
 from twinstorm.tui.app.signs import WORST_FIRST
 from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
@@ -115,7 +117,7 @@ class FleetMap(Panel):
         if row.block is None:
             return self._region_line(row.label, width)
         block = self._layout.blocks[row.block]
-        label = row.label.ljust(self._layout.label_width)[: self._layout.label_width]
+        label = set_cell_size(clean(row.label, ascii_only=self.signs.ascii), self._layout.label_width)
         codes = block.cells[row.start : row.start + row.length]
         return [(label, PLAIN), (codes.decode("latin-1"), _CELLS)]
 
@@ -141,16 +143,21 @@ class FleetMap(Panel):
         if strip is None:
             if len(self._cache) >= _KEEP_STRIPS:
                 self._cache.clear()
-            strip = self._cache[key] = super().strip([(label, PLAIN), *self._spans(codes)], width, base)
+            strip = self._cache[key] = self._cells_strip(label, codes, width, base)
         return strip
 
-    def _spans(self, codes: bytes) -> Line:
-        states, styles = self.signs.states, self.signs.state_styles
-        spans: Line = []
+    def _cells_strip(self, label: str, codes: bytes, width: int, base: Style) -> Strip:
+        """A segment a run of equal codes. Widths are known, so nothing is measured: this is the hot path."""
+        states = self.signs.states
+        styles = [base + style for style in self.signs.state_styles]
+        made = [Segment(label, base)]
         for run in _RUN.finditer(codes):
-            code = run[1][0]
-            spans.append((states[code] * (run.end() - run.start()), styles[code]))
-        return spans
+            first, last = run.span()
+            made.append(Segment(states[codes[first]] * (last - first), styles[codes[first]]))
+        room = width - self._layout.label_width - len(codes)
+        if room > 0:
+            made.append(Segment(" " * room, base))
+        return Strip(made, width)
 
     def render_line(self, y: int) -> Strip:
         strip = super().render_line(y)

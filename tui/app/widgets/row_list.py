@@ -86,7 +86,7 @@ class RowList(Panel):
             made[offset] = self._header(0, width)
         return made
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's signature
         return max(len(self._keys) + self._top, 1)
 
     def _show(self, fresh: list[Line]) -> None:

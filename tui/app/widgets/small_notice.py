@@ -10,15 +10,16 @@ from twinstorm.tui.app.widgets.panel import Panel
 
 
 class SmallNotice(Panel):
-    """The size needed, the size there is, and that the abort key works."""
+    """The size needed, the size there is, and which keys still work."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
         super().__init__(focusable=False)
+        self._more = more
 
     def lines(self, size: Size) -> list[Line]:
         width = size.width
         columns, rows = self.app.size
         abort = self.host.key("fault.abort")
         needed = f"Too small: {columns}x{rows}. Needs {SMALLEST[0]}x{SMALLEST[1]} or more."
-        works = f"{abort} still aborts all faults, {self.host.key('app.quit')} quits."
+        works = f"{abort} still aborts all faults. {self._more or self.host.key('app.quit') + ' quits.'}"
         return [plain(row) for row in wrap(needed, width) + wrap(works, width)]

@@ -34,7 +34,7 @@ class TextPanel(Panel):
     def heading(self) -> tuple[str, list[str]]:
         return self.name_of_panel, []
 
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's signature
         return len(self._make(Size(width, viewport.height)))
 
     def lines(self, size: Size) -> list[Line]:

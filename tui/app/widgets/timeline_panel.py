@@ -8,6 +8,9 @@ from twinstorm.tui.app.lines import PLAIN, Line, cut, plain
 from twinstorm.tui.app.timeline_lines import axis, captions, next_brief, next_words, steps_words, times
 from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
 
+_SHORTEST_AXIS = 24
+"""Columns of the axis below which the words beside it are cut instead."""
+
 
 class TimelinePanel(Panel):
     """One row: axis and the next step. More rows: clock times, axis, captions."""
@@ -26,8 +29,8 @@ class TimelinePanel(Panel):
             return waiting_lines(self.host, width)[:1] if height == 1 else waiting_lines(self.host, width)
         duration_us = board.hello.duration_us
         if height == 1:
-            words = next_brief(frame)
-            room = width - 1 if not words else max(width - len(words) - 4, 24)
+            words = next_brief(frame, width - _SHORTEST_AXIS - 4)
+            room = width - 1 if not words else max(width - len(words) - 4, _SHORTEST_AXIS)
             line: Line = [(" ", PLAIN), *axis(frame, duration_us, room, signs), ("   ", PLAIN), (words, PLAIN)]
             return [cut(line, width)]
         made = [times(frame, duration_us, width, signs), axis(frame, duration_us, width, signs)]

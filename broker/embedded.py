@@ -1,0 +1,296 @@
+"""The embedded broker: amqtt with its session logic repaired, on an ephemeral loopback port, on a loop of its own.
+
+twinstorm owns the listening socket and hands each connection over, so that an outage is a real one: connections are
+reset, and the port refuses while the broker is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import secrets
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from amqtt.broker import Action
+from amqtt.session import Session
+
+from twinstorm.broker.admission import Admission
+from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
+from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
+from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+
+T = TypeVar("T")
+
+CORE_USER = "twinstorm-core"
+GUEST_USER = "guest"
+LISTENER = "default"
+BACKLOG = 1_024
+CALL_TIMEOUT_S = 10.0
+_CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
+
+for _name in ("amqtt", "transitions", "websockets"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+class EmbeddedBroker(Exhibits):
+    """A broker for the devices of one run; implements `twin.flow.Broker`.
+
+    Args:
+        names: devices; user name and client id of each is its name.
+        now_us: simulated instant, for admission.
+        speed: simulated seconds per wall second.
+    """
+
+    def __init__(self, names: Sequence[str], now_us: Callable[[], int], speed: Fraction = Fraction(1)) -> None:
+        self.evidence = {}
+        self._passwords = {name: secrets.token_urlsafe(12) for name in names}
+        self._core_password = secrets.token_urlsafe(16)
+        self._guest_password: str | None = None
+        self._now_us, self._speed = now_us, speed
+        self._limit: Admission | None = None
+        self._count: Counter[str] = Counter()
+        self._connecting = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="twinstorm-broker", daemon=True)
+        self._core: RepairedBroker | None = None
+        self._server: asyncio.Server | None = None
+        self._held: socket.socket | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._silent = False
+        self._closed = False
+        self.port = 0
+
+    # --- who may come -------------------------------------------------------------------------------------------------
+
+    @property
+    def device_passwords(self) -> tuple[str, ...]:
+        """One a device, in their order; made for this run, never logged."""
+        return tuple(self._passwords.values())
+
+    @property
+    def core_credentials(self) -> tuple[str, str]:
+        return CORE_USER, self._core_password
+
+    def guest_credentials(self) -> tuple[str, str]:
+        """User and password for any other client; the first call lets guests in."""
+        if self._guest_password is None:
+            self._guest_password = secrets.token_urlsafe(12)
+        return GUEST_USER, self._guest_password
+
+    def _authenticate(self, session: Session) -> bool:
+        user, given = session.username or "", (session.password or "").encode()
+        if user == CORE_USER:
+            wanted: str | None = self._core_password
+        elif user == GUEST_USER:
+            wanted = self._guest_password
+        else:
+            wanted = self._passwords.get(user) if user == session.client_id else None
+        return wanted is not None and hmac.compare_digest(wanted.encode(), given)
+
+    def _may_use(self, session: Session, topic: str, action: Action) -> bool:
+        user = session.username or ""
+        if user in (CORE_USER, GUEST_USER):
+            return topic.startswith(f"{_ROOT}/") or topic == "#"
+        address = TWINSTORM.parse_topic(topic)
+        if address is None or address.name != user or address.tenant != TWINSTORM.tenant:
+            return False
+        return address.up if action == Action.PUBLISH else not address.up
+
+    async def _admit(self, session: Session) -> bool:
+        """Devices meet the same token bucket as in virtual time; the core and guests do not."""
+        if self._limit is None or session.username not in self._passwords:
+            return True
+        now_us = self._now_us()
+        start_us = self._limit.offer(now_us)
+        if start_us is None:
+            return False
+        if start_us > now_us:
+            self._connecting += 1
+            try:
+                await asyncio.sleep(float(Fraction(start_us - now_us, SECOND_US) / self._speed))
+            finally:
+                self._connecting -= 1
+        return True
+
+    def begin(self, limit: Admission | None) -> None:
+        """The fleet has gathered: count from here, and from now on devices meet this limit."""
+        self._limit = limit
+        for name in ("attempts", "admitted", "refused", "takeovers", "expired", "messages_in", "messages_out"):
+            self._count[name] = 0
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def open(self) -> int:
+        """Start on an ephemeral loopback port and return it.
+
+        Raises:
+            OSError: no port can be bound.
+        """
+        self._thread.start()
+        self._call(self._start())
+        return self.port
+
+    async def _start(self) -> None:
+        self._core = RepairedBroker(
+            dict(_CONFIG),
+            authenticate=self._authenticate,
+            admit=self._admit,
+            may_use=self._may_use,
+            count=self._count,
+        )
+        await self._core.start()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+        listener = _bound(self.port)
+        self.port = listener.getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            if self._silent or self._core is None:
+                await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
+            else:
+                limited = LimitedReader(reader, writer.transport.abort, self._count)
+                await self._core.external_connected(limited, AbortingWriter(writer), LISTENER)
+        except asyncio.CancelledError:
+            pass  # the broker stops
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    def stop(self, at_us: int, silent: bool = False) -> int:  # noqa: ARG002 - now is when it is called
+        """Die: with resets, or silently. Returns how many device sessions that cost."""
+        return self._call(self._stop(silent))
+
+    async def _stop(self, silent: bool) -> int:
+        assert self._core is not None
+        cost = sum(session.username in self._passwords for session, _ in self._core.connected())
+        if silent:
+            self._silent = True
+            for writer in self._writers:
+                if isinstance(writer.transport, asyncio.ReadTransport):
+                    with contextlib.suppress(RuntimeError):
+                        writer.transport.pause_reading()
+            self._core._broadcast_queue = asyncio.Queue()
+            return cost
+        await self._take_down()
+        self._held = _bound(self.port)  # nobody else may take the port; without listen() it refuses
+        return cost
+
+    async def _take_down(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._writers):
+            writer.transport.abort()
+        core, self._core = self._core, None
+        if core is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(core.shutdown(), 2.0)
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def start(self, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
+        """Come back on the same port, empty."""
+        self._call(self._restart())
+
+    async def _restart(self) -> None:
+        self._silent = False
+        if self._limit is not None:
+            self._limit.tat = 0
+        await self._take_down()
+        await self._start()
+
+    def kick(self, client_ids: Sequence[str]) -> int:
+        """Cut the connections of these clients. Returns how many there were."""
+        return self._call(self._kick(frozenset(client_ids)))
+
+    async def _kick(self, client_ids: frozenset[str]) -> int:
+        found = [] if self._core is None else self._core.connected()
+        handlers = [handler for session, handler in found if session.client_id in client_ids]
+        for handler in handlers:
+            handler.abort()
+        return len(handlers)
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def counters(self, now_us: int) -> BrokerCounters:  # noqa: ARG002 - now is when it is called
+        core, count = self._core, self._count
+        up = core is not None and not self._silent
+        sessions = sum(session.username in self._passwords for session, _ in core.connected()) if core and up else 0
+        return BrokerCounters(
+            attempts=count["attempts"],
+            admitted=count["admitted"],
+            refused=count["refused"],
+            takeovers=count["takeovers"],
+            expired=count["expired"],
+            messages_in=count["messages_in"],
+            messages_out=count["messages_out"],
+            sessions=sessions,
+            connecting=self._connecting,
+            queue=core._broadcast_queue.qsize() + len(core._tasks_queue) if core is not None and up else 0,
+            up=up,
+        )
+
+    def snapshot(self) -> Mapping[str, Any]:
+        return {
+            "clock": "live",
+            "counters": dict(self._count),
+            "assumed": ["a restart loses sessions, retained and queued messages"],
+        }
+
+    def close(self) -> None:
+        """End everything, within 2 s whoever is connected; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread.is_alive():
+            with contextlib.suppress(TimeoutError):
+                self._call(self._end(), timeout_s=4.0)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(timeout=5.0)
+        if not self._loop.is_running():
+            self._loop.close()
+        if self._held is not None:
+            self._held.close()
+
+    async def _end(self) -> None:
+        await self._take_down()
+        mine = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1.0) if tasks else None
+
+    def _call(self, work: Coroutine[Any, Any, T], timeout_s: float = CALL_TIMEOUT_S) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+
+
+_ROOT = TWINSTORM.pattern.partition("/")[0]
+
+
+def _bound(port: int) -> socket.socket:
+    """A loopback TCP socket that is bound, but does not listen yet: it refuses."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def device_topics(name: str) -> tuple[str, str]:
+    """Telemetry and state topic of a device."""
+    site, device = site_and_device(name)
+    return TWINSTORM.telemetry_topic(site, device), TWINSTORM.state_topic(site, device)

@@ -1,0 +1,326 @@
+"""From a file to a checked scenario, or to everything that is wrong with it at once.
+
+    load("reboot-storm", settings=["fleet.reconnect.jitter=none"], devices=200)
+
+An argument with a ``/`` or ending in ``.yaml`` is a path, any other a name in the library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from twinstorm.scenarios.language.errors import (
+    Place,
+    Problem,
+    Problems,
+    ScenarioErrors,
+    Source,
+    closest,
+    listed,
+    quoted,
+    thousands,
+)
+from twinstorm.scenarios.language.expectations import (
+    ExpectationDraft,
+    check_expectation,
+    read_expectations,
+    read_objectives,
+)
+from twinstorm.scenarios.language.expressions import Expression, look_ups
+from twinstorm.scenarios.language.fields import BAD, Record, wrong
+from twinstorm.scenarios.language.fleets import read_fleet
+from twinstorm.scenarios.language.model import Broker, Fleet, Scenario, Stop
+from twinstorm.scenarios.language.nodes import MOST_BYTES, MapNode, Node, ScalarNode, compose, dump
+from twinstorm.scenarios.language.overrides import apply_devices, apply_setting
+from twinstorm.scenarios.language.reach import Reach
+from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
+from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
+from twinstorm.scenarios.language.steps import StepDraft, read_steps
+from twinstorm.scenarios.language.timeline import Timeline
+
+SUFFIX = ".storm.yaml"
+RECORDED = "scenario"
+"""Stem of the copy that a run's record keeps; it has the name of the scenario inside only."""
+
+LIBRARY = "twinstorm.scenarios.library"
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+
+def library_names() -> tuple[str, ...]:
+    """Names of the scenarios that come with twinstorm, sorted."""
+    return tuple(sorted(_library()))
+
+
+def _library() -> Mapping[str, Traversable]:
+    entries = ((entry.name, entry) for entry in files(LIBRARY).iterdir())
+    return {name.removesuffix(SUFFIX): entry for name, entry in entries if name.endswith(SUFFIX)}
+
+
+def load(path_or_name: str | os.PathLike[str], settings: Sequence[str] = (), devices: int | None = None) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        path_or_name: a path, or a name in the library.
+        settings: each ``PATH=VALUE``, applied in order.
+        devices: in place of the file's ``fleet.devices``.
+
+    Raises:
+        ScenarioErrors: everything that is wrong with the file and the settings.
+    """
+    given = os.fspath(path_or_name)
+    if not isinstance(path_or_name, str) or given.endswith(".yaml") or "/" in given or os.sep in given:
+        return read(_bytes_of(given), given, settings, devices)
+    library = _library()
+    if given not in library:
+        names = tuple(sorted(library))
+        suggestion = closest(given, names)
+        hint = f"library: {listed(names, 20)}; a file is written with a `/` or `.yaml`"
+        message, nowhere = f"there is no scenario {quoted(given)} in the library", Place(Source(given, ""))
+        problem = Problem("S111", message, nowhere, "", given, names, suggestion, hint)
+        raise ScenarioErrors((problem,))
+    return read(library[given].read_bytes(), f"library:{given}", settings, devices)
+
+
+def _bytes_of(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a path that names no file is told as the user typed it
+            return file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        message, hint = "there is no such file", "`twinstorm list` names the scenarios of the library"
+    except (OSError, ValueError) as error:
+        message, hint = f"the file cannot be read: {getattr(error, 'strerror', None) or error}", ""
+    raise ScenarioErrors((Problem("S111", message, Place(Source(path, "")), hint=hint),))
+
+
+def read(data: bytes | str, path: str, settings: Sequence[str] = (), devices: int | None = None) -> Scenario:
+    """Read a scenario that is in memory already.
+
+    Args:
+        path: what to call it, in errors and in `Scenario.path`.
+
+    Raises:
+        ScenarioErrors: as `load`.
+    """
+    source = Source(path, _text_of(data, path))
+    problems = Problems()
+    root = compose(source, problems)
+    if root is None and not problems.found:
+        problems.add(Problem("S105", "the file is empty", Place(source), hint=_FIRST_LINES))
+    if root is not None and not isinstance(root, MapNode):
+        problems.add(wrong(root, "S108", "a scenario is a mapping", _FIRST_LINES))
+    if not isinstance(root, MapNode):
+        raise _as_errors(problems)
+    for setting in settings:
+        apply_setting(root, setting, problems)
+    if devices is not None:
+        apply_devices(root, devices)
+    _check_language(root, problems)
+    resolved = dump(root) if settings or devices is not None else source.text
+    return _Assembly(root, problems, path).scenario(resolved)
+
+
+_FIRST_LINES = "begin with `storm: 1`, `name`, `story`, `duration` and `fleet`"
+
+
+def _as_errors(problems: Problems) -> ScenarioErrors:
+    try:
+        problems.check()
+    except ScenarioErrors as errors:
+        return errors
+    raise AssertionError("called without a problem")
+
+
+def _text_of(data: bytes | str, path: str) -> str:
+    if isinstance(data, str):
+        data = data.encode(errors="surrogatepass")
+    if len(data) > MOST_BYTES:
+        message = f"the file is larger than {thousands(MOST_BYTES)} bytes: this is no scenario"
+        raise ScenarioErrors((Problem("S111", message, Place(Source(path, ""))),))
+    try:
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        message = f"the file is not UTF-8: byte {error.start:,}, in line {line:,}, is {data[error.start]:#04x}"
+        raise ScenarioErrors((Problem("S111", message, Place(Source(path, "")), hint="save it as UTF-8"),)) from None
+
+
+def _check_language(root: MapNode, problems: Problems) -> None:
+    """A file in another version of the language is not read on: every line of it could mean something else."""
+    node = root.entries.get("storm")
+    if not isinstance(node, ScalarNode) or node.is_absent:
+        return
+    if node.text.strip() != LANGUAGE:
+        message = f"this is version {quoted(node.text.strip())} of the language"
+        hint = f"this twinstorm reads version {LANGUAGE}: write `storm: {LANGUAGE}`"
+        problems.add(wrong(node, "S112", message, hint, allowed=(LANGUAGE,)))
+        raise _as_errors(problems)
+    if next(iter(root.entries)) != "storm":
+        problems.add(wrong(node, "S112", "`storm` is not the first key", "move it to the first line", node.key_place))
+
+
+# --- assembling -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A selector of the file and where it stands.
+
+    Attributes:
+        at_any_moment: it may ask for the state of the moment.
+    """
+
+    selector: Selector
+    node: Node
+    at_any_moment: bool = False
+
+
+class _Assembly:
+    """The parts of a scenario. Each is read as far as it goes, so that everything is told at once."""
+
+    def __init__(self, root: MapNode, problems: Problems, path: str) -> None:
+        self._problems, self._path = problems, path
+        record = SCENARIO.read(root, problems)
+        assert record is not BAD, "the root is a mapping"
+        self._record: Record = record
+        self._check_name()
+        self._check_times()
+
+    def scenario(self, resolved: str) -> Scenario:
+        """The scenario.
+
+        Raises:
+            ScenarioErrors: if anything is wrong with it.
+        """
+        record, problems = self._record, self._problems
+        fleet = read_fleet(record.own("fleet"), problems) if record.own("fleet") is not None else None
+        objectives = read_objectives(record.own("objectives") or {}, problems)
+        steps, expectations = self._steps, self._expectations
+        timeline = Timeline([step.planned() for step in steps], record.own("duration"), self._warm_up_us, problems)
+        for expectation in expectations:
+            check_expectation(expectation, timeline, tuple(one.name for one in objectives), problems)
+        self._check_selectors(fleet)
+        problems.check()
+        assert fleet is not None
+        stop = record.own("stop_when")
+        return Scenario(
+            name=record.own("name"),
+            story=record.own("story"),
+            title=record.own("title") or "",
+            tags=tuple(record.own("tags") or ()),
+            look_for=tuple(record.own("look_for") or ()),
+            duration_us=record.own("duration"),
+            warm_up_us=record.value("warm_up"),
+            start=record.own("start"),
+            tick_us=record.value("tick"),
+            fleet=fleet,
+            broker=_broker(record.part("broker")),
+            detectors=record.own("detectors"),
+            objectives=tuple(objectives),
+            steps=tuple(step.finished(fleet.devices) for step in steps),
+            expectations=tuple(expectation.finished(fleet.devices) for expectation in expectations),
+            stop_when=None if stop is None else Stop(stop.own("when"), stop.value("hold")),
+            path=self._path,
+            resolved=resolved,
+        )
+
+    @cached_property
+    def _steps(self) -> list[StepDraft]:
+        return read_steps(self._record.own("steps"), self._problems)
+
+    @cached_property
+    def _expectations(self) -> list[ExpectationDraft]:
+        return read_expectations(self._record.own("expect"), self._problems)
+
+    @property
+    def _warm_up_us(self) -> int | None:
+        """None if the file says something that could not be read."""
+        record = self._record
+        return None if record.has("warm_up") and record.own("warm_up") is None else record.value("warm_up")
+
+    def _check_name(self) -> None:
+        """A file is called after its scenario."""
+        name, file = self._record.own("name"), os.path.basename(self._path).removeprefix("library:")  # noqa: PTH119
+        stem = file.removesuffix(SUFFIX)
+        is_named = file != stem or self._path.startswith("library:")
+        if name is None or not is_named or stem in (name, RECORDED):
+            return
+        message = f"the file is called {quoted(file)}, its scenario {quoted(name)}"
+        hint = f"write `name: {stem}`, or rename the file to `{name}{SUFFIX}`"
+        self._problems.add(wrong(self._record.at("name"), "S109", message, hint))
+
+    def _check_times(self) -> None:
+        duration_us, warm_up_us = self._record.own("duration"), self._record.own("warm_up")
+        if duration_us is not None and warm_up_us is not None and warm_up_us >= duration_us:
+            message = "the warm-up leaves nothing of the run"
+            node = self._record.at("warm_up")
+            self._problems.add(wrong(node, "S212", message, "make `warm_up` shorter or `duration` longer"))
+
+    # selectors
+
+    def _check_selectors(self, fleet: Fleet | None) -> None:
+        reach = None if fleet is None else Reach(fleet)
+        for use in self._uses():
+            moments = [term.key for term in use.selector.terms if term.key not in FIXED_KEYS]
+            if moments and not use.at_any_moment:
+                message = f"`{moments[0]}` changes while the run goes on"
+                hint = f"it may stand in the target of a step; here: {listed(FIXED_KEYS)}"
+                self._problems.add(wrong(use.node, "S305", message, hint))
+            elif not moments and reach is not None and reach.count(use.selector) == 0:
+                self._tell_no_device(use, reach)
+
+    def _uses(self) -> Iterator[_Use]:
+        """Every selector of the file."""
+        for record in (self._record.own("objectives") or {}).values():
+            if record.own("of") is not None:
+                yield _Use(record.own("of"), record.at("of"))
+        for step in self._steps:
+            if step.record.own("target") is not None:
+                yield _Use(step.record.own("target"), step.record.at("target"), at_any_moment=True)
+            yield from _in_expressions(step.record)
+        for expectation in self._expectations:
+            record = expectation.record
+            if "target" in record.table.allowed and record.own("target") is not None:
+                yield _Use(record.own("target"), record.at("target"))
+            yield from _in_expressions(record)
+        stop = self._record.own("stop_when")
+        if stop is not None:
+            yield from _in_expressions(stop)
+
+    def _tell_no_device(self, use: _Use, reach: Reach) -> None:
+        devices = thousands(reach.fleet.devices)
+        hint, known, suggestion = reach.why_none(use.selector)
+        text = use.selector.text
+        place = use.node.place
+        if isinstance(use.node, ScalarNode):
+            place = use.node.part(max(use.node.text.find(text), 0), len(text))
+        message = f"{quoted(text)} matches 0 of {devices} devices"
+        self._problems.add(wrong(use.node, "S301", message, hint, place, allowed=known, suggestion=suggestion))
+
+
+def _in_expressions(record: Record) -> Iterator[_Use]:
+    """Selectors between the brackets of a mapping's expressions."""
+    for key, value in record.read.items():
+        if isinstance(value, Expression):
+            for name in look_ups(value):
+                if name.selector is not None:
+                    yield _Use(name.selector, record.at(key), at_any_moment=True)  # The parser knows where it may.
+
+
+def _broker(record: Record) -> Broker:
+    connects, messages = record.part("connects"), record.part("messages")
+    return Broker(
+        model=record.value("model"),
+        connect_rate=connects.own("rate"),
+        connect_burst=connects.own("burst"),
+        connect_queue=connects.own("queue"),
+        backlog=record.own("backlog"),
+        message_rate=messages.own("rate"),
+        message_queue=messages.own("queue"),
+    )
