@@ -27,6 +27,7 @@ class Sli:
         kind: of its value, in objectives and expressions.
         takes_within: an objective may state `within`.
         needs_within: it must.
+        has_devices: a selector may narrow it.
         is_later: known, but not in this version.
     """
 
@@ -36,6 +37,7 @@ class Sli:
     kind: Kind = Kind.SHARE
     takes_within: bool = False
     needs_within: bool = False
+    has_devices: bool = True
     is_later: bool = False
 
 
@@ -60,7 +62,7 @@ SLIS: Mapping[str, Sli] = {
             "share of device time with a reading younger than `within`",
             "Device-seconds whose newest accepted reading is younger than `within`, over device-seconds of all "
             "commissioned devices. A device without power counts: nobody who waits for its data cares why it is late. "
-            "In an expression, without `within`, a reading may be 60 s old.",
+            "In an expression, which has no `within`, a reading may be 2 min old.",
             takes_within=True,
             needs_within=True,
         ),
@@ -79,7 +81,9 @@ SLIS: Mapping[str, Sli] = {
         Sli(
             "backlog",
             "share of time in which the broker's queue is short enough",
-            "Seconds at whose end the broker's queue toward the core is under its limit, over all seconds.",
+            "Seconds at whose end fewer than 1,000 messages wait in the broker for the core, over all seconds. It is "
+            "about the broker, so it knows no devices.",
+            has_devices=False,
         ),
         Sli("completeness", "share of the readings produced that arrived", is_later=True),
         Sli("delivery_time", "time from sampling to acceptance", kind=Kind.DURATION, is_later=True),

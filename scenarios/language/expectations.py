@@ -209,7 +209,8 @@ def _check_sli(sli: catalogue.Sli, record: Record, problems: Problems) -> None:
     assert record.node is not None
     if sli.needs_within and not record.has("within"):
         problems.add(missing_key(record.node, "within", "how old a reading may be"))
-    for key, takes in (("within", sli.takes_within), ("percentile", sli.kind == "duration")):
+    fits = {"within": sli.takes_within, "percentile": sli.kind == "duration", "of": sli.has_devices}
+    for key, takes in fits.items():
         if record.has(key) and not takes:
             message = f"`{key}` does not go with `{sli.name}`"
             problems.add(wrong(record.at(key), "S212", message, "remove it", record.at(key).key_place))

@@ -393,9 +393,9 @@ class _Parser:
         self._advance(end)
         selector = None
         if self._kind == "sign" and self._word == "[":
-            if word in COUNTERS:
-                hint = "write `count[state=online ...]`, or compare an SLI: `connectivity[...]`"
-                raise self._wrong(f"`{word}` is a number of the whole fleet", hint, start, self._end - start)
+            if word in COUNTERS or (word in SLIS and not SLIS[word].has_devices):
+                hint = "write `count[state=online ...]`, or an SLI of devices: `connectivity[...]`"
+                raise self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start)
             selector = self._selector(self._end, at_any_moment=word in _SELECTING)
             end = self._close("]")
         elif word in _SELECTING:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from twinstorm.scenarios.language.errors import (
     Place,
@@ -40,6 +41,7 @@ from twinstorm.scenarios.language.overrides import apply_devices, apply_setting
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
+from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import StepDraft, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 
@@ -221,7 +223,7 @@ class _Assembly:
             tick_us=record.value("tick"),
             fleet=fleet,
             broker=_broker(record.part("broker")),
-            detectors=record.own("detectors"),
+            detectors=_detectors(record.own("detectors"), fleet.devices),
             objectives=tuple(objectives),
             steps=tuple(step.finished(fleet.devices) for step in steps),
             expectations=tuple(expectation.finished(fleet.devices) for expectation in expectations),
@@ -311,6 +313,10 @@ def _in_expressions(record: Record) -> Iterator[_Use]:
             for name in look_ups(value):
                 if name.selector is not None:
                     yield _Use(name.selector, record.at(key), at_any_moment=True)  # The parser knows where it may.
+
+
+def _detectors(chosen: Mapping[str, Mapping[str, Any]] | None, devices: int) -> Mapping[str, Mapping[str, Any]] | None:
+    return None if chosen is None else {name: plain(settings, devices) for name, settings in chosen.items()}
 
 
 def _broker(record: Record) -> Broker:

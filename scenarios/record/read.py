@@ -32,7 +32,7 @@ RUNS = Path("runs")
 _READ_AT_ONCE = 2_000
 
 
-class NoSuchRun(Exception):  # noqa: N818 - says what is wrong, as all our errors do
+class NoSuchRun(Exception):
     """RUN names no readable record. A mistake of the caller: exit code 2.
 
     Attributes:

@@ -104,6 +104,11 @@ def test_a_run_is_found_by_path_as_by_name(tmp_path: Path) -> None:
     assert open_run(str(folder)).result == open_run(folder.name, tmp_path).result
 
 
+def test_a_part_of_the_seconds_can_be_read(tmp_path: Path) -> None:
+    record(tmp_path)
+    assert [row.at_s for row in open_run("last", tmp_path).panes(after_s=10, to_s=13)] == [11, 12, 13]
+
+
 def test_a_missing_run_names_those_that_come_near(tmp_path: Path) -> None:
     record(tmp_path)
     with pytest.raises(NoSuchRun, match="small-storm-42") as caught:

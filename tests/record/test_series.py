@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.record.recorded import panes
-from twinstorm.scenarios.reports.series import COUNTS, Impact, coarser, gather, objective_key
+from twinstorm.scenarios.reports.series import COUNTS, Impact, coarser, gather, objective_key, storm_window
 
 ALL = panes(400)
 
@@ -33,6 +33,18 @@ def test_a_storm_of_one_second_in_a_day_is_still_seen() -> None:
         msgspec.structs.replace(quiet, at_s=at_s, attempts=9_000 if at_s == 40_000 else 0) for at_s in range(1, 86_401)
     ]
     assert max(each.high["attempts"] for each in gather(rows, 86_400, 600)) == 9_000
+
+
+def test_a_short_storm_in_a_long_run_gets_a_window_of_its_own() -> None:
+    assert storm_window(gather(panes(600), 600, 600), 600) == (230, 310)
+    assert storm_window(gather(panes(300), 300, 300), 300) == (230, 300)
+
+
+def test_a_storm_that_fills_the_run_or_none_at_all_needs_no_window() -> None:
+    busy = [msgspec.structs.replace(row, attempts=10) for row in panes(100)]
+    assert storm_window(gather(busy, 100, 100), 100) is None
+    assert storm_window(gather(panes(200), 200, 200), 200) is None
+    assert storm_window([], 0) is None
 
 
 def test_an_objective_without_data_leaves_a_gap() -> None:

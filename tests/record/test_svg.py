@@ -84,6 +84,27 @@ def test_whoever_cannot_see_it_hears_the_extent_of_every_line() -> None:
     assert label == "Connects, per second: attempts from 0 to 4,200; refused without data"
 
 
+def test_a_chart_of_a_part_shows_what_lies_in_it_alone() -> None:
+    drawn = draw(
+        Chart(
+            "closer",
+            "per second",
+            [60.0, 80.0],
+            [Series("x", [1.0, 2.0], "c1")],
+            end_s=100.0,
+            start_s=50.0,
+            shades=[Shade(0, 40, "before"), Shade(40, 55, "reaches in")],
+            marks=[Mark(10, "before"), Mark(75, "in the middle")],
+        )
+    )
+    root = ElementTree.fromstring(drawn)
+    titles = [each.text for each in root.iter(f"{SVG}title")]
+    assert titles == ["reaches in, 00:00:40 to 00:00:55", "x", "in the middle, 00:01:15"]
+    ticks = [each.text for each in root.iter(f"{SVG}text") if each.text and each.text.startswith("00:")]
+    assert ticks[0] == "00:00:50"
+    assert ticks[-1] == "00:01:40"
+
+
 def test_the_same_chart_is_the_same_text_and_colours_are_left_to_the_page() -> None:
     same = [draw(chart([Series("x", [1.0, 2.0], "c1")], 2)) for _ in range(2)]
     assert same[0] == same[1]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language.codes import CODES
 
 _WIDTH = 100
 
@@ -128,7 +129,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "states": tuple(_states()),
         "links": tuple(catalogue.LINKS),
         "broker models": tuple(catalogue.BROKER_MODELS),
-        "error codes": tuple(_codes()),
+        "error codes": tuple(CODES),
     }
 
 
@@ -314,14 +315,9 @@ def _model(name: str) -> str:
     return _joined(f"{name}: {catalogue.BROKER_MODELS[name]}", [])
 
 
-def _codes() -> Mapping[str, str]:
-    from twinstorm.scenarios.language.codes import CODES
-
-    return CODES
-
-
 def _code(name: str) -> str:
-    return _joined(name, [_filled(_codes()[name])])
+    code = CODES[name]
+    return _joined(f"{name}: {code.title}", [_filled(code.explanation)])
 
 
 _PAGES: Mapping[str, Callable[[str], str]] = {

@@ -54,6 +54,8 @@ class FleetMap(Panel):
         self._cursor = (0, 0)
         """Block and offset of the cell under the cursor; may lie outside after the layout changed."""
         self._cache: dict[tuple[object, ...], Strip] = {}
+        self._made_runs: list[dict[int, Segment]] = []
+        self._runs_of: tuple[object, ...] = ()
 
     # --- words ------------------------------------------------------------------------------------------------------
 
@@ -148,16 +150,27 @@ class FleetMap(Panel):
 
     def _cells_strip(self, label: str, codes: bytes, width: int, base: Style) -> Strip:
         """A segment a run of equal codes. Widths are known, so nothing is measured: this is the hot path."""
-        states = self.signs.states
-        styles = [base + style for style in self.signs.state_styles]
+        runs = self._runs(base)
         made = [Segment(label, base)]
         for run in _RUN.finditer(codes):
             first, last = run.span()
-            made.append(Segment(states[codes[first]] * (last - first), styles[codes[first]]))
+            of_code, length = runs[codes[first]], last - first
+            segment = of_code.get(length)
+            if segment is None:
+                segment = of_code[length] = Segment(of_code[1].text * length, of_code[1].style)
+            made.append(segment)
         room = width - self._layout.label_width - len(codes)
         if room > 0:
             made.append(Segment(" " * room, base))
         return Strip(made, width)
+
+    def _runs(self, base: Style) -> list[dict[int, Segment]]:
+        """Segments by code and length: making them anew would be most of the work."""
+        if self._runs_of != (base, self.signs):
+            self._runs_of = (base, self.signs)
+            pairs = zip(self.signs.states, self.signs.state_styles, strict=True)
+            self._made_runs = [{1: Segment(sign, base + style)} for sign, style in pairs]
+        return self._made_runs
 
     def render_line(self, y: int) -> Strip:
         strip = super().render_line(y)

@@ -31,6 +31,7 @@ class Panel(ScrollView):
         self._strips: dict[int, Strip] = {}
         self._drawn_with: tuple[object, ...] = ()
         self._headings = ("", "")
+        self._base: Style | None = None
 
     @property
     def host(self) -> Host:
@@ -104,8 +105,19 @@ class Panel(ScrollView):
         if changed:
             self.refresh(*(Region(0, row, self.size.width, 1) for row in changed))
 
+    @property
+    def base_style(self) -> Style:
+        """Style of plain text here. Asked for every line, and costly to compute, hence kept until styles change."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._base = None
+
     def render_line(self, y: int) -> Strip:
-        base, signs, width = self.rich_style, self.signs, self.size.width
+        base, signs, width = self.base_style, self.signs, self.size.width
         if self._drawn_with != (base, signs, width):
             self._strips.clear()
             self._drawn_with = (base, signs, width)

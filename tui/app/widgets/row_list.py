@@ -106,7 +106,7 @@ class RowList(Panel):
         if self._keys and y >= self._top and row == self.cursor:
             if self.has_focus or not self.can_focus:
                 # In one colour: signs keep their shape, and no patches of colour disturb the bar.
-                return Strip([Segment(strip.text, self.rich_style + _BAR)], strip.cell_length)
+                return Strip([Segment(strip.text, self.base_style + _BAR)], strip.cell_length)
             return strip.apply_style(_MARK)
         return strip
 

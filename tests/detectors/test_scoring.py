@@ -1,0 +1,78 @@
+"""Alarms against labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twinstorm.detectors.scoring import attribute, score
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, Severity, TruthLabel
+
+
+def alarm(at_s: int, device: range, name: str = "silence", severity: Severity = Severity.PAGE) -> Alarm:
+    return Alarm(name, at_s * SECOND_US, severity, "all", np.array(device, np.int32), "", 1)
+
+
+def label(step: str, device: range, from_s: int, to_s: int, aftermath_s: int = 60) -> TruthLabel:
+    devices = np.array(device, np.int32)
+    return TruthLabel(
+        step, "power-outage", devices, from_s * SECOND_US, to_s * SECOND_US, (to_s + aftermath_s) * SECOND_US
+    )
+
+
+OUTAGE = label("outage", range(0, 100), 300, 420)
+CUT = label("cut", range(90, 130), 310, 400)
+BROKER = label("broker", range(0), 1_000, 1_060)
+
+
+@pytest.mark.parametrize(
+    ("raised", "step"),
+    [
+        (alarm(299, range(0, 100)), None),
+        (alarm(300, range(0, 100)), "outage"),
+        (alarm(480, range(0, 100)), "outage"),
+        (alarm(481, range(0, 100)), None),
+        (alarm(320, range(0, 3)), "outage"),
+        (alarm(320, range(500, 600)), None),
+        (alarm(320, range(95, 200)), "cut"),
+        (alarm(320, range(60, 200)), "cut"),
+        (alarm(1_050, range(7, 9)), "broker"),
+        (alarm(320, range(99, 200)), "cut"),
+        (alarm(320, range(0, 1_000)), "outage"),
+    ],
+)
+def test_attribution(raised: Alarm, step: str | None) -> None:
+    found = attribute(raised, [OUTAGE, CUT, BROKER])
+    assert (found.step if found else None) == step
+
+
+def test_a_device_in_common_is_not_enough() -> None:
+    assert attribute(alarm(320, range(99, 200)), [OUTAGE]) is None
+
+
+def test_delay_precision_and_recall() -> None:
+    unseen = label("unseen", range(900, 950), 3_000, 3_060)
+    alarms = [
+        alarm(312, range(0, 80)),
+        alarm(430, range(0, 100), "reboot-storm", Severity.TICKET),
+        alarm(2_000, range(3), "connect-storm"),
+        alarm(2_100, range(3), severity=Severity.TICKET),
+    ]
+    result = score(alarms, [OUTAGE, unseen])
+    assert [(each.step, each.delay_us, each.alarms, each.pages) for each in result.faults] == [
+        ("outage", 12 * SECOND_US, ("silence", "reboot-storm"), 1),
+        ("unseen", None, (), 0),
+    ]
+    assert (result.precision, result.recall, result.pages_per_fault) == (0.5, 0.5, 1.0)
+    assert (result.false_alarms, result.false_pages) == (2, 1)
+
+
+def test_no_alarms_or_no_faults_have_no_precision_or_recall() -> None:
+    nothing = score([], [])
+    assert (nothing.precision, nothing.recall, nothing.pages_per_fault) == (None, None, None)
+    assert score([], [OUTAGE]).recall == 0.0
+    assert score([alarm(1, range(3))], []).precision == 0.0
+
+
+def test_alarms_of_the_warm_up_do_not_count() -> None:
+    assert score([alarm(10, range(3))], [], since_us=MINUTE_US).false_alarms == 0
