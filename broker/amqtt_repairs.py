@@ -82,6 +82,8 @@ class LimitedReader(StreamReaderAdapter):
 class AbortingWriter(StreamWriterAdapter):
     """Closes without waiting for a peer that does not read."""
 
+    is_closed: bool
+
     async def close(self) -> None:
         if not self.is_closed:
             self.is_closed = True
@@ -146,7 +148,12 @@ class RepairedBroker(Broker):
 
     # --- connections --------------------------------------------------------------------------------------------------
 
-    async def _client_connected(self, listener_name: str, reader: ReaderAdapter, writer: WriterAdapter) -> None:
+    async def _client_connected(  # the listener is always ours
+        self,
+        listener_name: str,  # noqa: ARG002
+        reader: ReaderAdapter,
+        writer: WriterAdapter,
+    ) -> None:
         if writer.get_peer_info() is None:
             return
         try:
@@ -220,7 +227,10 @@ class RepairedBroker(Broker):
         finally:
             if handler.timed_out:
                 self.count["expired"] += 1
-            if session.transitions.state == "connected" and self._sessions.get(session.client_id, (None, None))[1] is handler:
+            if (
+                session.transitions.state == "connected"
+                and self._sessions.get(session.client_id, (None, None))[1] is handler
+            ):
                 session.transitions.disconnect()
             handler.ended.set()
 

@@ -163,16 +163,16 @@ class ModelledBroker(Exhibits):
 
     def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
         if abrupt:
-            self.expires_us[device] = np.minimum(
-                self.expires_us[device], last_packet_us + ceil_div(self.keep_alive_us[device] * 3, 2)
-            )
+            had_one = last_packet_us != NEVER_US
+            device, last_packet_us = device[had_one], last_packet_us[had_one]
+            expires_us = last_packet_us + ceil_div(self.keep_alive_us[device] * 3, 2)
+            self.expires_us[device] = np.minimum(self.expires_us[device], expires_us)
         else:
             self._note(at_us, device, SessionEvent.CLOSED, np.zeros(len(device), np.int64))
 
     def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002
-        had_one = last_packet_us != NEVER_US
         if direction != "down":
-            self.disconnect(device[had_one], last_packet_us[had_one], last_packet_us[had_one], abrupt=True)
+            self.disconnect(device, last_packet_us, last_packet_us, abrupt=True)
 
     def resume(self, device: Device, at_us: int, kept: Mask) -> None:  # noqa: ARG002
         self.expires_us[device[kept]] = NEVER_US

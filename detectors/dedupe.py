@@ -167,7 +167,7 @@ class Seen:
         if regular is None:
             self.current.newest[rows] = seq
             if holes:
-                missing <<= _ONE
+                pass
         else:
             np.copyto(self.current.newest[rows], seq, where=regular)
             if holes:

@@ -48,4 +48,4 @@ class Policy:
 
     def fewest(self, fleet: int) -> int:
         """Affected devices that make a group in a fleet of this size."""
-        return min(self.devices, max(1, (fleet + 1) // 2))
+        return max(1, min(self.devices, (fleet + 1) // 2))

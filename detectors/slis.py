@@ -159,20 +159,21 @@ class Series:
         self.sli = sli
         self.fleet = Totals()
         self._devices = devices
-        self._bits: NDArray[np.uint8] = np.zeros((RING_PANES, (devices + 7) // 8), np.uint8)
+        self._bits: NDArray[np.uint8] | None = None
+        """Newest panes as bits, one row a pane; None for an indicator that has no devices, or before the first."""
         self._judged = np.zeros(RING_PANES, np.bool_)
-        self._has_devices = True
 
     def close(self, batch: Batch) -> None:
         """Add a pane."""
         good = self.sli.good(batch)
         row = len(self.fleet) % RING_PANES
         if isinstance(good, np.ndarray):
+            if self._bits is None:
+                self._bits = np.zeros((RING_PANES, (self._devices + 7) // 8), np.uint8)
             self._bits[row] = np.packbits(good)
             self._judged[row] = True
             self.fleet.add(int(np.count_nonzero(good)), self._devices)
         else:
-            self._has_devices = False
             self.fleet.add(int(good), 1)
 
     def skip(self) -> None:
@@ -194,7 +195,7 @@ class Series:
             return self.fleet.last(panes)
         if panes > RING_PANES:
             raise ValueError(f"for a part of the fleet only the last {RING_PANES} s can be asked for")
-        if not self._has_devices:
+        if self._bits is None:
             return 0, 0
         rows = np.arange(max(len(self.fleet) - panes, 0), len(self.fleet)) % RING_PANES
         rows = rows[self._judged[rows]]

@@ -21,7 +21,7 @@ class ConnectStorm:
     The score is attempts per second over the last `PANES` seconds, over the limit: the larger of `share` of the fleet
     per second and `factor` times what is normal; refused attempts count on their own against half of that. Normal is a
     running mean, learnt in calm seconds. The broker's counters name no devices, so those are affected that have no
-    session or got theirs within the last minute.
+    session or got theirs within the last minute; if there are none, all.
     """
 
     PANES: ClassVar[int] = 5
@@ -72,6 +72,9 @@ class ConnectStorm:
             return np.zeros(len(batch), np.float32)
         fighting = ~batch.session_live
         fighting |= batch.born_us > batch.now_us - MINUTE_US
+        if not fighting.any():
+            # Strangers, or clients whose births never come: it is everybody's storm.
+            fighting[:] = True
         return np.where(fighting, np.float32(pressure), np.float32(0))
 
 

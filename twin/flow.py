@@ -336,7 +336,7 @@ class DeviceEnd(Protocol):
         """The devices' side of these sessions ended at `at_us` each; abrupt: the broker is not told and must find out.
 
         Args:
-            last_packet_us: when the broker last heard of each.
+            last_packet_us: when the broker last heard of each; `NEVER_US` for those without a session to lose.
         """
 
     def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:

@@ -133,6 +133,10 @@ class World(Exhibits):
         """Let everything happen that lies before `at_us`."""
         self.life.advance_to(at_us)
 
+    def online(self) -> Mask:
+        """Devices with a session on which their packets get through: the truth."""
+        return (self.fleet.state == State.ONLINE) & ~self.blocked
+
     # --- sampling -----------------------------------------------------------------------------------------------------
 
     def _set_up(self, group: SampleGroup) -> Machines:
@@ -312,10 +316,12 @@ class World(Exhibits):
         """Cut the power of these devices. Returns how many had it."""
         fleet = self.fleet
         who = device.astype(np.int64)
-        told = who[(fleet.power_cuts[who] == 0) & (fleet.state[who] == State.ONLINE) & ~self.blocked[who]]
-        last_us = self.life.heard_us(told, at_us)
+        heard = (fleet.state[who] == State.ONLINE) & ~self.blocked[who] & (fleet.power_cuts[who] == 0)
+        last_us = np.where(heard, self.life.heard_us(who, at_us), NEVER_US)
+        powered = fleet.power_cuts[who] == 0
         had_power = self.life.power_off(who)
-        self._device_end.disconnect(told.astype(np.int32), np.full(len(told), at_us, np.int64), last_us, abrupt=True)
+        now = np.full(len(had_power), at_us, np.int64)
+        self._device_end.disconnect(had_power.astype(np.int32), now, last_us[powered], abrupt=True)
         self.lost[LossCause.POWER] += self.buffers.drop(had_power)
         self.blocked[had_power] = False
         return len(had_power)

@@ -400,12 +400,14 @@ class Engine:
             log.tell(incident.opened_us, Code.INCIDENT, incident.number)
 
     def _watch_recoveries(self, now_us: int) -> None:
-        live = self.core.session_live
+        if not self.recoveries:
+            return
+        back = self.wiring.online()
         for name, recovery in self.recoveries.items():
             step = self.steps[name]
             if step.ended_us is None or now_us < step.ended_us:
                 continue
-            online = int(np.count_nonzero(live[step.device] if len(step.device) else live))
+            online = int(np.count_nonzero(back[step.device] if len(step.device) else back))
             recovery.see(now_us, online)
             if name in self._steady:
                 continue

@@ -21,7 +21,7 @@ from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
 from twinstorm.scenarios.engine.outcome import result_of
-from twinstorm.scenarios.engine.plan import broker_settings, calendar_us, fleet_plan
+from twinstorm.scenarios.engine.plan import broker_settings, calendar_us, fleet_plan, start_of
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
 from twinstorm.scenarios.faults.base import Fault
@@ -38,6 +38,7 @@ from twinstorm.twin.flow import (
     FaultOrder,
     Ledger,
     LossCause,
+    Mask,
     Registry,
 )
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
@@ -134,6 +135,8 @@ class LiveWiring:
         self._ended = False
         target = self._open_broker(options, list(self.registry.names))
         self._target = target
+        start = start_of(scenario) if scenario.start else datetime.now(UTC)
+        origin_us = int(start.timestamp() * 1_000_000)
         self._cloud = LiveCloudEnd(
             host=target.host,
             port=target.port,
@@ -141,8 +144,16 @@ class LiveWiring:
             password=target.password,
             registry=self.registry,
             now_us=self.now_us,
+            origin_us=origin_us,
         )
-        self._cloud.start()
+        try:
+            self._cloud.start()
+        except OSError as error:
+            if self._embedded is not None:
+                self._embedded.close()
+            raise Unavailable(
+                f"the broker at {target.host}:{target.port}", str(error), "Is it running, and does it admit this user?"
+            ) from error
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         passwords = tuple(self._embedded.device_passwords) if self._embedded else ()
@@ -154,7 +165,8 @@ class LiveWiring:
             username=None if self._embedded else target.username,
             passwords=passwords if self._embedded else tuple([target.password or ""] * plan.devices),
             speed=speed,
-            calendar_us=calendar_us(datetime.now(UTC)),
+            calendar_us=calendar_us(start),
+            origin_us=origin_us,
             gather_per_s=GATHER_PER_S,
         )
         self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
@@ -331,6 +343,10 @@ class LiveWiring:
         if self._embedded is not None:
             return self._embedded.counters(now_us)
         return self._cloud.counters(now_us)
+
+    def online(self) -> Mask:
+        told = self._final or self._totals
+        return told.online if told is not None else np.ones(len(self.registry), np.bool_)
 
     def buffered(self) -> int:
         told = self._final or self._totals

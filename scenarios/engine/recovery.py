@@ -1,4 +1,4 @@
-"""How the devices of a fault come back: seconds and counts, as the core saw them."""
+"""How the devices of a fault come back: seconds and counts, by the truth, for verdicts and labels alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STAY_US = 60 * SECOND_US
 
 @dataclass
 class Recovery:
-    """Devices of one fault with a live session, at each pane since the fault's end.
+    """Devices of one fault that are online, at each pane since the fault's end.
 
     Attributes:
         devices: of the fault.

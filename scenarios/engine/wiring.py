@@ -13,7 +13,7 @@ from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
-from twinstorm.twin.flow import BrokerCounters, CloudOutcome, Device, Evidence, FaultOrder, Ledger, Registry
+from twinstorm.twin.flow import BrokerCounters, CloudOutcome, Device, Evidence, FaultOrder, Ledger, Mask, Registry
 from twinstorm.twin.stories import Story
 from twinstorm.twin.world import World
 
@@ -36,6 +36,9 @@ class Wiring(Protocol):
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
     def collect(self, now_us: int) -> CloudOutcome: ...
     def counters(self, now_us: int) -> BrokerCounters: ...
+    def online(self) -> Mask:
+        """The truth of who is back, for recovery times; nothing that detects may see it."""
+
     def buffered(self) -> int: ...
     def lost(self) -> Mapping[str, int]: ...
     def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger: ...
@@ -86,6 +89,9 @@ class ModelledWiring:
 
     def counters(self, now_us: int) -> BrokerCounters:
         return self.broker.counters(now_us)
+
+    def online(self) -> Mask:
+        return self.world.online()
 
     def buffered(self) -> int:
         return self.world.buffers.held

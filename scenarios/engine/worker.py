@@ -19,7 +19,7 @@ from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
-from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
 from twinstorm.twin.stories import Stage, Story
 from twinstorm.twin.world import World
 
@@ -44,6 +44,8 @@ class Task:
     passwords: tuple[str, ...]
     speed: Fraction
     calendar_us: int
+    origin_us: int
+    """Unix microseconds of simulated instant 0."""
     gather_per_s: float
 
 
@@ -99,6 +101,7 @@ class Totals:
     codes: Mapping[int, int]
     evidence: Mapping[str, Mapping[str, int]]
     lag_s: float
+    online: Mask
     final: bool = False
     produced_each: Int | None = None
     buffered_each: Int | None = None
@@ -127,6 +130,8 @@ class Worker:
             plan=task.plan,
             speed=task.speed,
             now_us=self._now_us,
+            username=task.username,
+            origin_us=task.origin_us,
         )
         self._world = World(task.plan, task.seed, self._end, self._log, calendar_us=task.calendar_us, foreseen=False)
         self._script = _Script("script", 0, NEVER_US)
@@ -273,6 +278,7 @@ class Worker:
             codes=dict(self._log.counts),
             evidence={step: dict(world.evidence_of(step).counts) for step in steps},
             lag_s=self._lag_s,
+            online=world.online(),
             final=final,
             produced_each=world.fleet.seq.copy() if each else None,
             buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,

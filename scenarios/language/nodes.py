@@ -265,12 +265,9 @@ class _Builder:
 def _syntax_problem(error: yaml.MarkedYAMLError, source: Source, offset: int, path: str) -> Problem:
     """What YAML's parser says, with the advice that the usual causes deserve."""
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    if line >= len(source.lines) or (line == len(source.lines) - 1 and not source.lines[line].strip()):
-        # The parser met the end of the file: what was left open says more.
-        opened = error.context_mark or mark
-        line, column = (opened.line, opened.column) if opened else (line, column)
-        line = min(line, len(source.lines) - 1)
+    if mark and error.context_mark and not source.text[offset + mark.index :].strip():
+        mark = error.context_mark  # The parser met the end of the file: what was left open says more.
+    line, column = (min(mark.line, len(source.lines) - 1), mark.column) if mark else (0, 0)
     said = str(error.problem or error.context or "unknown reason")
     if "mapping values are not allowed" in said:
         hint = "put a text that holds `: ` into quotes, or under `>`"
@@ -278,10 +275,12 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: Source, offset: int, pa
         hint = "put a value that starts with this sign, or an expression with `%` or brackets, on a line of its own"
     elif "tab" in said:
         hint = "indent with blanks, not with tabs"
+    elif "did not find expected ','" in said:
+        hint = "close the bracket; a value with a bracket or a comma in it stands in quotes or on a line of its own"
     elif "alphabetic" in said:
         hint = "put a value that starts with `*` or `&` into quotes"
     else:
-        hint = "look for a bracket or a quote sign that is not closed, and at the indentation"
+        hint = "look for a quote sign that is not closed, and at the indentation"
     place = Place(source, line + 1, column + 1 + (offset if line == 0 else 0))
     return Problem("S101", f"this is not YAML: {said}", place, path, hint=hint)
 

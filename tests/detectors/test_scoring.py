@@ -20,7 +20,7 @@ def label(step: str, device: range, from_s: int, to_s: int, aftermath_s: int = 6
     )
 
 
-OUTAGE = label("outage", range(0, 100), 300, 420)
+OUTAGE = label("outage", range(100), 300, 420)
 CUT = label("cut", range(90, 130), 310, 400)
 BROKER = label("broker", range(0), 1_000, 1_060)
 
@@ -28,17 +28,17 @@ BROKER = label("broker", range(0), 1_000, 1_060)
 @pytest.mark.parametrize(
     ("raised", "step"),
     [
-        (alarm(299, range(0, 100)), None),
-        (alarm(300, range(0, 100)), "outage"),
-        (alarm(480, range(0, 100)), "outage"),
-        (alarm(481, range(0, 100)), None),
-        (alarm(320, range(0, 3)), "outage"),
+        (alarm(299, range(100)), None),
+        (alarm(300, range(100)), "outage"),
+        (alarm(480, range(100)), "outage"),
+        (alarm(481, range(100)), None),
+        (alarm(320, range(3)), "outage"),
         (alarm(320, range(500, 600)), None),
         (alarm(320, range(95, 200)), "cut"),
         (alarm(320, range(60, 200)), "cut"),
         (alarm(1_050, range(7, 9)), "broker"),
         (alarm(320, range(99, 200)), "cut"),
-        (alarm(320, range(0, 1_000)), "outage"),
+        (alarm(320, range(1_000)), "outage"),
     ],
 )
 def test_attribution(raised: Alarm, step: str | None) -> None:
@@ -53,8 +53,8 @@ def test_a_device_in_common_is_not_enough() -> None:
 def test_delay_precision_and_recall() -> None:
     unseen = label("unseen", range(900, 950), 3_000, 3_060)
     alarms = [
-        alarm(312, range(0, 80)),
-        alarm(430, range(0, 100), "reboot-storm", Severity.TICKET),
+        alarm(312, range(80)),
+        alarm(430, range(100), "reboot-storm", Severity.TICKET),
         alarm(2_000, range(3), "connect-storm"),
         alarm(2_100, range(3), severity=Severity.TICKET),
     ]

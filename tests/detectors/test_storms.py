@@ -12,7 +12,7 @@ import pytest
 from tests.detectors.lab import Lab, registry_of
 from twinstorm.detectors.core import Pane
 from twinstorm.detectors.objectives import Objective
-from twinstorm.twin.flow import SECOND_US, Alarm, Severity, SessionEvent
+from twinstorm.twin.flow import SECOND_US, Alarm, SessionEvent, Severity
 
 FLEET = registry_of(motors=40, climate=10)
 FRA = np.flatnonzero(np.isin(FLEET.site, [1, 2, 3]))
@@ -30,6 +30,10 @@ def alarms(lab: Lab) -> list[tuple[str, str, Severity, int]]:
 
 def named(lab: Lab, name: str) -> list[Alarm]:
     return [alarm for alarm in lab.core.alarms if alarm.name == name]
+
+
+def open_alarms(lab: Lab) -> int:
+    return sum(alarm.resolved_us is None for alarm in lab.core.alarms)
 
 
 def power_storm(lab: Lab) -> list[Pane]:
@@ -63,8 +67,8 @@ def test_a_power_cut_and_its_storm_are_one_incident_and_one_page() -> None:
     assert incident.state == "resolved"
     assert all(alarm.resolved_us is not None for alarm in lab.core.alarms)
     assert incident.resolved_us == max(alarm.resolved_us or 0 for alarm in lab.core.alarms)
-    assert sum((pane.new_alarms for pane in panes), start=[]) == lab.core.alarms
-    assert sum((pane.new_incidents for pane in panes), start=[]) == [incident]
+    assert [alarm for pane in panes for alarm in pane.new_alarms] == lab.core.alarms
+    assert [each for pane in panes for each in pane.new_incidents] == [incident]
     assert sorted(alarm.name for pane in panes for alarm in pane.resolved_alarms) == sorted(incident.alarms)
 
 
@@ -74,7 +78,7 @@ def test_a_cut_is_told_within_15_seconds_and_a_reboot_storm_within_10() -> None:
     (silence,), (storm,) = named(lab, "silence"), named(lab, "reboot-storm")
     assert silence.at_us - 60 * SECOND_US <= 15 * SECOND_US
     assert storm.at_us - 180 * SECOND_US <= 10 * SECOND_US
-    assert silence.cause == "site=fra-1,fra-2,fra-3 (lift 1.8)"
+    assert silence.cause == "site=fra-1,fra-2,fra-3 (lift 1.7)"
     assert set(silence.device.tolist()) <= set(FRA.tolist())
 
 
@@ -89,7 +93,8 @@ def test_findings_carry_score_and_threshold() -> None:
 def test_quiet_is_quiet() -> None:
     lab = Lab.start(FLEET, OBJECTIVES)
     panes = lab.play(600)
-    assert lab.core.alarms == lab.core.incidents == []
+    assert not lab.core.alarms
+    assert not lab.core.incidents
     assert list(lab.core.findings) == []
     assert all(lab.core.objective(each.name).verdict == "held" for each in OBJECTIVES)
     assert lab.core.reboots == 0
@@ -127,10 +132,10 @@ def test_a_broker_outage_blames_everybody_not_the_fast_devices() -> None:
     assert [incident.state for incident in lab.core.incidents] == ["resolved"]
 
 
-def test_a_device_that_stops_is_a_ticket_and_ten_at_different_sites_are_one_too() -> None:
+def test_a_device_that_stops_is_a_ticket_and_six_at_different_sites_are_one_too() -> None:
     lab = Lab.start(FLEET)
     lab.play(60)
-    for device in range(0, 200, 20):
+    for device in range(0, 180, 30):
         lab.power_off([device])
         lab.play(15)
     lab.play(60)
@@ -144,12 +149,12 @@ def test_the_ticket_about_lone_devices_is_resolved_when_they_are_back() -> None:
     lab.play(60)
     lab.power_off([7])
     lab.play(60)
-    assert lab.core.alarms[0].resolved_us is None
+    assert open_alarms(lab) == 1
     lab.reconnects([7])
     lab.play(59)
-    assert lab.core.alarms[0].resolved_us is None
+    assert open_alarms(lab) == 1
     lab.play(5)
-    assert lab.core.alarms[0].resolved_us is not None
+    assert open_alarms(lab) == 0
     assert lab.core.incidents[0].state == "resolved"
 
 
@@ -175,17 +180,17 @@ def test_an_open_alarm_is_not_raised_again_and_a_quiet_period_follows_it() -> No
         lab.play(30)
         lab.reconnects(FRA_2)
         lab.play(30)
-    assert alarms(lab) == [("silence", "site=fra-2", Severity.PAGE, 1)]
+    (first,) = named(lab, "silence")
     lab.play(60)
-    (first,) = lab.core.alarms
     assert first.resolved_us is not None
     lab.power_off(FRA_2)
-    lab.play(50)
-    assert len(lab.core.alarms) == 1, "its quiet period"
+    lab.play(25)
+    assert len(named(lab, "silence")) == 1, "its quiet period"
+    assert lab.core.incidents[0].state == "resolved"
     lab.play(60)
-    assert alarms(lab)[1:] == [("silence", "site=fra-2", Severity.TICKET, 1)], "the same incident, open again"
-    assert lab.core.incidents[0].state == "open"
-    assert lab.core.incidents[0].resolved_us is None
+    (_, second) = named(lab, "silence")
+    assert (second.group, second.severity, second.incident) == ("site=fra-2", Severity.TICKET, 1)
+    assert (lab.core.incidents[0].state, lab.core.incidents[0].resolved_us) == ("open", None)
 
 
 def test_after_half_an_hour_the_same_site_is_another_incident() -> None:
@@ -195,23 +200,30 @@ def test_after_half_an_hour_the_same_site_is_another_incident() -> None:
         lab.power_off(FRA_2)
         lab.play(40)
         lab.reconnects(FRA_2)
-        lab.play(60 + 31 * 60)
-    assert alarms(lab) == [
-        ("silence", "site=fra-2", Severity.PAGE, 1),
-        ("silence", "site=fra-2", Severity.PAGE, 2),
+        lab.play(180 + 31 * 60)
+    assert [(alarm.severity, alarm.incident) for alarm in named(lab, "silence")] == [
+        (Severity.PAGE, 1),
+        (Severity.PAGE, 2),
     ]
 
 
-def test_stragglers_of_an_open_incident_are_suppressed() -> None:
-    """Two devices of the storm stay away after the rest is back: the incident that is open explains them."""
+def test_stragglers_of_an_open_incident_are_suppressed_and_told_when_it_is_over() -> None:
+    """A device stays away after the rest is back: while the storm lasts, its incident explains them."""
     lab = Lab.start(FLEET)
     lab.play(60)
     lab.power_off(FRA_2)
     lab.play(40)
-    lab.boots(FRA_2[2:])
-    lab.play(100)
+    lab.boots(FRA_2[1:])
+    for _ in range(300):
+        lab.connect(attempts=20)
+        lab.play()
+    assert lab.core.alarms[0].resolved_us is not None, "silence of the site is over"
     assert "no group" not in {alarm.group for alarm in lab.core.alarms}
     assert any(finding.group == "no group" for finding in lab.core.findings)
+    lab.play(120)
+    last = lab.core.alarms[-1]
+    assert (last.group, last.severity, last.incident) == ("no group", Severity.TICKET, 1)
+    assert last.device.tolist() == FRA_2[:1].tolist()
 
 
 def test_a_storm_does_not_become_the_new_normal() -> None:

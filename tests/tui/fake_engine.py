@@ -80,7 +80,9 @@ HELLO = Hello(
             summary="the broker is gone",
             effect="Every session ends and nobody is admitted until it is over. Devices keep what they measure.",
             needs_target=False,
-            settings=[FaultSetting(name="restart", summary="what it remembers", default="cold", choices=["cold", "warm"])],
+            settings=[
+                FaultSetting(name="restart", summary="what it remembers", default="cold", choices=["cold", "warm"])
+            ],
         ),
         FaultInfo(
             name="melt-down",
@@ -499,7 +501,7 @@ def main() -> None:
         ("partition", "Partition", "A site is cut off and comes back."),
     ]
     app = StormApp(scenarios=stories, start=start, look=Look(chosen.colours, chosen.ascii))
-    print(app.run())
+    app.run()
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ class StormApp(RunActions[Outcome]):
     Args:
         connection: an engine that already runs; None: begin with the list of scenarios.
         scenarios: name, title and story of each scenario to choose from.
-        start: starts the engine with the scenario of this name. An exception's text is shown beside the list.
+        start: starts the engine with the scenario of this name. An exception's text is shown beside the list; it is
+            cancelled if people do not want to wait.
         look: colours and signs; by default dark.
         keymap: binding id to keys, from the settings file; ids are those of `keys.KEYS`.
         clock: wall seconds, for staleness alone.
@@ -141,6 +142,13 @@ class StormApp(RunActions[Outcome]):
         return Signs.of(self._look)
 
     @property
+    def cancels_start(self) -> bool:
+        """Esc takes back the choice of a scenario: its first frame has not come, and there is a list to go back to."""
+        board = self.board
+        chosen = bool(board.starting) and board.frame is None
+        return chosen and bool(self._choices) and board.ended is None and board.dead is None
+
+    @property
     def stale_s(self) -> int:
         return self.board.stale_s(self._clock())
 
@@ -173,9 +181,9 @@ class StormApp(RunActions[Outcome]):
     def go_back(self) -> None:
         """Esc: the nearest thing that can be closed, then the filter; never the application."""
         screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif self.board.frame is None and self._choices and not self.board.ended and self.board.dead is None:
+        if isinstance(screen, BaseScreen) and screen.zoomed:
+            screen.zoom()
+        elif self.cancels_start:
             self._cancel_start()
         elif len(self.screen_stack) > 1:
             self.pop_screen()
@@ -219,17 +227,13 @@ class StormApp(RunActions[Outcome]):
 
     def _cancel_start(self) -> None:
         """Esc while the engine is being built: it is told to leave, and the list comes back."""
-        if self.board.hello is None and not self.board.starting:
-            return
         if self._link is not None:
+            self._link.silence()
             self._link.send(Quit())
-        self._back_to_list("")
-        self.set_timer(0.2, self._let_go)
-
-    def _let_go(self) -> None:
-        if self._life is not None and self.board.hello is None and not self.board.starting:
-            self._life.cancel()
             self._link = None
+        elif self._life is not None:
+            self._life.cancel()
+        self._back_to_list("")
 
     def _back_to_list(self, trouble: str) -> None:
         self.board = Board()
@@ -340,8 +344,6 @@ class StormApp(RunActions[Outcome]):
             return
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        if self.screen.maximized is not None:
-            self.screen.minimize()
         self.switch_mode(mode)
 
     def action_not_yet(self, key: str) -> None:
@@ -352,17 +354,13 @@ class StormApp(RunActions[Outcome]):
 
     def action_zoom(self) -> None:
         screen = self.screen
-        if screen.maximized is not None:
-            screen.minimize()
-        elif screen.focused is not None:
-            screen.maximize(screen.focused, container=False)
-        else:
+        if isinstance(screen, BaseScreen) and not screen.zoom():
             self.say("tab chooses a panel, z enlarges it.")
 
     def action_keys(self) -> None:
         screen = self.screen
         here = screen.TITLE_HERE if isinstance(screen, BaseScreen) else ""
-        keys = list(screen.keys_here()) if isinstance(screen, BaseScreen) else []
+        keys = [(key, does) for key, does, _ in screen.keys_here()] if isinstance(screen, BaseScreen) else []
 
         def make(size: Size) -> list[Line]:
             return help_lines(here, keys, self._changed_keys, self.signs, size.width)

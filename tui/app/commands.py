@@ -59,8 +59,8 @@ def _map(app: Commanded) -> list[Entry]:
     except NoMatches:
         return []
     return [
-        Entry("view: group the map", "o", "by region, site", fleet.action_group),
-        Entry("view: sort the map", "s", "in order, worst first", fleet.action_sort),
+        Entry("view: group the map", app.key("map.group"), "by region, site", fleet.action_group),
+        Entry("view: sort the map", app.key("map.sort"), "in order, worst first", fleet.action_sort),
     ]
 
 

@@ -26,6 +26,10 @@ class Host(Protocol):
     def signs(self) -> Signs: ...
 
     @property
+    def cancels_start(self) -> bool:
+        """Esc would take back the choice of a scenario."""
+
+    @property
     def stale_s(self) -> int:
         """Whole wall seconds for which the values have been old, 0 while fresh."""
 

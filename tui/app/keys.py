@@ -62,6 +62,9 @@ KEYS = (
 )
 BY_ID = {key.id: key for key in KEYS}
 
+LOCAL = {"map.group": "o", "map.sort": "s", "devices.sort": "s", "timeline.kinds": "v"}
+"""Bindings of single panels and screens, by id."""
+
 NOT_YET = {
     "6": "Updates (6) is not in this version: scenarios have no update campaigns yet.",
     "7": "Detectors (7) is not in this version: alarms stand in Incidents (4), scores in the report.",
@@ -116,4 +119,5 @@ def bindings() -> list[Binding]:
 
 def key_of(key_id: str, changed: Mapping[str, str]) -> str:
     """The key as shown for a binding, after the changes of the settings file."""
-    return shown(changed.get(key_id, BY_ID[key_id].keys))
+    keys = LOCAL[key_id] if key_id in LOCAL else BY_ID[key_id].keys
+    return shown(changed.get(key_id, keys))

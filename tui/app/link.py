@@ -19,9 +19,14 @@ class Link:
         self._take = take
         self._lost = lost
         self._commands: asyncio.Queue[Command] = asyncio.Queue()
+        self._silent = False
 
     def send(self, command: Command) -> None:
         self._commands.put_nowait(command)
+
+    def silence(self) -> None:
+        """Give nothing on any more: nobody looks at this run now. It still runs until the engine is gone."""
+        self._silent = True
 
     async def run(self) -> None:
         """Read and write until the engine is gone. Cancel to stop looking."""
@@ -31,7 +36,8 @@ class Link:
             done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
             # A failed write means that the engine is going: what it still said (its verdict, perhaps) is read first.
             reason = await reader if writer in done and reader not in done else done.pop().result()
-            self._lost(reason or (writer.result() if writer.done() else "") or NO_VERDICT)
+            if not self._silent:
+                self._lost(reason or (writer.result() if writer.done() else "") or NO_VERDICT)
         finally:
             for task in (reader, writer):
                 task.cancel()
@@ -40,7 +46,8 @@ class Link:
     async def _read(self) -> str:
         try:
             while (event := await self._connection.receive()) is not None:
-                self._take(event)
+                if not self._silent:
+                    self._take(event)
         except OSError as error:
             return _reason(error)
         return ""

@@ -146,8 +146,8 @@ def _banner(variants: Sequence[str], signs: Signs, width: int) -> Line:
 
 def newest_injected(frame: Frame) -> ActiveFault | None:
     """The fault that `u` ends."""
-    injected = [fault for fault in frame.faults if fault.injected]
-    return max(injected, key=lambda fault: fault.from_us) if injected else None
+    injected = [(fault.from_us, place) for place, fault in enumerate(frame.faults) if fault.injected]
+    return frame.faults[max(injected)[1]] if injected else None
 
 
 def fault_words(fault: ActiveFault, now_us: int, *, brief: bool, ended_by: str = "") -> str:

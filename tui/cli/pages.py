@@ -84,7 +84,7 @@ _EXPECTATIONS: Mapping[str, str] = {
     "Bounds readings over the run; a share is of the readings produced.",
 }
 
-_EXITS: Sequence[tuple[int, str]] = (
+EXIT_CODES: Sequence[tuple[int, str]] = (
     (0, "everything held"),
     (1, "an objective or an expectation was missed; bench: a required figure was missed"),
     (2, "command line or scenario wrong, nothing ran; no such run"),
@@ -134,15 +134,15 @@ def groups() -> Mapping[str, tuple[str, ...]]:
 
 
 def page_of(topic: str) -> str | None:
-    """The text about a topic; None if there is none. Names are found whatever their case."""
-    wanted = topic.strip().casefold().replace("_", "-")
-    for group, names in groups().items():
-        if wanted == group.casefold().replace(" ", "-"):
-            return _overview(group, names)
-        for name in names:
-            if wanted == name.casefold().replace("_", "-"):
-                return _PAGES[group](name)
-    return None
+    """The text about a topic, of all that have its name; None if there is none. Case, `_` and `-` do not matter."""
+    wanted = _alike(topic)
+    pages = [_overview(group, names) for group, names in groups().items() if _alike(group) == wanted]
+    pages += [_PAGES[group](name) for group, names in groups().items() for name in names if _alike(name) == wanted]
+    return "\n\n".join(pages) if pages else None
+
+
+def _alike(name: str) -> str:
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
 def _overview(group: str, names: Sequence[str]) -> str:
@@ -174,7 +174,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
 
 
 def _language_page(name: str) -> str:
-    return f"{name}\n\n{_language()[name]().strip()}"
+    return f"{name}\n\n{_language()[name]().strip(chr(10))}"
 
 
 def _expectations() -> str:
@@ -197,7 +197,7 @@ def _verdict() -> str:
 
 
 def _exit_codes() -> str:
-    rows = _rows((str(code), text) for code, text in _EXITS)
+    rows = _rows((str(code), text) for code, text in EXIT_CODES)
     return f"{rows}\n\nOf several scenarios the first that occurred of 70, 143, 130, 4, 5, 1, 3, 0."
 
 
@@ -276,10 +276,8 @@ def _from_class(group: str, name: str, summary: str) -> str:
 
     (point,) = entry_points(group=group, name=name)
     kind = point.load()
-    parts = [inspect.cleandoc(kind.__doc__ or "")]
-    module = inspect.getdoc(inspect.getmodule(kind)) or ""
-    if module:
-        parts.insert(0, module)
+    about = [inspect.cleandoc(getattr(each, "__doc__", None) or "") for each in (inspect.getmodule(kind), kind)]
+    parts = about[:1] if group == "twinstorm.machines" and about[0] else about
     channels = getattr(kind, "channels", ())
     if channels:
         rows = [

@@ -26,8 +26,6 @@ class BaseScreen(Screen[None]):
     """Subclasses give `body`, and `keys_here` for the key row and the help."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.back", "back, close, clear", show=False)]
-    ALLOW_IN_MAXIMIZED_VIEW = "StateRow, FaultRow, KeyRow, .-textual-system"
-    ESCAPE_TO_MINIMIZE = False
     TITLE_HERE = ""
     """Name of the screen in the help."""
 
@@ -59,6 +57,26 @@ class BaseScreen(Screen[None]):
         for panel in self.query(Panel):
             panel.renew()
 
+    @property
+    def zoomed(self) -> bool:
+        """One panel has the whole body."""
+        return self.has_class("-zoom")
+
+    def zoom(self) -> bool:
+        """Give the panel with the focus the whole body, or take it back; False if no panel has the focus.
+
+        Not Textual's maximizing: that puts the state row below the panel.
+        """
+        panel = self.focused
+        if not self.zoomed and not isinstance(panel, Panel):
+            return False
+        zoomed = self.toggle_class("-zoom").zoomed
+        for widget in self.query("#body *"):
+            widget.set_class(zoomed and widget is panel, "-zoomed")
+            widget.set_class(zoomed and panel is not None and widget in panel.ancestors, "-holds")
+        self.call_after_refresh(self.renew)
+        return True
+
     # --- life: Textual calls the `on_` methods of each class of a screen, so subclasses must not call these -----------
 
     def on_mount(self) -> None:
@@ -86,32 +104,32 @@ class BaseScreen(Screen[None]):
     def _key_words(self) -> tuple[KeyWords, KeyWords, str]:
         host = self.host
         always = [
-            (host.key("help.keys"), "help"),
-            (host.key("help.commands"), "commands"),
-            (host.key("app.quit"), "quit"),
+            (host.key("help.keys"), "help", "app.keys"),
+            (host.key("help.commands"), "commands", "app.palette"),
+            (host.key("app.quit"), "quit", "app.quit"),
         ]
         screens = f"{_ranges(list(SCREENS))} screens" if host.board.hello is not None else ""
         return always, [*self.keys_here(), *self._run_keys()], screens
 
-    def _run_keys(self) -> list[tuple[str, str]]:
+    def _run_keys(self) -> list[tuple[str, str, str]]:
         host = self.host
         frame = host.board.frame
         if frame is None or not host.board.goes_on:
             return []
         paused = frame.state == "paused"
-        words = [(host.key("run.pause"), "resume" if paused else "pause")]
+        words = [(host.key("run.pause"), "resume" if paused else "pause", "app.pause")]
         if paused:
-            words.append((host.key("run.step"), "1 s on"))
+            words.append((host.key("run.step"), "1 s on", "app.step"))
         if newest_injected(frame) is not None:
-            words.append((host.key("fault.end"), "end fault"))
+            words.append((host.key("fault.end"), "end fault", "app.end_newest"))
         if frame.armed:
-            words.append((host.key("fault.inject"), "inject"))
+            words.append((host.key("fault.inject"), "inject", "app.inject"))
         if frame.filter:
-            words.append(("Esc", "all devices"))
-        words.append((host.key("note.add"), "note"))
-        words.append((host.key("run.faster") + host.key("run.slower"), "speed"))
-        words.append((host.key("filter.set"), "filter"))
-        words.append((host.key("view.zoom"), "zoom"))
+            words.append(("Esc", "all devices", "app.back"))
+        words.append((host.key("note.add"), "note", "app.note"))
+        words.append((host.key("run.faster") + host.key("run.slower"), "speed", "app.speed(1)"))
+        words.append((host.key("filter.set"), "filter", "app.filter"))
+        words.append((host.key("view.zoom"), "zoom", "app.zoom"))
         return words
 
 

@@ -36,7 +36,7 @@ class DeviceScreen(BaseScreen):
             self.host.tell(AskDevice(name=""))
 
     def keys_here(self) -> KeyWords:
-        return [("Esc", "back")]
+        return [("Esc", "back", "app.back")]
 
     def target(self) -> str:
         return f"id={self.device}"

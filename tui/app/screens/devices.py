@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from twinstorm.scenarios.protocol import AskCell, DeviceList, DeviceRow
 from twinstorm.tui.app import numbers
+from twinstorm.tui.app.keys import LOCAL
 from twinstorm.tui.app.lines import PLAIN, Line, cut
 from twinstorm.tui.app.messages import DevicesListed, RowChosen
 from twinstorm.tui.app.screens.base import BaseScreen
@@ -21,7 +22,7 @@ class DevicesScreen(BaseScreen):
     """Asked once, when it opens: a list that changes under the cursor cannot be read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "worst first or by name", id="devices.sort", show=False)
+        Binding(LOCAL["devices.sort"], "sort", "worst first or by name", id="devices.sort", show=False)
     ]
     TITLE_HERE = "Devices"
 
@@ -57,7 +58,8 @@ class DevicesScreen(BaseScreen):
             shown = numbers.count(len(self._rows))
             if self._listed.total > len(self._rows):
                 shown += f" of {numbers.count(self._listed.total)}"
-            rows.more = [f"{shown}, as of opening", f"{'worst first' if self._worst_first else 'by name'} (s)"]
+            order = "worst first" if self._worst_first else "by name"
+            rows.more = [f"{shown}, as of opening", f"{order} ({self.host.key('devices.sort')})"]
             rows.empty = "No device of this cell matches the filter. Esc goes back."
             rows.show_rows([row.name for row in self._rows], self._line, self._header)
         super().renew()
@@ -78,7 +80,11 @@ class DevicesScreen(BaseScreen):
         return max((len(row.name) for row in self._rows), default=6)
 
     def keys_here(self) -> KeyWords:
-        return [("Enter", "open"), ("Esc", "back"), ("s", "sort")]
+        return [
+            ("Enter", "open", ""),
+            ("Esc", "back", "app.back"),
+            (self.host.key("devices.sort"), "sort", "screen.sort"),
+        ]
 
     def target(self) -> str:
         row = self.query_one(RowList).marked

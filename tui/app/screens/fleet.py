@@ -35,7 +35,8 @@ class FleetScreen(BaseScreen):
         return f"site={site}" if site else ""
 
     def keys_here(self) -> KeyWords:
-        return [("Enter", "devices"), ("tab", "groups"), ("o", "group"), ("s", "sort")]
+        group, sort = self.host.key("map.group"), self.host.key("map.sort")
+        return [("Enter", "devices", ""), ("tab", "groups", "app.focus_next"), (group, "group", ""), (sort, "sort", "")]
 
     def on_row_chosen(self, event: RowChosen) -> None:
         event.stop()

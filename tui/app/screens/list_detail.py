@@ -57,7 +57,7 @@ class ListDetailScreen(BaseScreen):
     def keys_here(self) -> KeyWords:
         if not self.has_class("-narrow"):
             return []
-        return [("Esc", "back")] if self.has_class("-detail") else [("Enter", "detail")]
+        return [("Esc", "back", "screen.close_detail")] if self.has_class("-detail") else [("Enter", "detail", "")]
 
     def _detail(self, size: Size) -> list[Line]:
         width = size.width

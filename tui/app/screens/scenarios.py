@@ -41,7 +41,7 @@ class ScenariosScreen(BaseScreen):
         super().renew()
 
     def keys_here(self) -> KeyWords:
-        return [("Enter", "starts"), ("j k", "move")]
+        return [("Enter", "starts", ""), ("j k", "move", "")]
 
     def _row(self, row: int, width: int) -> Line:
         name, title, _ = self.choices[row]

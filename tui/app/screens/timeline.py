@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from twinstorm.tui.app.keys import LOCAL
 from twinstorm.tui.app.lines import cut
 from twinstorm.tui.app.screens.base import BaseScreen
 from twinstorm.tui.app.timeline_lines import KINDS, mark_line, of_kind
@@ -19,7 +20,7 @@ class TimelineScreen(BaseScreen):
     """The strip of time above the list of marks; what lies in the future is hollow."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "kinds", "which kinds are listed", id="timeline.kinds", show=False)
+        Binding(LOCAL["timeline.kinds"], "kinds", "which kinds are listed", id="timeline.kinds", show=False)
     ]
     TITLE_HERE = "8 Timeline"
 
@@ -40,7 +41,7 @@ class TimelineScreen(BaseScreen):
             name, kinds = KINDS[self._kind]
             marks = sorted(of_kind(frame.marks, kinds), key=lambda mark: mark.at_us)
             rows = self.query_one("#marks", RowList)
-            rows.more = [f"{name} (v)"]
+            rows.more = [f"{name} ({self.host.key('timeline.kinds')})"]
             rows.empty = self._empty()
             rows.show_rows(
                 [(mark.at_us, mark.kind, mark.text) for mark in marks],
@@ -51,13 +52,13 @@ class TimelineScreen(BaseScreen):
     def _empty(self) -> str:
         frame = self.host.board.frame
         if self._kind:
-            return f"Nothing of this kind ({KINDS[self._kind][0]}). v shows others."
+            return f"Nothing of this kind ({KINDS[self._kind][0]}). {self.host.key('timeline.kinds')} shows others."
         if frame is not None and frame.next_mark is not None:
             return f"First step: {frame.next_mark.text}."
         return "This scenario has no step, and nothing happened yet."
 
     def keys_here(self) -> KeyWords:
-        return [("v", "kinds")]
+        return [(self.host.key("timeline.kinds"), "kinds", "screen.kinds")]
 
     def action_kinds(self) -> None:
         self._kind = (self._kind + 1) % len(KINDS)

@@ -6,13 +6,16 @@ from textual.geometry import Size
 
 from twinstorm.tui.app.broker_lines import connects, facts, quiet
 from twinstorm.tui.app.lines import Line
-from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
+from twinstorm.tui.app.widgets.panel import waiting_lines
+from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 NO_SESSION = "Broker up, no session yet."
 
 
-class BrokerPanel(Panel):
+class BrokerPanel(WallPanel):
     """Numbers first; the bars take what height is left."""
+
+    opens = "broker"
 
     def heading(self) -> tuple[str, list[str]]:
         return "5 Broker", []

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from twinstorm.scenarios.protocol import STATES
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.fleet_layout import Block, By, Layout, MapRow, Order, groupings, lay_out, room
+from twinstorm.tui.app.keys import LOCAL
 from twinstorm.tui.app.lines import PLAIN, Line, clean, ends, plain, wrap
 from twinstorm.tui.app.messages import CellOpened, CursorMoved, RoomChanged
 from twinstorm.tui.app.signs import WORST_FIRST
@@ -42,8 +43,8 @@ class FleetMap(Panel):
         Binding("pageup", "pages(-1)", "page up", show=False),
         Binding("pagedown", "pages(1)", "page down", show=False),
         Binding("enter", "open", "devices of the cell", show=False),
-        Binding("o", "group", "group by region, site", id="map.group", show=False),
-        Binding("s", "sort", "sort groups, worst first", id="map.sort", show=False),
+        Binding(LOCAL["map.group"], "group", "group by region, site", id="map.group", show=False),
+        Binding(LOCAL["map.sort"], "sort", "sort groups, worst first", id="map.sort", show=False),
     ]
 
     def __init__(self, *, widget_id: str | None = None) -> None:
@@ -69,9 +70,10 @@ class FleetMap(Panel):
         if frame.filter:
             parts.insert(0, f"/ {frame.filter}: {numbers.count(frame.matching)} devices")
         if len(groupings(frame.groups)) > 1:
-            parts.append(f"by {self.by} (o)")
+            parts.append(f"by {self.by} ({self.host.key('map.group')})")
         if len(self._layout.blocks) > 1:
-            parts.append(f"{'worst first' if self.order == 'worst first' else 'sort'} (s)")
+            order = "worst first" if self.order == "worst first" else "sort"
+            parts.append(f"{order} ({self.host.key('map.sort')})")
         return "2 Fleet", parts
 
     def footing(self) -> str:
@@ -97,7 +99,7 @@ class FleetMap(Panel):
         frame = self.host.board.frame
         if frame is None:
             self._layout = Layout((), (), 0, 1)
-            return waiting_lines(self.host, width)
+            return waiting_lines(self.host, width, bar=True)
         if frame.filter and frame.matching == 0:
             self._layout = Layout((), (), 0, 1)
             words = f"No device matches `{frame.filter}`. Esc clears the filter."

@@ -7,11 +7,14 @@ from textual.geometry import Size
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.incident_lines import headline, newest_first
 from twinstorm.tui.app.lines import Line, plain
-from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
+from twinstorm.tui.app.widgets.panel import waiting_lines
+from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 
-class IncidentsPanel(Panel):
+class IncidentsPanel(WallPanel):
     """A line an incident; under an open one its alarms, where there is room."""
+
+    opens = "incidents"
 
     def heading(self) -> tuple[str, list[str]]:
         return "4 Incidents", []

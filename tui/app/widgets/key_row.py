@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from textual.events import Click
 from textual.geometry import Size
 
 from twinstorm.tui.app.lines import PLAIN, Line, ends, width_of
 from twinstorm.tui.app.widgets.panel import Panel
 
-KeyWords = Sequence[tuple[str, str]]
-"""(key, what it does) in the order of need."""
+KeyWords = Sequence[tuple[str, str, str]]
+"""Key, what it does, and the action that a click runs (empty: none), in the order of need."""
 
 
 class KeyRow(Panel):
@@ -19,25 +20,32 @@ class KeyRow(Panel):
     def __init__(self, words: Callable[[], tuple[KeyWords, KeyWords, str]]) -> None:
         super().__init__(focusable=False)
         self._words = words
+        self._actions: list[tuple[int, int, str]] = []
+        """First column, column after the last, and action of each piece drawn."""
 
     def lines(self, size: Size) -> list[Line]:
         width = size.width
         always, here, screens = self._words()
-        first = self._pieces(always)
-        pieces = first + self._pieces(here)
-        bar = len(first)
         right: Line = [(f" {screens} ", self.signs.muted)] if screens else []
-        return [ends(self._joined(pieces, bar, width - width_of(right)), right, width, gap=0)]
+        left, self._actions = self._joined([*always, *here], len(always), width - width_of(right))
+        return [ends(left, right, width, gap=0)]
 
-    def _pieces(self, words: KeyWords) -> list[Line]:
-        return [[(key, self.signs.strong), (f" {does}", PLAIN)] for key, does in words]
-
-    def _joined(self, pieces: list[Line], bar: int, width: int) -> Line:
-        """Pieces with two blanks between them and a bar before `bar`, cut from the right."""
+    def _joined(self, words: KeyWords, bar: int, width: int) -> tuple[Line, list[tuple[int, int, str]]]:
+        """Pieces with two blanks between them and a bar before number `bar`, cut from the right; and where they are."""
         line: Line = [(" ", PLAIN)]
-        for number, piece in enumerate(pieces):
+        places = []
+        for number, (key, does, action) in enumerate(words):
+            piece: Line = [(key, self.signs.strong), (f" {does}", PLAIN)]
             gap: Line = [] if number == 0 else [(" | ", self.signs.muted)] if number == bar else [("  ", PLAIN)]
-            if width_of(line) + width_of(gap) + width_of(piece) > width:
+            start = width_of(line) + width_of(gap)
+            if start + width_of(piece) > width:
                 break
             line += [*gap, *piece]
-        return line
+            places.append((start, start + width_of(piece), action))
+        return line, places
+
+    async def on_click(self, event: Click) -> None:
+        """A click on a key does what the key does."""
+        for start, end, action in self._actions:
+            if start <= event.x < end and action:
+                await self.run_action(action)

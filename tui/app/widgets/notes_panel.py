@@ -6,11 +6,14 @@ from textual.geometry import Size
 
 from twinstorm.tui.app.lines import Line, cut
 from twinstorm.tui.app.timeline_lines import mark_line
-from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
+from twinstorm.tui.app.widgets.panel import waiting_lines
+from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 
-class NotesPanel(Panel):
+class NotesPanel(WallPanel):
     """Notes and marks, the newest first."""
+
+    opens = "timeline"
 
     def heading(self) -> tuple[str, list[str]]:
         return "Notes", []

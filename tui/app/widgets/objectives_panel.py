@@ -6,13 +6,16 @@ from textual.geometry import Size
 
 from twinstorm.tui.app.lines import Line
 from twinstorm.tui.app.objective_lines import budget, headline, trend
-from twinstorm.tui.app.widgets.panel import Panel, empty_lines, waiting_lines
+from twinstorm.tui.app.widgets.panel import empty_lines, waiting_lines
+from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 NONE_STATED = "This scenario states no objective: `twinstorm explain objectives`."
 
 
-class ObjectivesPanel(Panel):
+class ObjectivesPanel(WallPanel):
     """Two lines an objective, a third with its trend where all of them fit."""
+
+    opens = "objectives"
 
     def heading(self) -> tuple[str, list[str]]:
         return "3 Objectives", []

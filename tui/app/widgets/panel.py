@@ -149,16 +149,20 @@ class Panel(ScrollView):
         return [[(row, self.signs.bad)] for row in wrap(words, width)] + [plain(row) for row in wrap(advice, width)]
 
 
-def waiting_lines(host: Host, width: int) -> list[Line]:
-    """What stands in a panel before the first frame."""
+def waiting_lines(host: Host, width: int, *, bar: bool = False) -> list[Line]:
+    """What stands in a panel before the first frame. `bar`: the one panel that shows progress as a bar."""
     board = host.board
     if board.dead is not None:
         return [plain(row) for row in wrap(f"Nothing to show: {board.dead}. q quits.", width)]
     if board.loading is not None and board.hello is not None:
         words = f"{board.loading.what} {board.loading.share * 100:.0f} %"
+        if not bar:
+            return [[(words[:width], host.signs.muted)]]
+        words += ", Esc cancels" if host.cancels_start else ""
         return [plain(words[:width]), plain(host.signs.bar(board.loading.share, min(width, 40)))]
     if board.hello is not None or board.starting:
-        return [plain("Starting the engine."[:width])]
+        words = "Starting the engine" + (", Esc cancels." if bar and host.cancels_start else ".")
+        return [plain(words[:width])]
     return [plain(row) for row in wrap("No run yet. Enter picks a scenario, : lists commands.", width)]
 
 

@@ -6,14 +6,17 @@ from textual.geometry import Size
 
 from twinstorm.tui.app.lines import PLAIN, Line, cut, plain
 from twinstorm.tui.app.timeline_lines import axis, captions, next_brief, next_words, steps_words, times
-from twinstorm.tui.app.widgets.panel import Panel, waiting_lines
+from twinstorm.tui.app.widgets.panel import waiting_lines
+from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 _SHORTEST_AXIS = 24
 """Columns of the axis below which the words beside it are cut instead."""
 
 
-class TimelinePanel(Panel):
+class TimelinePanel(WallPanel):
     """One row: axis and the next step. More rows: clock times, axis, captions."""
+
+    opens = "timeline"
 
     def heading(self) -> tuple[str, list[str]]:
         frame = self.host.board.frame
@@ -26,7 +29,7 @@ class TimelinePanel(Panel):
         board, signs = self.host.board, self.signs
         frame = board.frame
         if frame is None or board.hello is None:
-            return waiting_lines(self.host, width)[:1] if height == 1 else waiting_lines(self.host, width)
+            return [] if height == 1 else waiting_lines(self.host, width)
         duration_us = board.hello.duration_us
         if height == 1:
             words = next_brief(frame, width - _SHORTEST_AXIS - 4)

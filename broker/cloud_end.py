@@ -1,0 +1,255 @@
+"""The core's side of a real broker: one subscriber to everything that the fleet says.
+
+paho reads on a thread of its own and only puts raw messages into a queue; they are decoded in `poll`, on the core's
+thread, a batch at a time. Nothing that arrives raises.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from twinstorm.twin.flow import (
+    BrokerCounters,
+    CloudOutcome,
+    Delivery,
+    Malformed,
+    Readings,
+    Registry,
+    SessionEvent,
+    SessionEvents,
+)
+from twinstorm.twin.wire.codecs import Reading, decode_reading, decode_state
+from twinstorm.twin.wire.layout import layouts
+from twinstorm.twin.wire.profile import TWINSTORM
+
+CLIENT_ID = "twinstorm-core"
+KEEP_ALIVE_S = 30
+START_TIMEOUT_S = 10.0
+
+_Message = tuple[str, bytes, int]
+
+
+class LiveCloudEnd:
+    """Implements `CloudEnd` over a real socket.
+
+    Args:
+        registry: devices by name; what others send is malformed.
+        now_us: simulated instant.
+        origin_us: Unix microseconds of simulated instant 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        username: str | None,
+        password: str | None,
+        registry: Registry,
+        now_us: Callable[[], int],
+        origin_us: int = 0,
+    ) -> None:
+        self._host, self._port = host, port
+        self._registry, self._now_us = registry, now_us
+        self.origin_us = origin_us
+        self._device = {name: device for device, name in enumerate(registry.names)}
+        self._layouts = layouts(dict(registry.channels))
+        self._raw: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        """Messages as they came; None: the connection to the broker was lost."""
+        self._granted = threading.Event()
+        self._refused = ""
+        self._live = np.zeros(len(registry), np.bool_)
+        self._births = 0
+        self._received = 0
+        self._early: list[tuple[int, int, int, int]] = []
+        self._up = False
+        self._closing = False
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=paho.MQTTv311, clean_session=True
+        )
+        if username:
+            client.username_pw_set(username, password)
+        client.reconnect_delay_set(min_delay=1, max_delay=1)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        self._client = client
+
+    def start(self) -> None:
+        """Connect and subscribe.
+
+        Raises:
+            OSError: nobody answers there, or the broker refuses; the text says which.
+        """
+        self._client.connect(self._host, self._port, KEEP_ALIVE_S)
+        self._client.loop_start()
+        if not self._granted.wait(START_TIMEOUT_S) or self._refused:
+            self.close()
+            raise OSError(self._refused or "the broker did not answer")
+
+    def poll(self, now_us: int) -> CloudOutcome:
+        """Decode what has arrived; see `CloudEnd.poll`."""
+        rows: dict[str, list[tuple[int, Reading, int]]] = {}
+        events, self._early = self._early, []
+        malformed: list[Malformed] = []
+        for _ in range(self._raw.qsize()):
+            message = self._raw.get()
+            if message is None:
+                events.extend((now_us, int(who), SessionEvent.CLOSED, 0) for who in np.flatnonzero(self._live))
+                self._live[:] = False
+                continue
+            wrong = self._sort(message, rows, events)
+            if wrong:
+                topic, payload, arrived_us = message
+                malformed.append(Malformed(topic, payload[:1_024], arrived_us, wrong))
+        deliveries = [self._delivery(kind, of_kind) for kind, of_kind in rows.items()]
+        if malformed:
+            none = np.empty(0, np.int64)
+            deliveries.append(Delivery(None, none, now_us, tuple(malformed)))
+        return CloudOutcome(tuple(deliveries), _session_events(events))
+
+    def collect_until(self, births: int, timeout_s: float = 10.0) -> bool:
+        """Wait until this many births have arrived; they are told by the next `poll`. False: time is over."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            outcome = self.poll(0)
+            events = outcome.sessions
+            self._early.extend(
+                zip(
+                    events.at_us.tolist(),
+                    events.device.tolist(),
+                    events.what.tolist(),
+                    events.boot.tolist(),
+                    strict=True,
+                )
+            )
+            if int(np.count_nonzero(self._live)) >= births:
+                return True
+            time.sleep(0.01)
+        return False
+
+    def counters(self, now_us: int) -> BrokerCounters:  # noqa: ARG002
+        """What a subscriber can know of a foreign broker."""
+        return BrokerCounters(
+            admitted=self._births,
+            attempts=self._births,
+            messages_in=self._received,
+            messages_out=self._received,
+            sessions=int(np.count_nonzero(self._live)),
+            queue=self._raw.qsize(),
+            up=self._up,
+        )
+
+    def close(self) -> None:
+        self._closing = True
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    # --- decoding -----------------------------------------------------------------------------------------------------
+
+    def _sort(
+        self,
+        message: _Message,
+        rows: dict[str, list[tuple[int, Reading, int]]],
+        events: list[tuple[int, int, int, int]],
+    ) -> str:
+        """Put a message where it belongs; returns what is wrong with it, or nothing."""
+        topic, payload, arrived_us = message
+        address = TWINSTORM.parse_topic(topic)
+        if address is None:
+            return "no topic of this profile"
+        device = self._device.get(address.name)
+        if device is None:
+            return f"unknown device {address.name[:80]!a}"
+        if address.channel == "state":
+            state = decode_state(payload)
+            if isinstance(state, str):
+                return state
+            if state.device != address.name:
+                return "the document names another device than the topic"
+            self._note_state(device, state.online, state.boot, arrived_us, events)
+            return ""
+        reading = decode_reading(payload, address.codec, self._layouts)
+        if isinstance(reading, str):
+            return reading
+        if reading.device != address.name:
+            return "the document names another device than the topic"
+        if reading.kind != self._registry.kinds[self._registry.kind[device]]:
+            return f"the device is no {reading.kind[:40]!a}"
+        if not (0 <= reading.boot < 2**31 and 0 <= reading.seq < 2**62):
+            return "boot or sequence number out of range"
+        rows.setdefault(reading.kind, []).append((device, reading, arrived_us))
+        return ""
+
+    def _note_state(
+        self, device: int, online: bool, boot: int, arrived_us: int, events: list[tuple[int, int, int, int]]
+    ) -> None:
+        if online:
+            self._births += 1
+            self._live[device] = True
+            events.append((arrived_us, device, SessionEvent.BORN, min(max(boot, 0), 2**31 - 1)))
+        elif self._live[device]:
+            self._live[device] = False
+            events.append((arrived_us, device, SessionEvent.LOST, 0))
+
+    def _delivery(self, kind: str, rows: list[tuple[int, Reading, int]]) -> Delivery:
+        arrived_us = np.array([arrived for _, _, arrived in rows], np.int64)
+        values = np.array([reading.values for _, reading, _ in rows], np.float64)
+        readings = Readings(
+            kind=kind,
+            device=np.array([device for device, _, _ in rows], np.int32),
+            boot=np.array([reading.boot for _, reading, _ in rows], np.int32),
+            seq=np.array([reading.seq for _, reading, _ in rows], np.int64),
+            device_time_us=np.array([reading.time_us - self.origin_us for _, reading, _ in rows], np.int64),
+            sent_us=arrived_us,
+            values=self._layouts[kind].on_grid(values.reshape(len(rows), -1)),
+        )
+        return Delivery(readings, arrived_us, int(arrived_us.max()))
+
+    # --- what paho tells, on its thread -------------------------------------------------------------------------------
+
+    def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
+        if reason.is_failure:
+            self._refused = f"the broker refuses the core: {reason}"
+            self._granted.set()
+            return
+        client.subscribe([(topic, 1) for topic in TWINSTORM.core_filters])
+
+    def _on_subscribe(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:  # noqa: ARG002
+        if any(reason.is_failure for reason in reasons):
+            self._refused = "the broker does not let the core subscribe to the fleet"
+        self._up = True
+        self._granted.set()
+
+    def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
+        self._up = False
+        if not self._closing:
+            self._raw.put(None)
+
+    def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002
+        self._received += 1
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = repr(message._topic)
+        self._raw.put((topic, bytes(message.payload), self._now_us()))
+
+
+def _session_events(events: list[tuple[int, int, int, int]]) -> SessionEvents:
+    ordered = sorted(events, key=lambda event: event[0])
+    columns = np.array(ordered, np.int64).reshape(-1, 4)
+    return SessionEvents(
+        columns[:, 0].copy(),
+        columns[:, 1].astype(np.int32),
+        columns[:, 2].astype(np.uint8),
+        columns[:, 3].astype(np.int32),
+    )

@@ -1,0 +1,423 @@
+"""The live fleet: one paho client a device, all driven by one loop, no thread and no blocking call.
+
+`poll` moves every socket that is ready and tells what happened. A paho client is used again when its device reconnects,
+so that what it had sent and nobody acknowledged goes out again with the DUP flag, in order; a device that loses power
+gets a new client, for its queue is gone with its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+
+from twinstorm.twin.fleet import FleetPlan
+from twinstorm.twin.flow import (
+    NEVER_US,
+    Answer,
+    Device,
+    DeviceEvent,
+    DeviceOutcome,
+    Identities,
+    Int,
+    Mask,
+    Outcome,
+    Readings,
+)
+from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.wire.codecs import Sender, encode_birth, encode_reading, encode_will
+from twinstorm.twin.wire.layout import layouts
+from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+
+_MISC_EVERY_S = 0.25
+_MOST_QUEUED = 0
+"""paho: no limit; the twin's own buffer is the one with a limit."""
+
+
+class FleetClient(paho.Client):
+    """A paho client whose connect never blocks, and whose writes a partition can hold back."""
+
+    held = False
+    """Nothing is written: what paho sends, pings too, waits in its queue."""
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        if self.held:
+            raise BlockingIOError
+        return super()._sock_send(buf)
+
+    def _create_socket_connection(self) -> socket.socket:
+        # Not bound to a source address first: with many sockets in TIME_WAIT that fails.
+        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(BlockingIOError):
+            connection.connect((self._host, self._port))
+        return connection
+
+
+@dataclass
+class _Line:
+    """One device's connection.
+
+    Attributes:
+        tries: attempt that this connection belongs to.
+        connecting: the TCP handshake is still under way; CONNECT follows it.
+        muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
+        sent: message id to sequence number, of readings that nobody has acknowledged.
+    """
+
+    client: FleetClient
+    tries: int = 0
+    open: bool = False
+    connecting: bool = False
+    session: bool = False
+    socket: Any = None
+    muted: int = 0
+    sent: dict[int, int] = field(default_factory=dict)
+
+
+_WRITE, _READ = 1, 2
+_MUTES = {"both": _WRITE | _READ, "up": _WRITE, "down": _READ}
+
+
+class LiveDeviceEnd:
+    """Implements `DeviceEnd` over real sockets.
+
+    Args:
+        passwords: one a device; the user name is the device's name.
+        speed: simulated seconds per wall second.
+        now_us: simulated instant.
+        origin_us: Unix microseconds of simulated instant 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        passwords: tuple[str, ...],
+        plan: FleetPlan,
+        speed: Fraction,
+        now_us: Callable[[], int],
+        username: str | None = None,
+        origin_us: int = 0,
+    ) -> None:
+        self._host, self._port = host, port
+        self._passwords, self._username = passwords, username
+        self._plan = plan
+        self._speed = speed
+        self._now_us = now_us
+        self._origin_us = origin_us
+        self._selector = selectors.DefaultSelector()
+        self._lines: list[_Line] = []
+        self._abandoned: dict[int, list[Any]] = {}
+        self._happened: list[tuple[int, int, DeviceEvent]] = []
+        self._offered: tuple[Device, Int] | None = None
+        self._misc_at = 0.0
+        self._misc_next = 0
+        kinds = catalogue()
+        self._layouts = layouts({part.kind: kinds[part.kind].channels for part in plan.segments})
+
+    # --- DeviceEnd ----------------------------------------------------------------------------------------------------
+
+    def open(self, identities: Identities) -> None:
+        _raise_file_limit(len(identities.client_ids))
+        self._names = list(identities.client_ids)
+        self._keep_alive_s = [max(math.ceil(us / 1e6 / self._speed), 1) for us in identities.keep_alive_us.tolist()]
+        self._qos = identities.qos.tolist()
+        kind_of = {part.name: (part.kind, part.firmware) for part in self._plan.segments}
+        self._senders = []
+        for name in self._names:
+            segment = site_and_device(name)[1].rpartition("-")[0]
+            kind, firmware = kind_of[segment]
+            self._senders.append(Sender(name, kind, segment, firmware))
+        self._telemetry = [TWINSTORM.telemetry_topic(*site_and_device(name)) for name in self._names]
+        self._state = [TWINSTORM.state_topic(*site_and_device(name)) for name in self._names]
+        self._boots = [1] * len(self._names)
+        self._lines = [self._new_line(device) for device in range(len(self._names))]
+
+    def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
+        self._offered = (device.copy(), tries.copy())
+        return Outcome(np.full(len(device), Answer.OPEN, np.uint8), np.full(len(device), NEVER_US, np.int64))
+
+    def commit(self, count: int) -> None:
+        assert self._offered is not None, "commit follows an offer"
+        device, tries = self._offered
+        for who, number in zip(device[:count].tolist(), tries[:count].tolist(), strict=True):
+            self._connect(who, number)
+
+    def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:  # noqa: ARG002
+        for who in device.tolist():
+            self._hang_up(who, silently=abrupt)
+            if abrupt:
+                self._lines[who] = self._new_line(who, self._lines[who].muted)
+
+    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002
+        for who in device.tolist():
+            line = self._lines[who]
+            line.muted = _MUTES[direction]
+            line.client.held = bool(line.muted & _WRITE)
+            self._watch(who)
+
+    def resume(self, device: Device, at_us: int, kept: Mask) -> None:  # noqa: ARG002
+        for who in device.tolist():
+            line = self._lines[who]
+            line.muted = 0
+            line.client.held = False
+            self._close_abandoned(who)
+            if line.open and not line.connecting:
+                line.client.loop_write()
+            self._watch(who)
+
+    def announce(self, device: Device, boot: Device, at_us: Int) -> None:
+        for who, number, instant in zip(device.tolist(), boot.tolist(), at_us.tolist(), strict=True):
+            self._boots[who] = number
+            payload = encode_birth(self._senders[who], number, self._origin_us + instant)
+            self._publish(who, self._state[who], payload, qos=1)
+
+    def publish(self, readings: Readings, at_broker_us: Int) -> None:  # noqa: ARG002 - loopback is the link here
+        layout = self._layouts[readings.kind]
+        rows = range(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present).tolist()
+        for row in rows:
+            who, seq = int(readings.device[row]), int(readings.seq[row])
+            payload = encode_reading(
+                self._senders[who],
+                layout,
+                int(readings.boot[row]),
+                seq,
+                self._origin_us + int(readings.device_time_us[row]),
+                readings.values[row].tolist(),
+            )
+            mid = self._publish(who, self._telemetry[who], payload, self._qos[who])
+            if mid is not None and self._qos[who]:
+                self._lines[who].sent[mid] = seq
+
+    def poll(self, now_us: int) -> DeviceOutcome:
+        """Move every socket that is ready; tell what happened, at `now_us`."""
+        for key, mask in self._selector.select(timeout=0):
+            self._move(key.data, key.fileobj, mask)
+        self._keep_alive()
+        happened, self._happened = self._happened, []
+        # One row a device and poll: the last word counts (connected and lost within one poll is lost).
+        last = {device: (tries, what) for device, tries, what in happened}
+        device = np.array(sorted(last), np.int32)
+        return DeviceOutcome(
+            at_us=np.full(len(device), now_us, np.int64),
+            device=device,
+            tries=np.array([last[who][0] for who in device.tolist()], np.int64),
+            what=np.array([last[who][1] for who in device.tolist()], np.uint8),
+        )
+
+    def unacknowledged(self) -> int:
+        """Readings at QoS 1 that nobody has acknowledged."""
+        return sum(len(line.sent) for line in self._lines)
+
+    def unacknowledged_each(self) -> Int:
+        """The same, one a device."""
+        return np.array([len(line.sent) for line in self._lines], np.int64)
+
+    def close(self) -> None:
+        """Take leave of the broker and leave no socket."""
+        for who, line in enumerate(self._lines):
+            if line.open and not line.connecting and not line.muted:
+                with contextlib.suppress(OSError, ValueError):
+                    line.client.disconnect()
+            line.muted = 0
+            self._hang_up(who)
+            self._close_abandoned(who)
+        self._selector.close()
+
+    # --- one device ---------------------------------------------------------------------------------------------------
+
+    def _new_line(self, device: int, muted: int = 0) -> _Line:
+        client = self._new_client(device)
+        client.held = bool(muted & _WRITE)
+        return _Line(client, muted=muted)
+
+    def _new_client(self, device: int) -> FleetClient:
+        name = self._names[device]
+        client = FleetClient(
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv311, clean_session=True, userdata=device
+        )
+        client.username_pw_set(self._username or name, self._passwords[device] or None)
+        client.max_inflight_messages_set(0x7FFF)
+        client.max_queued_messages_set(_MOST_QUEUED)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        return client
+
+    def _connect(self, device: int, tries: int) -> None:
+        line = self._lines[device]
+        self._hang_up(device)
+        line.tries = tries
+        if line.muted:
+            return  # the packets of the handshake get nowhere: no answer, until the client's timeout
+        client = line.client
+        client.will_set(self._state[device], encode_will(self._senders[device], self._boots[device]), qos=1)
+        client._host, client._port, client._keepalive = self._host, self._port, self._keep_alive_s[device]
+        try:
+            line.socket = client._create_socket_connection()
+        except OSError:
+            self._tell(device, DeviceEvent.REFUSED)
+            return
+        line.open = line.connecting = True
+        self._watch(device)
+
+    def _established(self, device: int) -> None:
+        """TCP is up (or refused): let paho send its CONNECT."""
+        line = self._lines[device]
+        error = line.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self._hang_up(device)
+            self._tell(device, DeviceEvent.REFUSED)
+            return
+        line.connecting = False
+        ready, client = line.socket, line.client
+        client._create_socket_connection = lambda: ready  # type: ignore[method-assign]
+        try:
+            client.reconnect()
+        except OSError:
+            self._hang_up(device)
+            self._tell(device, DeviceEvent.REFUSED)
+            return
+        finally:
+            del client._create_socket_connection
+        line.socket = client.socket()
+        self._watch(device)
+
+    def _hang_up(self, device: int, *, silently: bool = False) -> None:
+        """End the connection, without DISCONNECT.
+
+        Args:
+            silently: not even the system tells the broker (no power): the socket stays open until the device is back.
+                Behind a cut the same holds: a FIN would get through it.
+        """
+        line = self._lines[device]
+        line.open = line.connecting = line.session = False
+        if line.socket is None:
+            return
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(line.socket)
+        if silently or line.muted & _WRITE:
+            self._abandoned.setdefault(device, []).append(line.socket)
+            line.client._sock = None
+        else:
+            line.client._sock_close()
+            with contextlib.suppress(OSError):
+                line.socket.close()
+        line.socket = None
+
+    def _close_abandoned(self, device: int) -> None:
+        for abandoned in self._abandoned.pop(device, ()):
+            with contextlib.suppress(OSError):
+                abandoned.close()
+
+    def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int | None:
+        info = self._lines[device].client.publish(topic, payload, qos)
+        self._watch(device)
+        return info.mid if info.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN) else None
+
+    def _watch(self, device: int) -> None:
+        """Ask the selector for what this connection can do now."""
+        line = self._lines[device]
+        if line.socket is None or not line.open:
+            return
+        events = 0
+        if line.connecting:
+            events = selectors.EVENT_WRITE
+        else:
+            if not line.muted & _READ:
+                events |= selectors.EVENT_READ
+            if not line.muted & _WRITE and line.client.want_write():
+                events |= selectors.EVENT_WRITE
+        try:
+            known = self._selector.get_key(line.socket)
+        except (KeyError, ValueError):
+            known = None
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            if known is None:
+                if events:
+                    self._selector.register(line.socket, events, device)
+            elif not events:
+                self._selector.unregister(line.socket)
+            elif known.events != events:
+                self._selector.modify(line.socket, events, device)
+
+    def _move(self, device: int, ready: Any, mask: int) -> None:
+        line = self._lines[device]
+        if line.socket is not ready:
+            return
+        if line.connecting:
+            self._established(device)
+            return
+        if mask & selectors.EVENT_READ:
+            line.client.loop_read()
+        if line.open and mask & selectors.EVENT_WRITE:
+            line.client.loop_write()
+        self._watch(device)
+
+    def _keep_alive(self) -> None:
+        """Pings and their timeouts, for a slice of the clients at a time."""
+        now = time.monotonic()
+        if now < self._misc_at:
+            return
+        self._misc_at = now + _MISC_EVERY_S
+        share = -(-len(self._lines) // 4)
+        for device in range(self._misc_next, min(self._misc_next + share, len(self._lines))):
+            line = self._lines[device]
+            if line.open and not line.connecting:
+                line.client.loop_misc()
+                self._watch(device)
+        self._misc_next = self._misc_next + share if self._misc_next + share < len(self._lines) else 0
+
+    # --- what paho tells ----------------------------------------------------------------------------------------------
+
+    def _on_connect(self, client: paho.Client, device: int, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
+        line = self._lines[device]
+        if reason.is_failure:
+            self._tell(device, DeviceEvent.REFUSED)
+            line.session = False
+        else:
+            line.session = True
+            self._close_abandoned(device)
+            self._tell(device, DeviceEvent.CONNECTED)
+
+    def _on_disconnect(self, client: paho.Client, device: int, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
+        line = self._lines[device]
+        had_session = line.session
+        self._hang_up(device)
+        if had_session:
+            self._tell(device, DeviceEvent.LOST)
+        elif not any(who == device and what == DeviceEvent.REFUSED for who, _, what in self._happened):
+            # Closed before a CONNACK, or after one that refused and was told already.
+            self._tell(device, DeviceEvent.REFUSED)
+
+    def _on_publish(self, client: paho.Client, device: int, mid: int, reason: Any, properties: Any) -> None:  # noqa: ARG002
+        self._lines[device].sent.pop(mid, None)
+
+    def _tell(self, device: int, what: DeviceEvent) -> None:
+        self._happened.append((device, self._lines[device].tries, what))
+
+
+def _raise_file_limit(devices: int) -> None:
+    """One socket a device; does nothing where the system has no such limit."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = devices + 256
+    if soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
