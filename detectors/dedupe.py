@@ -167,7 +167,7 @@ class Seen:
         if regular is None:
             self.current.newest[rows] = seq
             if holes:
-                pass
+                missing <<= _ONE
         else:
             np.copyto(self.current.newest[rows], seq, where=regular)
             if holes:

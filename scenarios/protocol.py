@@ -226,7 +226,7 @@ class ActiveFault(_Message, frozen=True):
 
 
 class Mark(_Message, frozen=True):
-    """Something on the timeline. `kind`: step, fault, alarm, incident, note, mark, abort; `at_us` in the future for steps."""
+    """Something on the timeline; a step may lie ahead. `kind`: step, fault, alarm, incident, note, mark, abort."""
 
     at_us: int
     kind: str

@@ -275,7 +275,7 @@ class Life:
     # --- what came by itself (live) -----------------------------------------------------------------------------------
 
     def hear(self, outcome: DeviceOutcome) -> None:
-        """Apply what really happened to connections; answers of attempts that are over are ghosts and change nothing."""
+        """Apply what really happened to connections; answers to attempts that are over change nothing."""
         fleet = self.fleet
         device = outcome.device.astype(np.int64)
         mine = outcome.tries == fleet.tries[device]

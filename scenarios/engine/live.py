@@ -71,7 +71,7 @@ def play_live(
     speed = Fraction(options.speed or 1).limit_denominator(1_000)
     wiring = LiveWiring(scenario, options, speed)
     try:
-        wiring.gather(sinks, interrupted)
+        wiring.gather(interrupted)
         engine = Engine(scenario, options.seed, wiring, options.until_us)
         engine.sinks = sinks
         wiring.send_ahead(engine)
@@ -131,9 +131,7 @@ class LiveWiring:
         self._evidence_here: dict[str, Counter[str]] = {}
         self._lost_here: Counter[str] = Counter()
         self._settings = broker_settings(scenario)
-        self._embedded: EmbeddedBroker | None = None
-        self._ended = False
-        target = self._open_broker(options, list(self.registry.names))
+        self._embedded, target = self._open_broker(options, list(self.registry.names))
         self._target = target
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
         origin_us = int(start.timestamp() * 1_000_000)
@@ -173,18 +171,21 @@ class LiveWiring:
         self._worker.start()
         theirs.close()
 
-    def _open_broker(self, options: RunOptions, names: list[str]) -> BrokerUrl:
+    def _open_broker(self, options: RunOptions, names: list[str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
-            self._embedded = EmbeddedBroker(names, now_us=self.now_us, speed=self.speed)
-            port = self._embedded.open()
-            user, password = self._embedded.core_credentials
-            return BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
-        target = parse_url(options.broker_url)
+            embedded = EmbeddedBroker(names, now_us=self.now_us, speed=self.speed)
+            port = embedded.open()
+            user, password = embedded.core_credentials
+            return embedded, BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
+        try:
+            target = parse_url(options.broker_url)
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
         if not target.is_loopback and not options.yes:
             raise BadRequest(
-                f"{target.host} is not this machine: a storm against somebody else's broker needs --yes, and their consent"
+                f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
             )
-        return target
+        return None, target
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class LiveWiring:
         elapsed = time.monotonic() - self._started_s
         return int(elapsed * SECOND_US * self.speed) if elapsed > 0 else 0
 
-    def gather(self, sinks: Sequence[Sink], interrupted: threading.Event) -> None:
+    def gather(self, interrupted: threading.Event) -> None:
         """Wait until every device is online."""
         online = 0
         while not interrupted.is_set():
@@ -205,12 +206,10 @@ class LiveWiring:
                 continue
             message = self._receive()
             if isinstance(message, Gathered):
+                online = message.online
                 if message.ready:
                     return
-                if message.online == online and message.online < len(self.registry) and not self._worker.is_alive():
-                    break
-                online = message.online
-                if self._gave_up(message):
+                if message.gave_up:
                     break
         if not interrupted.is_set():
             raise Unavailable(
@@ -218,10 +217,6 @@ class LiveWiring:
                 f"only {online:,} of {len(self.registry):,} devices came online in time",
                 "Is it running, and does it admit these clients? Take fewer with --devices",
             )
-
-    def _gave_up(self, message: Gathered) -> bool:
-        """The worker's last word comes when its time is over."""
-        return not message.ready and not self._worker.is_alive()
 
     def go(self) -> None:
         """Let simulated time begin in both processes."""
@@ -257,7 +252,6 @@ class LiveWiring:
 
     def drain(self, engine: Engine) -> None:
         """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained."""
-        self._ended = True
         self._send(Finish(engine.now_us))
         until = time.monotonic() + DRAIN_S + 5.0
         while self._final is None and self.failure is None and time.monotonic() < until:
@@ -415,6 +409,6 @@ def _refuse_what_cannot_be_live(scenario: Scenario, devices: int, speed: Fractio
         keep_alive_s = segment.keep_alive_us / SECOND_US / float(speed)
         if keep_alive_s < SHORTEST_KEEP_ALIVE_S:
             raise BadRequest(
-                f"at {float(speed):g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the wire; "
-                f"it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
+                f"at {float(speed):g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the "
+                f"wire; it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
             )

@@ -115,7 +115,10 @@ class ModelledWiring:
     def notes(self) -> list[str]:
         settings = self.broker.settings
         return [
-            f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, backlog {settings.backlog:,}"
+            (
+                f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, "
+                f"backlog {settings.backlog:,}"
+            )
         ]
 
     def close(self) -> None:

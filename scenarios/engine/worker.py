@@ -83,10 +83,11 @@ class Finish:
 
 @dataclass(frozen=True)
 class Gathered:
-    """How many devices are online; all of them: the run can begin."""
+    """How many devices are online; `ready`: all of them; `gave_up`: they will not be, the worker leaves."""
 
     online: int
-    ready: bool
+    ready: bool = False
+    gave_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ class Worker:
 
     # --- before the run -----------------------------------------------------------------------------------------------
 
-    def gather(self) -> None:
-        """Bring every device online at a gentle rate, as a fleet that has been running for long."""
+    def gather(self) -> bool:
+        """Bring every device online at a gentle rate, as a fleet that has been running for long. False: in vain."""
         n = len(self._world.fleet)
         online = np.zeros(n, np.bool_)
         tries = np.zeros(n, np.int64)
@@ -156,8 +157,9 @@ class Worker:
         while not online.all():
             now = time.monotonic()
             if now - began > GATHER_TIMEOUT_S:
-                self._pipe.send(Gathered(int(online.sum()), ready=False))
-                return
+                self._pipe.send(Gathered(int(online.sum()), gave_up=True))
+                self._end.close()
+                return False
             target = min(n, int((now - began) * self._task.gather_per_s) + 1)
             again = np.flatnonzero(retry_at <= now)
             retry_at[again] = np.inf
@@ -176,11 +178,12 @@ class Worker:
             retry_at[failed] = now + 1.0
             if now - told > 0.2:
                 told = now
-                self._pipe.send(Gathered(int(online.sum()), ready=False))
+                self._pipe.send(Gathered(int(online.sum())))
             time.sleep(_LONGEST_SLEEP_S)
         device = np.arange(n, dtype=np.int32)
         self._end.announce(device, self._world.fleet.boot, np.zeros(n, np.int64))
         self._pipe.send(Gathered(n, ready=True))
+        return True
 
     # --- the run ------------------------------------------------------------------------------------------------------
 
@@ -198,7 +201,7 @@ class Worker:
             self._read_orders(stage)
             now_us = self._now_us()
             if self._finish is not None:
-                now_us = min(now_us, self._finish.at_us)
+                now_us = min(now_us, int(self._finish.at_us))
             while (due_us := stage.next_us()) <= now_us and not self._over(due_us):
                 world.advance_to(due_us)
                 stage.step()
@@ -233,7 +236,7 @@ class Worker:
             before = self._script.due_us
             self._hear(self._pipe.recv())
             if self._script.due_us != before:
-                self._script.due_us = max(self._script.due_us, stage.env.now + 1)
+                self._script.due_us = max(self._script.due_us, int(stage.env.now) + 1)
                 stage.enter(self._script)
 
     def _hear(self, message: object) -> None:
@@ -294,8 +297,8 @@ def work(task: Task, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         worker = Worker(task, pipe)
-        worker.gather()
-        worker.play()
+        if worker.gather():
+            worker.play()
     except (EOFError, BrokenPipeError):
         return
     finally:

@@ -321,9 +321,9 @@ def test_a_place_that_cannot_be_written_is_unavailable(
 
 COMPARED = """\
 reboot-storm  1,000 devices
-  fleet.reconnect.jitter  seed  verdict  connected  outage back after s  attempts  refused  pages
-  none                    1     MISSED     88.21 %                never     9,000    8,000      1
-  full                    1     HELD       99.95 %                   60     2,400    1,800      1
+  fleet.reconnect.jitter  seed  verdict  connected  outage back after s  attempts  refused  pages  run
+  none                    1     MISSED     88.21 %                never     9,000    8,000      1  reboot-storm-1
+  full                    1     HELD       99.95 %                   60     2,400    1,800      1  reboot-storm-1-2
 """
 
 

@@ -47,6 +47,13 @@ def test_a_number_at_the_edge_of_the_window_counts_and_an_older_one_does_not() -
     assert numbers(seen, [206, 206 - WINDOW + 1]) == [206]
 
 
+def test_sixty_four_numbers_are_remembered_one_by_one() -> None:
+    seen = Seen(1)
+    numbers(seen, [100])
+    seen.current.gap_from[:] = seen.current.gap_to[:] = 0
+    assert numbers(seen, [36, 37]) == [37]
+
+
 def test_what_was_buffered_counts_after_live_readings_that_overtook_it() -> None:
     seen = Seen(1)
     numbers(seen, range(1, 11))
@@ -71,6 +78,15 @@ def test_numbers_may_go_on_over_a_boot_or_begin_again() -> None:
     assert take(seen, [(0, 2, 8), (1, 2, 1)]) == [True, True]
     assert take(seen, [(0, 2, 8), (1, 2, 1), (0, 1, 7), (1, 1, 7)]) == [False] * 4
     assert take(seen, [(0, 1, 6), (1, 1, 6), (1, 2, 2)]) == [True, True, True]
+
+
+def test_what_a_new_boot_skipped_may_still_come() -> None:
+    """Its first reading is live, and what it had buffered since the boot follows."""
+    seen = Seen(1)
+    numbers(seen, range(1, 11))
+    assert numbers(seen, [500], boot=2) == [500]
+    assert numbers(seen, range(11, 500), boot=2) == list(range(11, 500))
+    assert numbers(seen, range(11, 501), boot=2) == []
 
 
 def test_several_boots_in_one_batch() -> None:

@@ -126,7 +126,7 @@ REFUSED = [
     ("a: {b: c", "S101", "this is not YAML", (1, 4)),
     ("a: b: c", "S101", "put a text that holds `: ` into quotes", (1, 5)),
     ("a: b\n\tc: d", "S101", "not with tabs", (2, 1)),
-    ("a: {b: share[x=1] > 2 %}", "S101", "on a line of its own", (1, 24)),
+    ("a: {b: share[x=1] > 2 %}", "S101", "on a line of its own", (1, 13)),
     ("a: *", "S101", "`*`", (1, 4)),
     ("a: 'b", "S101", "quote sign that is not closed", (1, 4)),
     ("a: \x07", "S101", "U+0007", (1, 4)),

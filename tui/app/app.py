@@ -125,6 +125,7 @@ class StormApp(RunActions[Outcome]):
         self._paint_due = False
         self._stale_shown = 0
         self._leaving = False
+        self._quit_question: QuestionDialog | None = None
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = theme_of(self._look).name
@@ -455,7 +456,7 @@ class StormApp(RunActions[Outcome]):
 
     async def action_quit(self) -> None:
         """Leave; during a run only after a question, and once the engine has written its report."""
-        if isinstance(self.screen, QuestionDialog):
+        if self._quit_question is not None and self._quit_question in self.screen_stack:
             return
         if not self.board.goes_on or self._leaving:
             if self.board.starting and self._link is not None:
@@ -464,9 +465,8 @@ class StormApp(RunActions[Outcome]):
             self._leave()
             return
         words = ["The run ends here: faults end, the report is written.", "It will count as stopped early."]
-        self.push_screen(
-            QuestionDialog("Quit?", words, "Quit", "Q"), lambda yes: self._end_and_leave() if yes else None
-        )
+        self._quit_question = QuestionDialog("Quit?", words, "Quit", "Q")
+        self.push_screen(self._quit_question, lambda yes: self._end_and_leave() if yes else None)
 
     def _end_and_leave(self) -> None:
         if not self.board.goes_on:

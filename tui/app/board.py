@@ -48,7 +48,9 @@ class Board:
                 self.ended = event
                 self.waiting_since_s = None
             case _:
-                pass
+                # An answer shows that the engine is there, also while no simulated time passes.
+                if self.frame is not None and self.frame.state != "running":
+                    self.waiting_since_s = None
 
     def asked(self, now_s: float) -> None:
         """A command went out: its effect must show in a frame, also while the run is paused."""

@@ -17,7 +17,7 @@ CHECK_SCHEMA = "twinstorm/check/1"
 
 def check(
     talk: Talk,
-    scenarios: Annotated[list[str], typer.Argument(help="Names in the library, or files.")],
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names in the library, or files.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
     ] = None,

@@ -147,7 +147,7 @@ def _bug(talk: Talk, error: Exception, trace_file: Path | None) -> int:
     if talk.verbose >= 2 or written is None:
         talk.complain(trace.rstrip())
     talk.error(
-        f"twinstorm failed: {type(error).__name__}: {error}",
+        f"twinstorm failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
         f"This is a bug, please report it. The trace: {written}" if written else "This is a bug, please report it.",
     )
     return ExitCode.BUG

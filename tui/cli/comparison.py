@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.words import number, objective_value
@@ -35,20 +36,25 @@ def verdict_word(outcome: Outcome) -> str:
 def _one(outcomes: Sequence[Outcome], color: bool) -> Iterable[str]:
     result = next((outcome.result for outcome in outcomes if outcome.result is not None), None)
     head = [path for path, _ in outcomes[0].case.varied]
-    head += ["seed", "verdict", *(_columns(result) if result is not None else [])]
-    rows = [_row(outcome, len(head)) for outcome in outcomes]
+    head += ["seed", "verdict", *(_columns(result) if result is not None else []), "run"]
+    rows = [[*_row(outcome, len(head) - 1), _folder(outcome)] for outcome in outcomes]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     first_number = len(outcomes[0].case.varied) + 2
     yield f"{outcomes[0].case.scenario.name}  {outcomes[0].case.scenario.fleet.devices:,} devices"
     for row in (head, *rows):
         cells = [
-            cell.ljust(width) if column < first_number else cell.rjust(width)
+            cell.rjust(width) if first_number <= column < len(head) - 1 else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         word = row[first_number - 1]
         if word in _STYLES:
             cells[first_number - 1] = paint(cells[first_number - 1], _STYLES[word], color)
         yield "  " + "  ".join(cells).rstrip()
+
+
+def _folder(outcome: Outcome) -> str:
+    """Name of the run's folder: what `twinstorm report` takes."""
+    return Path(outcome.result.report).parent.name if outcome.result is not None and outcome.result.report else ""
 
 
 def _columns(result: RunResult) -> list[str]:

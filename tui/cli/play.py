@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from twinstorm.tui.cli.command import PIPE_CLOSED, explained
 from twinstorm.tui.cli.printed import Printed, ending, heading, verdict_line
 from twinstorm.tui.cli.progress import Meter
 from twinstorm.tui.cli.signals import Interruption
-from twinstorm.tui.cli.talk import Talk
+from twinstorm.tui.cli.talk import Talk, write_at_once
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.run import RunOptions
@@ -68,7 +69,7 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
             repeat=case.repeat,
         )
         run = Run(case.scenario, options, [recorder, *sinks])
-        with Interruption(run.interrupt, talk.complain) as interruption:
+        with Interruption(run.interrupt, partial(write_at_once, talk.err)) as interruption:
             result = run.execute(meter)
     except BrokenPipeError:
         _abandon(recorder)

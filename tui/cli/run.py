@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run(
     talk: Talk,
-    scenarios: Annotated[list[str], typer.Argument(help="Names in the library, or files.")],
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names in the library, or files.")],
     seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of all chance in the run; 1 if absent.")] = None,
     seeds: Annotated[str | None, typer.Option(metavar="1..20", help="One run a seed.")] = None,
     set_: Annotated[

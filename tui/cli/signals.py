@@ -24,9 +24,12 @@ class Leave(KeyboardInterrupt):
 class Interruption:
     """Watches for signals while a run goes on.
 
-        with Interruption(run.interrupt, talk.complain) as interruption:
+        with Interruption(run.interrupt, tell) as interruption:
             result = run.execute()
         if interruption.code: ...
+
+    Args:
+        interrupt, tell: are called from a signal handler, between any two instructions of the main thread.
 
     Attributes:
         code: exit code of the signal that came, 130 or 143; 0 without one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
@@ -53,6 +54,13 @@ class Talk:
         self.complain(f"{paint('error', 'bad', self.color_err)}: {what}")
         if hint:
             self.complain(f"  {hint}")
+
+
+def write_at_once(stream: TextIO, line: str) -> None:
+    """Write a line past the stream's buffer: a signal handler may have interrupted a write into it."""
+    start = "\n" if stream.isatty() else ""  # The terminal shows ^C, perhaps beside a progress bar.
+    with suppress(OSError, ValueError):  # No descriptor, or closed: there is nobody to tell.
+        os.write(stream.fileno(), f"{start}{line}\n".encode())
 
 
 def paint(text: str, style: str, color: bool) -> str:

@@ -1,0 +1,76 @@
+"""Lines of text: nothing a terminal obeys gets through, and nothing is wider than its place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.style import Style
+
+from twinstorm.tui.app.lines import PLAIN, clean, cut, ends, fit, plain, text, width_of, wrap
+from twinstorm.tui.app.look import Look
+from twinstorm.tui.app.plot import bars, resample, spark
+from twinstorm.tui.app.signs import Signs
+
+SIGNS = Signs.of(Look())
+BAR = (" | ", PLAIN)
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\n", "\r", "\t", "\x07", "\u202e", "\u200b", "\x9b"])
+def test_what_a_terminal_obeys_becomes_a_question_mark(letter: str) -> None:
+    assert clean(f"fra-1{letter}[31m") == "fra-1?[31m"
+
+
+def test_brackets_stay_and_ascii_replaces_the_rest() -> None:
+    assert clean("[bold]Zürich[/]") == "[bold]Zürich[/]"
+    assert clean("[bold]Zürich[/]", ascii_only=True) == "[bold]Z?rich[/]"
+
+
+@given(st.lists(st.text(max_size=12), max_size=5), st.integers(0, 40))
+def test_a_cut_line_is_as_wide_as_it_can_be(parts: list[str], width: int) -> None:
+    line = [(part, PLAIN) for part in parts]
+    assert width_of(cut(line, width)) <= width
+    assert width_of(line) > width or text(cut(line, width)) == "".join(parts)
+
+
+@given(st.text(max_size=200), st.integers(1, 60))
+def test_wrapping_keeps_every_letter_and_the_width(words: str, width: int) -> None:
+    rows = wrap(words, width)
+    assert "".join("".join(rows).split()) == "".join(words.split())
+    assert all(cell_len(row) <= max(width, 2) for row in rows)
+
+
+def test_pieces_go_from_the_right_once_the_shortest_words_do_not_fit() -> None:
+    variants = [[plain("speed ten"), plain("clock"), plain("run")], [plain("10x"), plain("clock"), plain("run")]]
+    assert text(fit(variants, BAR, 40)) == "speed ten | clock | run"
+    assert text(fit(variants, BAR, 20)) == "10x | clock | run"
+    assert text(fit(variants, BAR, 16)) == "10x | clock"
+    assert text(fit(variants, BAR, 2)) == "10"
+
+
+def test_the_right_end_goes_before_the_left_is_cut() -> None:
+    assert text(ends(plain("left"), plain("right"), 12)) == "left   right"
+    assert text(ends(plain("left"), plain("right"), 9)) == "left"
+
+
+def test_the_peak_survives_any_width() -> None:
+    values: list[float | None] = [0.0] * 119 + [7.0]
+    for width in (1, 7, 40, 119, 120, 333):
+        assert max(value for value in resample(values, width) if value is not None) == 7.0
+
+
+def test_bars_stand_on_the_floor_and_the_highest_fills_its_column() -> None:
+    rows = [text(row) for row in bars([0.0, 1.0, 8.0, None], 4, 2, SIGNS, Style())]
+    assert rows == ["  █ ", " ▂█ "]
+
+
+def test_ascii_bars_and_sparklines_are_ascii() -> None:
+    signs = Signs.of(Look(ascii=True))
+    drawn = "".join(text(row) for row in bars([1.0, 2.0, 3.0], 9, 3, signs, PLAIN)) + spark([1.0, None, 3.0], 9, signs)
+    assert drawn.isascii()
+
+
+def test_a_sparkline_of_equal_values_is_flat_and_gaps_are_blank() -> None:
+    assert spark([5.0, None, 5.0], 3, SIGNS) == "▁ ▁"
+    assert spark([None, None], 4, SIGNS) == "    "
