@@ -229,8 +229,8 @@ class Watch:
                 ObjectiveRow(
                     name=result.name,
                     sli=result.sli,
-                    value=core.objective_window(result.name, 10 * SECOND_US),
-                    so_far=result.value,
+                    value=_in_unit(core.objective_window(result.name, 10 * SECOND_US), result.unit),
+                    so_far=_in_unit(result.value, result.unit),
                     wanted=result.wanted,
                     unit=result.unit,
                     verdict=verdict,
@@ -328,6 +328,11 @@ class Watch:
             history_us=[at_us for at_us, _ in self.history],
             faults=[step.name for step in engine.steps.active() if device in step.device],
         )
+
+
+def _in_unit(value: float | None, unit: str) -> float | None:
+    """Shares as people read them."""
+    return value * 100 if value is not None and unit == "%" else value
 
 
 def _cells(states: NDArray[np.uint8], per_cell: int) -> bytes:

@@ -194,7 +194,7 @@ _TOKEN = re.compile(
     | (?P<share_rate>{values.NUMBER}\s*%\s*{values.PER})(?![A-Za-z0-9_(])
     | (?P<rate>{values.NUMBER}\s*{values.PER})(?![A-Za-z0-9_(])
     | (?P<share>{values.NUMBER}\s*%)
-    | (?P<number>{values.NUMBER})(?![A-Za-z0-9_.,:])
+    | (?P<number>{values.NUMBER})(?![0-9.:]|\s*(?!(?:and|or)\b)[A-Za-z_])
     | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<sign><=|>=|!=|==|<>|&&|\|\||[-+*/<>=(),\[\]])
     | (?P<end>$)
@@ -255,7 +255,7 @@ class _Parser:
 
     def _no_token(self, at: int) -> ExpressionError:
         start = at + len(self._text[at:]) - len(self._text[at:].lstrip())
-        number = re.match(rf"{values.NUMBER}\s*([A-Za-z_]+)?", self._text[start:])
+        number = re.match(rf"{values.NUMBER}\s*([A-Za-z_][A-Za-z0-9_]*)?", self._text[start:])
         if number and number[1]:
             hint = f"units: {', '.join(values.TIME_UNITS)}, %, and rates such as `10/s`, `1 %/min`"
             return self._wrong(f"{quoted(number[0])} has no unit that is known here", hint, start, number.end())

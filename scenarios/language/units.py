@@ -51,8 +51,8 @@ def change(of: Kind) -> Kind | None:
 _MEASURED = (Kind.NUMBER, Kind.SHARE, Kind.COUNT, Kind.DURATION, Kind.RATE, Kind.SHARE_RATE)
 
 _PRODUCTS: dict[tuple[Kind, Kind], Kind] = {
-    **{(Kind.SHARE, kind): kind for kind in _MEASURED},
     **{(Kind.NUMBER, kind): kind for kind in _MEASURED},
+    **{(Kind.SHARE, kind): kind for kind in _MEASURED if kind is not Kind.NUMBER},
     (Kind.RATE, Kind.DURATION): Kind.COUNT,
     (Kind.SHARE_RATE, Kind.DURATION): Kind.SHARE,
     (Kind.COUNT, Kind.SHARE_RATE): Kind.RATE,
