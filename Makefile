@@ -3,8 +3,6 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
-FOLDERS := twin broker detectors scenarios tui
-CODE    := $(FOLDERS) tests benchmarks examples
 PY      := $(VENV)/bin/python
 
 export PYTHON VENV
@@ -34,7 +32,7 @@ run: set-up-run
 lint: set-up
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(PY) -m mypy $(CODE)
+	$(PY) -m mypy -p twinstorm -p tests -p benchmarks -p examples
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m deptry .
 

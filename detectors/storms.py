@@ -45,7 +45,7 @@ class ConnectStorm:
         self._learnt = 0
         # The rate decides; how many devices the storm consists of only says which group to name.
         self.policy = Policy(
-            share=0.3,
+            share=0.05,
             fleet_share=0.0,
             devices=1,
             single=True,

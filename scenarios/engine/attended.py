@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ class Attended:
         scenario = load(request.scenario, settings=request.settings, devices=request.devices)
         options = RunOptions(seed=request.seed, until_us=request.until_us, speed=request.speed)
         self._speed = request.speed
-        self._repeat = f"twinstorm run {request.scenario} --seed {request.seed}"
+        self._repeat = _repeat(request)
         self._started = time.perf_counter()
         engine = build(scenario, options)
         self.recorder = Recorder.start(
@@ -61,3 +62,13 @@ class Attended:
         return Ended(
             ended=result.ended, verdict=result.verdict, exit_code=int(exit_code(result)), report=report, text=text
         )
+
+
+def _repeat(request: EngineRequest) -> str:
+    """The command that repeats this run without hands on it."""
+    words = ["twinstorm", "run", request.scenario, "--seed", str(request.seed)]
+    for setting in request.settings:
+        words += ["--set", setting]
+    if request.devices is not None:
+        words += ["--devices", str(request.devices)]
+    return shlex.join(words)

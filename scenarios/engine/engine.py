@@ -89,7 +89,7 @@ class Engine:
         self.registry = wiring.registry
         self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
         self.objectives = [self._objective(each) for each in scenario.objectives]
-        self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us)
+        self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us, run_us=self.end_us)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -426,7 +426,7 @@ class Engine:
         if not self.sinks:
             return
         row = PaneRow(
-            at_s=now_us // SECOND_US,
+            at_s=-(-now_us // SECOND_US),
             online=pane.live_sessions,
             attempts=change[Code.ADMITTED] + change[Code.REFUSED] + change[Code.UNANSWERED],
             admitted=change[Code.ADMITTED],
@@ -564,11 +564,20 @@ class Engine:
             sink.event(row)
 
     def _tell_alarm(self, alarm: Alarm) -> None:
-        since = [step for step in self.steps.runs if step.started_us is not None and step.started_us <= alarm.at_us]
-        newest = max((step.started_us or 0 for step in since if step.action == "fault"), default=None)
-        after = "" if newest is None else f"{(alarm.at_us - newest) / SECOND_US:g} s after the fault"
-        text = "  ".join(filter(None, (alarm.group, after)))
+        text = "  ".join(filter(None, (alarm.group, self._since_last_fault(alarm.at_us))))
         self._tell(alarm.at_us, "alarm", alarm.name, text, alarm.severity)
+
+    def _since_last_fault(self, at_us: int) -> str:
+        """How long after the newest begin or end of a fault this is, in words."""
+        edges = []
+        for step in self.steps.runs:
+            if step.action == "fault":
+                edges += [(edge, word) for edge, word in ((step.started_us, "the fault"), (step.ended_us, "its end"))]
+        past = [(edge_us, word) for edge_us, word in edges if edge_us is not None and edge_us <= at_us]
+        if not past:
+            return ""
+        edge_us, word = max(past)
+        return f"{(at_us - edge_us) / SECOND_US:g} s after {word}"
 
     def _tell_incident(self, incident: Incident) -> None:
         self._tell(incident.opened_us, "incident", f"INC-{incident.number}", incident.title, incident.severity)

@@ -126,7 +126,7 @@ class Session:
                 self.watch.cells = max(cells, 1)
             case protocol.Quit():
                 self.leaving = True
-                engine.finish("interrupted")
+                engine.finish("stopped")
         return None
 
     def _inject(self, command: protocol.Inject) -> Answered:

@@ -144,9 +144,13 @@ def _check_bounds(record: Record, problems: Problems) -> None:
 
 
 def check_expectation(
-    draft: ExpectationDraft, timeline: Timeline, objectives: tuple[str, ...], problems: Problems
+    draft: ExpectationDraft, timeline: Timeline, objectives: tuple[str, ...] | None, problems: Problems
 ) -> None:
-    """Tell what an expectation refers to and does not exist or cannot be."""
+    """Tell what an expectation refers to and does not exist or cannot be.
+
+    Args:
+        objectives: their names; None if they could not be read.
+    """
     record = draft.record
     at_us: dict[str, int | None] = {}
     for key in _INSTANTS:
@@ -163,8 +167,8 @@ def check_expectation(
         problems.add(wrong(record.at("to"), "S212", "`to` comes before `from`", "exchange the two"))
     if draft.form == "recovered" and record.own("of") is not None:
         timeline.find_fault(record.own("of"), record.at("of"), wants_end=True)
-    if draft.form == "objective" and record.own("objective") not in (None, *objectives):
-        name = record.own("objective")
+    name = record.own("objective") if draft.form == "objective" else None
+    if name is not None and objectives is not None and name not in objectives:
         hint = f"objectives: {listed(objectives)}" if objectives else "this scenario has no objectives"
         message = f"there is no objective {quoted(name)}"
         node = record.at("objective")

@@ -264,11 +264,13 @@ class _Parser:
         shown = quoted(self._text[start : start + length])
         return self._wrong(f"{shown} is not part of an expression", _signs(), start, length)
 
+    def _last(self) -> int:
+        """The last sign of the text, where something is missing behind it."""
+        return max(len(self._text.rstrip()) - 1, 0)
+
     def _unexpected(self) -> ExpressionError:
         if self._kind == "end":
-            return self._wrong(
-                "the expression ends too early", "a value is missing at its end", max(self._start - 1, 0), 1
-            )
+            return self._wrong("the expression ends too early", "a value is missing at its end", self._last(), 1)
         if self._word in _INSTEAD:
             hint = f"write `{_INSTEAD[self._word]}`"
             return self._wrong(f"{quoted(self._word)} is not part of an expression", hint, self._start, len(self._word))
@@ -382,7 +384,7 @@ class _Parser:
         end = self._end
         if not self._take(sign):
             if self._kind == "end":
-                raise self._wrong(f"`{sign}` is missing", f"add `{sign}` at the end", max(self._start - 1, 0), 1)
+                raise self._wrong(f"`{sign}` is missing", f"add `{sign}` at the end", self._last(), 1)
             raise self._unexpected()
         return end
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -27,7 +26,6 @@ from twinstorm.scenarios.language.errors import (
     thousands,
 )
 from twinstorm.scenarios.language.expectations import (
-    ExpectationDraft,
     check_expectation,
     read_expectations,
     read_objectives,
@@ -42,7 +40,7 @@ from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
-from twinstorm.scenarios.language.steps import StepDraft, read_steps
+from twinstorm.scenarios.language.steps import read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 
 SUFFIX = ".storm.yaml"
@@ -192,7 +190,9 @@ class _Assembly:
         assert record is not BAD, "the root is a mapping"
         self._record: Record = record
         self._check_name()
-        self._check_times()
+        self._warm_up_us = self._read_warm_up()
+        self._steps, self._knows_all_steps = read_steps(record.own("steps"), problems)
+        self._expectations = read_expectations(record.own("expect"), problems)
 
     def scenario(self, resolved: str) -> Scenario:
         """The scenario.
@@ -203,10 +203,7 @@ class _Assembly:
         record, problems = self._record, self._problems
         fleet = read_fleet(record.own("fleet"), problems) if record.own("fleet") is not None else None
         objectives = read_objectives(record.own("objectives") or {}, problems)
-        steps, expectations = self._steps, self._expectations
-        timeline = Timeline([step.planned() for step in steps], record.own("duration"), self._warm_up_us, problems)
-        for expectation in expectations:
-            check_expectation(expectation, timeline, tuple(one.name for one in objectives), problems)
+        self._check_references()
         self._check_selectors(fleet)
         problems.check()
         assert fleet is not None
@@ -225,26 +222,12 @@ class _Assembly:
             broker=_broker(record.part("broker")),
             detectors=_detectors(record.own("detectors"), fleet.devices),
             objectives=tuple(objectives),
-            steps=tuple(step.finished(fleet.devices) for step in steps),
-            expectations=tuple(expectation.finished(fleet.devices) for expectation in expectations),
+            steps=tuple(step.finished(fleet.devices) for step in self._steps),
+            expectations=tuple(expectation.finished(fleet.devices) for expectation in self._expectations),
             stop_when=None if stop is None else Stop(stop.own("when"), stop.value("hold")),
             path=self._path,
             resolved=resolved,
         )
-
-    @cached_property
-    def _steps(self) -> list[StepDraft]:
-        return read_steps(self._record.own("steps"), self._problems)
-
-    @cached_property
-    def _expectations(self) -> list[ExpectationDraft]:
-        return read_expectations(self._record.own("expect"), self._problems)
-
-    @property
-    def _warm_up_us(self) -> int | None:
-        """None if the file says something that could not be read."""
-        record = self._record
-        return None if record.has("warm_up") and record.own("warm_up") is None else record.value("warm_up")
 
     def _check_name(self) -> None:
         """A file is called after its scenario."""
@@ -257,12 +240,28 @@ class _Assembly:
         hint = f"write `name: {stem}`, or rename the file to `{name}{SUFFIX}`"
         self._problems.add(wrong(self._record.at("name"), "S109", message, hint))
 
-    def _check_times(self) -> None:
-        duration_us, warm_up_us = self._record.own("duration"), self._record.own("warm_up")
-        if duration_us is not None and warm_up_us is not None and warm_up_us >= duration_us:
-            message = "the warm-up leaves nothing of the run"
-            node = self._record.at("warm_up")
-            self._problems.add(wrong(node, "S212", message, "make `warm_up` shorter or `duration` longer"))
+    def _read_warm_up(self) -> int | None:
+        """None if it cannot be told, or makes no sense."""
+        record = self._record
+        if record.has("warm_up") and record.own("warm_up") is None:
+            return None
+        duration_us, warm_up_us = record.own("duration"), record.value("warm_up")
+        if duration_us is not None and warm_up_us >= duration_us:
+            hint = "make `warm_up` shorter or `duration` longer"
+            self._problems.add(wrong(record.at("warm_up"), "S212", "the warm-up leaves nothing of the run", hint))
+            return None
+        return int(warm_up_us)
+
+    def _check_references(self) -> None:
+        """Steps and expectations against each other, the run and the objectives."""
+        record = self._record
+        planned = [step.planned() for step in self._steps]
+        timeline = Timeline(planned, self._knows_all_steps, record.own("duration"), self._warm_up_us, self._problems)
+        named = record.at("objectives") if record.has("objectives") else None
+        # What is no mapping has been told; then no name of an objective is called wrong.
+        objectives = tuple(named.entries) if isinstance(named, MapNode) else None if named else ()
+        for expectation in self._expectations:
+            check_expectation(expectation, timeline, objectives, self._problems)
 
     # selectors
 

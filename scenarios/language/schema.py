@@ -153,12 +153,12 @@ class Sites(Field):
         return [SiteEntry(f"site-{n}", "site", None, node) for n in range(1, number + 1)]
 
     @staticmethod
-    def _listed(node: ListNode, problems: Problems) -> list[SiteEntry]:
+    def _listed(node: ListNode, problems: Problems) -> Any:
         found: dict[str, SiteEntry] = {}
-        for item in node.items:
-            site = name("a site", "fra-1").read(item, problems)
-            if site is BAD:
-                continue
+        names = [name("a site", "fra-1").read(item, problems) for item in node.items]
+        if BAD in names:
+            return BAD
+        for site, item in zip(names, node.items, strict=True):
             if site in found:
                 hint = "give every site a name of its own"
                 problems.add(wrong(item, "S110", f"the site {quoted(site)} stands here twice", hint))
@@ -168,7 +168,7 @@ class Sites(Field):
     @staticmethod
     def _mapped(node: MapNode, problems: Problems) -> Any:
         records = Named("the mapping of sites", SITE, MOST_SITES).read(node, problems)
-        if records is BAD:
+        if records is BAD or len(records) < len(node.entries):
             return BAD
         return [
             SiteEntry(site, record.own("region") or _region(site), record.own("share"), node.entries[site])

@@ -77,15 +77,18 @@ class StepDraft:
         )
 
 
-def read_steps(node: Node | None, problems: Problems) -> list[StepDraft]:
-    """All steps that are mappings, in the order of the file."""
-    items = [] if node is None else list_items(node, problems, "a list of steps", MOST_STEPS) or []
+def read_steps(node: Node | None, problems: Problems) -> tuple[list[StepDraft], bool]:
+    """All steps that are mappings, in the order of the file, and whether those are all and under their own names."""
+    items = [] if node is None else list_items(node, problems, "a list of steps", MOST_STEPS)
+    complete = items is not None
     drafts: list[StepDraft] = []
     first: dict[str, Place] = {}
-    for number, item in enumerate(items, 1):
+    for number, item in enumerate(items or (), 1):
         record = STEP.read(item, problems)
         if record is BAD:
+            complete = False
             continue
+        complete = complete and record.has("name") == (record.own("name") is not None)
         draft = _draft(number, record, problems)
         named = record.at("name") if record.has("name") else item
         if draft.name == RESERVED:
@@ -97,7 +100,7 @@ def read_steps(node: Node | None, problems: Problems) -> list[StepDraft]:
             problems.add(Problem("S110", message, places[0], named.path, hint="rename one of them", also=(places[1],)))
         first.setdefault(draft.name, named.place)
         drafts.append(draft)
-    return drafts
+    return drafts, complete
 
 
 def _draft(number: int, record: Record, problems: Problems) -> StepDraft:

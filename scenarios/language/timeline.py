@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twinstorm.scenarios.language import values
-from twinstorm.scenarios.language.errors import Place, Problem, Problems, closest, listed, quoted
+from twinstorm.scenarios.language.errors import Place, Problems, closest, listed, quoted
 from twinstorm.scenarios.language.fields import wrong
 from twinstorm.scenarios.language.nodes import Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Instant
@@ -45,15 +45,22 @@ class Timeline:
     """Instants of all steps. Tells what is wrong with references between steps when it is made.
 
     Args:
+        complete: all steps are among them; else a step that is not known may exist.
         duration_us, warm_up_us: of the run; None if they could not be read.
     """
 
     def __init__(
-        self, steps: Sequence[Planned], duration_us: int | None, warm_up_us: int | None, problems: Problems
+        self,
+        steps: Sequence[Planned],
+        complete: bool,
+        duration_us: int | None,
+        warm_up_us: int | None,
+        problems: Problems,
     ) -> None:
         self._steps: dict[str, Planned] = {}
         for step in steps:
             self._steps.setdefault(step.name, step)
+        self._complete = complete
         self._duration_us, self._warm_up_us = duration_us, warm_up_us
         self._problems = problems
         self._ended_by = self._enders(steps)
@@ -72,7 +79,7 @@ class Timeline:
         if instant.step is None:
             return
         if instant.step not in self._steps:
-            self._problems.add(self._unknown_step(node, instant.step))
+            self._tell_unknown(node, instant.step)
         elif instant.edge == "end" and not self._has_end(instant.step):
             step = self._steps[instant.step]
             hint = f"write `{step.name}`, its only instant"
@@ -84,7 +91,7 @@ class Timeline:
         """Tell if a name is not that of a step with a fault (that ends)."""
         step = self._steps.get(name)
         if step is None:
-            self._problems.add(self._unknown_step(node, name))
+            self._tell_unknown(node, name)
         elif step.action and step.action != "fault":
             faults = [one.name for one in self._steps.values() if one.action == "fault"]
             hint = f"steps with a fault: {listed(faults)}" if faults else "no step of this scenario has a fault"
@@ -93,12 +100,15 @@ class Timeline:
             hint = f"give it `lasts`, or end it by a step with `end: {name}`"
             self._problems.add(wrong(node, "S307", f"step `{name}` has no end", hint))
 
-    def _unknown_step(self, node: Node, name: str) -> Problem:
+    def _tell_unknown(self, node: Node, name: str) -> None:
+        if not self._complete:
+            return
         names = tuple(step.name for step in self._steps.values())
         place = node.part(max(node.text.find(name), 0), len(name)) if isinstance(node, ScalarNode) else node.place
         hint = f"steps: {listed(names)}" if names else "this scenario has no steps"
         message = f"there is no step {quoted(name)}"
-        return wrong(node, "S302", message, hint, place, allowed=names, suggestion=closest(name, names))
+        meant = closest(name, names)
+        self._problems.add(wrong(node, "S302", message, hint, place, allowed=names, suggestion=meant))
 
     def _has_end(self, name: str) -> bool:
         step = self._steps[name]

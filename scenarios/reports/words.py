@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from twinstorm.scenarios.result import ObjectiveResult
+if TYPE_CHECKING:
+    from twinstorm.scenarios.result import ObjectiveResult
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 

@@ -193,7 +193,7 @@ def test_the_pages_know_every_loss_every_exit_code_and_every_message() -> None:
     assert {code for code, _ in pages.EXIT_CODES} == {int(code) for code in ExitCode} | {141}
     page = pages.page_of("protocol")
     assert page is not None
-    for kind in (*protocol.Command.__args__, *protocol.Event.__args__):  # type: ignore[attr-defined]
+    for kind in (*protocol.Command.__args__, *protocol.Event.__args__):
         assert f"  {kind.__name__}" in page
         for field in kind.__struct_fields__:
             assert f"    {field}: " in page

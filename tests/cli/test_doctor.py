@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import pty
+import shutil
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,7 +54,7 @@ def test_what_a_run_cannot_do_without_is_exit_4(command: Callable[..., Ran], mon
     def refuse(*_: object, **__: object) -> socket.socket:
         raise OSError(99, "Cannot assign requested address")
 
-    monkeypatch.setattr(doctor.socket, "create_server", refuse)
+    monkeypatch.setattr(socket, "create_server", refuse)
     ran = command("doctor")
     assert ran.code == 4
     assert "x loopback port  Cannot assign requested address" in ran.out
@@ -120,7 +122,7 @@ def test_a_small_terminal_is_told_what_the_screen_needs(monkeypatch: pytest.Monk
 def test_little_memory_and_little_disk_are_warnings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert doctor.memory(10 * 2**20).state == "warn"
     assert doctor.memory(None).state == "ok"
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: os.terminal_size((0, 0)) and type("U", (), {"free": 1}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     assert doctor.disk(tmp_path).state == "warn"
 
 

@@ -58,14 +58,20 @@ def test_the_tree_as_it_is_keeps_every_contract(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(("contract", "file", "wrong"), WRONG_IMPORTS)
-@pytest.mark.parametrize("inside_a_function", [False, True], ids=["at-the-top", "inside-a-function"])
-def test_a_wrong_import_breaks_its_contract(
-    tree: Path, contract: str, file: str, wrong: str, inside_a_function: bool
-) -> None:
+def test_a_wrong_import_breaks_its_contract(tree: Path, contract: str, file: str, wrong: str) -> None:
+    breaks(tree, contract, file, wrong)
+
+
+@pytest.mark.parametrize("hidden", ["def late():\n    {}", "if TYPE_CHECKING:\n    {}"], ids=["function", "types"])
+def test_an_import_does_not_hide_in_a_function_or_behind_type_checking(tree: Path, hidden: str) -> None:
+    wrong = hidden.format("from twinstorm.twin import fleet")
+    breaks(tree, "truth", "detectors/wrong.py", f"from typing import TYPE_CHECKING\n{wrong}")
+
+
+def breaks(tree: Path, contract: str, file: str, wrong: str) -> None:
     path = tree / file
     before = path.read_text() if path.exists() else ""
-    added = f"def late():\n    {wrong}\n" if inside_a_function else f"{wrong}\n"
-    path.write_text(f"{before}\n\n{added}")
+    path.write_text(f"{before}\n\n{wrong}\n")
     result = lint(tree, "--contract", contract)
     assert result.returncode == 1, result.stdout + result.stderr
     assert "BROKEN" in result.stdout, result.stdout + result.stderr

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.record.recorded import EVENTS, REPEAT, panes, record, result, start, 
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.record import folder as folders
 from twinstorm.scenarios.record import writer
+from twinstorm.scenarios.record.database import open_to_write
 from twinstorm.scenarios.record.read import open_run
 from twinstorm.scenarios.record.recorder import Recorder
 
@@ -123,6 +125,10 @@ def test_another_process_sees_rows_while_the_run_goes_on(tmp_path: Path, commits
     recorder.close(result())
 
 
+def test_rows_are_committed_at_least_once_a_second() -> None:
+    assert writer.COMMIT_EVERY_S <= 1.0
+
+
 def test_a_bug_leaves_an_interrupted_record_without_a_result(tmp_path: Path) -> None:
     recorder = start(tmp_path)
     tell(recorder, 200)
@@ -173,14 +179,14 @@ def test_a_disk_without_room_for_a_report_leaves_no_half_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = OSError(28, "No space left on device")
-    sync = folders.os.fsync
+    sync = os.fsync
 
     def fsync(number: int) -> None:
         if "report" in Path(f"/proc/self/fd/{number}").resolve().name:
             raise full
         sync(number)
 
-    monkeypatch.setattr(folders.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     recorder = start(tmp_path)
     tell(recorder, 100)
     with pytest.raises(Unavailable, match="No space left"):
@@ -203,7 +209,7 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch
     def fail(_number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(Unavailable):
         folders.write_whole(path, "new")
     assert path.read_text() == "old"
@@ -237,10 +243,10 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
 
 
 @pytest.fixture
-def small_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite says SQLITE_FULL at its own limit of pages exactly as on a full disk."""
     monkeypatch.setattr(writer, "COMMIT_EVERY_S", 0.001)
-    opened = writer.open_to_write
+    opened = open_to_write
 
     def open_small(path: Path) -> Engine:
         engine = opened(path)
@@ -248,4 +254,3 @@ def small_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return engine
 
     monkeypatch.setattr(writer, "open_to_write", open_small)
-    return

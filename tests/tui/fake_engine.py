@@ -7,8 +7,10 @@ program it plays in wall time, to be looked at: ``python tests/tui/fake_engine.p
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 import msgspec
 
@@ -133,16 +135,23 @@ def state_of(device: int, at_s: float) -> int:
     return DEGRADED if chance(device, 5) < 0.002 and at_s > 60 else ONLINE
 
 
+@cache
+def codes_at(at_s: float) -> bytes:
+    """State code of every device."""
+    return bytes(state_of(device, at_s) for device in range(DEVICES))
+
+
 BACK = sorted(back_s(device) for device in range(PER_SITE, 4 * PER_SITE))
 
 
+@cache
 def attempts_per_s(second: int) -> float:
     """Connect attempts in one second: those who come back, and those who are refused on the way."""
     if second < 12:
         return DEVICES / 12
-    back = sum(second <= when < second + 1 for when in BACK)
-    waiting = sum(when > second for when in BACK) if second >= POWER_S + 8 else 0
-    return back + waiting * 0.12
+    before, after = bisect_left(BACK, second), bisect_left(BACK, second + 1)
+    waiting = len(BACK) - after if second >= POWER_S + 8 else 0
+    return after - before + waiting * 0.12
 
 
 def device_name(device: int) -> str:
@@ -177,11 +186,16 @@ class FakeEngine:
     inbox: Inbox = field(default_factory=Inbox)
     answers: bool = True
     """False: commands are recorded and nothing comes back."""
+    writable: bool = True
+    """False: it is gone as soon as somebody writes."""
 
     async def receive(self) -> Event | None:
         return await self.inbox.get()
 
     async def send(self, command: Command) -> None:
+        if not self.writable:
+            self.inbox.close()
+            raise BrokenPipeError(32, "Broken pipe")
         self.sent.append(command)
         if self.answers:
             self.obey(command)
@@ -296,7 +310,7 @@ class FakeEngine:
 
     def codes(self) -> bytes:
         cut = {site for fault in self.faults for _, site in SITES if fault.target and matches(fault.target, site)}
-        made = bytearray(state_of(device, self.at_s) for device in range(DEVICES))
+        made = bytearray(codes_at(self.at_s))
         for number, (_, site) in enumerate(SITES):
             if site in cut:
                 made[number * PER_SITE : (number + 1) * PER_SITE] = bytes([OFFLINE]) * PER_SITE
@@ -402,8 +416,7 @@ class FakeEngine:
         )  # fmt: skip
 
     def page(self, at_us: int) -> DevicePage | None:
-        known = {device_name(device): device for device in range(DEVICES)}
-        device = known.get(self.device)
+        device = next((device for device in range(DEVICES) if device_name(device) == self.device), None)
         if device is None:
             return None
         region, site = SITES[device // PER_SITE]

@@ -37,7 +37,7 @@ class Stage:
 
     async def settle(self) -> None:
         """Until everything sent has been drawn."""
-        for _ in range(4):
+        for _ in range(2):
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
@@ -74,10 +74,8 @@ class Stage:
 
 def screen_text(app: StormApp) -> str:
     """The letters on the terminal, from the picture that Textual would draw."""
-    rows: list[str] = []
-    for strip in app.screen._compositor.render_strips():
-        rows.append("".join(segment.text for segment in strip).rstrip())
-    return "\n".join(rows)
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
 
 
 def picture(app: StormApp) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.tui.fake_engine import HELLO, FakeEngine
-from twinstorm.scenarios.protocol import Answered, Ended, Frame
+from twinstorm.scenarios.protocol import Answered, Ended, Event, Frame
 from twinstorm.tui.app.connection import Inbox
 
 OK = Answered(ok=True, text="first")
@@ -23,9 +23,9 @@ async def test_a_slow_reader_gets_the_newest_frame_and_every_other_event() -> No
     for event in (HELLO, frame(1), OK, frame(2), frame(3), BYE):
         inbox.put(event)
     inbox.close()
-    read = []
-    while (event := await inbox.get()) is not None:
-        read.append(event)
+    read: list[Event] = []
+    while (unread := await inbox.get()) is not None:
+        read.append(unread)
     assert [type(event).__name__ for event in read] == ["Hello", "Answered", "Frame", "Ended"]
     assert isinstance(read[2], Frame)
     assert read[2].at_us == 3_000_000

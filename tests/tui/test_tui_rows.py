@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.fake_engine import HELLO, SECOND, FakeEngine
@@ -61,6 +61,7 @@ def test_at_eighty_columns_those_who_are_well_and_the_scenario_go() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(10, 260), st.sampled_from([0, 200, 330, 440, 700]), st.integers(0, 40))
 def test_no_width_loses_the_clock_or_overflows(width: int, at_s: int, stale_s: int) -> None:
     row = state_row(board_of(frame_at(at_s)), SIGNS, width, stale_s)
@@ -105,7 +106,8 @@ def with_faults(faults: list[ActiveFault], *, armed: bool = True) -> Board:
 def test_faults_say_whom_how_many_and_how_long() -> None:
     (row,) = fault_rows(with_faults(TWO), SIGNS, 130, "ctrl+x", "u")
     assert text(row) == (
-        " ctrl+x ABORTS ALL | 2 FAULTS: partition site=fra-2 46,300 dev, 0:48 left; latency broker-2, 1:10 left (u ends it)"
+        " ctrl+x ABORTS ALL | 2 FAULTS: partition site=fra-2 46,300 dev, 0:48 left;"
+        " latency broker-2, 1:10 left (u ends it)"
     )
 
 
@@ -128,6 +130,7 @@ def test_on_a_wall_each_of_three_faults_has_a_row() -> None:
     assert rows[2].strip() == "partition site=fra-2 9 dev, until ended; +1 more"
 
 
+@settings(deadline=None)
 @given(st.integers(30, 200), st.integers(1, 12))
 def test_no_width_loses_the_abort_key(width: int, number: int) -> None:
     faults = [fault("power-outage", f"site=fra-{place}", 9, 60) for place in range(number)]

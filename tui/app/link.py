@@ -9,6 +9,8 @@ from twinstorm.scenarios.protocol import Command, Event
 from twinstorm.tui.app.connection import Connection
 
 NO_VERDICT = "the engine ended without a verdict"
+LAST_WORDS_S = 2.0
+"""How long an engine that takes no command any more may go on speaking."""
 
 
 class Link:
@@ -33,11 +35,12 @@ class Link:
         writer = asyncio.create_task(self._write())
         reader = asyncio.create_task(self._read())
         try:
-            done, _ = await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-            # A failed write means that the engine is going: what it still said (its verdict, perhaps) is read first.
-            reason = await reader if writer in done and reader not in done else done.pop().result()
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            # Who cannot be written to is going; what it still says, its verdict perhaps, is read first.
+            await asyncio.wait((reader,), timeout=LAST_WORDS_S)
+            reasons = [task.result() for task in (reader, writer) if task.done()]
             if not self._silent:
-                self._lost(reason or (writer.result() if writer.done() else "") or NO_VERDICT)
+                self._lost(next(filter(None, reasons), NO_VERDICT))
         finally:
             for task in (reader, writer):
                 task.cancel()

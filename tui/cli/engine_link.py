@@ -43,7 +43,7 @@ class EngineLink:
         try:
             reader, link._writer = await asyncio.open_unix_connection(request.socket)
         except OSError:
-            link.close()
+            await link.close()
             raise
         link._reading = asyncio.create_task(link._read(reader))
         return link
@@ -80,13 +80,17 @@ class EngineLink:
             return f"the engine process was ended by signal {-code}"
         return f"the engine process ended with code {code}" + (f": {last}" if last else "")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hang up, wait for the engine to finish its report, leave no process and no socket."""
         if self._reading is not None:
             self._reading.cancel()
         if self._writer is not None:
-            with contextlib.suppress(OSError, RuntimeError):
+            with contextlib.suppress(OSError):
                 self._writer.close()
+                await self._writer.wait_closed()
+        await asyncio.to_thread(self._end_process)
+
+    def _end_process(self) -> None:
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()

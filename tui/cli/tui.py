@@ -86,6 +86,13 @@ def _show(talk: Talk, scenario: str | None, request: Callable[[str], EngineReque
         return link
 
     async def play() -> int:
+        try:
+            return await show()
+        finally:
+            for link in links:
+                await link.close()
+
+    async def show() -> int:
         look = Look.detect(os.environ, ascii_only=ascii_only)
         connection = await start(scenario) if scenario is not None else None
         app = StormApp(connection, scenarios=_choices() if scenario is None else (), start=start, look=look)
@@ -101,11 +108,7 @@ def _show(talk: Talk, scenario: str | None, request: Callable[[str], EngineReque
             talk.data(f"report: {outcome.ended.report}")
         return outcome.ended.exit_code
 
-    try:
-        return asyncio.run(play())
-    finally:
-        for link in links:
-            link.close()
+    return asyncio.run(play())
 
 
 def _choices() -> list[tuple[str, str, str]]:
