@@ -137,6 +137,8 @@ def _check_bounds(record: Record, problems: Problems) -> None:
     if least is None or most is None:
         return
     if least.of_fleet != most.of_fleet:
+        if record.has("count"):
+            return  # Both are numbers of devices once the fleet is known.
         message = "one bound is a share, the other a number"
         problems.add(wrong(record.at("at_most"), "S212", message, "write both alike"))
     elif least.value > most.value:

@@ -503,7 +503,7 @@ def missing_key(node: MapNode, key: str, summary: str) -> Problem:
 def unknown_key(node: MapNode, name: str, value: Node, allowed: tuple[str, ...]) -> Problem:
     """A key that means nothing here. Its path is that of the key that was probably meant: what `--set` would take."""
     suggestion = closest(name, allowed)
-    hint = f"allowed: {listed(allowed, len(allowed))}"
+    hint = f"allowed: {listed(allowed, len(allowed))}" if allowed else "remove it: nothing may stand here"
     if isinstance(value, ScalarNode) and value.is_absent and not suggestion:
         hint = "inside `{...}` a comma ends a value: quote the value or give it a line of its own"
     return Problem(

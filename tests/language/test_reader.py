@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -143,7 +144,7 @@ def test_what_is_not_said_has_its_default() -> None:
     assert scenario.fleet.sites == (Site("site-1", "site", Fraction(1)),)
     assert scenario.broker == Broker()
     assert scenario.warm_up_us == 0
-    assert scenario.objectives == scenario.steps == scenario.expectations == ()
+    assert (scenario.objectives, scenario.steps, scenario.expectations) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -316,10 +317,11 @@ def test_settings_of_detectors_are_checked_like_all_others() -> None:
 def test_settings_of_faults_are_their_own(problem_of: Callable[..., Problem]) -> None:
     problem = problem_of(("lasts: 2 min", "lasts: 2 min\n    with: {direction: up}"))
     assert (problem.code, problem.path) == ("S102", "steps[0].with.direction")
+    assert problem.advice == "remove it: nothing may stand here"
     problem = problem_of(
-        ("fault: power-outage", "fault: partition"), ("lasts: 2 min", "lasts: 2 min\n    with: {direction: uo}")
+        ("fault: power-outage", "fault: partition"), ("lasts: 2 min", "lasts: 2 min\n    with: {direction: bth}")
     )
-    assert (problem.code, problem.suggestion) == ("S204", "up")
+    assert (problem.code, problem.suggestion) == ("S204", "both")
 
 
 def test_scalars_of_several_lines_are_one_line_of_prose() -> None:
@@ -457,16 +459,23 @@ def test_a_storm_file_is_called_after_its_scenario(path: str, fits: bool) -> Non
 # --- nothing but errors -----------------------------------------------------------------------------------------------
 
 
-def only_errors(text: str | bytes, settings: list[str]) -> None:
-    """A text is a scenario, or its errors can be told in every form."""
+def errors_of(text: str | bytes, settings: list[str]) -> ScenarioErrors | None:
     try:
         read(text, "any.yaml", settings)
     except ScenarioErrors as errors:
+        return errors
+    return None
+
+
+def only_errors(text: str | bytes, settings: list[str]) -> None:
+    """A text is a scenario, or its errors can be told in every form."""
+    errors = errors_of(text, settings)
+    if errors:
         assert errors.problems
         assert "\x1b" not in errors.render()
-        errors.render(color=True)
-        errors.to_json()
-        errors.to_github()
+        errors.render(color=True).encode()
+        json.dumps(errors.to_json())
+        errors.to_github().encode()
 
 
 LIBRARY = {name: (files("twinstorm.scenarios.library") / f"{name}.storm.yaml").read_text() for name in library_names()}
@@ -513,19 +522,12 @@ def test_lines_that_are_moved_lost_or_doubled_bring_nothing_but_errors(name: str
 VALUES = st.sampled_from(
     [*SNIPPETS, "5 min", "1 %", "none", "{}", "[]", "{a: b}", "site=fra-*", "online > 5", "outage"]
 )
-PATHS = st.sampled_from(
-    ["fleet", "fleet.sites", "fleet.segments.motors", "steps", "steps[0]", "steps.outage.at", "expect[0].after", "name"]
-    + [
-        "objectives.connected.of",
-        "expect[9]",
-        "broker.connects",
-        "storm",
-        "steps[0].fault",
-        "steps[0].with",
-        "duration",
-    ]
-    + ["detectors", "detectors.silence.least", "stop_when.when", "a.b[c].d", "fleet.reconnect.base", "expect"]
-)
+PATH_TEXT = """
+    fleet fleet.sites fleet.segments.motors steps steps[0] steps.outage.at expect[0].after name storm a.b[c].d duration
+    objectives.connected.of expect[9] broker.connects steps[0].fault steps[0].with detectors detectors.silence.least
+    stop_when.when fleet.reconnect.base expect
+"""
+PATHS = st.sampled_from(PATH_TEXT.split())
 
 
 @given(st.lists(st.builds("{}={}".format, PATHS, VALUES) | st.text(max_size=30), max_size=4))

@@ -173,7 +173,8 @@ def test_fixed_selectors_are_told_from_those_of_the_moment() -> None:
     [["2.4.0-alpha", "2.4.0-rc1", "2.4.0-rc2", "2.4", "2.4.1", "2.9", "2.10", "10.0"], ["v1.2", "1.3", "1.3.0.1"]],
 )
 def test_versions_have_the_order_of_their_numbers(ascending: list[str]) -> None:
-    assert sorted(reversed(ascending), key=version_key) == ascending
+    descending = ascending[::-1]
+    assert sorted(descending, key=version_key) == ascending
 
 
 def test_trailing_zeros_and_build_names_make_no_other_version() -> None:
@@ -208,8 +209,15 @@ def test_written_terms_read_back(terms: list[tuple[str, str, list[str]]], taken:
 
 @given(st.text("site=<>!,*% 2.afirstbery", max_size=60) | st.text(max_size=40))
 def test_any_text_is_a_selector_or_told_where_it_is_not(text: str) -> None:
+    error = refusal(text)
+    if error:
+        assert 0 <= error.offset <= len(text)
+        assert error.offset + error.length <= len(text)
+
+
+def refusal(text: str) -> SelectorError | None:
     try:
         parse(text)
     except SelectorError as error:
-        assert 0 <= error.offset <= len(text)
-        assert error.offset + error.length <= len(text)
+        return error
+    return None

@@ -8,12 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from textual.events import Key
+from textual.keys import key_to_character
 from textual.pilot import Pilot
 
 from tests.tui.fake_engine import FakeEngine
 from twinstorm.tui.app.app import Outcome, StormApp
 from twinstorm.tui.app.look import Look
 from twinstorm.tui.app.widgets.panel import Panel
+
+ROUNDS = 8
+_KEYS = {" ": "space", "/": "slash", ":": "colon", "*": "asterisk", "=": "equals_sign", "-": "minus", "@": "at",
+         "[": "left_square_bracket", "]": "right_square_bracket", "#": "number_sign", ",": "comma"}  # fmt: skip
+"""Textual's names of letters that are not their own."""
 
 
 @dataclass
@@ -36,17 +43,22 @@ class Stage:
     clock: Clock
 
     async def settle(self) -> None:
-        """Until everything sent has been drawn."""
-        for _ in range(2):
-            await self.pilot.pause()
+        """Until everything sent has been drawn: enough rounds for the longest way, key to engine to dialog and back."""
+        for _ in range(ROUNDS):
+            await self.pilot.pause(0)
 
     async def press(self, *keys: str) -> None:
+        """Press keys one after the other, each after the one before had its effect.
+
+        Not `Pilot.press`, which after each key waits for the process to be idle: seconds on a busy machine.
+        """
         for key in keys:
-            await self.pilot.press(key)
+            self.app.post_message(Key(key, key_to_character(key)))
             await self.settle()
 
     async def type(self, words: str) -> None:
-        await self.pilot.press(*(" " if letter == " " else letter for letter in words))
+        for letter in words:
+            self.app.post_message(Key(_KEYS.get(letter, letter), letter))
         await self.settle()
 
     async def show(self, at_s: float, **more: Any) -> None:

@@ -55,7 +55,7 @@ def test_the_right_end_goes_before_the_left_is_cut() -> None:
 
 
 def test_the_peak_survives_any_width() -> None:
-    values: list[float | None] = [0.0] * 119 + [7.0]
+    values: list[float | None] = [*([0.0] * 119), 7.0]
     for width in (1, 7, 40, 119, 120, 333):
         assert max(value for value in resample(values, width) if value is not None) == 7.0
 

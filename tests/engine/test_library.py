@@ -1,0 +1,73 @@
+"""What the library promises: every scenario holds, and none holds when its faults do nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.wiring import ModelledWiring
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.language.reader import library_names, load
+from twinstorm.scenarios.result import RunResult
+
+WITH_FAULTS = [name for name in library_names() if any(step.action == "fault" for step in load(name).steps)]
+
+
+def judged(engine: Engine) -> RunResult:
+    engine.play()
+    assert engine.ledger().difference == 0
+    return result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+
+
+def disarmed(scenario: Scenario, armed: frozenset[str]) -> Engine:
+    wiring = ModelledWiring(fleet_plan(scenario), broker_settings(scenario), seed=1)
+    return Engine(scenario, 1, wiring, armed=armed)
+
+
+@pytest.mark.parametrize("name", library_names())
+def test_every_scenario_of_the_library_holds(name: str) -> None:
+    result = judged(build(load(name), RunOptions(seed=1)))
+    assert result.verdict == "held", [each for each in result.expectations if each.verdict != "held"]
+    assert result.counts["incidents"] <= len(result.faults)
+    assert all(alarm.fault is not None for alarm in result.alarms), "an alarm without cause"
+    assert result.notes
+
+
+@pytest.mark.parametrize("name", WITH_FAULTS)
+def test_a_scenario_whose_faults_do_nothing_never_holds(name: str) -> None:
+    result = judged(disarmed(load(name, devices=1_000), frozenset()))
+    assert result.verdict in ("inconclusive", "missed")
+    assert not any(fault.bit for fault in result.faults)
+
+
+def test_one_fault_of_two_that_does_nothing_is_enough() -> None:
+    scenario = load("partition", devices=1_000)
+    result = judged(disarmed(scenario, frozenset({"short"})))
+    assert result.verdict in ("inconclusive", "missed")
+    assert [fault.bit for fault in result.faults] == [True, False]
+
+
+def test_without_jitter_the_storm_is_missed_through_the_model_alone() -> None:
+    result = judged(build(load("reboot-storm", settings=["fleet.reconnect.jitter=none"]), RunOptions(seed=42)))
+    assert result.verdict == "missed"
+    missed = [each.text for each in result.expectations if each.verdict == "missed"]
+    assert any(text.startswith("recovered") for text in missed)
+    assert result.faults[0].recovered_s is not None
+    assert result.faults[0].recovered_s > 300
+
+
+def test_one_storm_is_one_incident_with_one_page_and_the_right_cause() -> None:
+    result = judged(build(load("reboot-storm"), RunOptions(seed=3)))
+    assert len(result.incidents) == 1
+    assert result.counts["pages"] == 1
+    assert {alarm.name for alarm in result.alarms} == {"silence", "connect-storm", "reboot-storm"}
+    assert all(alarm.fault == "outage" for alarm in result.alarms)
+    assert "site=fra-1,fra-2,fra-3" in result.alarms[0].cause
+
+
+def test_a_run_cut_short_before_its_fault_says_nothing() -> None:
+    result = judged(build(load("reboot-storm", devices=500), RunOptions(seed=1, until_us=240_000_000)))
+    assert result.verdict == "inconclusive"

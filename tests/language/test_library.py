@@ -1,0 +1,55 @@
+"""The scenarios that come with twinstorm are examples in form: they teach, and they scale."""
+
+from __future__ import annotations
+
+import pytest
+
+from twinstorm.scenarios.language.reader import library_names, load
+
+
+def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
+    assert library_names() == ("all-quiet", "broker-outage", "partition", "reboot-storm", "stuck-sensor")
+    used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
+    assert used == {"power-outage", "broker-outage", "partition", "sensor-stuck"}
+
+
+@pytest.mark.parametrize("name", library_names())
+def test_each_has_a_story_objectives_and_expectations(name: str) -> None:
+    scenario = load(name)
+    assert scenario.name == name
+    assert len(scenario.story.split()) > 30
+    assert scenario.objectives
+    assert scenario.expectations
+    assert scenario.warm_up_us > 0
+
+
+@pytest.mark.parametrize("name", library_names())
+@pytest.mark.parametrize("devices", [100, 500, 100_000])
+def test_each_can_be_played_by_a_smaller_or_larger_fleet(name: str, devices: int) -> None:
+    assert load(name, devices=devices).fleet.devices == devices
+
+
+SUGGESTED = [
+    ("reboot-storm", "fleet.reconnect.jitter=none"),
+    ("broker-outage", "fleet.reconnect.backoff=fixed"),
+    ("broker-outage", "steps.outage.with.connections=silent"),
+    ("partition", "fleet.keep_alive=20s"),
+    ("partition", "steps.long.with.direction=down"),
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), SUGGESTED)
+def test_what_a_story_suggests_to_try_can_be_tried(name: str, setting: str) -> None:
+    scenario = load(name, [setting])
+    assert f"--set {setting}" in " ".join((scenario.story, *scenario.look_for))
+
+
+def test_every_suggestion_is_tried_here() -> None:
+    told = {
+        (name, word)
+        for name in library_names()
+        for text in (load(name).story, *load(name).look_for)
+        for before, word in zip(text.split(), text.split()[1:], strict=False)
+        if before == "--set"
+    }
+    assert {(name, word.rstrip(".,;:")) for name, word in told} == set(SUGGESTED)
