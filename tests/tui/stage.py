@@ -17,7 +17,7 @@ from twinstorm.tui.app.app import Outcome, StormApp
 from twinstorm.tui.app.look import Look
 from twinstorm.tui.app.widgets.panel import Panel
 
-ROUNDS = 8
+ROUNDS = 6
 _KEYS = {" ": "space", "/": "slash", ":": "colon", "*": "asterisk", "=": "equals_sign", "-": "minus", "@": "at",
          "[": "left_square_bracket", "]": "right_square_bracket", "#": "number_sign", ",": "comma"}  # fmt: skip
 """Textual's names of letters that are not their own."""
@@ -43,7 +43,13 @@ class Stage:
     clock: Clock
 
     async def settle(self) -> None:
-        """Until everything sent has been drawn: enough rounds for the longest way, key to engine to dialog and back."""
+        """Until everything sent has been handled and drawn: layout follows on a timer of the screen, hence the pause."""
+        await self.handle()
+        await self.pilot.pause()
+        await self.handle()
+
+    async def handle(self) -> None:
+        """Enough rounds for the longest way: key to engine to dialog and back."""
         for _ in range(ROUNDS):
             await self.pilot.pause(0)
 
@@ -54,7 +60,8 @@ class Stage:
         """
         for key in keys:
             self.app.post_message(Key(key, key_to_character(key)))
-            await self.settle()
+            await self.handle()
+        await self.settle()
 
     async def type(self, words: str) -> None:
         for letter in words:
