@@ -368,11 +368,15 @@ class Engine:
         self._close_pane(now_us)
         story.due_us = NEVER_US if self.ended else now_us + SECOND_US
 
-    def _close_pane(self, now_us: int) -> None:
+    def take_in(self, now_us: int) -> None:
+        """Let the core process what has arrived; live runs do it between panes as well."""
         outcome = self.wiring.collect(now_us)
         self.core.sessions(outcome.sessions)
         for delivery in outcome.deliveries:
             self.core.ingest(delivery)
+
+    def _close_pane(self, now_us: int) -> None:
+        self.take_in(now_us)
         counters = self.wiring.counters(now_us)
         pane = self.core.close_pane(now_us, counters)
         self._log_pane(now_us, pane)

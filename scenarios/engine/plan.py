@@ -18,8 +18,8 @@ DEFAULT_START = "2030-01-07T00:00:00Z"
 DEFAULT_MESSAGE_QUEUE = 100_000
 
 
-def fleet_plan(scenario: Scenario) -> FleetPlan:
-    """The fleet that a scenario asks for."""
+def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
+    """The fleet that a scenario asks for; `phases` as in `FleetPlan`."""
     fleet = scenario.fleet
     return FleetPlan(
         sites=tuple((site.name, site.region) for site in fleet.sites),
@@ -46,6 +46,7 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
             )
             for segment in fleet.segments
         ),
+        phases=phases,
     )
 
 

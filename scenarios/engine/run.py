@@ -39,6 +39,7 @@ class RunOptions:
         max_wall_s: stop when this much wall time has gone.
         hold_open: live: let other clients in and keep the broker up until interrupted.
         yes: broker_url may name another machine.
+        phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
         repeat: the command line that repeats the run; made up from seed and scenario if empty.
     """
 
@@ -51,6 +52,7 @@ class RunOptions:
     hold_open: bool = False
     yes: bool = False
     fail_fast: bool = False
+    phases: int | None = None
     repeat: str = ""
 
 
@@ -60,7 +62,7 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
     Raises:
         Unavailable: if this machine has not enough memory.
     """
-    plan = fleet_plan(scenario)
+    plan = fleet_plan(scenario, options.phases)
     widest = 8
     buffered = sum(sum(part.devices) * part.buffer_readings for part in plan.segments) * widest * 2
     refuse_what_cannot_fit(

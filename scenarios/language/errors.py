@@ -23,6 +23,7 @@ MOST_PROBLEMS = 100
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _WIDEST_EXCERPT = 160
 _WIDEST_VALUE = 60
+_WIDEST_PATH = 200
 _MOST_ALLOWED = 12
 
 _RED, _BLUE, _BOLD, _PLAIN = "\x1b[1;31m", "\x1b[34m", "\x1b[1m", "\x1b[0m"
@@ -63,6 +64,11 @@ class Place:
     @property
     def short(self) -> str:
         return f"{self.line}:{self.column}"
+
+
+def from_top(places: Iterable[Place]) -> list[Place]:
+    """In the order of the text; options, which are usually to blame, stand on line 1."""
+    return sorted(places, key=lambda place: (place.line, place.column))
 
 
 # --- what -------------------------------------------------------------------------------------------------------------
@@ -137,7 +143,8 @@ class Problem:
         where = self.place.source.name
         if self.place.line and not self.place.source.is_option:
             where += ":" + " and ".join(place.short for place in places)
-        rows = [headline, f"{' ' * width}{paint('-->', _BLUE)} {printable(where)}  {printable(self.path)}".rstrip()]
+        where = f"{printable(where)}  {printable(self.path[:_WIDEST_PATH])}".rstrip()
+        rows = [headline, f"{' ' * width}{paint('-->', _BLUE)} {where}"]
         if not self.place.line:
             return "\n".join([*rows, *([f"{' ' * width}{paint(' =', _BLUE)} {self.advice}"] if self.advice else [])])
         for place in places:
@@ -246,10 +253,14 @@ def _order(problem: Problem) -> tuple[bool, int, int]:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def closest(word: str, candidates: Iterable[str]) -> str:
-    """The candidate that was probably meant; empty if none comes near."""
+def closest(word: str, candidates: Iterable[str], likeness: float = 0.6) -> str:
+    """The candidate that was probably meant; empty if none comes near.
+
+    Args:
+        likeness: how near it must come, 1 is the same word.
+    """
     names = {name.casefold(): name for name in candidates}
-    near = difflib.get_close_matches(word.casefold()[:64], names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold()[:64], names, n=1, cutoff=likeness)
     return names[near[0]] if near else ""
 
 

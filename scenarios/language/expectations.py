@@ -8,7 +8,7 @@ from typing import Any
 
 from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import Problem, Problems, closest, listed, quoted
-from twinstorm.scenarios.language.fields import Record, list_items, missing_key, unknown_key, wrong
+from twinstorm.scenarios.language.fields import Record, list_items, missing_key, of_keys, unknown_key, wrong
 from twinstorm.scenarios.language.model import Expectation, Objective
 from twinstorm.scenarios.language.nodes import BrokenNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Count
@@ -192,9 +192,8 @@ def _objective(name: str, record: Record, problems: Problems) -> Objective:
     if not present:
         problems.add(missing_key(node, "at_least", "the bound; or `at_most`"))
     elif len(present) == 2:
-        places = sorted((record.at(key).key_place for key in present), key=lambda place: (place.line, place.column))
         message, hint = f"objective {quoted(name)} has two bounds", "keep one; two bounds are two objectives"
-        problems.add(Problem("S212", message, places[0], node.path, hint=hint, also=tuple(places[1:])))
+        problems.add(of_keys("S212", message, hint, record, present))
     sli = catalogue.SLIS.get(record.own("sli") or "")
     if sli is not None:
         _check_sli(sli, record, problems)

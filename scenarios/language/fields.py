@@ -7,8 +7,9 @@ so that reading goes on and everything is told at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from twinstorm.scenarios.language import expressions, selectors, values
@@ -19,6 +20,7 @@ from twinstorm.scenarios.language.errors import (
     Refused,
     Source,
     closest,
+    from_top,
     listed,
     printable,
     quoted,
@@ -342,11 +344,13 @@ class Record:
     Attributes:
         node: None for one that is not in the file.
         read: what could be read, by key.
+        nodes: where each key stands; one that is hardly misspelt stands under its right name.
     """
 
     table: Table
     node: MapNode | None = None
     read: Mapping[str, Any] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
 
     def own(self, key: str) -> Any:
         """What the file says; None if it says nothing, or nothing that could be read."""
@@ -370,12 +374,11 @@ class Record:
 
     def has(self, key: str) -> bool:
         """The key stands in the file, whether or not its value could be read."""
-        return self.node is not None and key in self.node.entries
+        return key in self.nodes
 
     def at(self, key: str) -> Node:
         """Node of a key that stands in the file."""
-        assert self.node is not None
-        return self.node.entries[key]
+        return self.nodes[key]
 
 
 @dataclass(frozen=True)
@@ -396,34 +399,38 @@ class Table(Field):
         if not isinstance(node, MapNode):
             tell_no_mapping(node, problems, self.wanted)
             return BAD
-        known = {key.name: key for key in self.keys}
-        read: dict[str, Any] = {}
+        nodes: dict[str, Node] = {}
         for name, value in node.entries.items():
-            key = known.get(name)
-            if key is None or key.later:
-                self._tell_unknown(node, name, value, problems)
-                continue
-            result = key.field.read(value, problems)
+            meant = name if name in self.allowed else self._meant(node, name, value, problems)
+            if meant:
+                nodes.setdefault(meant, value)
+        read: dict[str, Any] = {}
+        for name, value in nodes.items():
+            result = self.key(name).field.read(value, problems)
             if result is not BAD:
                 read[name] = result
         for key in self.keys:
-            if key.required and key.name not in node.entries:
+            if key.required and key.name not in nodes:
                 problems.add(missing_key(node, key.name, key.summary))
-        return Record(self, node, read)
+        return Record(self, node, read, nodes)
 
-    @property
+    @cached_property
     def allowed(self) -> tuple[str, ...]:
         return tuple(key.name for key in self.keys if not key.later)
 
-    def _tell_unknown(self, node: MapNode, name: str, value: Node, problems: Problems) -> None:
+    def _meant(self, node: MapNode, name: str, value: Node, problems: Problems) -> str:
+        """Tell of a key that cannot stand here. Returns the one that it hardly differs from, or nothing: what the key
+        holds is then read as well, and nobody has to hear that the right one is missing."""
+        if problems.full:
+            problems.left_out += 1  # Looking for what each of very many keys could have meant would take minutes.
+            return ""
         if any(key.name == name for key in self.keys):
-            path = child_path(node.path, name)
-            message = f"the key {quoted(name)} is not yet in this version"
-            problems.add(
-                Problem("S103", message, value.key_place, path, allowed=self.allowed, hint="remove it for now")
-            )
-        else:
-            problems.add(unknown_key(node, name, value, self.allowed))
+            path, message = child_path(node.path, name), f"the key {quoted(name)} is not yet in this version"
+            hint = "remove it for now"
+            problems.add(Problem("S103", message, value.key_place, path, allowed=self.allowed, hint=hint))
+            return ""
+        problems.add(unknown_key(node, name, value, self.allowed))
+        return closest(name, [key for key in self.allowed if key not in node.entries], likeness=0.8)
 
     def json_schema(self) -> dict[str, Any]:
         schema: dict[str, Any] = {
@@ -498,6 +505,13 @@ def missing_key(node: MapNode, key: str, summary: str) -> Problem:
     """A mapping lacks a key; told where the mapping begins."""
     path = child_path(node.path, key)
     return Problem("S105", f"the key `{key}` is missing", node.key_place, path, hint=f"add `{key}: ...` ({summary})")
+
+
+def of_keys(code: str, message: str, hint: str, record: Record, keys: Sequence[str], path: str = "") -> Problem:
+    """A problem of several keys of one mapping, told where each of them stands."""
+    assert record.node is not None
+    first, *others = from_top(record.at(key).key_place for key in keys)
+    return Problem(code, message, first, path or record.node.path, hint=hint, also=tuple(others))
 
 
 def unknown_key(node: MapNode, name: str, value: Node, allowed: tuple[str, ...]) -> Problem:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language import values
-from twinstorm.scenarios.language.errors import Problem, Problems, printable, quoted, thousands
-from twinstorm.scenarios.language.fields import Record, missing_key, wrong
+from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
+from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, wrong
 from twinstorm.scenarios.language.model import Buffer, Fleet, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
@@ -59,10 +59,7 @@ def _devices(record: Record, records: Mapping[str, Record], problems: Problems) 
     for name, own in records.items():
         if own.has("share") and own.has("devices"):
             message = f"segment {quoted(name)} has a share and a number of devices"
-            places = sorted((own.at("share").key_place, own.at("devices").key_place), key=lambda place: place.column)
-            problems.add(
-                Problem("S212", message, places[0], own.at("share").path, hint="keep one of the two", also=(places[1],))
-            )
+            problems.add(of_keys("S212", message, "keep one of the two", own, ("share", "devices")))
             return ()
         if not own.has("share") and not own.has("devices"):
             assert own.node is not None

@@ -221,7 +221,8 @@ class _Builder:
     def _add_entry(self, owner: MapNode, key: Node, value: Node) -> None:
         if not isinstance(key, ScalarNode):
             if not isinstance(key, BrokenNode):
-                self._problems.add(Problem("S108", "a key is one word, not a list or a mapping", key.place, owner.path))
+                message, hint = "a key is one word, not a list or a mapping", "write `key: value`"
+                self._problems.add(Problem("S108", message, key.place, owner.path, hint=hint))
         elif key.is_plain and key.text == "<<":
             hint = "write the keys out: what segments share stands under `fleet`"
             self._problems.add(Problem("S107", "a scenario has no merge key `<<`", key.place, owner.path, hint=hint))

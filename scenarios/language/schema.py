@@ -350,6 +350,7 @@ FORMS: Mapping[str, Table] = {
             Key("no_alarm", ALARM_OR_ANY, "this alarm is not raised; `any`: none at all"),
             Key("from", INSTANT, "from when; by default the end of the warm-up"),
             Key("to", INSTANT, "until when; by default the end of the run"),
+            Key("target", SELECTOR, "on any of these devices; by default on any at all"),
         ),
     ),
     "recovered": Table(

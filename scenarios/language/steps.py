@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twinstorm.scenarios.language import catalogue, values
-from twinstorm.scenarios.language.errors import Place, Problem, Problems
-from twinstorm.scenarios.language.fields import BAD, Record, list_items, wrong
+from twinstorm.scenarios.language.errors import Place, Problem, Problems, from_top
+from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys, wrong
 from twinstorm.scenarios.language.model import Step
 from twinstorm.scenarios.language.nodes import Node
 from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, STEP, TRIGGERS
@@ -96,7 +95,7 @@ def read_steps(node: Node | None, problems: Problems) -> tuple[list[StepDraft], 
             problems.add(wrong(named, "S109", message, "choose another name"))
         elif draft.name in first:
             message = f"two steps have the name `{draft.name}`"
-            places = sorted((first[draft.name], named.place), key=lambda place: (place.line, place.column))
+            places = from_top((first[draft.name], named.place))
             problems.add(Problem("S110", message, places[0], named.path, hint="rename one of them", also=(places[1],)))
         first.setdefault(draft.name, named.place)
         drafts.append(draft)
@@ -128,7 +127,7 @@ def _check_trigger(name: str, record: Record, problems: Problems) -> None:
         problems.add(Problem("S402", message, node.place, node.path, hint="add `at: 5 min` or `after: ...`"))
         return
     hint = "a step has one: remove `at` or `after`"
-    problems.add(_two("S401", f"step `{name}` has two triggers, `at` and `after`", hint, record, present))
+    problems.add(of_keys("S401", f"step `{name}` has two triggers, `at` and `after`", hint, record, present))
 
 
 def _action(name: str, record: Record, problems: Problems) -> str:
@@ -138,7 +137,7 @@ def _action(name: str, record: Record, problems: Problems) -> str:
     if len(present) > 1:
         listing = " and ".join(f"`{key}`" for key in present)
         hint = "a step has one: move the other to a step of its own"
-        problems.add(_two("S404", f"step `{name}` has more than one action, {listing}", hint, record, present))
+        problems.add(of_keys("S404", f"step `{name}` has more than one action, {listing}", hint, record, present))
         return ""
     if present:
         return present[0] if record.own(present[0]) is not None else ""
@@ -147,13 +146,6 @@ def _action(name: str, record: Record, problems: Problems) -> str:
     message = f"step `{name}` has no action"
     problems.add(Problem("S403", message, node.place, node.path, hint="add `fault`, `end`, `mark` or `expect`"))
     return ""
-
-
-def _two(code: str, message: str, hint: str, record: Record, keys: Sequence[str]) -> Problem:
-    """A problem of several keys of one mapping."""
-    assert record.node is not None
-    order = sorted((record.at(key).key_place for key in keys), key=lambda place: (place.line, place.column))
-    return Problem(code, message, order[0], record.node.path, hint=hint, also=tuple(order[1:]))
 
 
 def _settings(step: str, record: Record, problems: Problems) -> dict[str, Any]:

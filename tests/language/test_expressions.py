@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.scenarios.language import units
@@ -24,6 +24,8 @@ from twinstorm.scenarios.language.expressions import (
 )
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.units import Kind
+
+REPEATABLE = settings(derandomize=True, deadline=None)
 
 S = 1_000_000
 
@@ -215,6 +217,7 @@ def test_length_and_depth_have_limits() -> None:
         parse("online > 1".ljust(LONGEST + 1))
 
 
+@REPEATABLE
 @given(st.text(max_size=220) | st.text("()[]<>=!+-*/, 0123456789.%smhonlieavgratecuby_", max_size=220))
 def test_any_text_is_an_expression_or_told_where_it_is_not(text: str) -> None:
     error = refusal(text)
@@ -380,6 +383,7 @@ def test_memory_is_bounded_by_the_window() -> None:
     assert sorted(evaluator.windows[1].seen) == evaluator.windows[1].ordered
 
 
+@REPEATABLE
 @given(
     st.lists(st.none() | st.integers(-5, 5).map(float), min_size=1, max_size=40),
     st.integers(1, 39),
@@ -396,6 +400,7 @@ def test_a_saved_evaluator_goes_on_as_if_nothing_had_happened(series: list[float
     assert seen == whole
 
 
+@REPEATABLE
 @given(st.lists(st.integers(-1000, 1000).map(float), min_size=1, max_size=30), st.integers(1, 10))
 def test_windows_agree_with_a_plain_recomputation(series: list[float], window: int) -> None:
     means = played(f"avg(attempts, {window} s)", list(series))

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.scenarios.language.model import Scenario, Site
 from twinstorm.scenarios.language.placement import apportion, place
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.selectors import parse
+
+REPEATABLE = settings(derandomize=True, deadline=None)
 
 
 def sites(*weights: int) -> list[Site]:
@@ -31,6 +33,7 @@ def test_with_equal_shares_device_k_goes_to_site_k_mod_s() -> None:
         before = after
 
 
+@REPEATABLE
 @given(WEIGHTS, st.integers(0, 300))
 def test_one_device_more_moves_no_other(weights: list[int], devices: int) -> None:
     before, after = place(devices, sites(*weights)), place(devices + 1, sites(*weights))
@@ -38,6 +41,7 @@ def test_one_device_more_moves_no_other(weights: list[int], devices: int) -> Non
     assert sorted(b - a for a, b in zip(before, after, strict=True)) == [0] * (len(weights) - 1) + [1]
 
 
+@REPEATABLE
 @given(WEIGHTS, st.integers(0, 300))
 def test_counting_the_bulk_gives_what_dealing_one_by_one_gives(weights: list[int], devices: int) -> None:
     dealt = [0] * len(weights)
@@ -47,6 +51,7 @@ def test_counting_the_bulk_gives_what_dealing_one_by_one_gives(weights: list[int
     assert place(devices, sites(*weights)) == tuple(dealt)
 
 
+@REPEATABLE
 @given(WEIGHTS, st.integers(1, 40))
 def test_whole_rounds_meet_the_shares_exactly(weights: list[int], rounds: int) -> None:
     assert place(sum(weights) * rounds, sites(*weights)) == tuple(weight * rounds for weight in weights)
@@ -64,6 +69,7 @@ def test_awkward_shares_are_exact() -> None:
     assert place(9, awkward) == (3, 3, 3)
 
 
+@REPEATABLE
 @given(st.integers(0, 1_000), WEIGHTS)
 def test_segments_get_their_share_to_within_one_device(devices: int, weights: list[int]) -> None:
     shares = [Fraction(weight, sum(weights)) for weight in weights]

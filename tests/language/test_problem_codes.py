@@ -104,7 +104,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S212", [("warm_up: 3 min", "warm_up: 30 min")], "8:10", "warm_up", "leaves nothing of the run", "shorter"),
     ("S212", [("at_least: 90 %}\n  f", "at_least: 90 %, at_most: 95 %}\n  f")], "26:34 and 26:50", "objectives.connected", "two bounds", "keep one"),
     ("S212", [("sli: connectivity,", "sli: connectivity, within: 5 s,")], "26:34", "objectives.connected.within", "does not go with `connectivity`", "remove it"),
-    ("S212", [("share: 80 %,", "share: 80 %, devices: 5,")], "18:27 and 18:40", "fleet.segments.motors.share", "a share and a number", "keep one"),
+    ("S212", [("share: 80 %,", "share: 80 %, devices: 5,")], "18:27 and 18:40", "fleet.segments.motors", "a share and a number", "keep one"),
     ("S212", [("share: 80 %", "devices: 8000")], "17:3", "fleet.segments", "segment `climate` has a share, segment `motors` a number", "shares everywhere"),
     ("S212", [("share: 80 %", "devices: 80"), ("share: 20 %", "devices: 20")], "11:12", "fleet.devices", "100 devices together, `devices` says 10,000", "remove"),
     ("S212", [("[arn-1, fra-1,", "{arn-1: {share: 50 %}, fra-1: {}}  # [")], "12:33", "fleet.sites", "site `fra-1` has no share", "or none"),
@@ -284,6 +284,32 @@ def test_steps_that_cannot_be_told_are_no_reason_to_call_references_wrong(
     problem_of: Callable[..., Problem], change: Change
 ) -> None:
     assert problem_of(change, ("of: outage", "of: blackout")).path.startswith("steps")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("\nfleet:", "\nfleett:"),
+        ("\nsteps:", "\nstpes:"),
+        ("\nobjectives:", "\nobjective:"),
+        ("    at: 5 min", "    att: 5 min"),
+        ("    fault:", "    falt:"),
+        ("at_least: 90 %}\n  fresh", "at_lest: 90 %}\n  fresh"),
+        ("share: 80 %", "shares: 80 %"),
+        ("  - {count: pages, at_most: 1}", "  - {count: pages, atmost: 1}"),
+    ],
+)
+def test_a_misspelt_key_is_told_alone_and_not_missed(problem_of: Callable[..., Problem], change: Change) -> None:
+    assert problem_of(change).code == "S102"
+
+
+def test_what_a_misspelt_key_holds_is_checked_too(problems_of: Callable[..., tuple[Problem, ...]]) -> None:
+    found = problems_of(("\nfleet:", "\nfleett:"), ("jitter: full", "jitter: ful"), ("site=fra-*", "site=iad-*"))
+    assert [problem.code for problem in found] == ["S102", "S204", "S301"]
+
+
+def test_a_key_that_stands_there_is_not_taken_for_its_misspelt_twin(problem_of: Callable[..., Problem]) -> None:
+    assert problem_of(("duration: 30 min", "duration: 30 min\ndurations: 5")).code == "S102"
 
 
 def test_a_wrong_action_is_not_blamed_on_those_who_refer_to_its_end(problem_of: Callable[..., Problem]) -> None:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.scenarios.language.errors import Problem, ScenarioErrors
@@ -33,6 +33,8 @@ from twinstorm.scenarios.language.model import (
 from twinstorm.scenarios.language.nodes import MOST_BYTES
 from twinstorm.scenarios.language.reader import library_names, load, read
 from twinstorm.scenarios.language.selectors import parse as parse_selector
+
+REPEATABLE = settings(derandomize=True, deadline=None)
 
 S = 1_000_000
 MIN = 60 * S
@@ -485,6 +487,7 @@ SNIPPETS += ["<<: ", "0", "-1", "1e9", "end", "all", "any", "\t", "\u2028", "\uf
 SNIPPETS += ["share: 0 %", "devices: 0", "sites: {}", "segments: {}", "steps: []", "lasts:", "at: outage.end", "<", "="]
 
 
+@REPEATABLE
 @given(
     st.sampled_from(sorted(LIBRARY)),
     st.lists(
@@ -499,6 +502,7 @@ def test_no_change_of_a_file_brings_anything_but_errors(name: str, edits: list[t
     only_errors(text, [])
 
 
+@REPEATABLE
 @given(st.sampled_from(sorted(LIBRARY)), st.randoms(use_true_random=False))
 def test_lines_that_are_moved_lost_or_doubled_bring_nothing_but_errors(name: str, chance: random.Random) -> None:
     lines = LIBRARY[name].splitlines(keepends=True)
@@ -530,11 +534,13 @@ PATH_TEXT = """
 PATHS = st.sampled_from(PATH_TEXT.split())
 
 
+@REPEATABLE
 @given(st.lists(st.builds("{}={}".format, PATHS, VALUES) | st.text(max_size=30), max_size=4))
 def test_no_setting_brings_anything_but_errors(settings: list[str]) -> None:
     only_errors(LIBRARY["reboot-storm"], settings)
 
 
+@REPEATABLE
 @given(st.binary(max_size=300) | st.text(max_size=300))
 def test_nothing_that_can_be_read_brings_anything_but_errors(data: bytes | str) -> None:
     only_errors(data, [])

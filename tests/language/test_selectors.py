@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.scenarios.language.selectors import (
@@ -19,6 +19,8 @@ from twinstorm.scenarios.language.selectors import (
     parse,
     version_key,
 )
+
+REPEATABLE = settings(derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +184,7 @@ def test_trailing_zeros_and_build_names_make_no_other_version() -> None:
     assert not version_key("2.4") < version_key("2.4.0")
 
 
+@REPEATABLE
 @given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
 def test_wildcards_are_those_of_a_regular_expression(pattern: str, text: str) -> None:
     expected = re.fullmatch(".*".join(re.escape(part) for part in pattern.split("*")), text) is not None
@@ -196,6 +199,7 @@ KEYS = st.sampled_from(["site", "segment", "kind", "link", "id"])
 WORDS = st.from_regex(r"[a-z][a-z0-9*/-]{0,8}", fullmatch=True)
 
 
+@REPEATABLE
 @given(
     st.lists(st.tuples(KEYS, st.sampled_from(["=", "!="]), st.lists(WORDS, min_size=1, max_size=3)), max_size=4),
     st.sampled_from(["", "share=2.5 %", "first=7"]),
@@ -207,6 +211,7 @@ def test_written_terms_read_back(terms: list[tuple[str, str, list[str]]], taken:
     assert (selector.share is not None, selector.first is not None) == ("share" in taken, "first" in taken)
 
 
+@REPEATABLE
 @given(st.text("site=<>!,*% 2.afirstbery", max_size=60) | st.text(max_size=40))
 def test_any_text_is_a_selector_or_told_where_it_is_not(text: str) -> None:
     error = refusal(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, Source
@@ -19,6 +19,8 @@ from twinstorm.scenarios.language.nodes import (
     compose,
     dump,
 )
+
+REPEATABLE = settings(derandomize=True, deadline=None)
 
 Plain = str | list["Plain"] | dict[str, "Plain"]
 
@@ -195,6 +197,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(lambda key: key != "<<")
 
 
+@REPEATABLE
 @given(
     st.recursive(
         TEXTS,
@@ -219,6 +222,7 @@ def test_what_is_written_reads_back(tree: Plain) -> None:
     assert plain(node) == {"root": tree}
 
 
+@REPEATABLE
 @given(st.text(max_size=200))
 def test_no_text_surprises_the_parser(text: str) -> None:
     node, found = composed(text)
@@ -227,6 +231,7 @@ def test_no_text_surprises_the_parser(text: str) -> None:
     assert node is None or isinstance(node, Node)
 
 
+@REPEATABLE
 @given(st.text("{}[]:,-?&*!|>'\"%@`#\n\t ab<", max_size=80))
 def test_no_punctuation_surprises_the_parser(text: str) -> None:
     _, found = composed(text)

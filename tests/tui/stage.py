@@ -43,9 +43,12 @@ class Stage:
     clock: Clock
 
     async def settle(self) -> None:
-        """Until everything sent has been handled and drawn: layout follows on a timer of the screen, hence the pause."""
+        """Until everything sent has been handled and drawn. Layout follows on a timer of the screen, hence the pause;
+        after a change of screens Textual holds it back for a moment longer."""
         await self.handle()
         await self.pilot.pause()
+        while self.app._batch_count:
+            await self.pilot.pause()
         await self.handle()
 
     async def handle(self) -> None:

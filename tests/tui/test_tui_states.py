@@ -40,19 +40,16 @@ def emptied(frame: Frame) -> Frame:
     return msgspec.structs.replace(frame, objectives=[], incidents=[], marks=[], next_mark=None, connects_per_s=[])
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("3", "This scenario states no objective"),
-        ("4", "All quiet since 00:03:00."),
-        ("8", "This scenario has no step"),
-    ],
-)
-async def test_empty_screens_say_what_is_missing(key: str, words: str) -> None:
+async def test_empty_screens_say_what_is_missing() -> None:
     async with on_stage(answers=False) as stage:
         await stage.show(250, change=emptied)
-        await stage.press(key)
-        assert words in stage.screen_text
+        for key, words in (
+            ("3", "This scenario states no objective"),
+            ("4", "All quiet since 00:03:00."),
+            ("8", "This scenario has no step"),
+        ):
+            await stage.press(key)
+            assert words in stage.screen_text
 
 
 async def test_a_filter_without_match_says_how_to_clear_it() -> None:
@@ -114,15 +111,17 @@ async def test_a_panel_that_breaks_says_so_and_takes_nobody_along(monkeypatch: p
 # --- the engine dies, the run ends ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "8"])
-async def test_if_the_engine_dies_every_screen_freezes_under_the_reason(key: str) -> None:
+async def test_if_the_engine_dies_every_screen_freezes_under_the_reason() -> None:
     async with on_stage(at_s=330) as stage:
-        await stage.press(key)
         stage.engine.inbox.close("killed by signal 9")
         await stage.settle()
-        rows = stage.screen_text.splitlines()
-        assert rows[1].startswith(" RUN STOPPED: killed by signal 9; partial report in runs/reboot-storm-42; q quits")
-        assert "STOPPED" in rows[0]
+        for key in ("1", "2", "3", "4", "5", "8"):
+            await stage.press(key)
+            rows = stage.screen_text.splitlines()
+            assert rows[1].startswith(
+                " RUN STOPPED: killed by signal 9; partial report in runs/reboot-storm-42; q quits"
+            )
+            assert "00:05:30/00:30:00 STOPPED" in rows[0]
         await stage.wait_s(30)
         assert "stale" not in stage.screen_text.lower()
         sent = len(stage.engine.sent)
@@ -243,9 +242,7 @@ async def test_a_question_half_seen_cannot_be_answered() -> None:
         assert len(stage.engine.faults) == 1
 
 
-@pytest.mark.parametrize(
-    "size", [(60, 16), (80, 24), (99, 29), (100, 30), (120, 36), (160, 50), (200, 60), (80, 60), (240, 20)]
-)
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (80, 60), (100, 30), (160, 50), (240, 20)])
 async def test_every_screen_holds_at_every_size(size: tuple[int, int]) -> None:
     async with on_stage(size, at_s=440) as stage:
         for key in ("1", "2", "3", "4", "5", "8"):
