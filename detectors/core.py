@@ -35,6 +35,7 @@ from twinstorm.twin.flow import (
     Mask,
     Registry,
     SessionEvents,
+    Values,
 )
 
 RATE_PANES = 60
@@ -293,6 +294,16 @@ class Core:
         kind = self.registry.kinds[self.registry.kind[device]]
         values = self._ingest.newest[: len(self.registry.channels[kind]), device].tolist()
         return [None if math.isnan(value) else value for value in values]
+
+    def newest_of(self, channel: str) -> Values:
+        """One channel of every device's newest accepted reading: float32 (n,), NaN where there is none."""
+        values = np.full(len(self.registry), np.nan, np.float32)
+        for kind, channels in self.registry.channels.items():
+            for column, each in enumerate(channels):
+                if each.name == channel:
+                    mine = self.registry.kind == self.registry.kinds.index(kind)
+                    values[mine] = self._ingest.newest[column, mine]
+        return values
 
     def observed(self, now_us: int) -> Codes:
         """State of each device by what is known: uint8 (n,), `twin.flow.Observed`."""

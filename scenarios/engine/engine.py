@@ -55,6 +55,9 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.stories import Stage, Story
 
+NO_BATTERY = 101
+"""Code of devices without a battery, or without a reading of it, in selectors."""
+
 LOOK_US = 10 * SECOND_US
 """A bare SLI in an expression is its last 10 s."""
 
@@ -98,7 +101,7 @@ class Engine:
         self._stop_since_us: int | None = None
         self._masks: dict[str, Mask] = {}
         self._last = BrokerCounters()
-        self._last_codes: Counter[int] = Counter()
+        self._last_connects: Counter[str] = Counter()
         self._accepted_before = 0
         self.reboots = 0
         self.refused_in_run = 0
@@ -280,6 +283,11 @@ class Engine:
     def _moment(self, key: str) -> tuple[NDArray[np.integer], Sequence[str]]:
         if key == "state":
             return self.core.observed(self.now_us), [state.name.lower() for state in Observed]
+        if key == "battery":
+            percent = self.core.newest_of("battery_pct")
+            known = np.isfinite(percent)
+            codes = np.where(known, np.floor(np.where(known, percent, 0.0)), NO_BATTERY).astype(np.int64)
+            return codes, [f"{number} %" for number in range(NO_BATTERY)] + ["none"]
         raise Refused(f"`{key}` is not observed in this version")
 
     @staticmethod
@@ -422,20 +430,20 @@ class Engine:
                 self._tell(now_us, "steady", name, f"99 % of its devices back  {took:g} s after its end")
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
-        codes = Counter(self.wiring.log.counts)
-        change = codes - self._last_codes
-        self._last_codes = codes
+        connects = Counter(self.wiring.connects(now_us))
+        change = connects - self._last_connects
+        self._last_connects = connects
         if now_us > self.scenario.warm_up_us:
-            self.refused_in_run += change[Code.REFUSED]
+            self.refused_in_run += change["refused"]
         if not self.sinks:
             return
         row = PaneRow(
             at_s=-(-now_us // SECOND_US),
             online=pane.live_sessions,
-            attempts=change[Code.ADMITTED] + change[Code.REFUSED] + change[Code.UNANSWERED],
-            admitted=change[Code.ADMITTED],
-            refused=change[Code.REFUSED],
-            unanswered=change[Code.UNANSWERED],
+            attempts=change["attempts"],
+            admitted=change["admitted"],
+            refused=change["refused"],
+            unanswered=change["unanswered"],
             readings=pane.accepted,
             queue=counters.queue,
             buffered=self.wiring.buffered(),
@@ -508,7 +516,7 @@ class Engine:
         """Counts over the run after the warm-up."""
         alarms = [alarm for alarm in self.core.alarms if alarm.at_us > self.scenario.warm_up_us]
         incidents = [each for each in self.core.incidents if each.opened_us > self.scenario.warm_up_us]
-        codes = self.wiring.log.counts
+        connects = self.wiring.connects(self.now_us)
         counters = self.wiring.counters(self.now_us)
         return {
             "pages": sum(alarm.severity == "page" for alarm in alarms),
@@ -518,8 +526,8 @@ class Engine:
             "reboots": self.core.reboots,
             "refused": self.refused_in_run,
             "bricked": 0,
-            "attempts": sum(codes.get(code, 0) for code in (Code.ADMITTED, Code.REFUSED, Code.UNANSWERED)),
-            "admitted": codes.get(Code.ADMITTED, 0),
+            "attempts": connects["attempts"],
+            "admitted": connects["admitted"],
             "ghosts": counters.ghosts,
             "events": self.wiring.log.rows_hashed,
         }

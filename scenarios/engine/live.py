@@ -344,6 +344,15 @@ class LiveWiring:
             return self._embedded.counters(now_us)
         return self._cloud.counters(now_us)
 
+    def connects(self, now_us: int) -> Mapping[str, int]:
+        counters = self.counters(now_us)
+        return {
+            "attempts": counters.attempts,
+            "admitted": counters.admitted,
+            "refused": counters.refused,
+            "unanswered": max(counters.attempts - counters.admitted - counters.refused, 0),
+        }
+
     def online(self) -> Mask:
         told = self._final or self._totals
         return told.online if told is not None else np.ones(len(self.registry), np.bool_)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.scenarios.faults.base import Fault
-from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import BrokerCounters, CloudOutcome, Device, Evidence, FaultOrder, Ledger, Mask, Registry
 from twinstorm.twin.stories import Story
@@ -36,6 +36,9 @@ class Wiring(Protocol):
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
     def collect(self, now_us: int) -> CloudOutcome: ...
     def counters(self, now_us: int) -> BrokerCounters: ...
+    def connects(self, now_us: int) -> Mapping[str, int]:
+        """CONNECTs so far, as the fleet saw them: attempts, admitted, refused, unanswered."""
+
     def online(self) -> Mask:
         """The truth of who is back, for recovery times; nothing that detects may see it."""
 
@@ -89,6 +92,11 @@ class ModelledWiring:
 
     def counters(self, now_us: int) -> BrokerCounters:
         return self.broker.counters(now_us)
+
+    def connects(self, now_us: int) -> Mapping[str, int]:  # noqa: ARG002
+        codes = (("admitted", Code.ADMITTED), ("refused", Code.REFUSED), ("unanswered", Code.UNANSWERED))
+        found = {name: self.log.counts.get(code, 0) for name, code in codes}
+        return {"attempts": sum(found.values()), **found}
 
     def online(self) -> Mask:
         return self.world.online()

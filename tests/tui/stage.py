@@ -47,7 +47,7 @@ class Stage:
         after a change of screens Textual holds it back for a moment longer."""
         await self.handle()
         await self.pilot.pause()
-        while self.app._batch_count:
+        while self.app._batch_count and self.app.is_running and not self.app._exit:
             await self.pilot.pause()
         await self.handle()
 
