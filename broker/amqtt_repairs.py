@@ -282,6 +282,7 @@ class RepairedBroker(Broker):
     async def _run_broadcast(self, running_tasks: Any) -> None:
         broadcast = await self._broadcast_queue.get()
         topic, published_qos = broadcast["topic"], broadcast.get("qos")
+        taken = False
         for topic_filter, subscriptions in self._subscriptions.items():
             if not self._matches(topic, topic_filter):
                 continue
@@ -289,6 +290,7 @@ class RepairedBroker(Broker):
                 qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
                 if not self._may_use(session, topic, Action.RECEIVE):
                     continue
+                taken = True
                 if session.transitions.state != "connected":
                     if qos and not session.clean_session:
                         await self._retain_broadcast_message(broadcast, qos, session)
@@ -298,6 +300,8 @@ class RepairedBroker(Broker):
                     self.count["messages_out"] += 1
                     task = asyncio.ensure_future(_publish(handler, topic, broadcast["data"], qos, retain=False))
                     running_tasks.append(task)
+        # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
+        self.count["unrouted"] += not taken
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session

@@ -33,6 +33,8 @@ from twinstorm.twin.wire.profile import TWINSTORM
 CLIENT_ID = "twinstorm-core"
 KEEP_ALIVE_S = 30
 START_TIMEOUT_S = 10.0
+RECONNECT_S = 0.1
+"""paho takes fractions, though it asks for whole seconds."""
 
 _Message = tuple[str, bytes, int]
 
@@ -77,7 +79,7 @@ class LiveCloudEnd:
         )
         if username:
             client.username_pw_set(username, password)
-        client.reconnect_delay_set(min_delay=1, max_delay=1)
+        client.reconnect_delay_set(min_delay=RECONNECT_S, max_delay=RECONNECT_S)  # type: ignore[arg-type]
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect

@@ -122,7 +122,16 @@ class EmbeddedBroker(Exhibits):
     def begin(self, limit: Admission | None) -> None:
         """The fleet has gathered: count from here, and from now on devices meet this limit."""
         self._limit = limit
-        for name in ("attempts", "admitted", "refused", "takeovers", "expired", "messages_in", "messages_out"):
+        for name in (
+            "attempts",
+            "admitted",
+            "refused",
+            "takeovers",
+            "expired",
+            "messages_in",
+            "messages_out",
+            "unrouted",
+        ):
             self._count[name] = 0
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -194,6 +203,7 @@ class EmbeddedBroker(Exhibits):
             writer.transport.abort()
         core, self._core = self._core, None
         if core is not None:
+            self._count["lost_at_stop"] += core._broadcast_queue.qsize() + len(core._tasks_queue)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(core.shutdown(), 2.0)
         for writer in list(self._writers):
@@ -240,6 +250,12 @@ class EmbeddedBroker(Exhibits):
             queue=core._broadcast_queue.qsize() + len(core._tasks_queue) if core is not None and up else 0,
             up=up,
         )
+
+    @property
+    def lost_in_outage(self) -> int:
+        """At most so many messages were acknowledged and reached nobody: queued when the broker died, or published
+        before the core was back."""
+        return self._count["unrouted"] + self._count["lost_at_stop"]
 
     def snapshot(self) -> Mapping[str, Any]:
         return {

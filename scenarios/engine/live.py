@@ -289,6 +289,9 @@ class LiveWiring:
         missing = np.maximum(missing, 0)
         by_power = np.minimum(missing, final.in_doubt_each)
         self._lost_here[LossCause.POWER] += int(by_power.sum())
+        if self._embedded is not None:
+            rest = int((missing - by_power).sum())
+            self._lost_here[LossCause.OUTAGE] += min(rest, self._embedded.lost_in_outage)
 
     # --- Wiring -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.fake_engine import HELLO, SECOND, FakeEngine
-from twinstorm.scenarios.protocol import ActiveFault, Ended, Frame
+from twinstorm.scenarios.protocol import ActiveFault, Answered, Ended, Frame
 from twinstorm.tui.app.board import Board
 from twinstorm.tui.app.lines import text, width_of
 from twinstorm.tui.app.look import Look
@@ -77,6 +77,27 @@ def test_no_width_loses_the_clock_or_overflows(width: int, at_s: int, stale_s: i
 def test_a_machine_that_cannot_hold_the_speed_says_so() -> None:
     slow = msgspec.structs.replace(frame_at(330), speed=100.0, holding=37.2)
     assert "> 100x, holding 37.2x 00:05:30" in text(state_row(board_of(slow), SIGNS, 130, 0))
+
+
+def test_a_live_run_says_that_it_is_live_and_how_far_behind() -> None:
+    board = board_of(msgspec.structs.replace(frame_at(330), lag_s=1.24))
+    board.take(msgspec.structs.replace(HELLO, clock="live"), 0.0)
+    row = text(state_row(board, SIGNS, 140, 0))
+    assert "00:05:30/00:30:00 lag 1.2 s |" in row
+    assert row.endswith("reboot-storm #42 live")
+
+
+def test_a_speed_that_the_engine_refuses_or_ignores_is_not_shown() -> None:
+    board = board_of(frame_at(330))
+    board.ask_speed(100.0)
+    board.take(frame_at(331), 0.0)
+    assert text(state_row(board, SIGNS, 140, 0)).startswith(" > 100x")
+    board.take(Answered(ok=False, text="a keep-alive under 2 s"), 0.0)
+    assert text(state_row(board, SIGNS, 140, 0)).startswith(" > 10x")
+    board.ask_speed(100.0)
+    for second in range(332, 352):
+        board.take(frame_at(second), 0.0)
+    assert text(state_row(board, SIGNS, 140, 0)).startswith(" > 10x")
 
 
 def test_pause_and_end_have_signs_of_their_own() -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from textual.widgets import Input
 
-from tests.tui.fake_engine import BAD_NAME, FakeEngine, renamed
+from tests.tui.fake_engine import BAD_NAME, HELLO, FakeEngine, renamed
 from tests.tui.stage import Clock, Stage, on_stage, screen_text
-from twinstorm.scenarios.protocol import AbortAll, AskDevice, Frame, Inject, Pause, Quit
+from twinstorm.scenarios.protocol import PROTOCOL, AbortAll, AskDevice, Frame, Inject, Pause, Quit
 from twinstorm.tui.app.app import Outcome, StormApp
 from twinstorm.tui.app.connection import Connection
 from twinstorm.tui.app.widgets.objectives_panel import ObjectivesPanel
@@ -102,6 +102,9 @@ async def test_a_panel_that_breaks_says_so_and_takes_nobody_along(monkeypatch: p
         text = screen_text(app)
         assert "3 Objectives  broken" in text
         assert "KeyError" in text
+        assert [notification.message for notification in app._notifications] == [
+            "3 Objectives cannot be drawn: KeyError: 'budget'"
+        ]
         assert "sessions 10,000" in text
         await pilot.press("ctrl+x")
         await pilot.pause()
@@ -130,6 +133,13 @@ async def test_if_the_engine_dies_every_screen_freezes_under_the_reason() -> Non
         assert "The engine is gone" in stage.toasts[0]
         await stage.press("q")
         assert stage.app.return_value == Outcome(None, "killed by signal 9")
+
+
+async def test_an_engine_of_another_protocol_is_not_believed() -> None:
+    async with on_stage(at_s=None) as stage:
+        stage.engine.inbox.put(msgspec.structs.replace(HELLO, protocol=PROTOCOL + 1))
+        await stage.settle()
+        assert "RUN STOPPED: it speaks protocol 2, this screen 1" in stage.screen_text
 
 
 async def test_a_silent_end_has_a_reason_too() -> None:

@@ -93,7 +93,7 @@ class RunActions(App[Outcome]):
         if asked == self.board.speed:
             self.say("That is as fast as it goes." if steps > 0 else "1x is the slowest; space pauses.")
         elif self.tell(SetSpeed(speed=asked)):
-            self.board.asked_speed = asked
+            self.board.ask_speed(asked)
 
     def action_step(self) -> None:
         frame = self.board.frame

@@ -15,11 +15,13 @@ from textual.geometry import Size
 from textual.worker import Worker
 
 from twinstorm.scenarios.protocol import (
+    PROTOCOL,
     Answered,
     Command,
     DeviceList,
     Ended,
     Event,
+    Hello,
     Inject,
     Quit,
     SetCells,
@@ -247,6 +249,10 @@ class StormApp(RunActions[Outcome]):
     def _take(self, event: Event) -> None:
         self.board.take(event, self._clock())
         match event:
+            case Hello() if event.protocol != PROTOCOL:
+                if self._link is not None:
+                    self._link.silence()
+                self._lose(f"it speaks protocol {event.protocol}, this screen {PROTOCOL}: use the same version of both")
             case Answered():
                 self._answer(event)
             case DeviceList():

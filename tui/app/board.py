@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from twinstorm.scenarios.protocol import Ended, Event, Frame, Hello, Loading, ObjectiveRow
+from twinstorm.scenarios.protocol import Answered, Ended, Event, Frame, Hello, Loading, ObjectiveRow
 from twinstorm.tui.app.trends import Trends
 
 STALE_AFTER_S = 2.0
 """Wall seconds without a frame after which values count as old."""
+
+FRAMES_UNDER_WAY = 10
+"""Frames that may be older than a command that was sent before they came."""
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Board:
     waiting_since_s: float | None = None
     asked_speed: float | None = None
     trends: Trends = field(default_factory=Trends)
+    _other_speeds: int = 0
 
     def take(self, event: Event, now_s: float) -> None:
         """Remember an event that came at wall instant `now_s`."""
@@ -41,16 +45,31 @@ class Board:
             case Frame():
                 self.frame = event
                 self.waiting_since_s = now_s if event.state == "running" else None
-                if self.asked_speed == event.speed:
-                    self.asked_speed = None
+                self._compare_speed(event.speed)
                 self.trends.take(event)
             case Ended():
                 self.ended = event
                 self.waiting_since_s = None
+            case Answered(ok=False):
+                self.asked_speed = None
+                self._answered()
             case _:
-                # An answer shows that the engine is there, also while no simulated time passes.
-                if self.frame is not None and self.frame.state != "running":
-                    self.waiting_since_s = None
+                self._answered()
+
+    def _answered(self) -> None:
+        """An answer shows that the engine is there, also while no simulated time passes."""
+        if self.frame is not None and self.frame.state != "running":
+            self.waiting_since_s = None
+
+    def ask_speed(self, speed: float) -> None:
+        """A command for this speed went out; it is shown at once."""
+        self.asked_speed, self._other_speeds = speed, 0
+
+    def _compare_speed(self, speed: float) -> None:
+        """Frames that were under way still have the speed before; after some of them the engine's word counts."""
+        self._other_speeds = 0 if speed == self.asked_speed else self._other_speeds + 1
+        if self._other_speeds in (0, FRAMES_UNDER_WAY):
+            self.asked_speed = None
 
     def asked(self, now_s: float) -> None:
         """A command went out: its effect must show in a frame, also while the run is paused."""

@@ -21,7 +21,7 @@ _LISTS = (
     ("g G, Home End", "first, last"),
     ("o, s", "on the map: group by, sort; s sorts devices, too"),
     ("v", "on the timeline: which kinds"),
-    ("ctrl+c", "copies what the mouse selected"),
+    ("ctrl+c", "says how to leave; in a field it copies"),
 )
 
 

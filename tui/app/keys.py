@@ -76,7 +76,7 @@ NOT_YET = {
     "p": "Presenting (p) is not in this version.",
     "c": "Captions (c) are not in this version.",
     "e": "Exporting a screen (e) is not in this version: the run folder has the numbers.",
-    "y": "Copying (y) is not in this version: select with the mouse, ctrl+c copies.",
+    "y": "Copying (y) is not in this version: hold shift and select, the terminal copies.",
     "left_square_bracket": "Looking back ([ and ]) is not in this version.",
     "right_square_bracket": "Looking back ([ and ]) is not in this version.",
 }

@@ -10,6 +10,8 @@ from twinstorm.tui.app.board import Board
 from twinstorm.tui.app.lines import PLAIN, Line, cut, fit, plain, width_of
 from twinstorm.tui.app.signs import CODE, WORST_FIRST, Signs
 
+WORTH_SAYING_S = 0.1
+"""Lag of a live run behind the wall clock from which on it is shown."""
 _ALWAYS = ("failed", "offline")
 """States whose number stands in the row also when it is 0."""
 
@@ -38,7 +40,8 @@ def _pieces(board: Board, frame: Frame, signs: Signs, stale_s: int, level: int) 
     opened = sum(row.state != "resolved" for row in frame.incidents)
     pieces.append([(f"INC {opened}" + (" open" if level < 2 and opened else ""), signs.strong if opened else PLAIN)])
     if board.hello is not None:
-        pieces.append(plain(f"{board.hello.scenario} #{board.hello.seed}"))
+        live = " live" if board.hello.clock == "live" else ""
+        pieces.append(plain(f"{board.hello.scenario} #{board.hello.seed}{live}"))
     return pieces
 
 
@@ -57,6 +60,8 @@ def _time(board: Board, frame: Frame, signs: Signs, stale_s: int, level: int) ->
         line.append((" ENDED", signs.strong))
     elif stale_s:
         line.append((f" STALE {stale_s} s", signs.bad))
+    elif frame.lag_s >= WORTH_SAYING_S:
+        line.append((f" lag {frame.lag_s:.1f} s", signs.warning))
     return line
 
 

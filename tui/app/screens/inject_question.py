@@ -99,7 +99,7 @@ class InjectQuestionDialog(Dialog[bool]):
             made.extend(plain(" " * 9 + line) for line in rest)
 
         reach = self._prepared.reach
-        say("target", order.target or "the broker", _reach_words(reach, board.devices) if order.target else "")
+        say("target", order.target or "the broker", _reach_words(reach, board.devices) if reach else "")
         say(
             "lasts",
             f"{numbers.duration(order.lasts_us)}, then ends by itself" if order.lasts_us else "until you end it",

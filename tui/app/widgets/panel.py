@@ -22,6 +22,8 @@ class Panel(ScrollView):
     the panel, so that one broken panel never takes the others along.
     """
 
+    ALLOW_SELECT = False
+
     def __init__(self, *, widget_id: str | None = None, focusable: bool = True) -> None:
         super().__init__(id=widget_id)
         self.can_focus = focusable
@@ -32,6 +34,7 @@ class Panel(ScrollView):
         self._drawn_with: tuple[object, ...] = ()
         self._headings = ("", "")
         self._base: Style | None = None
+        self._told = ""
 
     @property
     def host(self) -> Host:
@@ -73,8 +76,15 @@ class Panel(ScrollView):
             self.log.error(error)
             self.broken = f"{type(error).__name__}: {error}"
             fresh = self._broken_lines(width)
+            self._tell_once()
         self._show(fresh)
         self._head()
+
+    def _tell_once(self) -> None:
+        """A cause is told in a corner once; the panel itself goes on saying it."""
+        if self.broken != self._told:
+            self._told = self.broken
+            self.host.say(f"{self.heading()[0] or 'A panel'} cannot be drawn: {self.broken}", bad=True)
 
     def on_resize(self) -> None:
         self.renew()
