@@ -27,7 +27,7 @@ from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.model import Scenario
-from twinstorm.scenarios.result import EventRow, RunResult, Sink
+from twinstorm.scenarios.result import RunResult, Sink
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import grow
 from twinstorm.twin.flow import (
@@ -80,6 +80,9 @@ def play_live(
         engine.sinks = sinks
         wiring.send_ahead(engine)
         begin(engine)
+        if options.hold_open:
+            # Credentials go to the person who asked, never into the record.
+            options.invite(wiring.invitation())
         wiring.go()
         told = 0.0
         while not engine.ended:
@@ -105,10 +108,7 @@ def play_live(
         wiring.drain(engine)
         result = result_of(engine, speed=float(speed), wall_s=time.perf_counter() - started, repeat=repeat)
         if options.hold_open and not interrupted.is_set():
-            for sink in sinks:
-                sink.event(
-                    EventRow(at_s=engine.now_us / SECOND_US, kind="mark", name="hold-open", text=wiring.invitation())
-                )
+            options.invite("the run is over; the broker stays open until Ctrl+C")
             interrupted.wait()
         return result
     finally:

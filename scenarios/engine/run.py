@@ -30,6 +30,10 @@ _CHUNK_US = 10 * SECOND_US
 _PROGRESS_S = 0.2
 
 
+def _tell_nobody(text: str) -> None:
+    """Default of `RunOptions.invite`."""
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How to run a scenario, beside what it says itself.
@@ -40,6 +44,7 @@ class RunOptions:
         hold_open: live: let other clients in and keep the broker up until interrupted.
         yes: broker_url may name another machine.
         phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
+        invite: told how other clients get in, with hold_open; the text holds a password.
         repeat: the command line that repeats the run; made up from seed and scenario if empty.
     """
 
@@ -54,6 +59,7 @@ class RunOptions:
     fail_fast: bool = False
     phases: int | None = None
     repeat: str = ""
+    invite: Callable[[str], None] = _tell_nobody
 
 
 def build(scenario: Scenario, options: RunOptions) -> Engine:

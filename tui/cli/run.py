@@ -96,6 +96,7 @@ def run(
         hold_open=hold_open,
         yes=yes,
         fail_fast=fail_fast,
+        invite=talk.complain,
     )
     outcomes = _play_all(talk, cases, options, out, json, events)
     return _answer(talk, outcomes, len(cases) > 1, json, events, junit)
