@@ -55,6 +55,14 @@ class FleetClient(paho.Client):
             raise BlockingIOError
         return super()._sock_send(buf)
 
+    def _sock_close(self) -> None:
+        # Behind a cut paho's own keep-alive ends the connection, but its FIN must not get through: the line keeps the
+        # socket, as an abandoned one.
+        if self.held:
+            self._sock = None
+        else:
+            super()._sock_close()
+
     def _create_socket_connection(self) -> socket.socket:
         # Not bound to a source address first: with many sockets in TIME_WAIT that fails.
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -376,7 +384,8 @@ class LiveDeviceEnd:
         share = -(-len(self._lines) // 4)
         for device in range(self._misc_next, min(self._misc_next + share, len(self._lines))):
             line = self._lines[device]
-            if line.open and not line.connecting:
+            # Before a CONNACK paho would give up after a keep-alive; how long to wait is for the firmware to say.
+            if line.session:
                 line.client.loop_misc()
                 self._watch(device)
         self._misc_next = self._misc_next + share if self._misc_next + share < len(self._lines) else 0

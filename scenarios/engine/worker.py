@@ -54,6 +54,8 @@ class Go:
     """Simulated time begins at this instant of the monotonic clock, which all processes of a machine share."""
 
     at_s: float
+    end_us: int
+    """When it ends at the latest: nothing of that instant is sampled any more, however late `Finish` comes."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class Worker:
         self._world = World(task.plan, task.seed, self._end, self._log, calendar_us=task.calendar_us, foreseen=False)
         self._script = _Script("script", 0, NEVER_US)
         self._finish: Finish | None = None
+        self._end_us = NEVER_US
         self._lag_s = 0.0
         n = len(self._world.fleet)
         self._in_doubt = np.zeros(n, np.int64)
@@ -191,7 +194,7 @@ class Worker:
         """Move with the clock until told to finish."""
         while not isinstance(message := self._pipe.recv(), Go):
             self._hear(message)
-        self._started_s = message.at_s
+        self._started_s, self._end_us = message.at_s, message.end_us
         world = self._world
         acts = {**world.acts, "script": self._act_script}
         world.sampling.rank = 1
@@ -199,9 +202,7 @@ class Worker:
         next_totals_us = SECOND_US
         while self._finish is None or self._now_us() < self._finish.at_us:
             self._read_orders(stage)
-            now_us = self._now_us()
-            if self._finish is not None:
-                now_us = min(now_us, int(self._finish.at_us))
+            now_us = min(self._now_us(), self._end_us)
             while (due_us := stage.next_us()) <= now_us and not self._over(due_us):
                 world.advance_to(due_us)
                 stage.step()
@@ -217,7 +218,7 @@ class Worker:
 
     def _over(self, due_us: int) -> bool:
         """Nothing of the last instant itself is sampled any more, as in virtual time."""
-        return self._finish is not None and due_us >= self._finish.at_us
+        return due_us >= self._end_us
 
     def _drain(self) -> None:
         assert self._finish is not None
@@ -250,6 +251,7 @@ class Worker:
                 ]
             case Finish():
                 self._finish = message
+                self._end_us = min(self._end_us, message.at_us)
         self._script.due_us = min((act.at_us for act in self._script.acts), default=NEVER_US)
 
     def _act_script(self, story: _Script, now_us: int) -> None:

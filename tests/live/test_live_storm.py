@@ -104,7 +104,7 @@ def test_the_same_storm_on_mosquitto_and_mosquitto_sub_sees_it(
 
 
 def test_modelled_and_live_tell_the_same_readings_and_alarms(storm: Callable[..., Path]) -> None:
-    path = storm(duration=20)
+    path = storm(duration=26)
     told: list[dict[tuple[int, int], bytes]] = []
     orders: list[dict[int, list[int]]] = []
     alarms: list[set[tuple[str, str]]] = []
@@ -133,11 +133,14 @@ def test_modelled_and_live_tell_the_same_readings_and_alarms(storm: Callable[...
         orders.append(order)
         alarms.append({(alarm.name, alarm.cause) for alarm in result.alarms})
     modelled, live_readings = told
-    # Boot and reconnect take real time on real sockets: at the edges a reading more or less may exist.
+    # Each device's readings arrive in order and without a gap. Only its last ones may still be in its buffer when the
+    # run ends: a reconnect takes its own time on real sockets.
+    for order in orders:
+        assert sorted(order) == list(range(25))
+        assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in order.values())
     common = modelled.keys() & live_readings.keys()
-    assert len(common) >= 0.97 * max(len(modelled), len(live_readings))
+    assert len(common) >= 0.9 * max(len(modelled), len(live_readings))
     assert {key: modelled[key] for key in common} == {key: live_readings[key] for key in common}
-    assert all(seqs == sorted(seqs) for order in orders for seqs in order.values())
     assert {name for name, _ in alarms[0]} == {name for name, _ in alarms[1]}
 
 

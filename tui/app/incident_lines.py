@@ -5,7 +5,7 @@ from __future__ import annotations
 from twinstorm.scenarios.protocol import Frame, IncidentRow
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.lines import PLAIN, Line, cut, ends, plain, wrap
-from twinstorm.tui.app.signs import MARK_LETTERS, Signs
+from twinstorm.tui.app.signs import MARK_LETTERS, OTHER_MARK, Signs
 
 _STATES = {"open": "OPEN", "acknowledged": "ACK", "resolved": "done"}
 
@@ -43,7 +43,7 @@ def detail(row: IncidentRow, frame: Frame, signs: Signs, width: int) -> list[Lin
     ]
     made += [[], [("Timeline from a minute before", signs.strong)]]
     for mark in nearby:
-        letter = MARK_LETTERS.get(mark.kind, "M")
+        letter = MARK_LETTERS.get(mark.kind, OTHER_MARK)
         made.append([(f"  {numbers.clock(mark.at_us)} {letter} ", signs.muted), (mark.text, PLAIN)])
     if not nearby:
         made.append([("  nothing else", signs.muted)])

@@ -106,8 +106,25 @@ class Signs:
         return f"[{self.bar_full * full}{self.bar_empty * (inside - full)}]"
 
 
-MARK_LETTERS = {"abort": "X", "incident": "I", "fault": "F", "alarm": "A", "note": "N", "mark": "M", "step": "S"}
-"""Letter of each kind of mark on the timeline, the most needed first: it wins a shared column."""
+MARK_LETTERS = {
+    "abort": "X",
+    "stop": "!",
+    "fault": "F",
+    "incident": "I",
+    "alarm": "A",
+    "objective": "O",
+    "note": "N",
+    "mark": "M",
+    "steady": "B",
+    "fault-end": "E",
+    "resolved": "R",
+    "step": "S",
+    "end": "#",
+}
+"""Letter of each kind of mark on the timeline, the most needed first: it wins a shared column. Faults come before the
+alarms that they cause, which have a panel of their own."""
+OTHER_MARK = "*"
+"""Letter of a kind that is not in the table."""
 
 
 @cache

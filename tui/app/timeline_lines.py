@@ -9,16 +9,16 @@ from operator import itemgetter
 from twinstorm.scenarios.protocol import Frame, Mark
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.lines import PLAIN, Line, cut
-from twinstorm.tui.app.signs import MARK_LETTERS, Signs
+from twinstorm.tui.app.signs import MARK_LETTERS, OTHER_MARK, Signs
 
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("all", tuple(MARK_LETTERS)),
-    ("faults", ("fault", "abort")),
-    ("alarms and incidents", ("alarm", "incident")),
+    ("all", ()),
+    ("faults", ("fault", "fault-end", "steady", "abort", "stop")),
+    ("alarms and incidents", ("alarm", "resolved", "incident", "objective")),
     ("notes", ("note", "mark")),
     ("steps", ("step",)),
 )
-"""What the timeline screen can be narrowed to."""
+"""What the timeline screen can be narrowed to; no kinds are all kinds."""
 
 _ORDER = {kind: place for place, kind in enumerate(MARK_LETTERS)}
 
@@ -30,17 +30,17 @@ def axis(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
     now = _column(frame.at_us, duration_us, width)
     letters = [signs.past] * now + [signs.now] + [signs.future] * (width - now - 1)
     holders: dict[int, int] = {}
-    for mark in frame.marks:
+    for mark in planned_and_past(frame):
         column = _column(mark.at_us, duration_us, width)
         if mark.at_us > frame.at_us:
             if column > now:
                 letters[column] = signs.hollow
             continue
         rank = _ORDER.get(mark.kind, len(_ORDER))
-        if column == now or rank >= holders.get(column, len(_ORDER)):
+        if column == now or rank >= holders.get(column, len(_ORDER) + 1):
             continue
         holders[column] = rank
-        letters[column] = MARK_LETTERS[mark.kind]
+        letters[column] = _letter(mark)
     styles = [signs.strong if column in holders else PLAIN for column in range(now + 1)]
     styles += [signs.muted] * (width - now - 1)
     runs = groupby(zip(letters, styles, strict=True), key=itemgetter(1))
@@ -51,7 +51,7 @@ def times(frame: Frame, duration_us: int, width: int, signs: Signs) -> Line:
     """Clock times above the axis: now first, then start and end, then the marks as far as there is room."""
     letters = [" "] * width
     wanted = [frame.at_us, 0, duration_us]
-    wanted += [mark.at_us for mark in sorted(frame.marks, key=lambda mark: (_ORDER.get(mark.kind, 9), mark.at_us))]
+    wanted += [mark.at_us for mark in sorted(planned_and_past(frame), key=_need)]
     for at_us in wanted:
         label = _brief_clock(at_us, duration_us)
         start = min(max(_column(at_us, duration_us, width), 0), width - len(label))
@@ -95,7 +95,7 @@ def captions(frame: Frame, signs: Signs, width: int, height: int) -> list[Line]:
         marks = sorted(newest.values(), key=lambda mark: -mark.at_us)
         line: Line = []
         for mark in marks:
-            line += [(f"{MARK_LETTERS.get(mark.kind, 'M')} ", signs.strong), (f"{mark.text}   ", PLAIN)]
+            line += [(f"{_letter(mark)} ", signs.strong), (f"{mark.text}   ", PLAIN)]
         return [cut(line, width)] if line else []
     return [cut(mark_line(mark, frame, signs), width) for mark in list(reversed(past))[:height]]
 
@@ -103,7 +103,7 @@ def captions(frame: Frame, signs: Signs, width: int, height: int) -> list[Line]:
 def mark_line(mark: Mark, frame: Frame, signs: Signs) -> Line:
     """``00:05:00 F power-outage site=fra-*``; the sign of a step to come is hollow."""
     future = mark.at_us > frame.at_us
-    letter = signs.hollow if future else MARK_LETTERS.get(mark.kind, "M")
+    letter = signs.hollow if future else _letter(mark)
     when = f"in {numbers.span(mark.at_us - frame.at_us)}" if future else ""
     style = signs.muted if future else PLAIN
     line: Line = [(f"{numbers.clock(mark.at_us)} ", signs.muted), (f"{letter} ", style + signs.strong)]
@@ -111,8 +111,25 @@ def mark_line(mark: Mark, frame: Frame, signs: Signs) -> Line:
     return line
 
 
+def planned_and_past(frame: Frame) -> list[Mark]:
+    """Everything that has a place on the timeline, in order of time; an engine may tell of the next step alone."""
+    marks = list(frame.marks)
+    if frame.next_mark is not None and frame.next_mark not in marks:
+        marks.append(frame.next_mark)
+    return sorted(marks, key=lambda mark: mark.at_us)
+
+
 def of_kind(marks: Sequence[Mark], kinds: Sequence[str]) -> list[Mark]:
-    return [mark for mark in marks if mark.kind in kinds]
+    """Marks of some kinds; of all if none is named."""
+    return [mark for mark in marks if not kinds or mark.kind in kinds]
+
+
+def _letter(mark: Mark) -> str:
+    return MARK_LETTERS.get(mark.kind, OTHER_MARK)
+
+
+def _need(mark: Mark) -> tuple[int, int]:
+    return _ORDER.get(mark.kind, len(_ORDER)), mark.at_us
 
 
 def _column(at_us: int, duration_us: int, width: int) -> int:

@@ -112,7 +112,7 @@ class InjectQuestionDialog(Dialog[bool]):
 
 
 def _reach_words(reach: int, devices: int) -> str:
-    return f"{numbers.count(reach)} devices ({numbers.share(reach, devices)})"
+    return f"{numbers.count(reach)} device{'' if reach == 1 else 's'} ({numbers.share(reach, devices)})"
 
 
 def now_words(board: Board) -> str:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from twinstorm.tui.app.keys import LOCAL
 from twinstorm.tui.app.lines import cut
 from twinstorm.tui.app.screens.base import BaseScreen
-from twinstorm.tui.app.timeline_lines import KINDS, mark_line, of_kind
+from twinstorm.tui.app.timeline_lines import KINDS, mark_line, of_kind, planned_and_past
 from twinstorm.tui.app.widgets.key_row import KeyWords
 from twinstorm.tui.app.widgets.row_list import RowList
 from twinstorm.tui.app.widgets.timeline_panel import TimelinePanel
@@ -39,7 +39,7 @@ class TimelineScreen(BaseScreen):
         frame = self.host.board.frame
         if frame is not None:
             name, kinds = KINDS[self._kind]
-            marks = sorted(of_kind(frame.marks, kinds), key=lambda mark: mark.at_us)
+            marks = of_kind(planned_and_past(frame), kinds)
             rows = self.query_one("#marks", RowList)
             rows.more = [f"{name} ({self.host.key('timeline.kinds')})"]
             rows.empty = self._empty()

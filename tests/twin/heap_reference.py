@@ -1,0 +1,291 @@
+"""The rules of ``docs/storm-model.md``, one event at a time on a heap: slow, plain, and written from the page alone."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from twinstorm.twin.chance import Purpose, below_one, device_key, stream, word
+
+BOOTED, ADMITTED, REFUSED, UNANSWERED, GAVE_UP, CONNECTED, LOST = range(33, 40)
+NEVER = 1 << 62
+Row = tuple[int, int, int]
+
+
+@dataclass
+class Device:
+    name: str
+    link: tuple[int, int, int, int]
+    """base_us, jitter_us, retry_us, retry_per_65536"""
+    backoff: str
+    jitter: str
+    base_us: int
+    cap_us: int
+    timeout_us: int
+    keep_alive_us: int
+    boot_low_us: int
+    boot_high_us: int
+    every_us: int
+    phase_us: int
+    state: str = "online"
+    due: int = NEVER
+    tries: int = 0
+    failures: int = 0
+    previous: int = 0
+    begin: int = 0
+    ok: int = -1
+    stale: int = NEVER
+    connected: int = 0
+    power_cuts: int = 0
+    link_cuts: int = 0
+    key: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = device_key(self.name)
+
+
+@dataclass
+class Broker:
+    handshake_ns: int
+    backlog: int
+    rate: Fraction | None
+    burst: int
+    queue: int
+    free: int = 0
+    tat: int = 0
+    down: bool = False
+    silent: bool = False
+
+    def connect(self, at: int) -> tuple[bool, int]:
+        """Admitted?, and when the broker answers."""
+        if self.free - self.backlog * self.handshake_ns > 1_000 * at:
+            return False, at
+        self.free = max(self.free, 1_000 * at) + self.handshake_ns
+        leaves = -(-self.free // 1_000)
+        if self.rate is None:
+            return True, leaves
+        p, interval = self.rate.numerator, self.rate.denominator * 1_000_000
+        if self.tat - (self.burst - 1 + self.queue) * interval > p * leaves:
+            return False, leaves
+        start = max(p * leaves, self.tat - (self.burst - 1) * interval)
+        self.tat = max(self.tat, p * leaves) + interval
+        return True, -(-start // p)
+
+
+@dataclass(frozen=True)
+class Action:
+    """`kind`: power-off, power-on, cut, heal, broker-stop, broker-start."""
+
+    at_us: int
+    kind: str
+    devices: tuple[int, ...] = ()
+    direction: str = "both"
+    silent: bool = False
+
+
+class Simulation:
+    def __init__(self, devices: list[Device], broker: Broker, seed: int) -> None:
+        self.devices, self.broker = devices, broker
+        self.streams = {purpose: stream(seed, purpose) for purpose in Purpose}
+        self.heap: list[tuple[int, int]] = []
+        self.rows: list[Row] = []
+
+    def draw(self, purpose: Purpose, device: Device, number: int) -> int:
+        return word(self.streams[purpose], device.key, number)
+
+    def latency(self, purpose: Purpose, device: Device, number: int) -> int:
+        base, jitter, retry, share = device.link
+        w = self.draw(purpose, device, number)
+        return base + below_one(w, jitter) + (retry if (w & 0xFFFF) < share else 0)
+
+    def set_due(self, index: int, due: int) -> None:
+        self.devices[index].due = due
+        if due != NEVER:
+            heapq.heappush(self.heap, (due, index))
+
+    def fail(self, index: int, heard: int) -> None:
+        device = self.devices[index]
+        device.failures += 1
+        wait = self.wait(device)
+        device.previous = wait
+        device.begin = heard + wait
+        device.tries += 1
+        device.state = "connecting"
+        self.set_due(index, device.begin + self.latency(Purpose.UPLINK, device, device.tries))
+
+    def wait(self, device: Device) -> int:
+        w = self.draw(Purpose.BACKOFF, device, device.tries)
+        if device.backoff == "none":
+            return 0
+        v = device.base_us
+        if device.backoff == "exponential":
+            v = min(device.cap_us, device.base_us * 2 ** min(device.failures, 20))
+        if device.jitter == "full":
+            return below_one(w, v)
+        if device.jitter == "equal":
+            return v // 2 + below_one(w, v - v // 2)
+        if device.jitter == "decorrelated":
+            s = max(device.previous, device.base_us)
+            return min(device.cap_us, device.base_us + below_one(w, 3 * s - device.base_us))
+        return v
+
+    def event(self, at: int, index: int) -> None:
+        device = self.devices[index]
+        if device.state == "booting":
+            self.rows.append((at, BOOTED, index))
+            device.tries += 1
+            device.failures = device.previous = 0
+            device.begin = at
+            device.state = "connecting"
+            self.set_due(index, at + self.latency(Purpose.UPLINK, device, device.tries))
+        elif device.state == "connecting":
+            self.arrive(at, index)
+        elif device.state == "waiting" and device.ok == at:
+            self.rows.append((at, CONNECTED, index))
+            device.state = "online"
+            device.failures = device.previous = 0
+            device.stale, device.due, device.connected, device.ok = NEVER, NEVER, at, -1
+        elif device.state == "waiting":
+            self.rows.append((at, GAVE_UP, index))
+            self.fail(index, at)
+        else:
+            self.rows.append((at, LOST, index))
+            self.fail(index, at)
+
+    def arrive(self, at: int, index: int) -> None:
+        device, broker = self.devices[index], self.broker
+        give = max(device.begin + device.timeout_us, at + 1)
+        unreachable = device.link_cuts > 0 or (broker.down and broker.silent)
+        heard = NEVER
+        if not unreachable and broker.down:
+            admitted, heard = False, at + self.latency(Purpose.DOWNLINK, device, device.tries)
+        elif not unreachable:
+            admitted, answer = broker.connect(at)
+            heard = answer + self.latency(Purpose.DOWNLINK, device, device.tries)
+            if admitted:
+                self.rows.append((at, ADMITTED, index))
+                device.state, device.ok = "waiting", heard
+                self.set_due(index, min(heard, give))
+                return
+        if heard >= give:
+            self.rows.append((at, UNANSWERED, index))
+            device.state, device.ok = "waiting", -1
+            self.set_due(index, give)
+        else:
+            self.rows.append((at, REFUSED, index))
+            self.fail(index, heard)
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    def act(self, action: Action) -> None:
+        at = action.at_us
+        if action.kind == "broker-stop":
+            self.broker_stop(at, action.silent)
+        elif action.kind == "broker-start":
+            self.broker_start(at)
+        else:
+            do = {"power-off": self.power_off, "power-on": self.power_on, "cut": self.cut, "heal": self.heal}
+            for index in action.devices:
+                do[action.kind](at, index, action.direction)
+
+    def power_off(self, at: int, index: int, direction: str) -> None:
+        device = self.devices[index]
+        device.power_cuts += 1
+        if device.power_cuts == 1:
+            device.state, device.due, device.ok, device.stale = "off", NEVER, -1, NEVER
+            device.failures = device.previous = 0
+
+    def power_on(self, at: int, index: int, direction: str) -> None:
+        device = self.devices[index]
+        device.power_cuts -= 1
+        if device.power_cuts == 0:
+            device.state = "booting"
+            width = device.boot_high_us - device.boot_low_us + 1
+            self.set_due(index, at + device.boot_low_us + below_one(self.draw(Purpose.BOOT, device, 0), width))
+
+    def notice_later(self, at: int, index: int) -> None:
+        device = self.devices[index]
+        k = device.keep_alive_us
+        self.set_due(index, at + k + below_one(self.draw(Purpose.DETECT, device, device.tries), k))
+
+    def lose_answer(self, at: int, index: int) -> None:
+        device = self.devices[index]
+        device.ok = -1
+        self.set_due(index, max(device.begin + device.timeout_us, at + 1))
+
+    def cut(self, at: int, index: int, direction: str) -> None:
+        device = self.devices[index]
+        device.link_cuts += 1
+        if device.link_cuts > 1:
+            return
+        if device.state == "waiting":
+            self.lose_answer(at, index)
+        elif device.state == "online" and device.due == NEVER:
+            self.notice_later(at, index)
+            if direction != "down":
+                gap = min(device.every_us, device.keep_alive_us)
+                last = 0
+                if at >= device.phase_us:
+                    last = device.phase_us + (at - device.phase_us) // gap * gap
+                device.stale = max(device.connected, last) + -(-3 * device.keep_alive_us // 2)
+
+    def heal(self, at: int, index: int, direction: str) -> None:
+        device = self.devices[index]
+        device.link_cuts -= 1
+        if device.link_cuts == 0 and device.state == "online" and device.due != NEVER:
+            if device.stale <= at:
+                self.reset(at, index)
+            else:
+                device.due = device.stale = NEVER
+
+    def reset(self, at: int, index: int) -> None:
+        device = self.devices[index]
+        self.set_due(index, min(device.due, at + self.latency(Purpose.RESET, device, device.tries)))
+
+    def broker_stop(self, at: int, silent: bool) -> None:
+        self.broker.down, self.broker.silent = True, silent
+        for index, device in enumerate(self.devices):
+            reachable = device.link_cuts == 0
+            queued = device.state == "waiting" and reachable and device.ok >= at
+            if silent:
+                if device.state == "online":
+                    if reachable and device.due == NEVER:
+                        self.notice_later(at, index)
+                    device.stale = min(device.stale, at)
+                elif queued:
+                    self.lose_answer(at, index)
+            elif device.state == "online":
+                if reachable:
+                    self.set_due(index, at + self.latency(Purpose.RESET, device, device.tries))
+                else:
+                    device.stale = min(device.stale, at)
+            elif queued:
+                device.ok = -1
+                self.set_due(index, at + self.latency(Purpose.RESET, device, device.tries))
+
+    def broker_start(self, at: int) -> None:
+        self.broker.down = self.broker.silent = False
+        self.broker.free = self.broker.tat = 0
+        for index, device in enumerate(self.devices):
+            if device.state == "online" and device.link_cuts == 0 and device.stale <= at:
+                self.reset(at, index)
+
+
+def simulate(devices: list[Device], broker: Broker, actions: list[Action], seed: int, until_us: int) -> list[Row]:
+    """Device events before `until_us`, sorted; actions act before the events of their instant, in their order."""
+    simulation = Simulation(devices, broker, seed)
+    waiting = sorted(actions, key=lambda action: action.at_us)
+    while True:
+        while simulation.heap and devices[simulation.heap[0][1]].due != simulation.heap[0][0]:
+            heapq.heappop(simulation.heap)  # moved since
+        next_event = simulation.heap[0][0] if simulation.heap else NEVER
+        next_action = waiting[0].at_us if waiting else NEVER
+        if min(next_event, next_action) >= until_us:
+            return sorted(simulation.rows)
+        if next_action <= next_event:
+            simulation.act(waiting.pop(0))
+        else:
+            at, index = heapq.heappop(simulation.heap)
+            simulation.devices[index].due = NEVER
+            simulation.event(at, index)
