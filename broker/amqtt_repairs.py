@@ -9,7 +9,7 @@ Subclasses of amqtt 0.12.1's broker and protocol handler. Every method that repl
 - Keep-alive is enforced at 1.5 times its value, and the will follows (upstream: never).
 - Retained messages reach only those who subscribed and may receive them (upstream: every client that connects).
 - A message is delivered at the smaller of publisher's and subscriber's QoS (upstream: at the subscriber's).
-- Oversized and malformed packets close the connection (upstream: their payload is read as packets).
+- Oversized packets and impossible topics close the connection (upstream: read on, or a zombie).
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ class LiveCloudEnd:
         self._granted = threading.Event()
         self._refused = ""
         self._live = np.zeros(len(registry), np.bool_)
+        self._boot = np.zeros(len(registry), np.int64)
         self._births = 0
         self._received = 0
         self._early: list[tuple[int, int, int, int]] = []
@@ -198,8 +199,9 @@ class LiveCloudEnd:
         if online:
             self._births += 1
             self._live[device] = True
-            events.append((arrived_us, device, SessionEvent.BORN, min(max(boot, 0), 2**31 - 1)))
-        elif self._live[device]:
+            self._boot[device] = boot
+            events.append((arrived_us, device, SessionEvent.BORN, boot))
+        elif self._live[device] and boot >= self._boot[device]:  # a late will of an earlier boot ends nothing
             self._live[device] = False
             events.append((arrived_us, device, SessionEvent.LOST, 0))
 

@@ -25,7 +25,7 @@ from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, calendar_us, fleet_plan, start_of
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
-from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.faults.base import Fault, catalogue
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import RunResult, Sink
 from twinstorm.twin.eventlog import EventLog
@@ -83,7 +83,7 @@ def play_live(
         if options.hold_open:
             # Credentials go to the person who asked, never into the record.
             options.invite(wiring.invitation())
-        wiring.go()
+        wiring.go(engine.end_us)
         told = 0.0
         while not engine.ended:
             now_us = wiring.now_us()
@@ -106,6 +106,8 @@ def play_live(
                     progress(now_us)
                 interrupted.wait(_PAUSE_S)
         wiring.drain(engine)
+        if wiring.failure:
+            raise Unavailable(*wiring.failure)
         result = result_of(engine, speed=float(speed), wall_s=time.perf_counter() - started, repeat=repeat)
         if options.hold_open and not interrupted.is_set():
             options.invite("the run is over; the broker stays open until Ctrl+C")
@@ -123,12 +125,15 @@ class LiveWiring:
     def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction) -> None:
         plan = fleet_plan(scenario, options.phases)
         _refuse_what_cannot_be_live(scenario, plan.devices, speed)
+        if options.broker_url is not None:
+            _refuse_what_needs_the_embedded_broker(scenario)
         self.speed = speed
         self.log = EventLog()
         fleet = grow(plan)
         kinds = machine_catalogue()
         self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
         self.device_keys: NDArray[np.uint64] = fleet.key
+        self._qos0: Mask = fleet.qos == 0
         self.failure: tuple[str, str, str] | None = None
         self._started_s = float("inf")
         self._totals: Totals | None = None
@@ -136,6 +141,10 @@ class LiveWiring:
         self._ahead: set[str] = set()
         self._evidence_here: dict[str, Counter[str]] = {}
         self._lost_here: Counter[str] = Counter()
+        self._in_flight = 0
+        self._foreign_letters = 0
+        """Payloads that nobody could read: a twin's always can, so some guest sent them."""
+        self._foreign_readings = 0
         self._settings = broker_settings(scenario)
         self._embedded, target = self._open_broker(options, list(self.registry.names))
         self._target = target
@@ -174,8 +183,18 @@ class LiveWiring:
             gather_per_s=GATHER_PER_S,
         )
         self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
-        self._worker.start()
-        theirs.close()
+        try:
+            self._worker.start()
+        except OSError as error:
+            self._pipe.close()
+            self._cloud.close()
+            if self._embedded is not None:
+                self._embedded.close()
+            raise Unavailable(
+                "the worker process", str(error), "Has this machine memory and processes left?"
+            ) from error
+        finally:
+            theirs.close()
 
     def _open_broker(self, options: RunOptions, names: list[str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
@@ -210,7 +229,11 @@ class LiveWiring:
                         "the worker process", "it ended while it connected the fleet", "Try -vv for its trace"
                     )
                 continue
-            message = self._receive()
+            try:
+                message = self._receive()
+            except (EOFError, ConnectionError):
+                self._worker.join(timeout=1.0)
+                continue
             if isinstance(message, Gathered):
                 online = message.online
                 if message.ready:
@@ -224,8 +247,12 @@ class LiveWiring:
                 "Is it running, and does it admit these clients? Take fewer with --devices",
             )
 
-    def go(self) -> None:
-        """Let simulated time begin in both processes."""
+    def go(self, end_us: int) -> None:
+        """Let simulated time begin in both processes.
+
+        Args:
+            end_us: when the run ends, if nothing ends it earlier.
+        """
         self._cloud.collect_until(len(self.registry))
         if self._embedded is not None:
             rate = self._settings.connect_rate
@@ -234,7 +261,7 @@ class LiveWiring:
             )
             self._embedded.begin(limit)
         self._started_s = time.monotonic() + HEAD_START_S
-        self._send(Go(self._started_s))
+        self._send(Go(self._started_s, end_us))
 
     def listen(self) -> None:
         """Take what the worker tells."""
@@ -250,6 +277,7 @@ class LiveWiring:
                         self._final = message
         except (EOFError, ConnectionError):
             if self._final is None:
+                self._worker.join(timeout=1.0)
                 self.failure = (
                     "the worker process",
                     f"it ended with code {self._worker.exitcode}",
@@ -273,7 +301,7 @@ class LiveWiring:
 
     def _deliver(self, engine: Engine) -> int:
         before = engine.core.accepted
-        outcome = self._cloud.poll(self.now_us())
+        outcome = self.collect(self.now_us())
         for delivery in outcome.deliveries:
             engine.core.ingest(delivery)
         return int(engine.core.accepted - before)
@@ -285,13 +313,28 @@ class LiveWiring:
             return
         assert final.buffered_each is not None
         assert final.in_doubt_each is not None
+        assert final.unacknowledged_each is not None
         missing = final.produced_each - engine.core.accepted_per_device - final.buffered_each
+        # More than it can have sent: somebody else spoke in its name.
+        self._foreign_readings = int(np.maximum(-missing, 0).sum())
         missing = np.maximum(missing, 0)
+        in_flight = np.minimum(missing, final.unacknowledged_each)
+        missing -= in_flight
+        self._in_flight = int(in_flight.sum())
         by_power = np.minimum(missing, final.in_doubt_each)
+        missing -= by_power
         self._lost_here[LossCause.POWER] += int(by_power.sum())
+        # What evicted or dropped readings explain is told by the worker, as a total only.
+        told = sum(final.lost.values()) + self._twin_letters(sum(engine.core.dead_letters.values()))
+        rest = max(int(missing.sum()) - told, 0)
+        by_qos0 = min(rest, int(missing[self._qos0].sum()))
+        self._lost_here[LossCause.QOS0] += by_qos0
         if self._embedded is not None:
-            rest = int((missing - by_power).sum())
-            self._lost_here[LossCause.OUTAGE] += min(rest, self._embedded.lost_in_outage)
+            self._lost_here[LossCause.OUTAGE] += min(rest - by_qos0, self._embedded.lost_in_outage)
+
+    def _twin_letters(self, dead_letters: int) -> int:
+        """Dead letters that a twin sent: readable, but with a value that no sensor reports."""
+        return max(dead_letters - self._foreign_letters, 0)
 
     # --- Wiring -------------------------------------------------------------------------------------------------------
 
@@ -340,7 +383,9 @@ class LiveWiring:
         return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
 
     def collect(self, now_us: int) -> CloudOutcome:
-        return self._cloud.poll(now_us)
+        outcome = self._cloud.poll(now_us)
+        self._foreign_letters += sum(len(delivery.malformed) for delivery in outcome.deliveries)
+        return outcome
 
     def counters(self, now_us: int) -> BrokerCounters:
         if self._embedded is not None:
@@ -371,18 +416,32 @@ class LiveWiring:
         return lost
 
     def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
+        """Readings of the twins; what guests sent in their name or unreadably stands in `notes`."""
+        letters = self._twin_letters(lost.pop(str(LossCause.DEAD_LETTER), 0))
+        if letters:
+            lost[str(LossCause.DEAD_LETTER)] = letters
+        delivered -= self._foreign_readings
         told = self._final or self._totals
-        produced = told.produced if told is not None else delivered
-        rest = produced - delivered - self.buffered() - sum(lost.values())
-        if self._final is not None and rest > 0:
-            lost = {**lost, str(LossCause.UNEXPLAINED): rest}
-            rest = 0
-        return Ledger(produced, delivered, self.buffered(), max(rest, 0), lost, repeated)
+        known = delivered + self.buffered() + sum(lost.values())
+        # The worker tells its totals once a second: between them more may have arrived than it has told.
+        produced = max(told.produced if told is not None else 0, 0 if self._final is not None else known)
+        rest = produced - known
+        in_flight = rest if self._final is None else min(self._in_flight, max(rest, 0))
+        if rest > in_flight:
+            lost[str(LossCause.UNEXPLAINED)] = rest - in_flight
+        return Ledger(produced, delivered, self.buffered(), in_flight, lost, repeated)
 
     def notes(self) -> list[str]:
         if self._embedded is None:
-            return ["limits on connects cannot be imposed on a foreign broker: expectations that need them are open"]
-        return [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
+            notes = ["limits on connects cannot be imposed on a foreign broker: expectations that need them are open"]
+        else:
+            notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
+        if self._foreign_letters or self._foreign_readings:
+            notes.append(
+                f"{self._foreign_letters:,} unreadable payloads and {self._foreign_readings:,} readings came from no "
+                "twin: they are no part of the ledger"
+            )
+        return notes
 
     def _lag_ms(self) -> float:
         told = self._final or self._totals
@@ -414,6 +473,15 @@ class LiveWiring:
         self._cloud.close()
         if self._embedded is not None:
             self._embedded.close()
+
+
+def _refuse_what_needs_the_embedded_broker(scenario: Scenario) -> None:
+    for step in scenario.steps:
+        if step.action == "fault" and catalogue()[step.value].acts_on == "broker":
+            raise BadRequest(
+                f"step {step.name}: twinstorm cannot stop a broker that is not its own: leave --broker out for "
+                "the embedded one"
+            )
 
 
 def _refuse_what_cannot_be_live(scenario: Scenario, devices: int, speed: Fraction) -> None:

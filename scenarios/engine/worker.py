@@ -108,6 +108,8 @@ class Totals:
     final: bool = False
     produced_each: Int | None = None
     buffered_each: Int | None = None
+    unacknowledged_each: Int | None = None
+    """Sent and not acknowledged at the end: in flight, unless the core has them."""
     in_doubt_each: Int | None = None
     """Sent, but not acknowledged when the power failed: delivered or lost, only the core knows."""
 
@@ -192,8 +194,7 @@ class Worker:
 
     def play(self) -> None:
         """Move with the clock until told to finish."""
-        while not isinstance(message := self._pipe.recv(), Go):
-            self._hear(message)
+        message = self._await_go()
         self._started_s, self._end_us = message.at_s, message.end_us
         world = self._world
         acts = {**world.acts, "script": self._act_script}
@@ -215,6 +216,17 @@ class Worker:
                 next_totals_us = now_us // SECOND_US * SECOND_US + SECOND_US
             time.sleep(_LONGEST_SLEEP_S)
         self._drain()
+
+    def _await_go(self) -> Go:
+        """Keep the sessions alive until the engine says go; it first waits for the births."""
+        while True:
+            if not self._pipe.poll(_LONGEST_SLEEP_S):
+                self._world.life.hear(self._end.poll(0))
+                continue
+            message = self._pipe.recv()
+            if isinstance(message, Go):
+                return message
+            self._hear(message)
 
     def _over(self, due_us: int) -> bool:
         """Nothing of the last instant itself is sampled any more, as in virtual time."""
@@ -287,6 +299,7 @@ class Worker:
             final=final,
             produced_each=world.fleet.seq.copy() if each else None,
             buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,
+            unacknowledged_each=waiting if each else None,
             in_doubt_each=self._in_doubt.copy() if each else None,
         )
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
 
+from twinstorm.scenarios.protocol import BrokerRow
+from twinstorm.tui.app.broker_lines import facts
 from twinstorm.tui.app.lines import PLAIN, clean, cut, ends, fit, plain, text, width_of, wrap
 from twinstorm.tui.app.look import Look
 from twinstorm.tui.app.plot import bars, resample, spark
@@ -74,3 +76,16 @@ def test_ascii_bars_and_sparklines_are_ascii() -> None:
 def test_a_sparkline_of_equal_values_is_flat_and_gaps_are_blank() -> None:
     assert spark([5.0, None, 5.0], 3, SIGNS) == "▁ ▁"
     assert spark([None, None], 4, SIGNS) == "    "
+
+
+@pytest.mark.parametrize("width", [39, 60])
+def test_a_broker_in_a_storm_shows_drops_and_refusals_also_where_it_is_narrow(width: int) -> None:
+    broker = BrokerRow(
+        up=True, sessions=94_210, connecting=12_400, queue=88_412, attempts_per_s=3_690.0, admitted_per_s=100.0,
+        refused_per_s=3_590.0, messages_in_per_s=8_290.0, messages_out_per_s=8_290.0, dropped=1_203,
+    )  # fmt: skip
+    rows = [text(row) for row in facts(broker, SIGNS, width)]
+    assert all(len(row) <= width for row in rows)
+    assert "queue 88" in rows[1]
+    assert "drops 1" in rows[1]
+    assert "3.59k/s" in rows[2]

@@ -13,27 +13,35 @@ PLOTTED_S = 120
 
 
 def facts(broker: BrokerRow, signs: Signs, width: int) -> list[Line]:
-    """Three lines: who is connected, what flows, who wants in."""
+    """Three lines: who is connected, what flows, who wants in. Words and numbers shrink before anything goes."""
     up: Line = [("up", PLAIN)] if broker.up else [("DOWN", signs.bad)]
-    rows: list[list[Line]] = [
-        [up, _fact("sessions", numbers.count(broker.sessions)), _fact("connecting", numbers.count(broker.connecting))],
+    messages_in, messages_out = numbers.short(broker.messages_in_per_s), numbers.short(broker.messages_out_per_s)
+    attempts, admitted = numbers.short(broker.attempts_per_s), numbers.short(broker.admitted_per_s)
+    refused = numbers.short(broker.refused_per_s)
+    queue, drops = numbers.short(broker.queue), numbers.short(broker.dropped)
+    sessions, connecting = broker.sessions, broker.connecting
+    rows = [
         [
-            _fact("in", numbers.rate(broker.messages_in_per_s)),
-            _fact("out", numbers.rate(broker.messages_out_per_s)),
-            _fact("queue", numbers.amount(broker.queue, 7)),
-            _fact("drops", numbers.amount(broker.dropped, 7)),
+            [up, plain(f"sessions {numbers.count(sessions)}"), plain(f"connecting {numbers.count(connecting)}")],
+            [up, plain(f"sessions {numbers.short(sessions)}"), plain(f"connecting {numbers.short(connecting)}")],
         ],
         [
-            _fact("connects", numbers.rate(broker.attempts_per_s)),
-            _fact("admitted", numbers.rate(broker.admitted_per_s)),
-            _fact("refused", numbers.rate(broker.refused_per_s)),
+            _facts(f"in {messages_in}/s", f"out {messages_out}/s", f"queue {numbers.count(broker.queue)}",
+                   f"drops {numbers.count(broker.dropped)}"),
+            _facts(f"in {messages_in}", f"out {messages_out}", f"queue {queue}", f"drops {drops}"),
+            _facts(f"in {messages_in}", f"queue {queue}", f"drops {drops}"),
         ],
-    ]
-    return [fit([pieces], ("  ", PLAIN), width) for pieces in rows]
+        [
+            _facts(f"connects {attempts}/s", f"admitted {admitted}/s", f"refused {refused}/s"),
+            _facts(f"connect {attempts}", f"admit {admitted}", f"refuse {refused}/s"),
+            _facts(f"connect {attempts}", f"refuse {refused}/s"),
+        ],
+    ]  # fmt: skip
+    return [fit(variants, ("  ", PLAIN), width) for variants in rows]
 
 
-def _fact(name: str, words: str) -> Line:
-    return plain(f"{name} {words}")
+def _facts(*facts: str) -> list[Line]:
+    return [plain(fact) for fact in facts]
 
 
 def connects(frame: Frame, signs: Signs, width: int, height: int) -> list[Line]:

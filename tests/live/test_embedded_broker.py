@@ -1,0 +1,380 @@
+"""The embedded broker: what stock amqtt gets wrong, who may do what, and an end that never hangs."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinstorm.broker.admission import Admission
+from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED
+from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.broker.url import BrokerUrl, parse_url
+from twinstorm.twin.queues import gcra
+
+ONE, TWO = "fra-1/motors-0001", "fra-1/motors-0002"
+CONNACK, PUBLISH, PUBACK, SUBACK = 0x20, 0x30, 0x40, 0x90
+
+
+def text(value: str | bytes) -> bytes:
+    raw = value.encode() if isinstance(value, str) else value
+    return struct.pack(">H", len(raw)) + raw
+
+
+def packet(kind: int, body: bytes) -> bytes:
+    length, head = len(body), bytearray([kind])
+    while True:
+        length, low = divmod(length, 128)
+        head.append(low | (0x80 if length else 0))
+        if not length:
+            return bytes(head) + body
+
+
+class Client:
+    """Raw MQTT 3.1.1 over one socket; every wait has a deadline."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5.0)
+
+    def connect(
+        self,
+        client_id: str,
+        user: str,
+        password: str,
+        *,
+        keep_alive: int = 60,
+        clean: bool = True,
+        will: tuple[str, bytes] | None = None,
+    ) -> int:
+        flags = 0xC0 | (0x02 if clean else 0) | (0x0C if will else 0)
+        body = text("MQTT") + bytes([4, flags]) + struct.pack(">H", keep_alive) + text(client_id)
+        if will:
+            body += text(will[0]) + text(will[1])
+        self.send(packet(0x10, body + text(user) + text(password)))
+        kind, body = self.read()
+        assert kind == CONNACK
+        return body[1]
+
+    def send(self, raw: bytes) -> None:
+        self.socket.sendall(raw)
+
+    def subscribe(self, topic: str, qos: int = 1) -> int:
+        self.send(packet(0x82, struct.pack(">H", 1) + text(topic) + bytes([qos])))
+        while True:
+            kind, body = self.read()
+            if kind == SUBACK:
+                return body[2]
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        head = PUBLISH | qos << 1 | retain
+        self.send(packet(head, text(topic) + (struct.pack(">H", 7) if qos else b"") + payload))
+
+    def message(self) -> tuple[str, bytes, int]:
+        """The next PUBLISH, acknowledged: topic, payload, first byte."""
+        while True:
+            kind, body = self.read()
+            if kind & 0xF0 == PUBLISH:
+                (length,) = struct.unpack_from(">H", body)
+                topic, rest = body[2 : 2 + length].decode(), body[2 + length :]
+                if kind & 0x06:
+                    self.send(packet(0x40, rest[:2]))
+                    rest = rest[2:]
+                return topic, rest, kind
+
+    def read(self) -> tuple[int, bytes]:
+        kind = self._exactly(1)[0]
+        length = shift = 0
+        while True:
+            low = self._exactly(1)[0]
+            length |= (low & 0x7F) << shift
+            shift += 7
+            if not low & 0x80:
+                return kind, self._exactly(length)
+
+    def _exactly(self, count: int) -> bytes:
+        raw = b""
+        while len(raw) < count:
+            more = self.socket.recv(count - len(raw))
+            if not more:
+                raise ConnectionError("closed")
+            raw += more
+        return raw
+
+    def is_closed(self, within_s: float = 5.0) -> bool:
+        self.socket.settimeout(within_s)
+        try:
+            while self.socket.recv(4_096):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    made = EmbeddedBroker([ONE, TWO], now_us=lambda: int(time.monotonic() * 1e6))
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(broker: EmbeddedBroker) -> Iterator[Callable[[], Client]]:
+    made: list[Client] = []
+
+    def make() -> Client:
+        made.append(Client(broker.port))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def device(broker: EmbeddedBroker, one: Client, name: str = ONE, **options: object) -> int:
+    password = dict(zip((ONE, TWO), broker.device_passwords, strict=True))[name]
+    return one.connect(name, name, password, **options)  # type: ignore[arg-type]
+
+
+def core(broker: EmbeddedBroker, one: Client, topic: str = "fleet/#") -> Client:
+    assert one.connect("core", *broker.core_credentials) == 0
+    assert one.subscribe(topic) in (0, 1)
+    return one
+
+
+def until(condition: Callable[[], bool], within_s: float = 5.0) -> bool:
+    deadline = threading.Event()
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if condition():
+            return True
+        deadline.wait(0.01)
+    return condition()
+
+
+def test_upstream_methods_are_the_ones_these_repairs_were_written_against() -> None:
+    sources = "".join(inspect.getsource(getattr(owner, name)) for owner, name in REPLACED)
+    assert hashlib.sha256(sources.encode()).hexdigest() == UPSTREAM, "amqtt changed: read the new source, then repair"
+
+
+UPSTREAM = "a62d967e174d8d7cb43ab75a7315648f4724d5ae3ea05c93a336538728d9b60f"
+
+
+def test_a_wrong_password_touches_nothing_of_the_session_that_is_there(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one, thief = core(broker, client()), client(), client()
+    assert device(broker, one) == 0
+    assert thief.connect(ONE, ONE, "guess") == 5
+    assert thief.is_closed()
+    one.publish(device_topics(ONE)[0], b"still here")
+    assert listener.message()[1] == b"still here"
+
+
+def test_an_identity_is_bound_to_its_client_id_and_its_topics(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one, other = core(broker, client()), client(), client()
+    password = broker.device_passwords[0]
+    assert other.connect(TWO, ONE, password) == 5
+    assert device(broker, one) == 0
+    one.publish(device_topics(TWO)[0], b"forged")
+    one.publish(device_topics(ONE)[0], b"mine")
+    assert listener.message()[1] == b"mine"
+    assert one.subscribe("fleet/#") == 0x80
+
+
+def test_a_silent_device_is_closed_after_one_and_a_half_keep_alives_and_its_will_is_told(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one = core(broker, client()), client()
+    began = time.monotonic()
+    assert device(broker, one, keep_alive=1, will=(device_topics(ONE)[1], b"gone")) == 0
+    assert listener.message()[1] == b"gone"
+    assert 1.4 < time.monotonic() - began < 4.0
+    assert one.is_closed()
+    assert broker.counters(0).expired == 1
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_takeover_ends_the_old_connection_tells_its_will_and_serves_the_new_one(broker, client, clean) -> None:  # type: ignore[no-untyped-def]
+    listener, old, new = core(broker, client()), client(), client()
+    telemetry, state = device_topics(ONE)
+    assert device(broker, old, clean=clean, will=(state, b"gone")) == 0
+    assert device(broker, new, clean=clean) == 0
+    assert old.is_closed()
+    new.publish(telemetry, b"new")
+    assert [listener.message()[1] for _ in range(2)] == [b"gone", b"new"]
+    assert broker.counters(0).takeovers == 1
+
+
+def test_connections_that_vanish_right_after_connect_leave_no_session(broker, client) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(50):
+        one = client()
+        assert device(broker, one) == 0
+        one.reset()
+    assert until(lambda: broker.counters(0).sessions == 0)
+
+
+def test_retained_messages_reach_only_those_who_subscribed(broker, client) -> None:  # type: ignore[no-untyped-def]
+    one, other, late = client(), client(), client()
+    assert device(broker, one) == 0
+    one.publish(device_topics(ONE)[0], b"kept", retain=True)
+    assert one.read()[0] == PUBACK
+    assert device(broker, other, TWO) == 0
+    other.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        other.message()
+    listener = core(broker, late)
+    topic, payload, head = listener.message()
+    assert (topic, payload, head & 1) == (device_topics(ONE)[0], b"kept", 1)
+
+
+def test_a_message_is_delivered_at_the_smaller_qos(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one = core(broker, client()), client()
+    assert device(broker, one) == 0
+    one.publish(device_topics(ONE)[0], b"plain", qos=0)
+    assert listener.message()[2] & 0x06 == 0
+
+
+@pytest.mark.parametrize("topic", ["$SYS/x", ""])
+def test_a_publish_to_an_impossible_topic_ends_the_connection(broker, client, topic) -> None:  # type: ignore[no-untyped-def]
+    one = client()
+    assert device(broker, one) == 0
+    one.publish(topic, b"x")
+    assert one.is_closed()
+
+
+def test_a_publish_with_a_wildcard_reaches_nobody(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one = core(broker, client()), client()
+    assert device(broker, one) == 0
+    one.publish("fleet/default/fra-1/+/telemetry", b"wild")
+    one.publish(device_topics(ONE)[0], b"tame")
+    assert listener.message()[1] == b"tame"
+
+
+def test_an_oversized_packet_ends_its_connection_and_nobody_elses(broker, client) -> None:  # type: ignore[no-untyped-def]
+    listener, one, other = core(broker, client()), client(), client()
+    assert device(broker, one) == 0
+    assert device(broker, other, TWO) == 0
+    one.send(packet(0x32, b"")[:1] + b"\xff\xff\xff\x7f" + bytes(64))
+    assert one.is_closed()
+    other.publish(device_topics(TWO)[0], b"x" * 1_000)
+    assert listener.message()[1] == b"x" * 1_000
+    assert LARGEST_PACKET_BYTES < 2**28
+
+
+def test_a_first_packet_that_is_no_connect_ends_the_connection(broker, client) -> None:  # type: ignore[no-untyped-def]
+    for raw in (b"GET / HTTP/1.1\r\n\r\n", packet(0xC0, b""), b"\x10\x02\x00\x04"):
+        one = client()
+        one.send(raw)
+        one.socket.shutdown(socket.SHUT_WR)
+        assert one.is_closed()
+
+
+def test_devices_meet_the_token_bucket_once_the_run_has_begun(broker, client) -> None:  # type: ignore[no-untyped-def]
+    assert device(broker, client()) == 0
+    broker.begin(Admission(Fraction(1, 1_000), burst=1, queue=0))
+    assert device(broker, client(), TWO) == 0
+    refused = client()
+    assert device(broker, refused) == 3
+    assert refused.is_closed()
+    core(broker, client())
+    counters = broker.counters(0)
+    assert (counters.refused, counters.attempts) == (1, 3)
+
+
+def test_an_outage_resets_everybody_refuses_and_comes_back_empty_on_the_same_port(broker, client) -> None:  # type: ignore[no-untyped-def]
+    one = client()
+    assert device(broker, one) == 0
+    port = broker.port
+    assert broker.stop(0) == 1
+    assert one.is_closed()
+    with pytest.raises(ConnectionRefusedError):
+        Client(port)
+    assert not broker.counters(0).up
+    broker.start(0)
+    assert broker.port == port
+    assert device(broker, client()) == 0
+
+
+def test_a_silent_outage_answers_nobody_until_it_ends(broker, client) -> None:  # type: ignore[no-untyped-def]
+    one, other = client(), client()
+    assert device(broker, one) == 0
+    assert broker.stop(0, silent=True) == 1
+    one.send(packet(0xC0, b""))
+    assert not one.is_closed(within_s=0.3)
+    late = client()
+    late.send(packet(0x10, text("MQTT") + bytes([4, 2, 0, 60]) + text("x")))
+    assert not late.is_closed(within_s=0.3)
+    broker.start(0)
+    assert one.is_closed()
+    assert other.is_closed()
+
+
+def test_guests_come_in_only_when_invited(broker, client) -> None:  # type: ignore[no-untyped-def]
+    assert client().connect("any", "guest", "") == 5
+    user, password = broker.guest_credentials()
+    guest = client()
+    assert guest.connect("any", user, password) == 0
+    assert guest.subscribe("fleet/#") == 1
+
+
+def test_it_ends_within_two_seconds_whoever_is_connected(client, broker) -> None:  # type: ignore[no-untyped-def]
+    idle, half_open = client(), client()
+    assert device(broker, idle) == 0
+    half_open.send(b"\x10\x20\x00")
+    stalled = core(broker, client())
+    talker = client()
+    assert device(broker, talker, TWO) == 0
+    for _ in range(40):
+        talker.publish(device_topics(TWO)[0], b"x" * 60_000, qos=0)
+    assert stalled.socket.fileno() >= 0
+    began = time.monotonic()
+    broker.close()
+    broker.close()
+    assert time.monotonic() - began < 2.0
+
+
+@given(
+    st.lists(st.integers(0, 3_000_000), max_size=40).map(sorted),
+    st.integers(1, 50),
+    st.integers(1, 7),
+    st.integers(1, 5),
+    st.integers(0, 5),
+)
+def test_admission_equals_the_modelled_bucket(arrivals: list[int], p: int, q: int, burst: int, queue: int) -> None:
+    rate = Fraction(p, q)
+    door = Admission(rate, burst, queue)
+    starts = [door.offer(at_us) for at_us in arrivals]
+    interval = rate.denominator * 1_000_000
+    scaled = np.array(arrivals, np.int64) * rate.numerator
+    passed = gcra(0, scaled, interval, (burst - 1 + queue) * interval)
+    expected = [
+        -(-max(at, tat - burst * interval) // rate.numerator) if ok else None
+        for at, tat, ok in zip(scaled.tolist(), passed.tat.tolist(), passed.passed.tolist(), strict=True)
+    ]
+    assert starts == expected
+
+
+def test_addresses_of_brokers() -> None:
+    assert parse_url("mqtt://me:p%40ss@localhost") == BrokerUrl("localhost", 1883, "me", "p@ss")
+    assert parse_url("mqtt://127.0.0.1:1884").is_loopback
+    assert not parse_url("mqtt://broker.example").is_loopback
+    assert "p@ss" not in repr(parse_url("mqtt://me:p%40ss@localhost"))
+    for wrong in ("mqtts://x", "localhost:1883", "mqtt://", "mqtt://x:99999", "mqtt://x/y"):
+        with pytest.raises(ValueError, match="mqtt://"):
+            parse_url(wrong)
