@@ -51,9 +51,9 @@ def bench() -> list[Result]:
     clock: list[live.LiveWiring] = []
     opened = live.LiveWiring.go
 
-    def go(wiring: live.LiveWiring) -> None:
+    def go(wiring: live.LiveWiring, *arguments: int) -> None:
         clock.append(wiring)
-        opened(wiring)
+        opened(wiring, *arguments)
 
     def run_now() -> int:
         return clock[0].now_us()

@@ -113,11 +113,12 @@ class Watch:
         if group not in registry.sites:
             raise Refused(f"no site `{group}`; sites: {', '.join(registry.sites)}")
         devices = self._by_site[registry.sites.index(group)]
+        if selector or self.filter:
+            # The map's cells are cut from the devices that match.
+            devices = devices[self._matching(selector or self.filter)[devices]]
         if cell >= 0:
             per_cell = self._per_cell()
             devices = devices[cell * per_cell : (cell + 1) * per_cell]
-        if selector or self.filter:
-            devices = devices[self._matching(selector or self.filter)[devices]]
         observed = self.engine.core.observed(self.engine.now_us)
         core = self.engine.core
         rows = [

@@ -49,10 +49,12 @@ def test_the_cells_asked_for_fill_the_panel_and_do_not_overflow(
         assert len(lay_out(fleet(sizes, scale(step - 1)), width, by, "scenario").rows) > height
 
 
-@given(SIZES, st.integers(20, 220), st.sampled_from(["region, site", "site", "region"]))
-def test_every_cell_has_one_place(sizes: list[int], width: int, by: By) -> None:
+@given(
+    SIZES, st.integers(20, 220), st.sampled_from(["region, site", "site", "region"]), st.sampled_from([0, 40, 9_999])
+)
+def test_every_cell_has_one_place(sizes: list[int], width: int, by: By, height: int) -> None:
     groups = fleet(sizes, 20)
-    layout = lay_out(groups, width, by, "scenario")
+    layout = lay_out(groups, width, by, "scenario", height)
     places = [
         layout.blocks[row.block].place(row.start + column)
         for row in layout.rows
@@ -62,7 +64,12 @@ def test_every_cell_has_one_place(sizes: list[int], width: int, by: By) -> None:
     expected = {(group.site, cell) for group in groups for cell in range(len(group.cells))}
     assert len(places) == len(expected)
     assert set(places) == expected
-    assert all(layout.label_width + row.length <= width for row in layout.rows)
+    assert all(layout.label_width + row.length * layout.pitch <= width for row in layout.rows)
+
+
+def test_cells_stand_apart_only_where_all_of_them_fit() -> None:
+    groups = fleet([400, 400], 1)
+    assert [lay_out(groups, 107, "site", "scenario", height).pitch for height in (8, 15, 16, 40)] == [1, 1, 2, 2]
 
 
 def test_worst_first_puts_failures_before_outages_before_the_rest() -> None:

@@ -58,16 +58,30 @@ class MapRow:
 
 @dataclass(frozen=True)
 class Layout:
-    """All rows of the map; some may lie outside the screen."""
+    """All rows of the map; some may lie outside the screen.
+
+    Attributes:
+        columns: cells that fit beside the label.
+        pitch: columns from cell to cell: 2 where there is room for a blank between them.
+    """
 
     blocks: tuple[Block, ...]
     rows: tuple[MapRow, ...]
     label_width: int
     columns: int
+    pitch: int = 1
 
 
-def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order) -> Layout:
-    """Rows of the map for a panel of `width` columns."""
+def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order, height: int = 0) -> Layout:
+    """Rows of the map for a panel of `width` columns; cells stand apart if all of them fit `height` rows that way."""
+    if height:
+        apart = _lay_out(groups, width, by, order, pitch=2)
+        if len(apart.rows) <= height:
+            return apart
+    return _lay_out(groups, width, by, order, pitch=1)
+
+
+def _lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order, pitch: int) -> Layout:
     groups = [group for group in groups if group.cells]
     regions = _regions(groups)
     blocks = _ordered(_blocks(regions, by), order)
@@ -75,7 +89,7 @@ def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order) -> Lay
     indent = 1 if headed else 0
     names = [block.label for block in blocks]
     label_width = min(max((cell_len(name) for name in names), default=0) + indent, max(width // 3, 1)) + 1
-    columns = max(width - label_width, 1)
+    columns = max((width - label_width) // pitch, 1)
     rows: list[MapRow] = []
     region = None
     for number, block in enumerate(blocks):
@@ -87,7 +101,7 @@ def lay_out(groups: Sequence[MapGroup], width: int, by: By, order: Order) -> Lay
         for start in range(0, len(block.cells), length):
             label = " " * indent + block.label if start == 0 else ""
             rows.append(MapRow(label, number, start, min(length, len(block.cells) - start)))
-    return Layout(tuple(blocks), tuple(rows), label_width, columns)
+    return Layout(tuple(blocks), tuple(rows), label_width, columns, pitch)
 
 
 def room(groups: Sequence[MapGroup], width: int, height: int, by: By, order: Order) -> int:

@@ -105,7 +105,7 @@ class FleetMap(Panel):
             words = f"No device matches `{frame.filter}`. Esc clears the filter."
             return [plain(row) for row in wrap(words, width)]
         self.by = self.by if self.by in groupings(frame.groups) else "site"
-        self._layout = lay_out(frame.groups, width, self.by, self.order)
+        self._layout = lay_out(frame.groups, width, self.by, self.order, height)
         self._ask_for_room(width, height)
         return [self._line(row, width) for row in self._layout.rows]
 
@@ -142,7 +142,7 @@ class FleetMap(Panel):
         if len(line) != 2 or line[1][1] is not _CELLS:
             return super().strip(line, width, base)
         label, codes = line[0][0], line[1][0].encode("latin-1")
-        key = (label, codes, width, base, self.signs)
+        key = (label, codes, width, base, self.signs, self._layout.pitch)
         strip = self._cache.get(key)
         if strip is None:
             if len(self._cache) >= _KEEP_STRIPS:
@@ -161,17 +161,17 @@ class FleetMap(Panel):
             if segment is None:
                 segment = of_code[length] = Segment(of_code[1].text * length, of_code[1].style)
             made.append(segment)
-        room = width - self._layout.label_width - len(codes)
+        room = width - self._layout.label_width - len(codes) * self._layout.pitch
         if room > 0:
             made.append(Segment(" " * room, base))
         return Strip(made, width)
 
     def _runs(self, base: Style) -> list[dict[int, Segment]]:
         """Segments by code and length: making them anew would be most of the work."""
-        if self._runs_of != (base, self.signs):
-            self._runs_of = (base, self.signs)
+        if self._runs_of != (base, self.signs, self._layout.pitch):
+            self._runs_of = (base, self.signs, self._layout.pitch)
             pairs = zip(self.signs.states, self.signs.state_styles, strict=True)
-            self._made_runs = [{1: Segment(sign, base + style)} for sign, style in pairs]
+            self._made_runs = [{1: Segment(sign.ljust(self._layout.pitch), base + style)} for sign, style in pairs]
         return self._made_runs
 
     def render_line(self, y: int) -> Strip:
@@ -208,7 +208,7 @@ class FleetMap(Panel):
         number, offset = self._cursor
         if shown.block != number or not shown.start <= offset < shown.start + shown.length:
             return None
-        return self._layout.label_width + offset - shown.start
+        return self._layout.label_width + (offset - shown.start) * self._layout.pitch
 
     def _cursor_row(self) -> int:
         return next((row for row in range(len(self._layout.rows)) if self._cursor_column(row) is not None), 0)
@@ -247,7 +247,8 @@ class FleetMap(Panel):
                 target, left = row, left - 1
         shown = self._layout.rows[target]
         assert shown.block is not None
-        self._move(shown.block, shown.start + min(column - self._layout.label_width, shown.length - 1))
+        cell = (column - self._layout.label_width) // self._layout.pitch
+        self._move(shown.block, shown.start + min(cell, shown.length - 1))
 
     def action_pages(self, pages: int) -> None:
         self.action_rows(pages * max(self.size.height - 1, 1))
@@ -281,10 +282,10 @@ class FleetMap(Panel):
         row = self.scroll_offset.y + offset.y if offset is not None else -1
         if offset is None or not 0 <= row < len(self._layout.rows):
             return
-        shown, column = self._layout.rows[row], offset.x - self._layout.label_width
-        if shown.block is None or not 0 <= column < shown.length:
+        shown, cell = self._layout.rows[row], (offset.x - self._layout.label_width) // self._layout.pitch
+        if shown.block is None or not 0 <= cell < shown.length:
             return
-        self._move(shown.block, shown.start + column)
+        self._move(shown.block, shown.start + cell)
         if event.chain > 1:
             self.action_open()
 
