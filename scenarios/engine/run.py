@@ -6,7 +6,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import BadRequest
@@ -59,7 +59,7 @@ class RunOptions:
     fail_fast: bool = False
     phases: int | None = None
     repeat: str = ""
-    invite: Callable[[str], None] = _tell_nobody
+    invite: Callable[[str], None] = field(default=_tell_nobody, compare=False)
 
 
 def build(scenario: Scenario, options: RunOptions) -> Engine:
