@@ -9,29 +9,56 @@ Subclasses of amqtt 0.12.1's broker and protocol handler. Every method that repl
 - Keep-alive is enforced at 1.5 times its value, and the will follows (upstream: never).
 - Retained messages reach only those who subscribed and may receive them (upstream: every client that connects).
 - A message is delivered at the smaller of publisher's and subscriber's QoS (upstream: at the subscriber's).
-- Oversized packets and impossible topics close the connection (upstream: read on, or a zombie).
+- Oversized and malformed packets and impossible topics close the connection (upstream: payload is read as packets, or
+  the connection is a zombie).
+- What a client sent before it disconnected counts, in its order, and before its will (upstream: may be dropped).
+- A QoS 1 message stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s); neither it
+  nor a queue kept for a session holds anything else up (upstream: SUBSCRIBE waits).
+- A will is bound to the same rights as a message (upstream: anybody's will goes anywhere).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
+import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from amqtt.adapters import ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter, WriterAdapter
+from amqtt.adapters import BufferReader, ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter, WriterAdapter
 from amqtt.broker import Action, Broker
-from amqtt.errors import AMQTTError, MQTTError, NoDataError
+from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
+from amqtt.mqtt import packet_class
 from amqtt.mqtt.connack import ConnackPacket
 from amqtt.mqtt.disconnect import DisconnectPacket
+from amqtt.mqtt.packet import (
+    CONNECT,
+    DISCONNECT,
+    PINGREQ,
+    PUBACK,
+    PUBCOMP,
+    PUBLISH,
+    PUBREC,
+    PUBREL,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    MQTTFixedHeader,
+    MQTTPacket,
+)
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.session import Session
+from amqtt.mqtt.pubcomp import PubcompPacket
+from amqtt.mqtt.publish import PublishPacket
+from amqtt.mqtt.pubrel import PubrelPacket
+from amqtt.mqtt.subscribe import SubscribePacket
+from amqtt.mqtt.unsubscribe import UnsubscribePacket
+from amqtt.session import OUTGOING, IncomingApplicationMessage, OutgoingApplicationMessage, Session
 
 CONNECT_TIMEOUT_S = 10.0
 TAKEOVER_TIMEOUT_S = 2.0
 LARGEST_PACKET_BYTES = 1 << 20
+LONGEST_QUEUE = 50_000
+"""Messages that wait for one client; more are dropped and counted. Packet ids end at 65,535."""
 
 ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
 """CONNACK return codes of MQTT 3.1.1."""
@@ -43,13 +70,19 @@ REPLACED: tuple[tuple[type, str], ...] = (
     (Broker, "_authenticate"),
     (Broker, "_topic_filtering"),
     (Broker, "_handle_message_delivery"),
+    (Broker, "_client_message_loop"),
     (Broker, "_run_broadcast"),
+    (Broker, "_publish_session_retained_messages"),
     (Broker, "_publish_retained_messages_for_subscription"),
     (Broker, "add_subscription"),
     (BrokerProtocolHandler, "start"),
     (BrokerProtocolHandler, "wait_disconnect"),
     (BrokerProtocolHandler, "handle_disconnect"),
     (BrokerProtocolHandler, "handle_read_timeout"),
+    (BrokerProtocolHandler, "handle_pubrel"),
+    (BrokerProtocolHandler, "_reader_loop"),
+    (BrokerProtocolHandler, "_retry_deliveries"),
+    (BrokerProtocolHandler, "_handle_qos1_message_flow"),
 )
 
 Authenticate = Callable[[Session], bool]
@@ -57,26 +90,80 @@ Admit = Callable[[Session], Awaitable[bool]]
 MayUse = Callable[[Session, str, Action], bool]
 
 
-class TooLargeError(NoDataError):
-    """A packet longer than `LARGEST_PACKET_BYTES`."""
+_FLAGS = {PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2}
+"""Low four bits of the first byte, where they are not 0; those of PUBLISH mean something."""
+
+_FROM_CLIENTS = frozenset(
+    (PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT),
+)
+
+_UNREADABLE = (AMQTTError, MQTTError, NoDataError, CodecError, ValueError, IndexError, TypeError, struct.error)
+"""What upstream's decoders raise at bytes that are no packet."""
+
+_BROKEN = (AMQTTError, MQTTError, NoDataError, ProtocolHandlerError, TimeoutError, ConnectionError)
+"""What upstream raises when a connection ends under its hands."""
+
+
+class MalformedError(ValueError):
+    """Bytes that are no packet, or one that a client must not send here."""
 
 
 class LimitedReader(StreamReaderAdapter):
-    """Refuses to read a packet that is too long; the connection ends with it."""
+    """Reads whole packets, so that a bad one cannot be mistaken for several."""
 
-    def __init__(self, reader: asyncio.StreamReader, abort: Callable[[], None], count: Counter[str]) -> None:
-        super().__init__(reader)
-        self._abort, self._count = abort, count
+    async def frame(self) -> tuple[MQTTFixedHeader, bytes] | None:
+        """Fixed header and body of the next packet; None at the end of the stream.
 
-    async def read(self, n: int = -1) -> bytes:
-        if n > LARGEST_PACKET_BYTES:
-            self._count["too_large"] += 1
-            self._abort()
-            raise TooLargeError(f"a packet of {n} bytes")
+        Raises:
+            MalformedError: it is longer than `LARGEST_PACKET_BYTES`, or its length is none.
+        """
         try:
-            return await super().read(n)
+            first = (await self._reader.readexactly(1))[0]
+            length = shift = 0
+            while True:
+                low = (await self._reader.readexactly(1))[0]
+                length |= (low & 0x7F) << shift
+                if not low & 0x80:
+                    break
+                shift += 7
+                if shift > 21:
+                    raise MalformedError("a length of more than four bytes")
+            if length > LARGEST_PACKET_BYTES:
+                raise MalformedError(f"a packet of {length} bytes")
+            return MQTTFixedHeader(first >> 4, first & 0x0F, length), await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
-            return b""
+            return None
+
+
+async def read_packet(header: MQTTFixedHeader, body: bytes) -> MQTTPacket[Any, Any, Any]:
+    """What a client sent after its CONNECT.
+
+    Raises:
+        MalformedError: see there.
+    """
+    if header.packet_type not in _FROM_CLIENTS:
+        raise MalformedError(f"packet type {header.packet_type}")
+    if header.packet_type == PUBLISH:
+        if header.flags & 0x06 == 0x06:
+            raise MalformedError("QoS 3")
+    elif header.flags != _FLAGS.get(header.packet_type, 0):
+        raise MalformedError(f"flags {header.flags} of packet type {header.packet_type}")
+    rest = BufferReader(body)
+    try:
+        packet: MQTTPacket[Any, Any, Any] = await packet_class(header).from_stream(rest, fixed_header=header)
+    except _UNREADABLE as error:
+        raise MalformedError(str(error)) from error
+    if await rest.read(1):
+        raise MalformedError("more than the packet")
+    if isinstance(packet, PublishPacket) and not _is_topic(packet.topic_name or ""):
+        raise MalformedError("a topic that nobody can publish to")
+    if isinstance(packet, SubscribePacket | UnsubscribePacket):
+        # Upstream keeps what it could read of a list that is cut short.
+        topics = packet.payload.topics
+        sizes = (3 + len(t[0].encode()) if isinstance(t, tuple) else 2 + len(t.encode()) for t in topics)
+        if not topics or 2 + sum(sizes) != len(body) or any(isinstance(t, tuple) and t[1] > 2 for t in topics):
+            raise MalformedError("topic filters")
+    return packet
 
 
 class AbortingWriter(StreamWriterAdapter):
@@ -101,7 +188,10 @@ class RepairedHandler(BrokerProtocolHandler):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.ended = asyncio.Event()
-        self.timed_out = False
+        self.muted = False
+        self.count: Counter[str] | None = None
+        self.deliveries: set[asyncio.Task[None]] | None = None
+        self.waiting = 0
         self._over: asyncio.Future[DisconnectPacket | None] | None = None
 
     async def start(self) -> None:
@@ -118,13 +208,139 @@ class RepairedHandler(BrokerProtocolHandler):
             self._over.set_result(disconnect)
 
     def handle_read_timeout(self) -> None:
-        self.timed_out = True
+        if self.count is not None:
+            self.count["expired"] += 1
         self.abort()
 
     def abort(self) -> None:
         """End the connection without waiting for the peer."""
         if isinstance(self.writer, AbortingWriter):
             self.writer.abort()
+
+    def mute(self) -> None:
+        """The host is gone: from now on nothing is answered, and nothing is closed."""
+        self.muted = True
+        if self._reader_task is not None:
+            self._reader_task.cancel()
+        if isinstance(self.writer, AbortingWriter):
+            self.writer.is_closed = True
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def _reader_loop(self) -> None:
+        """Read packets until the connection ends, is silent for too long, or says something that is no packet."""
+        assert self.session is not None
+        assert self._reader_ready is not None
+        assert isinstance(self.reader, LimitedReader)
+        self._reader_ready.set()
+        patience_s = self.session.keep_alive or None
+        flows: dict[asyncio.Task[None], None] = {}
+        try:
+            while (frame := await asyncio.wait_for(self.reader.frame(), patience_s)) is not None:
+                packet = await read_packet(*frame)
+                if isinstance(packet, PublishPacket) and packet.qos == 2:
+                    # It waits for PUBREL, which comes the same way.
+                    flow = asyncio.create_task(self.handle_publish(packet))
+                    flows[flow] = None
+                    flow.add_done_callback(flows.pop)
+                else:
+                    await self._take(packet)
+                if isinstance(packet, DisconnectPacket):
+                    break
+        except TimeoutError:
+            self.handle_read_timeout()
+        except MalformedError:
+            if self.count is not None:
+                self.count["malformed"] += 1
+            self.abort()
+        except asyncio.CancelledError:
+            pass  # the broker stops, or is muted
+        except _BROKEN:
+            self.abort()
+        finally:
+            for flow in list(flows):
+                flow.cancel()
+            self._reader_stopped.set()
+            if not self.muted:
+                await self.handle_disconnect(None)
+
+    async def _take(self, packet: MQTTPacket[Any, Any, Any]) -> None:
+        handle: dict[int, Callable[[Any], Coroutine[Any, Any, None]]] = {
+            PUBLISH: self.handle_publish,
+            PUBACK: self.handle_puback,
+            PUBREC: self.handle_pubrec,
+            PUBREL: self.handle_pubrel,
+            PUBCOMP: self.handle_pubcomp,
+            SUBSCRIBE: self.handle_subscribe,
+            UNSUBSCRIBE: self.handle_unsubscribe,
+            PINGREQ: self.handle_pingreq,
+            DISCONNECT: self.handle_disconnect,
+        }
+        await handle[packet.fixed_header.packet_type](packet)
+
+    # --- QoS ----------------------------------------------------------------------------------------------------------
+
+    async def handle_pubrel(self, pubrel: PubrelPacket) -> None:
+        assert self.session is not None
+        if pubrel.packet_id in self._pubrel_waiters:
+            await super().handle_pubrel(pubrel)
+            return
+        # [MQTT-4.3.3-2]: of an earlier connection, or a second one: it is answered all the same.
+        message = self.session.inflight_in.pop(pubrel.packet_id, None)
+        if message is not None:
+            self.session.delivered_message_queue.put_nowait(message)
+        await self._send_packet(PubcompPacket.build(pubrel.packet_id))
+
+    async def _retry_deliveries(self) -> None:
+        """Send again what the last connection of this session did not acknowledge; wait for none of it."""
+        assert self.session is not None
+        for message in list(self.session.inflight_out.values()):
+            self.deliver(self._handle_message_flow(message))
+
+    async def _handle_qos1_message_flow(
+        self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
+    ) -> None:
+        if app_message.direction != OUTGOING:
+            await super()._handle_qos1_message_flow(app_message)
+            return
+        assert self.session is not None
+        assert isinstance(app_message, OutgoingApplicationMessage)
+        assert app_message.packet_id is not None
+        self.session.inflight_out[app_message.packet_id] = app_message
+        publish = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
+        # The answer may be read while this still writes: the future must be there first.
+        acknowledged = asyncio.get_running_loop().create_future()
+        self._puback_waiters[app_message.packet_id] = acknowledged
+        try:
+            app_message.publish_packet = publish
+            await self._send_packet(publish)
+            app_message.puback_packet = await acknowledged
+            self.session.inflight_out.pop(app_message.packet_id, None)
+        finally:
+            self._puback_waiters.pop(app_message.packet_id, None)
+
+    def deliver(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Write to the client, and wait for its acknowledgement, without holding anybody up."""
+        if self.deliveries is None or self.waiting >= LONGEST_QUEUE:
+            work.close()
+            if self.count is not None:
+                self.count["dropped"] += 1
+            return
+        task = asyncio.ensure_future(_quietly(work))
+        self.waiting += 1
+        self.deliveries.add(task)
+        task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self.waiting -= 1
+        if self.deliveries is not None:
+            self.deliveries.discard(task)
+
+
+async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
+    """A receiver that has gone is no failure of the broker."""
+    with contextlib.suppress(*_BROKEN, asyncio.CancelledError):
+        await work
 
 
 class RepairedBroker(Broker):
@@ -145,6 +361,13 @@ class RepairedBroker(Broker):
         self._admit = admit
         self._may_use = may_use
         self.count = count
+        self.deliveries: set[asyncio.Task[None]] = set()
+        """Messages on their way to a client: being written, or not yet acknowledged."""
+
+    @property
+    def queued(self) -> int:
+        """Messages that were taken and have not reached everybody; may be asked from any thread."""
+        return self._broadcast_queue.qsize() + len(self.deliveries)
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -154,17 +377,20 @@ class RepairedBroker(Broker):
         reader: ReaderAdapter,
         writer: WriterAdapter,
     ) -> None:
+        assert isinstance(reader, LimitedReader)
         if writer.get_peer_info() is None:
             return
         try:
-            handler, session = await asyncio.wait_for(
-                RepairedHandler.init_from_connect(reader, writer, self.plugins_manager), CONNECT_TIMEOUT_S
-            )
-        except (AMQTTError, MQTTError, NoDataError, TimeoutError, ConnectionError, ValueError, IndexError, TypeError):
+            frame = await asyncio.wait_for(reader.frame(), CONNECT_TIMEOUT_S)
+            if frame is None or frame[0].packet_type != CONNECT or frame[0].flags:
+                raise MalformedError("no CONNECT")
+            connect = BufferReader(frame[0].to_bytes() + frame[1])
+            handler, session = await RepairedHandler.init_from_connect(connect, writer, self.plugins_manager)
+        except (*_UNREADABLE, *_BROKEN):
             self.count["bad_first_packet"] += 1
             return
         assert isinstance(handler, RepairedHandler)
-        if not self._may(session):
+        if not self._may(session) or not self._may_leave(session):
             self.count["unauthorised"] += 1
             await self._answer(writer, NOT_AUTHORISED)
             return
@@ -176,9 +402,14 @@ class RepairedBroker(Broker):
         self.count["admitted"] += 1
         session.is_anonymous = False
         # A device that misses half of a second one is gone: [MQTT-3.1.2-24].
-        session.keep_alive = math.ceil(session.keep_alive * 1.5)
+        session.keep_alive = session.keep_alive * 1.5
         session = await self._take_session(session)
         await self._serve_session(session, handler, reader, writer)
+
+    def _may_leave(self, session: Session) -> bool:
+        """May its will be published?"""
+        topic = session.will_topic or ""
+        return not session.will_flag or (_is_topic(topic) and self._may_use(session, topic, Action.PUBLISH))
 
     async def _answer(self, writer: WriterAdapter, code: int) -> None:
         with contextlib.suppress(ConnectionError):
@@ -188,14 +419,18 @@ class RepairedBroker(Broker):
         """End the connection that holds this client id, then take its session, or a new one."""
         client_id = fresh.client_id
         assert client_id is not None
-        known = self._sessions.get(client_id)
-        if known is not None and known[0].transitions.state == "connected":
+        taken_over = False
+        # Several may come at once: whoever waits may find the next one there already.
+        while (known := self._sessions.get(client_id)) is not None and known[0].transitions.state == "connected":
             handler = known[1]
             assert isinstance(handler, RepairedHandler)
-            self.count["takeovers"] += 1
+            taken_over = True
             handler.abort()
-            with contextlib.suppress(TimeoutError):
+            try:
                 await asyncio.wait_for(handler.ended.wait(), TAKEOVER_TIMEOUT_S)
+            except TimeoutError:
+                await self._delete_session(client_id)
+        self.count["takeovers"] += taken_over
         if fresh.clean_session:
             await self._delete_session(client_id)
             fresh.parent = 0
@@ -217,28 +452,66 @@ class RepairedBroker(Broker):
         try:
             session.transitions.connect()
             handler.attach(session, reader, writer)
+            handler.count, handler.deliveries = self.count, self.deliveries
             self._sessions[session.client_id] = (session, handler)
             await handler.mqtt_connack_authorize(True)
             await handler.start()
             await self._publish_session_retained_messages(session)
             await self._client_message_loop(session, handler)
-        except (AMQTTError, MQTTError, NoDataError, ConnectionError):
+        except _BROKEN:
             self.count["broken"] += 1
         finally:
-            if handler.timed_out:
-                self.count["expired"] += 1
-            if (
-                session.transitions.state == "connected"
-                and self._sessions.get(session.client_id, (None, None))[1] is handler
-            ):
-                session.transitions.disconnect()
+            if self._sessions.get(session.client_id, (None, None))[1] is handler:
+                if session.transitions.state == "connected":
+                    session.transitions.disconnect()
+                if session.clean_session:
+                    await self._delete_session(session.client_id)
             handler.ended.set()
+
+    async def _client_message_loop(self, client_session: Session, handler: BrokerProtocolHandler) -> None:
+        """Serve until the connection ends; then finish what it had sent, and send its will if that is due."""
+        assert isinstance(handler, RepairedHandler)
+        pumps = [
+            asyncio.create_task(self._pump(work, client_session, handler))
+            for work in (self._next_subscription, self._next_unsubscription, self._next_message)
+        ]
+        try:
+            packet = await handler.wait_disconnect()
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+        while not client_session.delivered_message_queue.empty():
+            await self._next_message(client_session, handler)
+        await self._handle_disconnect(client_session, handler, _done(packet))
+
+    async def _pump(
+        self,
+        work: Callable[[Session, RepairedHandler], Coroutine[Any, Any, None]],
+        session: Session,
+        handler: RepairedHandler,
+    ) -> None:
+        try:
+            while True:
+                await work(session, handler)
+        except _BROKEN:
+            handler.abort()
+
+    async def _next_subscription(self, session: Session, handler: RepairedHandler) -> None:
+        await self._handle_subscription(session, handler, _done(await handler.get_next_pending_subscription()))
+
+    async def _next_unsubscription(self, session: Session, handler: RepairedHandler) -> None:
+        await self._handle_unsubscription(session, handler, _done(await handler.get_next_pending_unsubscription()))
+
+    async def _next_message(self, session: Session, handler: RepairedHandler) -> None:
+        # Nothing below waits: a message that was taken is also passed on.
+        await self._handle_message_delivery(session, handler, _done(await session.delivered_message_queue.get()))
 
     def connected(self) -> list[tuple[Session, RepairedHandler]]:
         """Sessions with a live connection."""
         return [
             (session, handler)
-            for session, handler in self._sessions.values()
+            for session, handler in list(self._sessions.values())  # other threads ask too
             if session.transitions.state == "connected" and isinstance(handler, RepairedHandler)
         ]
 
@@ -259,17 +532,15 @@ class RepairedBroker(Broker):
         return await super().add_subscription((topic_filter, qos), session)
 
     async def _handle_message_delivery(
-        self, client_session: Session, handler: BrokerProtocolHandler, wait_deliver: asyncio.Future[Any]
+        self,
+        client_session: Session,
+        handler: BrokerProtocolHandler,  # noqa: ARG002 - `read_packet` has refused what ends a connection
+        wait_deliver: asyncio.Future[Any],
     ) -> bool:
         message = wait_deliver.result()
         if message is None:
             return True
         topic = message.topic
-        if not topic or "#" in topic or "+" in topic or topic.startswith("$"):
-            self.count["bad_topic"] += 1
-            assert isinstance(handler, RepairedHandler)
-            handler.abort()
-            return True  # the loop ends with the connection, and sends the will
         self.count["messages_in"] += 1
         if not self._may_use(client_session, topic, Action.PUBLISH):
             self.count["denied"] += 1
@@ -279,7 +550,7 @@ class RepairedBroker(Broker):
             await self.retain_message(client_session, topic, message.data, message.qos)
         return True
 
-    async def _run_broadcast(self, running_tasks: Any) -> None:
+    async def _run_broadcast(self, running_tasks: Any) -> None:  # noqa: ARG002 - `deliver` keeps them
         broadcast = await self._broadcast_queue.get()
         topic, published_qos = broadcast["topic"], broadcast.get("qos")
         taken = False
@@ -293,13 +564,15 @@ class RepairedBroker(Broker):
                 taken = True
                 if session.transitions.state != "connected":
                     if qos and not session.clean_session:
-                        await self._retain_broadcast_message(broadcast, qos, session)
+                        if session.retained_messages.qsize() < LONGEST_QUEUE:
+                            await self._retain_broadcast_message(broadcast, qos, session)
+                        else:
+                            self.count["dropped"] += 1
                     continue
                 handler = self._get_handler(session)
-                if handler is not None:
+                if isinstance(handler, RepairedHandler):
                     self.count["messages_out"] += 1
-                    task = asyncio.ensure_future(_publish(handler, topic, broadcast["data"], qos, retain=False))
-                    running_tasks.append(task)
+                    handler.deliver(handler.mqtt_publish(topic, broadcast["data"], qos, retain=False))
         # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
         self.count["unrouted"] += not taken
 
@@ -308,20 +581,33 @@ class RepairedBroker(Broker):
     ) -> None:
         topic_filter, qos = subscription
         handler = self._get_handler(session)
-        if handler is None:
+        if not isinstance(handler, RepairedHandler):
             return
         for topic, retained in list(self._retained_messages.items()):
             if self._matches(topic, topic_filter) and self._may_use(session, topic, Action.RECEIVE):
-                task = asyncio.ensure_future(
-                    _publish(handler, retained.topic, retained.data, min(qos, retained.qos or 0), retain=True)
-                )
-                self._tasks_queue.append(task)
+                smaller = min(qos, retained.qos or 0)
+                handler.deliver(handler.mqtt_publish(retained.topic, retained.data, smaller, retain=True))
+
+    async def _publish_session_retained_messages(self, session: Session) -> None:
+        handler = self._get_handler(session)
+        if not isinstance(handler, RepairedHandler):
+            return
+        while not session.retained_messages.empty():
+            kept = session.retained_messages.get_nowait()
+            # [MQTT-3.3.1-9]: it was a message like any other, only late.
+            handler.deliver(handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False))
 
 
-async def _publish(handler: BrokerProtocolHandler, topic: str, data: bytes, qos: int, *, retain: bool) -> None:
-    """Deliver; a receiver that has gone is no failure of the broker."""
-    with contextlib.suppress(AMQTTError, MQTTError, TimeoutError, ConnectionError, asyncio.CancelledError):
-        await handler.mqtt_publish(topic, data, qos, retain=retain)
+def _is_topic(topic: str) -> bool:
+    """Can a client publish to it at all?"""
+    return bool(topic) and "#" not in topic and "+" not in topic and not topic.startswith("$")
+
+
+def _done(result: Any) -> asyncio.Future[Any]:
+    """What upstream's handlers want: a future that has its result."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(result)
+    return future
 
 
 _FROM_CONNECT = (

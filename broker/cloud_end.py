@@ -156,6 +156,7 @@ class LiveCloudEnd:
         self._closing = True
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # the pair that woke its thread; paho leaves it to the garbage collector
 
     # --- decoding -----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
@@ -79,6 +79,8 @@ class _Line:
 
     Attributes:
         tries: attempt that this connection belongs to.
+        session: the broker has accepted it.
+        refused: its CONNACK refused; the end of the connection, which follows, is no news.
         connecting: the TCP handshake is still under way; CONNECT follows it.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
         sent: message id to sequence number, of readings that nobody has acknowledged.
@@ -89,6 +91,7 @@ class _Line:
     open: bool = False
     connecting: bool = False
     session: bool = False
+    refused: bool = False
     socket: Any = None
     muted: int = 0
     sent: dict[int, int] = field(default_factory=dict)
@@ -207,7 +210,7 @@ class LiveDeviceEnd:
                 readings.values[row].tolist(),
             )
             mid = self._publish(who, self._telemetry[who], payload, self._qos[who])
-            if mid is not None and self._qos[who]:
+            if self._qos[who]:
                 self._lines[who].sent[mid] = seq
 
     def poll(self, now_us: int) -> DeviceOutcome:
@@ -312,7 +315,7 @@ class LiveDeviceEnd:
                 Behind a cut the same holds: a FIN would get through it.
         """
         line = self._lines[device]
-        line.open = line.connecting = line.session = False
+        line.open = line.connecting = line.session = line.refused = False
         if line.socket is None:
             return
         with contextlib.suppress(KeyError, ValueError):
@@ -331,10 +334,11 @@ class LiveDeviceEnd:
             with contextlib.suppress(OSError):
                 abandoned.close()
 
-    def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int | None:
-        info = self._lines[device].client.publish(topic, payload, qos)
+    def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
+        """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""
+        mid = self._lines[device].client.publish(topic, payload, qos).mid
         self._watch(device)
-        return info.mid if info.rc in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN) else None
+        return mid
 
     def _watch(self, device: int) -> None:
         """Ask the selector for what this connection can do now."""
@@ -396,7 +400,7 @@ class LiveDeviceEnd:
         line = self._lines[device]
         if reason.is_failure:
             self._tell(device, DeviceEvent.REFUSED)
-            line.session = False
+            line.refused = True
         else:
             line.session = True
             self._close_abandoned(device)
@@ -404,12 +408,13 @@ class LiveDeviceEnd:
 
     def _on_disconnect(self, client: paho.Client, device: int, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
         line = self._lines[device]
-        had_session = line.session
+        if not line.open or line.client is not client:
+            return  # paho tells it twice when a ping stays without answer
+        had_session, refused = line.session, line.refused
         self._hang_up(device)
         if had_session:
             self._tell(device, DeviceEvent.LOST)
-        elif not any(who == device and what == DeviceEvent.REFUSED for who, _, what in self._happened):
-            # Closed before a CONNACK, or after one that refused and was told already.
+        elif not refused:  # closed before a CONNACK
             self._tell(device, DeviceEvent.REFUSED)
 
     def _on_publish(self, client: paho.Client, device: int, mid: int, reason: Any, properties: Any) -> None:  # noqa: ARG002

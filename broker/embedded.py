@@ -12,6 +12,7 @@ import hmac
 import logging
 import secrets
 import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -62,7 +63,8 @@ class EmbeddedBroker(Exhibits):
         self._core: RepairedBroker | None = None
         self._server: asyncio.Server | None = None
         self._held: socket.socket | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._links: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, AbortingWriter]] = {}
+        """Every open connection, by the task that serves it."""
         self._silent = False
         self._closed = False
         self.port = 0
@@ -163,17 +165,18 @@ class EmbeddedBroker(Exhibits):
         self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        task, link = asyncio.current_task(), AbortingWriter(writer)
+        assert task is not None
+        self._links[task] = writer, link
         try:
-            if self._silent or self._core is None:
+            if not self._silent and self._core is not None:
+                await self._core.external_connected(LimitedReader(reader), link, LISTENER)
+            if self._silent:
                 await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
-            else:
-                limited = LimitedReader(reader, writer.transport.abort, self._count)
-                await self._core.external_connected(limited, AbortingWriter(writer), LISTENER)
         except asyncio.CancelledError:
             pass  # the broker stops
         finally:
-            self._writers.discard(writer)
+            del self._links[task]
             writer.transport.abort()
 
     def stop(self, at_us: int, silent: bool = False) -> int:  # noqa: ARG002 - now is when it is called
@@ -181,15 +184,20 @@ class EmbeddedBroker(Exhibits):
         return self._call(self._stop(silent))
 
     async def _stop(self, silent: bool) -> int:
-        assert self._core is not None
-        cost = sum(session.username in self._passwords for session, _ in self._core.connected())
+        core = self._core
+        if core is None or self._silent:
+            return 0
+        cost = sum(session.username in self._passwords for session, _ in core.connected())
         if silent:
             self._silent = True
-            for writer in self._writers:
+            for writer, link in self._links.values():
+                link.is_closed = True
                 if isinstance(writer.transport, asyncio.ReadTransport):
                     with contextlib.suppress(RuntimeError):
                         writer.transport.pause_reading()
-            self._core._broadcast_queue = asyncio.Queue()
+            for _, handler in core.connected():
+                handler.mute()
+            self._forget(core)
             return cost
         await self._take_down()
         self._held = _bound(self.port)  # nobody else may take the port; without listen() it refuses
@@ -199,25 +207,36 @@ class EmbeddedBroker(Exhibits):
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in list(self._writers):
-            writer.transport.abort()
+        for writer, _ in self._links.values():
+            _reset(writer)
         core, self._core = self._core, None
         if core is not None:
-            self._count["lost_at_stop"] += core._broadcast_queue.qsize() + len(core._tasks_queue)
+            self._forget(core)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(core.shutdown(), 2.0)
-        for writer in list(self._writers):
-            writer.transport.abort()
+                await asyncio.wait_for(core.shutdown(), 1.0)
+        tasks = set(self._links)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.5)
+
+    def _forget(self, core: RepairedBroker) -> None:
+        """Lose what was acknowledged and has not reached everybody."""
+        self._count["lost_at_stop"] += core.queued
+        core._broadcast_queue = asyncio.Queue()
+        for task in list(core.deliveries):
+            task.cancel()
+        core.deliveries.clear()
 
     def start(self, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
         """Come back on the same port, empty."""
         self._call(self._restart())
 
     async def _restart(self) -> None:
+        await self._take_down()
         self._silent = False
         if self._limit is not None:
             self._limit.tat = 0
-        await self._take_down()
         await self._start()
 
     def kick(self, client_ids: Sequence[str]) -> int:
@@ -247,7 +266,7 @@ class EmbeddedBroker(Exhibits):
             messages_out=count["messages_out"],
             sessions=sessions,
             connecting=self._connecting,
-            queue=core._broadcast_queue.qsize() + len(core._tasks_queue) if core is not None and up else 0,
+            queue=core.queued if core is not None and up else 0,
             up=up,
         )
 
@@ -292,6 +311,15 @@ class EmbeddedBroker(Exhibits):
 
 
 _ROOT = TWINSTORM.pattern.partition("/")[0]
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Cut a connection as the kernel does for a process that died: with a reset, whatever was still to be written."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def _bound(port: int) -> socket.socket:

@@ -225,15 +225,12 @@ class LiveWiring:
         while not interrupted.is_set():
             if not self._pipe.poll(0.2):
                 if not self._worker.is_alive():
-                    raise Unavailable(
-                        "the worker process", "it ended while it connected the fleet", "Try -vv for its trace"
-                    )
+                    raise _ended_while_gathering()
                 continue
             try:
                 message = self._receive()
             except (EOFError, ConnectionError):
-                self._worker.join(timeout=1.0)
-                continue
+                raise _ended_while_gathering() from None
             if isinstance(message, Gathered):
                 online = message.online
                 if message.ready:
@@ -473,6 +470,10 @@ class LiveWiring:
         self._cloud.close()
         if self._embedded is not None:
             self._embedded.close()
+
+
+def _ended_while_gathering() -> Unavailable:
+    return Unavailable("the worker process", "it ended while it connected the fleet", "Try -vv for its trace")
 
 
 def _refuse_what_needs_the_embedded_broker(scenario: Scenario) -> None:
