@@ -85,6 +85,9 @@ REPLACED: tuple[tuple[type, str], ...] = (
     (BrokerProtocolHandler, "_handle_qos1_message_flow"),
 )
 
+Deliveries = dict[asyncio.Task[None], tuple[Session, str]]
+"""Messages on their way to a client, being written or not yet acknowledged: to whom, and their topic."""
+
 Authenticate = Callable[[Session], bool]
 Admit = Callable[[Session], Awaitable[bool]]
 MayUse = Callable[[Session, str, Action], bool]
@@ -190,7 +193,7 @@ class RepairedHandler(BrokerProtocolHandler):
         self.ended = asyncio.Event()
         self.muted = False
         self.count: Counter[str] | None = None
-        self.deliveries: set[asyncio.Task[None]] | None = None
+        self.deliveries: Deliveries | None = None
         self.waiting = 0
         self._over: asyncio.Future[DisconnectPacket | None] | None = None
 
@@ -295,7 +298,7 @@ class RepairedHandler(BrokerProtocolHandler):
         """Send again what the last connection of this session did not acknowledge; wait for none of it."""
         assert self.session is not None
         for message in list(self.session.inflight_out.values()):
-            self.deliver(self._handle_message_flow(message))
+            self.deliver(message.topic, self._handle_message_flow(message))
 
     async def _handle_qos1_message_flow(
         self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
@@ -319,8 +322,9 @@ class RepairedHandler(BrokerProtocolHandler):
         finally:
             self._puback_waiters.pop(app_message.packet_id, None)
 
-    def deliver(self, work: Coroutine[Any, Any, Any]) -> None:
+    def deliver(self, topic: str, work: Coroutine[Any, Any, Any]) -> None:
         """Write to the client, and wait for its acknowledgement, without holding anybody up."""
+        assert self.session is not None
         if self.deliveries is None or self.waiting >= LONGEST_QUEUE:
             work.close()
             if self.count is not None:
@@ -328,13 +332,13 @@ class RepairedHandler(BrokerProtocolHandler):
             return
         task = asyncio.ensure_future(_quietly(work))
         self.waiting += 1
-        self.deliveries.add(task)
+        self.deliveries[task] = self.session, topic
         task.add_done_callback(self._delivered)
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self.waiting -= 1
         if self.deliveries is not None:
-            self.deliveries.discard(task)
+            self.deliveries.pop(task, None)
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
@@ -350,24 +354,48 @@ class RepairedBroker(Broker):
         authenticate: is this client who it says it is? Sees a fresh session only.
         admit: may it have a session now? May wait; False: CONNACK 3.
         may_use: may this session publish to, subscribe to or receive from this topic (or filter)?
+        matters: is a message lost if this session does not get it?
         count: totals; see `EmbeddedBroker.counters`.
+
+    Attributes:
+        lost: messages that were acknowledged and reached nobody that matters, by topic; see `forget`.
     """
 
     def __init__(
-        self, config: dict[str, Any], *, authenticate: Authenticate, admit: Admit, may_use: MayUse, count: Counter[str]
+        self,
+        config: dict[str, Any],
+        *,
+        authenticate: Authenticate,
+        admit: Admit,
+        may_use: MayUse,
+        matters: Callable[[Session], bool],
+        count: Counter[str],
+        lost: Counter[str],
     ) -> None:
         super().__init__(config)
         self._may = authenticate
         self._admit = admit
         self._may_use = may_use
-        self.count = count
-        self.deliveries: set[asyncio.Task[None]] = set()
-        """Messages on their way to a client: being written, or not yet acknowledged."""
+        self._matters = matters
+        self.count, self.lost = count, lost
+        self.deliveries: Deliveries = {}
 
     @property
     def queued(self) -> int:
         """Messages that were taken and have not reached everybody; may be asked from any thread."""
         return self._broadcast_queue.qsize() + len(self.deliveries)
+
+    def forget(self) -> None:
+        """Lose, as a dying broker does, every message that it has taken and that has not arrived."""
+        for session, _ in list(self._sessions.values()):
+            while not session.delivered_message_queue.empty():
+                self.lost[session.delivered_message_queue.get_nowait().topic] += 1
+        while not self._broadcast_queue.empty():
+            self.lost[self._broadcast_queue.get_nowait()["topic"]] += 1
+        for task, (session, topic) in list(self.deliveries.items()):
+            self.lost[topic] += self._matters(session)
+            task.cancel()
+        self.deliveries.clear()
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -561,7 +589,7 @@ class RepairedBroker(Broker):
                 qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
                 if not self._may_use(session, topic, Action.RECEIVE):
                     continue
-                taken = True
+                taken |= self._matters(session)
                 if session.transitions.state != "connected":
                     if qos and not session.clean_session:
                         if session.retained_messages.qsize() < LONGEST_QUEUE:
@@ -572,9 +600,9 @@ class RepairedBroker(Broker):
                 handler = self._get_handler(session)
                 if isinstance(handler, RepairedHandler):
                     self.count["messages_out"] += 1
-                    handler.deliver(handler.mqtt_publish(topic, broadcast["data"], qos, retain=False))
+                    handler.deliver(topic, handler.mqtt_publish(topic, broadcast["data"], qos, retain=False))
         # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
-        self.count["unrouted"] += not taken
+        self.lost[topic] += not taken
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
@@ -586,7 +614,7 @@ class RepairedBroker(Broker):
         for topic, retained in list(self._retained_messages.items()):
             if self._matches(topic, topic_filter) and self._may_use(session, topic, Action.RECEIVE):
                 smaller = min(qos, retained.qos or 0)
-                handler.deliver(handler.mqtt_publish(retained.topic, retained.data, smaller, retain=True))
+                handler.deliver(topic, handler.mqtt_publish(retained.topic, retained.data, smaller, retain=True))
 
     async def _publish_session_retained_messages(self, session: Session) -> None:
         handler = self._get_handler(session)
@@ -595,7 +623,7 @@ class RepairedBroker(Broker):
         while not session.retained_messages.empty():
             kept = session.retained_messages.get_nowait()
             # [MQTT-3.3.1-9]: it was a message like any other, only late.
-            handler.deliver(handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False))
+            handler.deliver(kept.topic, handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False))
 
 
 def _is_topic(topic: str) -> bool:

@@ -33,6 +33,8 @@ CORE_USER = "twinstorm-core"
 GUEST_USER = "guest"
 LISTENER = "default"
 BACKLOG = 1_024
+ACCEPT_PASSES = 4
+"""Passes of the loop from accepting a connection to serving it."""
 CALL_TIMEOUT_S = 10.0
 _CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
 
@@ -57,6 +59,7 @@ class EmbeddedBroker(Exhibits):
         self._now_us, self._speed = now_us, speed
         self._limit: Admission | None = None
         self._count: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._connecting = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twinstorm-broker", daemon=True)
@@ -124,16 +127,8 @@ class EmbeddedBroker(Exhibits):
     def begin(self, limit: Admission | None) -> None:
         """The fleet has gathered: count from here, and from now on devices meet this limit."""
         self._limit = limit
-        for name in (
-            "attempts",
-            "admitted",
-            "refused",
-            "takeovers",
-            "expired",
-            "messages_in",
-            "messages_out",
-            "unrouted",
-        ):
+        self._lost.clear()
+        for name in ("attempts", "admitted", "refused", "takeovers", "expired", "messages_in", "messages_out"):
             self._count[name] = 0
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -154,7 +149,9 @@ class EmbeddedBroker(Exhibits):
             authenticate=self._authenticate,
             admit=self._admit,
             may_use=self._may_use,
+            matters=lambda session: session.username == CORE_USER,
             count=self._count,
+            lost=self._lost,
         )
         await self._core.start()
         if self._held is not None:
@@ -197,7 +194,7 @@ class EmbeddedBroker(Exhibits):
                         writer.transport.pause_reading()
             for _, handler in core.connected():
                 handler.mute()
-            self._forget(core)
+            core.forget()
             return cost
         await self._take_down()
         self._held = _bound(self.port)  # nobody else may take the port; without listen() it refuses
@@ -205,13 +202,18 @@ class EmbeddedBroker(Exhibits):
 
     async def _take_down(self) -> None:
         if self._server is not None:
+            # What asyncio has accepted and not yet handed over when its server closes is never closed by anybody.
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener)
+            for _ in range(ACCEPT_PASSES):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for writer, _ in self._links.values():
             _reset(writer)
         core, self._core = self._core, None
         if core is not None:
-            self._forget(core)
+            core.forget()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(core.shutdown(), 1.0)
         tasks = set(self._links)
@@ -219,14 +221,8 @@ class EmbeddedBroker(Exhibits):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=0.5)
-
-    def _forget(self, core: RepairedBroker) -> None:
-        """Lose what was acknowledged and has not reached everybody."""
-        self._count["lost_at_stop"] += core.queued
-        core._broadcast_queue = asyncio.Queue()
-        for task in list(core.deliveries):
-            task.cancel()
-        core.deliveries.clear()
+        if core is not None:
+            core.forget()  # what the connections still passed on while they ended
 
     def start(self, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
         """Come back on the same port, empty."""
@@ -270,11 +266,15 @@ class EmbeddedBroker(Exhibits):
             up=up,
         )
 
-    @property
-    def lost_in_outage(self) -> int:
-        """At most so many messages were acknowledged and reached nobody: queued when the broker died, or published
-        before the core was back."""
-        return self._count["unrouted"] + self._count["lost_at_stop"]
+    def lost_readings(self) -> dict[str, int]:
+        """Readings a device that were acknowledged and have not reached the core: held by the broker when it died, or
+        published before the core was back. At most so many: the core may have them, though its own answer was lost."""
+        lost: dict[str, int] = {}
+        for topic, count in list(self._lost.items()):
+            address = TWINSTORM.parse_topic(topic)
+            if count and address is not None and address.channel == "telemetry":
+                lost[address.name] = lost.get(address.name, 0) + count
+        return lost
 
     def snapshot(self) -> Mapping[str, Any]:
         return {

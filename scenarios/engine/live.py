@@ -327,7 +327,9 @@ class LiveWiring:
         by_qos0 = min(rest, int(missing[self._qos0].sum()))
         self._lost_here[LossCause.QOS0] += by_qos0
         if self._embedded is not None:
-            self._lost_here[LossCause.OUTAGE] += min(rest - by_qos0, self._embedded.lost_in_outage)
+            lost = self._embedded.lost_readings()
+            bound = np.array([lost.get(name, 0) for name in self.registry.names], np.int64)
+            self._lost_here[LossCause.OUTAGE] += min(rest - by_qos0, int(np.minimum(missing, bound).sum()))
 
     def _twin_letters(self, dead_letters: int) -> int:
         """Dead letters that a twin sent: readable, but with a value that no sensor reports."""

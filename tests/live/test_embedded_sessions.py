@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 import threading
 import time
@@ -69,6 +70,10 @@ class Stand:
         assert made.connack() == 0
         assert made.subscribe(topic, qos) == qos
         return made
+
+    def connected(self) -> list[tuple[Session, RepairedHandler]]:
+        core = self.broker._core
+        return [] if core is None else core.connected()
 
     def sessions(self) -> int:
         return self.broker.counters(0).sessions
@@ -162,12 +167,19 @@ def test_many_connections_for_one_name_at_once_leave_exactly_one(stand: Stand) -
 def test_a_hundred_connections_that_vanish_leave_nothing(stand: Stand) -> None:
     for _ in range(100):
         stand.ask().reset()
-    assert until(lambda: stand.broker.counters(0).attempts == 100 or stand.sessions() == 0)
+    stand.device(TWO)  # connections are accepted in their order: now it has seen them all
     core = stand.broker._core
     assert core is not None
-    assert until(lambda: not stand.broker._links and not core._sessions)
+    assert until(lambda: len(stand.broker._links) == len(core._sessions) == 1)
     counters = stand.broker.counters(0)
-    assert (counters.sessions, counters.connecting, counters.queue) == (0, 0, 0)
+    assert (counters.sessions, counters.connecting, counters.queue) == (1, 0, 0)
+
+
+def test_connections_that_nobody_has_served_yet_are_closed_with_the_broker(stand: Stand) -> None:
+    for _ in range(100):
+        stand.client()
+    stand.broker.close()  # a socket that is still open is reported as a warning, which fails
+    gc.collect()
 
 
 def test_what_was_sent_before_a_disconnect_arrives_and_no_will(stand: Stand) -> None:
@@ -213,11 +225,12 @@ def test_a_packet_that_trickles_in_is_one_packet(stand: Stand) -> None:
 @pytest.mark.parametrize("part", [0, 1, 30], ids=["nothing", "half a header", "half a body"])
 def test_a_device_that_stops_is_closed_after_one_and_a_half_keep_alives(stand: Stand, part: int) -> None:
     core = stand.core()
-    silent = stand.device(keep_alive_s=1, will=(STATE, b"gone"))
     began_s = time.monotonic()
+    silent = stand.device(keep_alive_s=1, will=(STATE, b"gone"))
+    assert [session.keep_alive for session, _ in stand.connected() if session.client_id == ONE] == [1.5]
     silent.send(publish(TELEMETRY, b"x" * 100)[:part])
     assert core.message().payload == b"gone"
-    assert 1.4 < time.monotonic() - began_s < 1.95
+    assert time.monotonic() - began_s > 1.4
     assert silent.ends() != "open"
     assert stand.broker.counters(0).expired == 1
 
@@ -303,9 +316,7 @@ def test_a_kept_session_gets_what_it_missed_once_more_and_is_not_held_up(stand: 
     one.send(publish(TELEMETRY, b"unacknowledged", qos=1, number=1))
     assert first.message(acknowledge=False).payload == b"unacknowledged"
     first.close()
-    core = stand.broker._core
-    assert core is not None
-    assert until(lambda: "kept" not in {session.client_id for session, _ in core.connected()})
+    assert until(lambda: "kept" not in {session.client_id for session, _ in stand.connected()})
     one.send(publish(TELEMETRY, b"missed", qos=1, number=2))
     assert one.read()[0] == PUBACK
     again = stand.client()
@@ -399,7 +410,7 @@ def test_what_a_dying_broker_had_acknowledged_is_counted(stand: Stand) -> None:
     for _ in range(10):
         assert mute.message(acknowledge=False).payload == b"x"
     stand.broker.stop(0, silent=True)
-    assert stand.broker.lost_in_outage == 10
+    assert stand.broker.lost_readings() == {ONE: 10}
 
 
 def test_it_closes_within_two_seconds_with_idle_half_open_and_stalled_clients(stand: Stand) -> None:
