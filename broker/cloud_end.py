@@ -74,6 +74,7 @@ class LiveCloudEnd:
         self._received = 0
         self._early: list[tuple[int, int, int, int]] = []
         self._up = False
+        self._gone_since_s: float | None = None
         self._closing = False
         client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=paho.MQTTv311, clean_session=True
@@ -151,6 +152,12 @@ class LiveCloudEnd:
             queue=self._raw.qsize(),
             up=self._up,
         )
+
+    @property
+    def gone_s(self) -> float:
+        """For how long the broker has been away, in wall seconds; 0: it is there."""
+        since_s = self._gone_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def close(self) -> None:
         self._closing = True
@@ -232,13 +239,14 @@ class LiveCloudEnd:
     def _on_subscribe(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:  # noqa: ARG002
         if any(reason.is_failure for reason in reasons):
             self._refused = "the broker does not let the core subscribe to the fleet"
-        self._up = True
+        self._up, self._gone_since_s = True, None
         self._granted.set()
 
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
-        self._up = False
-        if not self._closing:
+        if self._up and not self._closing:
+            self._gone_since_s = time.monotonic()
             self._raw.put(None)
+        self._up = False
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002
         self._received += 1

@@ -164,5 +164,10 @@ class Sink(Protocol):
 
     def pane(self, row: PaneRow) -> None: ...
 
-    def close(self, result: RunResult | None) -> None:
-        """The run ended; None: it was killed by a bug. Called once."""
+    def close(self, result: RunResult | None, why: str = "") -> None:
+        """The run ended. Called once.
+
+        Args:
+            result: None: there is none, something that the run needed has gone, or twinstorm itself failed.
+            why: what has gone; empty: twinstorm itself failed.
+        """

@@ -85,7 +85,7 @@ class Watch:
         if self.device >= 0:
             self.history.append((now_us, self.engine.core.newest_values(self.device)))
 
-    def close(self, result: RunResult | None) -> None:
+    def close(self, result: RunResult | None, why: str = "") -> None:
         """Nothing to close."""
 
     # --- commands -----------------------------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ MOST_DEVICES = 2_000
 SHORTEST_KEEP_ALIVE_S = 2.0
 GATHER_PER_S = 200.0
 HEAD_START_S = 0.5
+BROKER_GONE_S = 30.0
+"""A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
 SWITCH_S = 0.0005
+_KEPT = "What was recorded until then is kept: twinstorm report last"
 _PAUSE_S = 0.01
 
 
@@ -278,8 +281,9 @@ class LiveWiring:
                 self.failure = (
                     "the worker process",
                     f"it ended with code {self._worker.exitcode}",
-                    "The record up to here is kept; run again",
+                    _KEPT,
                 )
+        self._miss_broker(BROKER_GONE_S)
 
     def drain(self, engine: Engine) -> None:
         """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained."""
@@ -294,7 +298,17 @@ class LiveWiring:
             if self._deliver(engine):
                 quiet_since = time.monotonic()
             time.sleep(_PAUSE_S)
+        self._miss_broker(0.0)
         self._explain(engine)
+
+    def _miss_broker(self, patience_s: float) -> None:
+        """Fail if a broker that is not ours has been away for longer than this: then nothing can be judged."""
+        if self._embedded is None and self.failure is None and self._cloud.gone_s > patience_s:
+            self.failure = (
+                f"the broker at {self._target.host}:{self._target.port}",
+                f"it has been away for {self._cloud.gone_s:.0f} s",
+                _KEPT,
+            )
 
     def _deliver(self, engine: Engine) -> int:
         before = engine.core.accepted
@@ -457,7 +471,7 @@ class LiveWiring:
         try:
             self._pipe.send(message)
         except (BrokenPipeError, OSError):
-            self.failure = ("the worker process", "it ended", "The record up to here is kept; run again")
+            self.failure = ("the worker process", "it ended", _KEPT)
 
     def _receive(self) -> object:
         return self._pipe.recv()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.errors import BadRequest
+from twinstorm.scenarios.engine.errors import BadRequest, EngineError
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import (
     broker_settings,
@@ -108,12 +108,15 @@ class Run:
         Raises:
             Unavailable: port, disk, broker or memory is not there.
         """
-        result = None
+        result, why = None, ""
         try:
             result = self._play(progress)
+        except EngineError as error:
+            why = str(error)
+            raise
         finally:
             for sink in self.sinks:
-                sink.close(result)
+                sink.close(result, why)
         return result
 
     def _play(self, progress: Callable[[int], None] | None) -> RunResult:

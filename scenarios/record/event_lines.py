@@ -41,5 +41,5 @@ class EventLines:
     def pane(self, row: PaneRow) -> None:
         """Panes are for the record: one line a simulated second would drown the events."""
 
-    def close(self, result: RunResult | None) -> None:
+    def close(self, result: RunResult | None, why: str = "") -> None:
         """The last event has been written already."""

@@ -113,7 +113,7 @@ class Recorder:
     def pane(self, row: PaneRow) -> None:
         self._writer.put(tables.panes, msgspec.structs.asdict(row))
 
-    def close(self, result: RunResult | None) -> None:
+    def close(self, result: RunResult | None, why: str = "") -> None:
         """Write the end, then the reports. A second call does nothing.
 
         Raises:
@@ -124,7 +124,7 @@ class Recorder:
         self._closed = True
         finished = result is not None and result.ended != "interrupted"
         last: dict[str, Any] = {"state": "finished" if finished else "interrupted"}
-        stopped = "" if result is not None else "twinstorm itself failed"
+        stopped = "" if result is not None else why or "twinstorm itself failed"
         try:
             if result is not None:
                 last |= self._put_result(result)

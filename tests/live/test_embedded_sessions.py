@@ -102,18 +102,18 @@ def test_before_the_run_begins_everybody_is_let_in_and_counted_as_nothing(stand:
 
 
 def test_a_burst_enters_at_once_the_queue_waits_and_the_rest_is_refused(stand: Stand) -> None:
-    stand.broker.begin(Admission(Fraction(2), burst=2, queue=1))
+    stand.broker.begin(Admission(Fraction(1), burst=2, queue=1))
     began_s = time.monotonic()
     stand.device(NAMES[0])
     stand.device(NAMES[1])
     waiting = stand.ask(NAMES[2])
     assert until(lambda: stand.broker.counters(0).connecting == 1)
-    assert time.monotonic() - began_s < 0.45
+    assert time.monotonic() - began_s < 0.95
     refused = stand.ask(NAMES[3])
     assert refused.connack() == 3
     assert refused.ends() == "closed"
     assert waiting.connack() == 0
-    assert 0.45 < time.monotonic() - began_s < 2.0
+    assert time.monotonic() - began_s > 0.95
     counters = stand.broker.counters(0)
     assert (counters.attempts, counters.admitted, counters.refused, counters.connecting) == (4, 3, 1, 0)
 
@@ -302,7 +302,7 @@ def test_who_does_not_acknowledge_holds_up_neither_others_nor_itself(stand: Stan
     assert [core.message().payload for _ in range(20)] == [b"%d" % n for n in range(1, 21)]
     assert [mute.message(acknowledge=False).payload for _ in range(20)] == [b"%d" % n for n in range(1, 21)]
     assert mute.subscribe("fleet/default/#") == 1
-    assert time.monotonic() - began_s < 2.0
+    assert time.monotonic() - began_s < 4.0, "upstream waits 5 s for every acknowledgement"
     assert until(lambda: stand.broker.counters(0).queue == 20)
 
 
@@ -329,7 +329,7 @@ def test_a_kept_session_gets_what_it_missed_once_more_and_is_not_held_up(stand: 
     ]
     began_s = time.monotonic()
     assert again.subscribe("fleet/default/#") == 1
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 4.0, "upstream waits 5 s for every acknowledgement"
 
 
 def test_a_second_pubrel_is_answered_and_the_message_arrives_once(stand: Stand) -> None:

@@ -17,7 +17,7 @@ from twinstorm.detectors.core import Core
 from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
 from twinstorm.scenarios.engine.run import Run, RunOptions
 from twinstorm.scenarios.language.reader import load
-from twinstorm.scenarios.result import RunResult
+from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
 from twinstorm.twin.flow import Delivery
 
 STORM = """storm: 1
@@ -155,6 +155,59 @@ def test_an_interrupted_live_run_leaves_nothing_behind(storm: Callable[..., Path
     timer.join()
     assert result.ended == "interrupted"
     assert multiprocessing.active_children() == []
+
+
+class At:
+    """A sink that does something at an instant of the run, and remembers how it was closed."""
+
+    def __init__(self, at_s: int, act: Callable[[], object]) -> None:
+        self.at_s, self.act = at_s, act
+        self.closed: tuple[RunResult | None, str] | None = None
+
+    def event(self, row: EventRow) -> None: ...
+
+    def pane(self, row: PaneRow) -> None:
+        if row.at_s == self.at_s:
+            self.act()
+
+    def close(self, result: RunResult | None, why: str = "") -> None:
+        self.closed = result, why
+
+
+def kill_worker() -> None:
+    for child in multiprocessing.active_children():
+        child.kill()
+
+
+def test_a_worker_that_is_killed_ends_the_run_and_says_so(storm: Callable[..., Path]) -> None:
+    sink = At(5, kill_worker)
+    run = Run(load(str(storm(duration=300))), RunOptions(live=True, speed=3.0), [sink])
+    threads = threading.active_count()
+    with pytest.raises(Unavailable, match=r"the worker process is not available: it ended with code -9.*report last"):
+        run.execute()
+    assert sink.closed is not None
+    assert sink.closed[0] is None
+    assert "worker process" in sink.closed[1]
+    assert multiprocessing.active_children() == []
+    assert threading.active_count() <= threads
+
+
+@pytest.mark.parametrize("patience_s", [0.5, 60.0], ids=["in the run", "at its end"])
+def test_a_broker_that_is_killed_ends_the_run_and_says_so(
+    storm: Callable[..., Path], mosquitto: Any, patience_s: float
+) -> None:
+    sink = At(5, mosquitto.process.kill)
+    run = Run(load(str(storm(duration=12))), RunOptions(live=True, speed=3.0, broker_url=mosquitto.url), [sink])
+    threads = threading.active_count()
+    with (
+        patch("twinstorm.scenarios.engine.live.BROKER_GONE_S", patience_s),
+        pytest.raises(Unavailable, match=f"the broker at 127.0.0.1:{mosquitto.port} is not available: it has been"),
+    ):
+        run.execute()
+    assert sink.closed is not None
+    assert sink.closed[0] is None
+    assert multiprocessing.active_children() == []
+    assert threading.active_count() <= threads
 
 
 @pytest.mark.parametrize(

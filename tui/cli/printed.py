@@ -45,7 +45,7 @@ class Printed:
     def pane(self, row: PaneRow) -> None:
         """Seconds are for the record."""
 
-    def close(self, result: RunResult | None) -> None:
+    def close(self, result: RunResult | None, why: str = "") -> None:
         """The ending needs the report's path, which the record knows: see `ending`."""
 
 
