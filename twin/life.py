@@ -340,19 +340,20 @@ class Life:
         """
         fleet = self.fleet
         first = device[fleet.link_cuts[device] == 0]
+        unheard = device[(fleet.up_cuts[device] == 0) & (fleet.state[device] == State.ONLINE)] if up else device[:0]
         fleet.link_cuts[device] += 1
         if up:
             fleet.up_cuts[device] += 1
         self._lose_answers(first[fleet.state[first] == State.WAITING])
-        online = first[fleet.state[first] == State.ONLINE]
         if not self._foreseen:
-            return online if up else device[:0]
-        idle = online[fleet.due_us[online] == NEVER_US]
-        self._notice_by_keep_alive(idle, at_us)
-        if not up:
-            return device[:0]
-        fleet.stale_us[idle] = self.heard_us(idle, at_us) + -(-3 * fleet.keep_alive_us[idle] // 2)
-        return idle
+            return unheard
+        deaf = first[fleet.state[first] == State.ONLINE]
+        if self.broker_silent:
+            deaf = deaf[fleet.due_us[deaf] == NEVER_US]
+        self._notice_by_keep_alive(deaf, at_us)
+        expires_us = self.heard_us(unheard, at_us) + -(-3 * fleet.keep_alive_us[unheard] // 2)
+        fleet.stale_us[unheard] = np.minimum(fleet.stale_us[unheard], expires_us)
+        return unheard
 
     def heal(self, device: Devices, at_us: int, up: bool) -> Devices:
         """A cut ends. Returns the online devices that go on with the session that they had."""
@@ -360,37 +361,32 @@ class Life:
         fleet.link_cuts[device] -= 1
         if up:
             fleet.up_cuts[device] -= 1
-        free = device[fleet.link_cuts[device] == 0]
-        held = free[fleet.state[free] == State.ONLINE]
+        heard = device[(fleet.up_cuts[device] == 0) & (fleet.stale_us[device] > at_us)]
+        fleet.stale_us[heard] = NEVER_US
+        whole = device[(fleet.link_cuts[device] == 0) & (fleet.state[device] == State.ONLINE)]
         if not self._foreseen:
-            return held
-        held = held[fleet.due_us[held] != NEVER_US]
-        gone = fleet.stale_us[held] <= at_us
-        self._notice_by_reset(held[gone], at_us)
-        kept = held[~gone]
+            return whole
+        if self.broker_silent:
+            return whole[:0]
+        gone = fleet.stale_us[whole] <= at_us
+        self._notice_by_reset(whole[gone], at_us)
+        kept = whole[~gone]
         fleet.due_us[kept] = NEVER_US
-        fleet.stale_us[kept] = NEVER_US
         return kept
 
     def broker_stops(self, at_us: int, silent: bool) -> Devices:
         """The broker dies. Returns the online devices that can no longer deliver."""
         fleet = self.fleet
         self.broker_down, self.broker_silent = True, silent
-        reachable = fleet.link_cuts == 0
-        online = np.flatnonzero((fleet.state == State.ONLINE) & reachable)
-        queued = np.flatnonzero((fleet.state == State.WAITING) & reachable & (fleet.ok_us >= at_us))
+        every = np.flatnonzero(fleet.state == State.ONLINE)
+        fleet.stale_us[every] = np.minimum(fleet.stale_us[every], at_us)
+        online = every[fleet.link_cuts[every] == 0]
+        queued = np.flatnonzero((fleet.state == State.WAITING) & (fleet.link_cuts == 0) & (fleet.ok_us >= at_us))
+        self._lose_answers(queued)
         if silent:
             self._notice_by_keep_alive(online[fleet.due_us[online] == NEVER_US], at_us)
-            self._lose_answers(queued)
-            every = np.flatnonzero(fleet.state == State.ONLINE)
         else:
-            fleet.due_us[online] = at_us + self._latency_us(Purpose.RESET, online, fleet.tries[online])
-            self._agenda.add(online)
-            fleet.ok_us[queued] = NO_ANSWER
-            fleet.due_us[queued] = at_us + self._latency_us(Purpose.RESET, queued, fleet.tries[queued])
-            self._agenda.add(queued)
-            every = np.flatnonzero((fleet.state == State.ONLINE) & ~reachable)
-        fleet.stale_us[every] = np.minimum(fleet.stale_us[every], at_us)
+            self._notice_by_reset(np.concatenate((online, queued)), at_us)
         return online
 
     def broker_starts(self, at_us: int) -> None:

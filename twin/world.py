@@ -335,25 +335,39 @@ class World(Exhibits):
         fleet = self.fleet
         who = device.astype(np.int64)
         up = direction != "down"
-        first = who[fleet.link_cuts[who] == 0]
+        whole = fleet.link_cuts[who] == 0
+        first, deaf = who[whole], who[~whole & (fleet.up_cuts[who] == 0)]
         online = fleet.state[first] == State.ONLINE
         silenced = self.life.cut(who, at_us, up)
         if up:
             self.blocked[who[fleet.state[who] == State.ONLINE]] = True
-        last_us = np.full(len(first), NEVER_US, np.int64)
-        had_one = np.isin(first, silenced)
-        last_us[had_one] = self.life.heard_us(silenced, at_us)
-        self._device_end.silence(first.astype(np.int32), at_us, last_us, direction)
+        self._silence(first, silenced, at_us, direction)
+        if up:
+            self._silence(deaf, silenced, at_us, "both")
         return int(np.count_nonzero(online))
+
+    def _silence(self, device: Int, silenced: Int, at_us: int, direction: str) -> None:
+        """Tell the device end; `silenced`: those that have a session and whose packets no longer reach the broker."""
+        had_one = np.isin(device, silenced)
+        last_us = np.full(len(device), NEVER_US, np.int64)
+        last_us[had_one] = self.life.heard_us(device[had_one], at_us)
+        self._device_end.silence(device.astype(np.int32), at_us, last_us, direction)
 
     def heal(self, device: Device, at_us: int, direction: str) -> int:
         """End a cut. Returns how many sessions survived it."""
+        fleet = self.fleet
         who = device.astype(np.int64)
         kept = self.life.heal(who, at_us, direction != "down")
-        self.blocked[kept] = False
-        free = who[self.fleet.link_cuts[who] == 0]
-        self._device_end.resume(free.astype(np.int32), at_us, np.isin(free, kept))
-        self.flush(kept, np.full(len(kept), at_us, np.int64))
+        heard = who[fleet.up_cuts[who] == 0]
+        known = (fleet.state[heard] == State.ONLINE) & (fleet.stale_us[heard] > at_us)
+        self._device_end.resume(heard.astype(np.int32), at_us, known)
+        deaf = fleet.link_cuts[heard] > 0
+        none = np.empty(0, np.int64)
+        self._silence(heard[deaf], none, at_us, "down")
+        self.blocked[heard[known]] = False
+        # At QoS 1 nothing leaves a buffer until its acknowledgement can come back.
+        sends = heard[known & (~deaf | (fleet.qos[heard] == 0))]
+        self.flush(sends, np.full(len(sends), at_us, np.int64))
         return len(kept)
 
     def broker_stopped(self, at_us: int, silent: bool) -> int:

@@ -39,6 +39,7 @@ class Device:
     connected: int = 0
     power_cuts: int = 0
     link_cuts: int = 0
+    up_cuts: int = 0
     key: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,27 +218,31 @@ class Simulation:
     def cut(self, at: int, index: int, direction: str) -> None:
         device = self.devices[index]
         device.link_cuts += 1
-        if device.link_cuts > 1:
-            return
-        if device.state == "waiting":
+        if device.link_cuts == 1 and device.state == "waiting":
             self.lose_answer(at, index)
-        elif device.state == "online" and device.due == NEVER:
+        if device.link_cuts == 1 and device.state == "online" and not (self.broker.silent and device.due != NEVER):
             self.notice_later(at, index)
-            if direction != "down":
-                gap = min(device.every_us, device.keep_alive_us)
-                last = 0
-                if at >= device.phase_us:
-                    last = device.phase_us + (at - device.phase_us) // gap * gap
-                device.stale = max(device.connected, last) + -(-3 * device.keep_alive_us // 2)
+        if direction == "down":
+            return
+        device.up_cuts += 1
+        if device.up_cuts == 1 and device.state == "online":
+            gap = min(device.every_us, device.keep_alive_us)
+            last = 0
+            if at >= device.phase_us:
+                last = device.phase_us + (at - device.phase_us) // gap * gap
+            device.stale = min(device.stale, max(device.connected, last) + -(-3 * device.keep_alive_us // 2))
 
     def heal(self, at: int, index: int, direction: str) -> None:
         device = self.devices[index]
         device.link_cuts -= 1
-        if device.link_cuts == 0 and device.state == "online" and device.due != NEVER:
+        device.up_cuts -= direction != "down"
+        if device.up_cuts == 0 and device.stale > at:
+            device.stale = NEVER
+        if device.link_cuts == 0 and device.state == "online" and not self.broker.silent:
             if device.stale <= at:
                 self.reset(at, index)
             else:
-                device.due = device.stale = NEVER
+                device.due = NEVER
 
     def reset(self, at: int, index: int) -> None:
         device = self.devices[index]
@@ -247,22 +252,16 @@ class Simulation:
         self.broker.down, self.broker.silent = True, silent
         for index, device in enumerate(self.devices):
             reachable = device.link_cuts == 0
-            queued = device.state == "waiting" and reachable and device.ok >= at
-            if silent:
-                if device.state == "online":
-                    if reachable and device.due == NEVER:
-                        self.notice_later(at, index)
-                    device.stale = min(device.stale, at)
-                elif queued:
-                    self.lose_answer(at, index)
-            elif device.state == "online":
-                if reachable:
-                    self.set_due(index, at + self.latency(Purpose.RESET, device, device.tries))
-                else:
-                    device.stale = min(device.stale, at)
-            elif queued:
-                device.ok = -1
-                self.set_due(index, at + self.latency(Purpose.RESET, device, device.tries))
+            if device.state == "online":
+                device.stale = min(device.stale, at)
+                if reachable and not silent:
+                    self.reset(at, index)
+                elif reachable and device.due == NEVER:
+                    self.notice_later(at, index)
+            elif device.state == "waiting" and reachable and device.ok >= at:
+                self.lose_answer(at, index)
+                if not silent:
+                    self.reset(at, index)
 
     def broker_start(self, at: int) -> None:
         self.broker.down = self.broker.silent = False

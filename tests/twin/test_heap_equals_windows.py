@@ -12,9 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.twin.heap_reference import Action, Broker, Device, Row, simulate
+from tests.twin.heap_reference import (
+    ADMITTED,
+    BOOTED,
+    CONNECTED,
+    GAVE_UP,
+    LOST,
+    NEVER,
+    REFUSED,
+    UNANSWERED,
+    Action,
+    Broker,
+    Device,
+    Row,
+    simulate,
+)
 from tests.twin.worlds import Lab, plan
+from twinstorm.twin.chance import Purpose, below_one, device_key, stream, word
 from twinstorm.twin.eventlog import FIRST_DEVICE_CODE
+from twinstorm.twin.fleet import State, grow
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.network import LINKS
 from twinstorm.twin.reconnect import ReconnectPolicy
@@ -106,7 +122,156 @@ def same(fleet: Any, limits: dict[str, Any], actions: list[Action], seed: int, u
             f"row {number}: windows {found[number - 3 : number + 3]}, heap {expected[number - 3 : number + 3]}"
         )
     assert len(found) == len(expected)
+    content = (lab.world.fleet.state == State.ONLINE) & (lab.world.fleet.due_us == NEVER)
+    assert lab.broker.live[content].all(), "a device is content with a session that the broker does not know"
     return found
+
+
+HAND_PLACED = ReconnectPolicy("fixed", "none", 100_000, 2 * SECOND_US, SECOND_US)
+TWENTY = tuple(range(20))
+
+
+def by_hand(
+    actions: list[Action],
+    until_us: int,
+    limits: dict[str, Any] = BROKERS["fast"],
+    motors: int = 1,
+    timeout_us: int = SECOND_US,
+    phases: int = 1,
+) -> list[Row]:
+    """Boots take a second. Motors sample each second; the broker gives a session up 4.5 s after its last packet."""
+    policy = replace(HAND_PLACED, timeout_us=timeout_us)
+    boot_us = (SECOND_US, SECOND_US)
+    fleet = plan(motors=motors, climate=0, reconnect=policy, keep_alive_us=3 * SECOND_US, boot_us=boot_us)
+    return same(replace(fleet, phases=phases), limits, actions, 1, until_us)
+
+
+def reboot(devices: tuple[int, ...] = (0,)) -> list[Action]:
+    return [Action(0, "power-off", devices), Action(0, "power-on", devices)]
+
+
+def first(code: int, rows: list[Row]) -> Row:
+    return next(row for row in rows if row[1] == code)
+
+
+def lost(rows: list[Row]) -> dict[int, int]:
+    return {device: at_us for at_us, code, device in rows if code == LOST}
+
+
+def states(rows: list[Row]) -> list[int]:
+    return [code for _, code, _ in rows]
+
+
+def test_a_session_is_not_lost_for_ever() -> None:
+    rows = by_hand(
+        [
+            Action(2_000_000, "broker-stop"),
+            Action(2_001_000, "cut", (0,)),
+            Action(2_001_500, "heal", (0,)),
+            Action(5_000_000, "broker-start"),
+        ],
+        6 * SECOND_US,
+    )
+    assert (states(rows)[0], states(rows)[-1]) == (LOST, CONNECTED)
+    assert 2_003_500 <= rows[0][0] < 2_005_500, "a reset after the heal"
+
+
+def test_a_silently_dead_broker_sends_no_reset() -> None:
+    actions = [
+        Action(1_000_000, "cut", (0,)),
+        Action(1_500_000, "broker-stop", silent=True),
+        Action(2_000_000, "heal", (0,)),
+    ]
+    rows = by_hand(actions, 7 * SECOND_US)
+    assert states(rows)[0] == LOST
+    assert 4_000_000 <= rows[0][0] < 7_000_000, "one to two keep-alives after the cut"
+
+
+def test_no_cut_changes_the_timer_that_a_silent_death_started() -> None:
+    stop = Action(1_000_000, "broker-stop", silent=True)
+    cut = [Action(1_500_000, "cut", TWENTY), Action(2_000_000, "heal", TWENTY)]
+    noticed = lost(by_hand([stop], 7 * SECOND_US, motors=20))
+    assert len(noticed) == 20
+    assert lost(by_hand([stop, *cut], 7 * SECOND_US, motors=20)) == noticed
+
+
+@pytest.mark.parametrize("order", [("down", "up"), ("up", "down")])
+def test_no_session_survives_a_dead_uplink(order: tuple[str, str]) -> None:
+    one, other = order
+    cuts = [Action(2_000_000, "cut", TWENTY, one), Action(2_000_001, "cut", TWENTY, other)]
+    heals = [Action(7_500_000, "heal", TWENTY, direction) for direction in order]
+    found = lost(by_hand([*cuts, *heals], 8 * SECOND_US, motors=20))
+    assert len(found) == 20
+    assert max(found.values()) > 7_500_000, "some had not noticed before"
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_broker_stops_when_an_answer_is_due(silent: bool) -> None:
+    connected_us, *_ = first(CONNECTED, by_hand(reboot(), 2 * SECOND_US))
+    for stop_us, code in [(connected_us - 1, GAVE_UP), (connected_us, GAVE_UP), (connected_us + 1, CONNECTED)]:
+        rows = by_hand([*reboot(), Action(stop_us, "broker-stop", silent=silent)], 3 * SECOND_US)
+        assert states(rows)[:3] == [BOOTED, ADMITTED, code]
+
+
+@pytest.mark.parametrize("direction", ["both", "up"])
+def test_a_link_heals_when_the_broker_gives_up(direction: str) -> None:
+    for heal_us, gone in [(6_499_999, False), (6_500_000, True), (6_500_001, True)]:
+        actions = [Action(2_000_000, "cut", TWENTY, direction), Action(heal_us, "heal", TWENTY, direction)]
+        after = [at_us for at_us in lost(by_hand(actions, 7 * SECOND_US, motors=20)).values() if at_us > heal_us]
+        assert bool(after) == gone
+
+
+def test_an_uplink_heals_when_the_broker_gives_up() -> None:
+    cuts = [Action(2_000_000, "cut", TWENTY, "up"), Action(3_000_000, "cut", TWENTY, "down")]
+    for heal_us, gone in [(6_499_999, False), (6_500_000, True)]:
+        heals = [Action(heal_us, "heal", TWENTY, "up"), Action(6_600_000, "heal", TWENTY, "down")]
+        found = lost(by_hand([*cuts, *heals], 7 * SECOND_US, motors=20))
+        assert any(at_us > 6_600_000 for at_us in found.values()) == gone
+
+
+@pytest.mark.parametrize("cut_us", [299_999, 300_000, 2_300_000])
+def test_the_last_packet_left_in_the_phase_of_the_sample_group(cut_us: int) -> None:
+    for phase_us in range(0, 1_000_000, 100_000):
+        for heal_us in (cut_us // 1_000_000 * 1_000_000 + 4_500_000 + phase_us - early for early in (0, 1)):
+            everybody = tuple(range(100))
+            actions = [Action(cut_us, "cut", everybody), Action(heal_us, "heal", everybody)]
+            by_hand(actions, heal_us + 5_000, motors=100, phases=10)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_broker_starts_when_it_stops(silent: bool) -> None:
+    rows = by_hand([Action(2_000_000, "broker-stop", silent=silent), Action(2_000_000, "broker-start")], 3 * SECOND_US)
+    assert states(rows) == [LOST, ADMITTED, CONNECTED]
+    assert rows[0][0] < 2_004_000
+
+
+def test_a_refusal_arrives_when_the_time_is_up() -> None:
+    one_at_a_time = {"handshake_ns": 20_000_000, "backlog": 0, "connect_rate": None}
+    refused_us, _, device = first(REFUSED, by_hand(reboot(TWENTY), 1_010_000, one_at_a_time, motors=20))
+    ethernet, names = LINKS["ethernet"], grow(plan(motors=20, climate=0)).names
+    draw = word(stream(1, Purpose.DOWNLINK), device_key(names[device]), 1)
+    enough_us = refused_us + ethernet.base_us + below_one(draw, ethernet.jitter_us) - SECOND_US
+    for timeout_us, code in [(enough_us, UNANSWERED), (enough_us + 1, REFUSED)]:
+        rows = by_hand(reboot(TWENTY), 1_150_000, one_at_a_time, motors=20, timeout_us=timeout_us)
+        assert (refused_us, code, device) in rows
+
+
+def test_a_timeout_shorter_than_the_way_there_ends_after_the_arrival() -> None:
+    rows = by_hand(reboot(), 1_200_000, timeout_us=1)
+    assert states(rows) == [BOOTED, ADMITTED, GAVE_UP, ADMITTED, GAVE_UP]
+    assert [rows[2][0] - rows[1][0], rows[4][0] - rows[3][0]] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "fault", [Action(0, "cut", (0,)), Action(0, "broker-stop", silent=True), Action(0, "broker-stop")]
+)
+def test_a_fault_strikes_when_the_time_is_up(fault: Action) -> None:
+    # The CONNACK would come in that instant as well.
+    connected_us, *_ = first(CONNECTED, by_hand(reboot(), 2 * SECOND_US))
+    for late_us in (0, 1):
+        strike = replace(fault, at_us=connected_us - late_us)
+        rows = by_hand([*reboot(), strike], 1_050_000, timeout_us=connected_us - late_us - SECOND_US)
+        assert rows[2] == (strike.at_us + 1, GAVE_UP, 0)
 
 
 def random_actions(chance: random.Random, devices: int, last_us: int) -> list[Action]:

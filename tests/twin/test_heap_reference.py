@@ -446,6 +446,29 @@ def test_a_link_is_whole_when_the_last_cut_is_over(table: Table) -> None:
     assert play(actions, 8_000) == [(7_510, LOST, 0)]
 
 
+@pytest.mark.parametrize("order", [("down", "up"), ("up", "down"), ("down", "both")])
+def test_a_dead_uplink_costs_the_session_whatever_was_cut_first(table: Table, order: tuple[str, str]) -> None:
+    cuts = [Action(at_us, "cut", (0,), direction) for at_us, direction in zip((5_000, 5_001), order, strict=True)]
+    for heal_us, rows in [(6_999, []), (7_000, [(7_010, LOST, 0)])]:
+        heals = [Action(heal_us, "heal", (0,), direction) for direction in order]
+        assert play([*cuts, *heals], 8_000) == rows
+
+
+def test_the_broker_misses_packets_from_the_cut_of_the_uplink_on(table: Table) -> None:
+    # Behind the cut downwards a packet left at 6,000: the broker would give up at 9,000, the device notices at 8,500.
+    cuts = [Action(5_500, "cut", (0,), "down"), Action(6_000, "cut", (0,), "up")]
+    heals = [Action(8_499, "heal", (0,), "up"), Action(8_499, "heal", (0,), "down")]
+    assert play([*cuts, *heals], 60_000) == []
+
+
+def test_a_broker_that_hears_the_device_again_keeps_its_session(table: Table) -> None:
+    # The broker would give up at 7,000; until 7,500 the device does not hear it.
+    cuts = [Action(5_000, "cut", (0,), "up"), Action(5_500, "cut", (0,), "down")]
+    whole = Action(7_500, "heal", (0,), "down")
+    assert play([*cuts, Action(6_999, "heal", (0,), "up"), whole], 60_000) == []
+    assert play([*cuts, Action(7_000, "heal", (0,), "up"), whole], 8_000) == [(7_510, LOST, 0)]
+
+
 # --- broker outages ---------------------------------------------------------------------------------------------------
 
 
@@ -471,6 +494,11 @@ def test_an_answer_due_at_the_instant_of_the_stop_is_lost(table: Table) -> None:
 
 def test_a_reset_at_the_instant_of_the_lost_answer_is_a_reset(table: Table) -> None:
     assert play([*reboot(0), Action(111, "broker-stop")], 200)[2:] == [(121, GAVE_UP, 0)]
+
+
+def test_a_timeout_does_not_wait_for_a_reset(table: Table) -> None:
+    rows = play([*reboot(0), Action(112, "broker-stop")], 200, replace(PLAIN, timeout_us=15))
+    assert rows[2:] == [(115, GAVE_UP, 0)]
 
 
 def test_a_silent_death_is_noticed_by_keep_alive_and_timeout(table: Table) -> None:
@@ -566,3 +594,53 @@ def test_a_second_silent_death_changes_no_timer(table: Table) -> None:
 def test_a_second_death_with_resets_reaches_those_whom_silence_left_waiting(table: Table) -> None:
     actions = [Action(0, "broker-stop", silent=True), Action(500, "broker-stop")]
     assert play(actions, 1_600) == [(510, LOST, 0), (1_520, REFUSED, 0)]
+
+
+def test_whoever_notices_before_the_reset_of_a_second_death_does_not_wait_for_it(table: Table) -> None:
+    actions = [Action(0, "broker-stop", silent=True), Action(2_995, "broker-stop")]
+    assert play(actions, 3_500) == [(3_000, LOST, 0)]
+
+
+def test_a_session_that_died_before_a_short_cut_meets_a_reset_after_it(table: Table) -> None:
+    # The first reset, due at 5,010, is lost in the cut.
+    cut = [Action(5_005, "cut", (0,)), Action(5_008, "heal", (0,))]
+    rows = play([Action(5_000, "broker-stop"), *cut, Action(9_000, "broker-start")], 60_000)
+    assert rows == [
+        (5_018, LOST, 0),
+        (6_028, REFUSED, 0),
+        (7_048, REFUSED, 0),
+        (8_068, REFUSED, 0),
+        (9_088, ADMITTED, 0),
+        (9_099, CONNECTED, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [Action(5_000, "broker-stop")],
+        [Action(4_000, "broker-stop", silent=True), Action(5_000, "broker-start")],
+        [Action(1_500, "cut", (0,)), Action(3_500, "broker-stop"), Action(5_000, "heal", (0,))],
+    ],
+    ids=["death", "restart", "heal"],
+)
+def test_a_reset_on_its_way_is_lost_in_a_cut(table: Table, before: list[Action]) -> None:
+    table.known[Purpose.DETECT, 0] = (1 << 64) - 1
+    assert play([*before, Action(5_005, "cut", (0,))], 9_004) == []
+    assert play([*before, Action(5_005, "cut", (0,))], 9_005) == [(9_004, LOST, 0)]
+
+
+def test_a_reset_that_left_before_the_silence_arrives(table: Table) -> None:
+    actions = [Action(0, "broker-stop"), Action(5, "broker-stop", silent=True)]
+    assert play(actions, 1_000) == [(10, LOST, 0)]
+
+
+def test_nobody_answers_for_a_silent_broker_when_a_link_heals(table: Table) -> None:
+    actions = [Action(1_000, "cut", (0,)), Action(1_500, "broker-stop", silent=True), Action(2_000, "heal", (0,))]
+    assert play(actions, 4_500) == [(4_000, LOST, 0)]
+    assert play([*actions, Action(2_500, "broker-start")], 3_000) == [(2_510, LOST, 0)]
+
+
+def test_no_cut_changes_the_timer_that_a_silent_death_started(table: Table) -> None:
+    actions = [Action(0, "broker-stop", silent=True), Action(1_500, "cut", (0,)), Action(2_000, "heal", (0,))]
+    assert play(actions, 3_500) == [(3_000, LOST, 0)]

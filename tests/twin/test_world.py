@@ -101,6 +101,45 @@ def test_behind_a_one_way_cut_readings_arrive_and_repeat() -> None:
     assert lab.missing() == 0
 
 
+EVERYBODY = set(range(10))
+
+
+def test_the_broker_misses_a_device_whose_uplink_is_cut_after_its_downlink() -> None:
+    lab = Lab.make(plan(motors=10, climate=0, keep_alive_us=20 * SECOND_US))
+    cuts = [(way, 10 * SECOND_US + after, 60 * SECOND_US, EVERYBODY) for after, way in enumerate(("down", "up"))]
+    play(lab, cuts, 39 * SECOND_US)
+    assert lab.broker.live.all()
+    lab.until(40 * SECOND_US)
+    assert not lab.broker.live.any(), "1.5 keep-alives after the reading of the 10th second"
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_an_uplink_that_heals_behind_a_dead_downlink_is_a_cut_of_the_downlink(
+    qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab.make(plan(motors=10, climate=0, qos=qos))
+    muted: list[tuple[int, str, int]] = []
+
+    def silence(device: np.ndarray, at_us: int, last_packet_us: np.ndarray, direction: str) -> None:
+        muted.append((at_us, direction, len(device)))
+        original(device, at_us, last_packet_us, direction)
+
+    original = lab.broker.silence
+    monkeypatch.setattr(lab.broker, "silence", silence)
+    up_us, down_us, healed_us = 10 * SECOND_US + 1, 11 * SECOND_US + 1, 15 * SECOND_US + 1
+    faults = [("up", up_us, healed_us - up_us, EVERYBODY), ("down", down_us, 20 * SECOND_US, EVERYBODY)]
+    play(lab, faults, 25 * SECOND_US)
+    assert [each for each in muted if each[2]] == [(up_us, "up", 10), (healed_us, "down", 10)]
+    # Without acknowledgements a client sends on at QoS 0 only.
+    newest = [seqs[-1] for seqs in lab.order.values()]
+    assert newest == [25 if qos == 0 else 11] * 10
+    assert lab.missing() == 0
+    lab.until(30 * SECOND_US + 1)
+    lab.world.heal(np.arange(10, dtype=np.int32), 30 * SECOND_US + 1, "down")
+    lab.until(35 * SECOND_US)
+    assert all(seqs == list(range(1, len(seqs) + 1)) and len(seqs) > 33 for seqs in lab.order.values())
+
+
 def test_block_size_and_watching_change_nothing() -> None:
     reference = Lab.make()
     play(reference, OUTAGE)
