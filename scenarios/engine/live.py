@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 import threading
@@ -86,6 +87,9 @@ def play_live(
         if options.hold_open:
             # Credentials go to the person who asked, never into the record.
             options.invite(wiring.invitation())
+        # A full collection walks all that was ever imported: 70 to 150 ms in which no message moves (measured).
+        gc.collect()
+        gc.freeze()
         wiring.go(engine.end_us)
         told = 0.0
         while not engine.ended:
@@ -117,6 +121,7 @@ def play_live(
             interrupted.wait()
         return result
     finally:
+        gc.unfreeze()
         wiring.close()
 
 

@@ -7,6 +7,7 @@ readings of that instant, as in virtual time.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -194,6 +195,8 @@ class Worker:
 
     def play(self) -> None:
         """Move with the clock until told to finish."""
+        gc.collect()
+        gc.freeze()  # as in `play_live`: a full collection would hold every device up
         message = self._await_go()
         self._started_s, self._end_us = message.at_s, message.end_us
         world = self._world
