@@ -20,6 +20,11 @@ class _Message(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     pass
 
 
+MARK_KINDS = ("step", "fault", "fault-end", "alarm", "incident", "steady", "mark", "note", "stop", "abort")
+"""What stands on a timeline: a step of the scenario, and then what is told of a run. ``steady``: the devices of a fault
+are back; ``mark``: a step that says something; ``stop``: a stop condition ended the run."""
+
+
 # --- commands: front end to engine ----------------------------------------------------------------------------------
 
 
@@ -226,7 +231,7 @@ class ActiveFault(_Message, frozen=True):
 
 
 class Mark(_Message, frozen=True):
-    """Something on the timeline; a step may lie ahead. `kind`: step, fault, alarm, incident, note, mark, abort."""
+    """Something on the timeline. A step may lie ahead; everything else has happened. `kind`: one of `MARK_KINDS`."""
 
     at_us: int
     kind: str
@@ -305,6 +310,7 @@ class Frame(_Message, frozen=True):
     incidents: list[IncidentRow]
     faults: list[ActiveFault]
     marks: list[Mark]
+    """In order of time: what happened lately, and every step of the scenario that was or is to come."""
     next_mark: Mark | None
     broker: BrokerRow
     ledger: LedgerRow
@@ -335,7 +341,7 @@ class Answered(_Message, frozen=True):
 
 
 class Ended(_Message, frozen=True):
-    """Last message. The verdict in words as the command line prints it."""
+    """Last message. `text`: the lines with which the command line ends a run, from the objectives to `repeat:`."""
 
     ended: str
     verdict: str

@@ -146,7 +146,7 @@ class PaneRow(msgspec.Struct, frozen=True, kw_only=True):
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of ``--events`` and of the printed timeline.
 
-    `kind`: begin, fault, fault-end, alarm, resolved, incident, steady, mark, note, objective, stop, end.
+    `kind`: begin, fault, fault-end, alarm, incident, steady, mark, note, stop, abort.
     """
 
     at_s: float

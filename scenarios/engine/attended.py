@@ -15,6 +15,7 @@ from twinstorm.scenarios.engine.session import Session
 from twinstorm.scenarios.language.reader import load
 from twinstorm.scenarios.protocol import Ended, Event
 from twinstorm.scenarios.record.recorder import Recorder
+from twinstorm.scenarios.reports.ending import ending
 from twinstorm.scenarios.verdict import exit_code
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ class Attended:
         engine = self.session.engine
         result = result_of(engine, speed=self._speed, wall_s=time.perf_counter() - self._started, repeat=self._repeat)
         self.recorder.close(result)
-        report = str((self.recorder.result or result).report or "")
-        missed = sum(each.verdict == "missed" for each in result.expectations)
-        text = f"{result.verdict.upper()}  {missed} of {len(result.expectations)} expectations missed"
+        result = self.recorder.result or result  # The recorder adds where the report is.
         return Ended(
-            ended=result.ended, verdict=result.verdict, exit_code=int(exit_code(result)), report=report, text=text
+            ended=result.ended,
+            verdict=result.verdict,
+            exit_code=int(exit_code(result)),
+            report=result.report or "",
+            text="\n".join(ending(result)),
         )
 
 

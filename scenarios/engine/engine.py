@@ -359,8 +359,10 @@ class Engine:
     def arm_again(self) -> None:
         self.injection_allowed = True
 
-    def note(self, text: str) -> None:
-        self._tell(self.now_us, "note", "note", text)
+    def note(self, text: str, at_us: int | None = None) -> None:
+        """Tell a note of this instant of the run so far; None: of now."""
+        spoken_of_us = self.now_us if at_us is None else min(max(at_us, 0), self.now_us)
+        self._tell(spoken_of_us, "note", "note", text)
 
     def finish(self, how: str) -> None:
         """End the run here: faults end, a last pane is closed."""

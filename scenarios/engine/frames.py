@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from importlib.metadata import version
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ CELL_SHARE = 20
 
 HISTORY = 120
 LIST_ROWS = 500
+MARKS = 200
 
 _BY_NEED = (
     Observed.UNKNOWN,
@@ -156,6 +158,7 @@ class Watch:
         counted = observed if mask is None else observed[mask]
         counts = np.bincount(counted, minlength=len(STATES)).tolist()
         ledger = engine.ledger()
+        marks = sorted([*self._steps(), *self.marks[-MARKS:]], key=attrgetter("at_us"))
         return Frame(
             at_us=engine.now_us,
             state=state,
@@ -166,8 +169,8 @@ class Watch:
             objectives=self._objectives(),
             incidents=self._incidents(),
             faults=self._faults(),
-            marks=self.marks[-200:],
-            next_mark=self._next_mark(),
+            marks=marks,
+            next_mark=next((mark for mark in marks if mark.kind == "step" and mark.at_us > engine.now_us), None),
             broker=self._broker(),
             ledger=LedgerRow(
                 produced=ledger.produced,
@@ -269,14 +272,13 @@ class Watch:
             for step in self.engine.steps.active()
         ]
 
-    def _next_mark(self) -> Mark | None:
-        engine = self.engine
-        ahead = [
-            Mark(at_us=step.start_us, kind="step", text=f"{step.name}: {step.value}")
-            for step in engine.steps.runs
-            if step.started_us is None and not step.cancelled and step.start_us > engine.now_us
+    def _steps(self) -> list[Mark]:
+        """Steps of the scenario, past and to come; those that an abort cancelled are neither."""
+        return [
+            Mark(at_us=step.start_instant_us(), kind="step", text=f"{step.name}: {step.value}")
+            for step in self.engine.steps.runs
+            if not step.injected and not step.cancelled
         ]
-        return min(ahead, key=lambda mark: mark.at_us, default=None)
 
     def _broker(self) -> BrokerRow:
         if not self._counters:

@@ -114,8 +114,8 @@ class Session:
             case protocol.Rearm():
                 engine.arm_again()
                 return Answered(ok=True, text="armed again")
-            case protocol.AddNote(text=text):
-                engine.note(text)
+            case protocol.AddNote(text=text, at_us=at_us):
+                engine.note(text, at_us)
             case protocol.AskDevice(name=name):
                 self.watch.follow(name)
             case protocol.AskCell(group=group, cell=cell, filter=selector):

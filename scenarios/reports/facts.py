@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.record.read import RecordedRun
@@ -70,7 +71,7 @@ class Facts:
 
 def facts_of(run: RecordedRun) -> Facts:
     """Read a record once and say what it holds."""
-    events = run.events()
+    events = sorted(run.events(), key=attrgetter("at_s"))  # A note speaks of when its line was opened.
     last_s = run.last_second()
     impact = Impact(run.about.devices, run.about.warm_up_s)
     intervals = gather(impact.watch(run.panes()), last_s, POINTS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tests.record.recorded import FakeFleet, result, scenario, tell
 from twinstorm.scenarios.engine.run import RunOptions

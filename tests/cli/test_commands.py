@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import Ran
 from tests.record.recorded import record, result
 from twinstorm.scenarios import protocol
-from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language import catalogue, selectors
 from twinstorm.scenarios.language.codes import CODES
 from twinstorm.scenarios.language.reader import library_names, load
 from twinstorm.scenarios.verdict import ExitCode
@@ -43,7 +43,7 @@ def test_version(command: Command) -> None:
     assert re.fullmatch(r"twinstorm \d+\.\d+\.\d+\S*\n", command("--version").out)
 
 
-COMMANDS = ["run", "check", "tui", "list", "explain", "report", "init", "schema", "doctor", "bench"]
+COMMANDS = ["run", "check", "tui", "list", "explain", "report", "init", "schema", "doctor", "bench", "completion"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -70,6 +70,28 @@ def test_a_wrong_command_line_is_usage(arguments: list[str], told: str, command:
     assert ran.code == 2
     assert told in ran.err
     assert ran.out == ""
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_prints_what_the_shell_asks_us_with(shell: str, command: Command) -> None:
+    out = command("completion", shell).out
+    assert f"_TWINSTORM_COMPLETE={shell}_complete" in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("twinstorm ch", {"check"}), ("twinstorm check --f", {"--format"}), ("twinstorm check --format g", {"github"})],
+)
+def test_a_shell_completes_commands_options_and_values(
+    typed: str, wanted: set[str], command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_TWINSTORM_COMPLETE", "zsh_complete")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    assert set(command().out.splitlines()[1::3]) == wanted
 
 
 # --- check ------------------------------------------------------------------------------------------------------------
@@ -197,6 +219,17 @@ def test_the_pages_know_every_loss_every_exit_code_and_every_message() -> None:
         assert f"  {kind.__name__}" in page
         for field in kind.__struct_fields__:
             assert f"    {field}: " in page
+
+
+def test_explain_selectors_shows_keys_and_examples_of_this_version(command: Command) -> None:
+    page = command("explain", "selectors").out
+    keys = re.findall(r"[a-z_]+", page[page.index("Fixed keys:") :].replace("\n", " "))
+    assert {*selectors.FIXED_KEYS, *selectors.MOMENT_KEYS} <= set(keys)
+    assert not set(selectors.LATER_KEYS) & set(keys)
+    examples = [re.split(r" {3,}", line.strip())[0] for line in page.splitlines() if line.startswith("    ")]
+    assert len(examples) > 4
+    for example in examples:
+        selectors.parse(example)
 
 
 def test_explain_helps_with_a_typing_error(command: Command) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.cli.conftest import Puppet, Ran, ended, held, plain
 from tests.record.recorded import EVENTS, result
+from twinstorm.scenarios.reports.ending import judged, verdict_line
 from twinstorm.scenarios.result import EventRow
-from twinstorm.tui.cli.printed import event_line, judged, verdict_line
+from twinstorm.tui.cli.printed import event_line
 
 THE_RUN = """\
 small-storm  seed 42  1,000 devices  10 min simulated

@@ -296,9 +296,13 @@ class FakeEngine:
 
     def end(self, ended: str) -> None:
         text = (
-            "x connected   86.2 %   want at least 90 %   missed 00:05:08 to 00:08:31\n"
-            "+ fresh       92.4 %   want at least 90 %\n"
-            "+ alarm reboot-storm within 60 s of outage.end: after 9 s"
+            "x connected                                         86.2 %     want at least 90 %    "
+            "missed 00:05:08 to 00:08:31\n"
+            "+ fresh                                             92.4 %     want at least 90 %\n"
+            "+ alarm: reboot-storm, after: outage, within: 60 s  9 s after  want within 60 s\n"
+            "MISSED 1 of 3 in 180 s (10x)   report: runs/reboot-storm-42/report.html\n"
+            f"digest: {'5f' * 32}\n"
+            "repeat: twinstorm run reboot-storm --seed 42"
         )
         self.inbox.put(
             Ended(ended=ended, verdict="missed", exit_code=1 if ended == "completed" else 5,

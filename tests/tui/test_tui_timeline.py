@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tui.fake_engine import DURATION_S, SECOND, FakeEngine
-from twinstorm.scenarios.protocol import Frame, Mark
+from twinstorm.scenarios.protocol import MARK_KINDS, Frame, Mark
 from twinstorm.tui.app.lines import text, width_of
 from twinstorm.tui.app.look import Look
 from twinstorm.tui.app.signs import MARK_LETTERS, Signs
-from twinstorm.tui.app.timeline_lines import axis, mark_line, next_brief, of_kind, planned_and_past, times
+from twinstorm.tui.app.timeline_lines import axis, captions, mark_line, next_brief, of_kind, planned_and_past, times
 
 SIGNS = Signs.of(Look(ascii=True))
 DURATION_US = DURATION_S * SECOND
@@ -30,6 +30,16 @@ def test_marks_stand_where_they_happened_and_steps_to_come_are_hollow() -> None:
 def test_a_fault_wins_its_column_over_what_it_causes() -> None:
     frame = frame_with((450, "alarm"), (450, "incident"), (450, "fault"), (450, "weather"))
     assert text(axis(frame, DURATION_US, 21, SIGNS)) == "=====F====|----------"
+
+
+def test_every_kind_of_mark_has_a_letter_of_its_own() -> None:
+    assert set(MARK_KINDS) <= set(MARK_LETTERS)
+    assert len(set(MARK_LETTERS.values())) == len(MARK_LETTERS)
+
+
+def test_a_note_that_was_sent_late_stands_where_it_belongs() -> None:
+    frame = frame_with((450, "fault"), (600, "alarm"), (500, "note"))
+    assert [text(line).split()[0] for line in captions(frame, SIGNS, 60, 3)] == ["00:10:00", "00:08:20", "00:07:30"]
 
 
 def test_a_kind_that_is_not_known_is_a_star() -> None:

@@ -384,7 +384,7 @@ class StormApp(RunActions[Outcome]):
             return
 
         def make(size: Size) -> list[Line]:
-            return verdict_lines(ended, self.board, self.signs, size.width)
+            return verdict_lines(ended, self.signs, size.width)
 
         self.push_screen(TextDialog("Verdict", make))
 

@@ -87,7 +87,7 @@ def steps_words(frame: Frame) -> str:
 
 def captions(frame: Frame, signs: Signs, width: int, height: int) -> list[Line]:
     """What happened, newest first, a line each; without room for more than one, the newest of each kind in one line."""
-    past = [mark for mark in frame.marks if mark.at_us <= frame.at_us and mark.kind != "step"]
+    past = [mark for mark in planned_and_past(frame) if mark.at_us <= frame.at_us and mark.kind != "step"]
     if height <= 1:
         newest: dict[str, Mark] = {}
         for mark in past:

@@ -7,12 +7,14 @@ import platform
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from twinstorm.tui.cli.command import UsageError
-from twinstorm.tui.cli.talk import Talk, paint
+from twinstorm.scenarios.reports.color import paint
+from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import JSON
+from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 BENCH_SCHEMA = "twinstorm/bench/1"
 
 
-def bench(
-    talk: Talk,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Of a benchmark; absent: list them.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
-) -> int:
+@command(
+    click.Argument(["name"], required=False, metavar="[NAME]", help="Of a benchmark; absent: list them."),
+    JSON,
+)
+def bench(talk: Talk, name: str | None, json: bool) -> int:
     """Measure this machine beside a peer.
 
     \b

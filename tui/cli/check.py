@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from twinstorm.tui.cli.talk import Talk, paint
+from twinstorm.scenarios.reports.color import paint
+from twinstorm.tui.cli.command import command
+from twinstorm.tui.cli.options import DEVICES, SCENARIOS, SETTINGS
+from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.errors import ScenarioErrors
@@ -15,17 +18,18 @@ if TYPE_CHECKING:
 CHECK_SCHEMA = "twinstorm/check/1"
 
 
-def check(
-    talk: Talk,
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names in the library, or files.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
-    ] = None,
-    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="Size of the fleet.")] = None,
-    form: Annotated[
-        Literal["text", "json", "github"], typer.Option("--format", help="github: shown at the lines of a change.")
-    ] = "text",
-) -> int:
+@command(
+    SCENARIOS,
+    SETTINGS,
+    DEVICES,
+    click.Option(
+        ["--format", "form"],
+        type=click.Choice(["text", "json", "github"]),
+        default="text",
+        help="github: shown at the lines of a change.",
+    ),
+)
+def check(talk: Talk, scenarios: tuple[str, ...], settings: tuple[str, ...], devices: int | None, form: str) -> int:
     """Read scenarios and tell all that is wrong.
 
     \b
@@ -41,7 +45,7 @@ def check(
     found: list[tuple[str, Scenario | ScenarioErrors]] = []
     for name in scenarios:
         try:
-            found.append((name, load(name, set_ or (), devices)))
+            found.append((name, load(name, settings, devices)))
         except ScenarioErrors as errors:
             found.append((name, errors))
     if form == "json":

@@ -1,22 +1,19 @@
 """What all commands have in common: the options that every one takes, and how each way of failing ends.
 
 A command is a function that gets a `Talk` and its own arguments and returns an exit code. `command` makes of it what
-typer wants. Only what a run of `--help` needs is imported here.
+click wants. Only what a run of `--help` needs is imported here.
 """
 
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NoReturn, get_args
 
-import typer
+import click
 
 from twinstorm.tui.cli.signals import Leave
 from twinstorm.tui.cli.talk import Talk, When, make_talk
@@ -37,42 +34,40 @@ class UsageError(Exception):
         self.what, self.hint = what, hint
 
 
-Color = Annotated[When, typer.Option("--color", help="Paint: auto follows NO_COLOR, FORCE_COLOR, TERM and terminal.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="The same as --color never.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say the verdict only.")]
-Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more; -vv: traces.")]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="Do not tell how far it is.")]
-
-_SHARED: tuple[tuple[str, Any, object], ...] = (
-    ("color", Color, "auto"),
-    ("no_color", NoColor, False),
-    ("no_progress", NoProgress, False),
-    ("quiet", Quiet, False),
-    ("verbose", Verbose, 0),
+_SHARED = (
+    click.Option(
+        ["--color"],
+        type=click.Choice(get_args(When)),
+        default="auto",
+        help="Paint: auto follows NO_COLOR, FORCE_COLOR, TERM and terminal.",
+    ),
+    click.Option(["--no-color"], is_flag=True, help="The same as --color never."),
+    click.Option(["--no-progress"], is_flag=True, help="Do not tell how far it is."),
+    click.Option(["--quiet", "-q"], is_flag=True, help="Say the verdict only."),
+    click.Option(["--verbose", "-v"], count=True, show_default=False, help="Say more; -vv: traces."),
 )
 
 
-def command(function: Callable[..., int]) -> Callable[..., None]:
-    """The typer command of a function `(talk, ...) -> exit code`: its own parameters, then the shared options."""
+def command(*parameters: click.Parameter) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a click command of a function `(talk, ...) -> exit code`.
 
-    def run(**arguments: Any) -> None:
-        shared = {name: arguments.pop(name) for name, _, _ in _SHARED}
-        talk = make_talk(
-            "never" if shared["no_color"] else shared["color"],
-            shared["quiet"],
-            shared["verbose"],
-            progress=not shared["no_progress"],
-        )
-        raise typer.Exit(guarded(talk, lambda: function(talk, **arguments)))
+    It is named after the function and helps with its docstring.
 
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [parameter.replace(kind=keyword) for parameter in own]
-    parameters += [inspect.Parameter(name, keyword, default=value, annotation=form) for name, form, value in _SHARED]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    return run
+    Args:
+        parameters: what the command takes, in the order of its help; the options that all take follow.
+    """
+
+    def made(function: Callable[..., int]) -> click.Command:
+        def run(
+            color: When, no_color: bool, no_progress: bool, quiet: bool, verbose: int, **arguments: Any
+        ) -> NoReturn:
+            talk = make_talk("never" if no_color else color, quiet, verbose, progress=not no_progress)
+            click.get_current_context().exit(guarded(talk, lambda: function(talk, **arguments)))
+
+        name = function.__name__.rstrip("_")
+        return click.Command(name, callback=run, params=[*parameters, *_SHARED], help=function.__doc__)
+
+    return made
 
 
 def guarded(talk: Talk, body: Callable[[], int]) -> int:
@@ -140,6 +135,8 @@ _NOT_OUR_FAULT = {
 
 
 def _bug(talk: Talk, error: Exception, trace_file: Path | None) -> int:
+    import traceback
+
     from twinstorm.scenarios.verdict import ExitCode
 
     trace = "".join(traceback.format_exception(error))
@@ -155,6 +152,8 @@ def _bug(talk: Talk, error: Exception, trace_file: Path | None) -> int:
 
 def _keep(trace: str, path: Path | None) -> Path | None:
     """Write a trace; None if there is no room for it anywhere."""
+    import tempfile
+
     try:
         if path is None:
             number, name = tempfile.mkstemp(prefix="twinstorm-trace-", suffix=".txt")

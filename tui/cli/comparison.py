@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from twinstorm.scenarios.language.errors import printable
+from twinstorm.scenarios.reports.color import paint
 from twinstorm.scenarios.reports.words import number, objective_value
 from twinstorm.scenarios.result import RunResult
 from twinstorm.tui.cli.play import Outcome
-from twinstorm.tui.cli.talk import paint
 
 _STYLES = {"HELD": "good", "MISSED": "bad", "INCONCLUSIVE": "warn"}
 _COUNTS = ("attempts", "refused", "pages")

@@ -12,12 +12,12 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from twinstorm.scenarios.reports.color import paint
 from twinstorm.tui.cli.cells import drawn_cells
-from twinstorm.tui.cli.talk import Talk, paint
+from twinstorm.tui.cli.command import command
+from twinstorm.tui.cli.options import JSON
+from twinstorm.tui.cli.talk import Talk
 
 ENOUGH_DISK_BYTES = 200 * 2**20
 ENOUGH_MEMORY_BYTES = 500 * 2**20
@@ -39,10 +39,8 @@ class Finding:
     advice: str = ""
 
 
-def doctor(
-    talk: Talk,
-    json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
-) -> int:
+@command(JSON)
+def doctor(talk: Talk, json: bool) -> int:
     """Look whether all is here that a run needs.
 
     Python, packages, terminal, colours, width of the signs, a loopback port, disk and memory.

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.talk import Talk
 
 
-def explain(
-    talk: Talk,
-    topic: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[TOPIC]", help="A name as it stands in a scenario, message or screen."),
-    ] = None,
-) -> int:
+@command(
+    click.Argument(["topic"], nargs=-1, metavar="[TOPIC]", help="A name as it stands in a scenario, message or screen.")
+)
+def explain(talk: Talk, topic: tuple[str, ...]) -> int:
     """Explain a name or a part of the language.
 
     Faults, SLIs, alarms, machines, error codes, states, forms of expectations, the protocol and more.
@@ -30,7 +25,7 @@ def explain(
     """
     from twinstorm.tui.cli.pages import groups, page_of
 
-    name = " ".join(topic or [])
+    name = " ".join(topic)
     if not name:
         for group, names in groups().items():
             talk.data(f"{group}: {', '.join(names)}")

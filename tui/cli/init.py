@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
 
-import typer
+import click
 
-from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.talk import Talk
 
 SCENARIOS = {"smoke": "smoke.storm.yaml", "storm": "first-storm.storm.yaml"}
@@ -17,13 +16,22 @@ SCENARIOS = {"smoke": "smoke.storm.yaml", "storm": "first-storm.storm.yaml"}
 SCHEMA_FILE = "twinstorm.schema.json"
 
 
-def init(
-    talk: Talk,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Made if it is not there.")] = Path(),
-    template: Annotated[
-        Literal["smoke", "storm"], typer.Option(help="smoke: a quiet day; storm: an outage and what follows.")
-    ] = "smoke",
-) -> int:
+@command(
+    click.Argument(
+        ["folder"],
+        type=click.Path(path_type=Path),
+        default=Path(),
+        metavar="[DIR]",
+        help="Made if it is not there; here if absent.",
+    ),
+    click.Option(
+        ["--template"],
+        type=click.Choice(list(SCENARIOS)),
+        default="smoke",
+        help="smoke: a quiet day; storm: an outage and what follows.",
+    ),
+)
+def init(talk: Talk, folder: Path, template: str) -> int:
     """Write a scenario to start from.
 
     With its JSON Schema for the editor, a pytest file and a CI workflow. Overwrites nothing.

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
 
-import typer
+import click
 
-from twinstorm.tui.cli.talk import Talk, paint
+from twinstorm.scenarios.reports.color import paint
+from twinstorm.tui.cli.command import command
+from twinstorm.tui.cli.options import JSON
+from twinstorm.tui.cli.talk import Talk
 
 
-def list_(
-    talk: Talk,
-    kind: Annotated[
-        Literal["scenarios", "faults", "machines", "detectors", "slis"],
-        typer.Argument(metavar="[scenarios|faults|machines|detectors|slis]", help="What to list."),
-    ] = "scenarios",
-    json: Annotated[bool, typer.Option("--json", help="One document on standard output.")] = False,
-) -> int:
+@command(
+    click.Argument(
+        ["kind"],
+        type=click.Choice(["scenarios", "faults", "machines", "detectors", "slis"]),
+        default="scenarios",
+        help="What to list; scenarios if absent.",
+    ),
+    JSON,
+)
+def list_(talk: Talk, kind: str, json: bool) -> int:
     """List what can be used by name.
 
     Scenarios of the library, faults, machines, detectors, SLIs.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
 
-import typer
+import click
 
-from twinstorm.tui.cli import bench, check, doctor, explain, init, report, run, schema, tui
-from twinstorm.tui.cli import list as listing
-from twinstorm.tui.cli.command import command, guarded
 from twinstorm.tui.cli.talk import make_talk
 
 SHORT_HELP = """\
@@ -22,33 +20,41 @@ twinstorm: a storm laboratory for connected machines
   twinstorm tui reboot-storm     watch it and take part
   twinstorm --help               all commands"""
 
-app = typer.Typer(
-    name="twinstorm",
-    rich_markup_mode=None,  # Its help loads rich and takes three times as long.
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+_COMMANDS = ("run", "check", "tui", "list", "explain", "report", "init", "schema", "doctor", "bench", "completion")
+"""In the order of the help. Each has a module of its name and in it a function of its name."""
+
+
+class _Commands(click.Group):
+    """Loads the module of a command when it is asked for: none pays for what another needs."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not ctx.resilient_parsing:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=_COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"twinstorm.tui.cli.{cmd_name}")
+        # A function named like a builtin has an underscore behind it.
+        found = getattr(module, f"{cmd_name}_" if hasattr(builtins, cmd_name) else cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
 )
-
-for _name, _function in (
-    ("run", run.run),
-    ("check", check.check),
-    ("tui", tui.tui),
-    ("list", listing.list_),
-    ("explain", explain.explain),
-    ("report", report.report),
-    ("init", init.init),
-    ("schema", schema.schema),
-    ("doctor", doctor.doctor),
-    ("bench", bench.bench),
-):
-    app.command(_name)(command(_function))
-
-
-@app.callback(invoke_without_command=True)
-def twinstorm(
-    context: typer.Context,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
+@click.version_option(package_name="twinstorm", message="twinstorm %(version)s", help="Print the version.")
+@click.pass_context
+def app(context: click.Context) -> None:
     """A storm laboratory for connected machines: digital twins, faults, an MQTT broker and a verdict.
 
     \b
@@ -60,17 +66,14 @@ def twinstorm(
 
     Without a command it opens the application on the list of scenarios.
     """
-    if show_version:
-        from importlib.metadata import version
-
-        typer.echo(f"twinstorm {version('twinstorm')}")
-        raise typer.Exit
     if context.invoked_subcommand is None:
         talk = make_talk("auto", quiet=False, verbose=0, progress=True)
         if not (talk.out.isatty() and sys.stdin is not None and sys.stdin.isatty()):
             talk.complain(SHORT_HELP)
-            raise typer.Exit(2)
-        raise typer.Exit(guarded(talk, lambda: tui.tui(talk)))
+            context.exit(2)
+        from twinstorm.tui.cli.tui import tui
+
+        context.invoke(tui)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
-from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language import catalogue, selectors
 from twinstorm.scenarios.language.codes import CODES
 
 _WIDTH = 100
@@ -50,9 +50,6 @@ A selector names devices, in a target, in [...] of an expression and in the scre
     region=eu share=20 %             a part of them, by the seed; a smaller share lies inside a larger one
     segment=motors first=50          fifty of them
     all
-
-Fixed keys: id region site line gateway zone segment kind firmware cert_batch tenant link origin. Keys of the moment,
-read once when the step starts: state battery wave.
 """
 
 _EXPRESSIONS = """
@@ -162,7 +159,7 @@ def _first_line(page: str) -> str:
 def _language() -> Mapping[str, Callable[[], str]]:
     return {
         "steps": lambda: _STEPS,
-        "selectors": lambda: _SELECTORS,
+        "selectors": _selectors,
         "objectives": lambda: _OBJECTIVES,
         "expectations": _expectations,
         "expressions": _expressions,
@@ -175,6 +172,12 @@ def _language() -> Mapping[str, Callable[[], str]]:
 
 def _language_page(name: str) -> str:
     return f"{name}\n\n{_language()[name]().strip(chr(10))}"
+
+
+def _selectors() -> str:
+    fixed, moment = " ".join(selectors.FIXED_KEYS), " ".join(selectors.MOMENT_KEYS)
+    keys = f"Fixed keys: {fixed}. Keys of the moment, read once when the step starts: {moment}."
+    return f"{_SELECTORS.strip()}\n\n{_filled(keys)}"
 
 
 def _expectations() -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twinstorm.scenarios.record.folder import TRACE
+from twinstorm.scenarios.reports.ending import ending, verdict_line
 from twinstorm.scenarios.verdict import PRECEDENCE, ExitCode, exit_code
 from twinstorm.tui.cli.cases import Case
 from twinstorm.tui.cli.command import PIPE_CLOSED, explained
-from twinstorm.tui.cli.printed import Printed, ending, heading, verdict_line
+from twinstorm.tui.cli.printed import Printed, heading
 from twinstorm.tui.cli.progress import Meter
 from twinstorm.tui.cli.signals import Interruption
 from twinstorm.tui.cli.talk import Talk, write_at_once

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-import typer
+import click
 
-from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.talk import Talk
 
 
-def report(
-    talk: Talk,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="last, the name of a run's folder, or its path.")],
-    form: Annotated[Literal["md", "html", "json", "junit"], typer.Option("--format", help="Of the report.")] = "md",
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are.")] = Path("runs"),
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of to standard output.")] = None,
-) -> int:
+@command(
+    click.Argument(["run"], metavar="RUN", help="last, the name of a run's folder, or its path."),
+    click.Option(
+        ["--format", "form"], type=click.Choice(["md", "html", "json", "junit"]), default="md", help="Of the report."
+    ),
+    click.Option(
+        ["--runs"],
+        type=click.Path(path_type=Path),
+        default=Path("runs"),
+        metavar="DIR",
+        help="Where run folders are.",
+    ),
+    click.Option(
+        ["--out"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write here instead of to standard output.",
+    ),
+)
+def report(talk: Talk, run: str, form: str, runs: Path, out: Path | None) -> int:
     """Tell a recorded run from its record.
 
     \b

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import typer
+import click
 
-from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -19,42 +20,53 @@ if TYPE_CHECKING:
     from twinstorm.tui.cli.play import Outcome
 
 
+@command(
+    SCENARIOS,
+    click.Option(["--seed"], type=click.IntRange(min=0), metavar="N", help="Of all chance in the run; 1 if absent."),
+    click.Option(["--seeds"], metavar="1..20", help="One run a seed."),
+    SETTINGS,
+    click.Option(
+        ["--vary"],
+        multiple=True,
+        metavar="PATH=a,b,c",
+        help="One run a value, and a table that compares them. Repeatable.",
+    ),
+    DEVICES,
+    click.Option(["--until"], metavar="30min", help="Stop at this simulated time."),
+    click.Option(["--max-wall"], metavar="10min", help="Stop after this wall time; exit 5."),
+    click.Option(["--live"], is_flag=True, help="Real sockets and wall time, over MQTT."),
+    click.Option(["--speed"], metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent."),
+    click.Option(["--broker"], metavar="URL", help="With --live: mqtt://host:port instead of the embedded broker."),
+    click.Option(["--hold-open"], is_flag=True, help="With --live: let other clients in, until Ctrl+C."),
+    click.Option(["--yes"], is_flag=True, help="The broker may be another machine."),
+    click.Option(["--dry-run"], is_flag=True, help="Show the plan and the devices reached; run nothing."),
+    click.Option(["--json"], is_flag=True, help="One document on standard output: `schema run`."),
+    click.Option(["--events"], metavar="FILE", help="A line of JSON for every event; - is standard output."),
+    click.Option(["--junit"], type=click.Path(path_type=Path), metavar="FILE", help="Findings as JUnit XML."),
+    OUT,
+    click.Option(["--fail-fast"], is_flag=True, help="No further run after one that did not hold."),
+)
 def run(
     talk: Talk,
-    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Names in the library, or files.")],
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Of all chance in the run; 1 if absent.")] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="1..20", help="One run a seed.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
-    ] = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH=a,b,c", help="One run a value, and a table that compares them. Repeatable."),
-    ] = None,
-    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="Size of the fleet.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="30min", help="Stop at this simulated time.")] = None,
-    max_wall: Annotated[str | None, typer.Option(metavar="10min", help="Stop after this wall time; exit 5.")] = None,
-    live: Annotated[bool, typer.Option("--live", help="Real sockets and wall time, over MQTT.")] = False,
-    speed: Annotated[
-        str | None, typer.Option(metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent.")
-    ] = None,
-    broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="With --live: mqtt://host:port instead of the embedded broker.")
-    ] = None,
-    hold_open: Annotated[
-        bool, typer.Option("--hold-open", help="With --live: let other clients in, until Ctrl+C.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="The broker may be another machine.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and the devices reached; run nothing.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One document on standard output: `schema run`.")] = False,
-    events: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A line of JSON for every event; - is standard output.")
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Findings as JUnit XML.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are made.")] = Path("runs"),
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="No further run after one that did not hold.")] = False,
+    scenarios: tuple[str, ...],
+    seed: int | None,
+    seeds: str | None,
+    settings: tuple[str, ...],
+    vary: tuple[str, ...],
+    devices: int | None,
+    until: str | None,
+    max_wall: str | None,
+    live: bool,
+    speed: str | None,
+    broker: str | None,
+    hold_open: bool,
+    yes: bool,
+    dry_run: bool,
+    json: bool,
+    events: str | None,
+    junit: Path | None,
+    out: Path,
+    fail_fast: bool,
 ) -> int:
     """Run scenarios and judge them.
 
@@ -77,7 +89,7 @@ def run(
         _must_be_writable(path)
     speed_x = _speed(speed, live)
     extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, hold_open, yes)]
-    asked = Asked(scenarios, read_seeds(seed, seeds), set_ or (), vary or (), devices, extra)
+    asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = _duration("--until", until), _duration("--max-wall", max_wall)
     cases = read_cases(asked)
     if dry_run:

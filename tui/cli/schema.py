@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import typer
+import click
 
+from twinstorm.tui.cli.command import command
 from twinstorm.tui.cli.talk import Talk
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema(
-    talk: Talk,
-    what: Annotated[
-        Literal["scenario", "run", "runs", "plan"],
-        typer.Argument(metavar="[scenario|run|runs|plan]", help="Language, or a document of run --json."),
-    ] = "scenario",
-) -> int:
+@command(
+    click.Argument(
+        ["what"],
+        type=click.Choice(["scenario", "run", "runs", "plan"]),
+        default="scenario",
+        help="The language, if absent, or a document of run --json.",
+    )
+)
+def schema(talk: Talk, what: str) -> int:
     """Print a JSON Schema.
 
     \b

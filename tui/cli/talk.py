@@ -9,10 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
-When = Literal["auto", "always", "never"]
+from twinstorm.scenarios.reports.color import paint
 
-STYLES = {"bold": "1", "dim": "2", "bad": "1;31", "warn": "33", "good": "36"}
-"""Names for what is meant; sixteen colours, so that the terminal's own palette decides. A sign always stands beside."""
+When = Literal["auto", "always", "never"]
 
 
 @dataclass
@@ -61,11 +60,6 @@ def write_at_once(stream: TextIO, line: str) -> None:
     start = "\n" if stream.isatty() else ""  # The terminal shows ^C, perhaps beside a progress bar.
     with suppress(OSError, ValueError):  # No descriptor, or closed: there is nobody to tell.
         os.write(stream.fileno(), f"{start}{line}\n".encode())
-
-
-def paint(text: str, style: str, color: bool) -> str:
-    """Text in a style of `STYLES`, if there is colour."""
-    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if color and text else text
 
 
 def wants_color(when: When, stream: TextIO, environment: Mapping[str, str]) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import DEVICES, OUT, SETTINGS
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -20,19 +21,26 @@ if TYPE_CHECKING:
     from twinstorm.tui.cli.engine_link import EngineLink
 
 
+@command(
+    click.Argument(
+        ["scenario"], required=False, metavar="[SCENARIO]", help="A name in the library, or a file; absent: a list."
+    ),
+    click.Option(["--seed"], type=click.IntRange(min=0), default=1, metavar="N", help="Of all chance in the run."),
+    SETTINGS,
+    DEVICES,
+    click.Option(["--speed"], default="10", metavar="10|max", help="Simulated seconds a second, to begin with."),
+    OUT,
+    click.Option(["--ascii", "ascii_only"], is_flag=True, help="Draw with ASCII signs only."),
+)
 def tui(
     talk: Talk,
-    scenario: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="A name in the library, or a file; absent: a list.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all chance in the run.")] = 1,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the file. Repeatable.")
-    ] = None,
-    devices: Annotated[int | None, typer.Option(min=1, metavar="N", help="Size of the fleet.")] = None,
-    speed: Annotated[str, typer.Option(metavar="10|max", help="Simulated seconds a second, to begin with.")] = "10",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are made.")] = Path("runs"),
-    ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII signs only.")] = False,
+    scenario: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+    devices: int | None,
+    speed: str,
+    out: Path,
+    ascii_only: bool,
 ) -> int:
     """Watch a scenario and put hands on it.
 
@@ -48,7 +56,7 @@ def tui(
         # What is wrong with the file is said here, before the screen is taken.
         from twinstorm.scenarios.language.reader import load
 
-        load(scenario, settings=set_ or (), devices=devices)
+        load(scenario, settings, devices)
 
     from twinstorm.scenarios.engine.errors import EngineError
     from twinstorm.scenarios.engine.server import EngineRequest
@@ -56,7 +64,7 @@ def tui(
     def request(name: str) -> EngineRequest:
         return EngineRequest(
             scenario=name,
-            settings=list(set_ or ()),
+            settings=list(settings),
             devices=devices,
             seed=seed,
             speed=pace,
@@ -65,7 +73,7 @@ def tui(
         )
 
     try:
-        return _show(talk, scenario, request, ascii_)
+        return _show(talk, scenario, request, ascii_only)
     except EngineError as error:
         talk.error(str(error))
         return 70
@@ -104,8 +112,6 @@ def _show(talk: Talk, scenario: str | None, request: Callable[[str], EngineReque
             return 70
         assert outcome.ended is not None
         talk.data(outcome.ended.text)
-        if outcome.ended.report:
-            talk.data(f"report: {outcome.ended.report}")
         return outcome.ended.exit_code
 
     return asyncio.run(play())

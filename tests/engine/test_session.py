@@ -1,0 +1,168 @@
+"""A run under somebody's hands: what reaches the record and the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinstorm.scenarios.engine.attended import Attended
+from twinstorm.scenarios.engine.run import RunOptions, begin, build
+from twinstorm.scenarios.engine.server import EngineRequest
+from twinstorm.scenarios.engine.session import Session
+from twinstorm.scenarios.language.reader import load
+from twinstorm.scenarios.language.selectors import FIXED_KEYS, MOMENT_KEYS
+from twinstorm.scenarios.protocol import MARK_KINDS, AbortAll, AddNote, Answered, Event, Frame, Hello, Inject, SetFilter
+from twinstorm.scenarios.record.read import open_run
+from twinstorm.scenarios.reports.ending import ending
+from twinstorm.scenarios.reports.files import render
+from twinstorm.twin.flow import MINUTE_US, SECOND_US
+
+TWO_STEPS = """
+storm: 1
+name: two-steps
+story: Two sites lose power one after the other.
+duration: 12 min
+warm_up: 30 s
+fleet:
+  devices: 60
+  sites: [fra-1, fra-2]
+  segments:
+    motors: {kind: motor, share: 50 %}
+    climate: {kind: environment, share: 50 %}
+objectives:
+  connected: {sli: connectivity, at_least: 50 %}
+steps:
+  - {name: outage, at: 1 min, fault: power-outage, target: site=fra-1, lasts: 1 min}
+  - {name: half, at: 6 min, mark: half time}
+  - {name: again, at: 9 min, fault: power-outage, target: site=fra-2, lasts: 1 min}
+stop_when: {when: online < 1, hold: 20 s}
+"""
+
+
+@pytest.fixture
+def scenario_file(tmp_path: Path) -> str:
+    path = tmp_path / "two-steps.storm.yaml"
+    path.write_text(TWO_STEPS)
+    return str(path)
+
+
+@pytest.fixture
+def session(scenario_file: str) -> Session:
+    engine = build(load(scenario_file), RunOptions(seed=42))
+    one = Session(engine, speed=0.0, clock=lambda: 0.0)
+    begin(engine)
+    return one
+
+
+def steps_of(frame: Frame) -> list[tuple[int, str]]:
+    return [(mark.at_us // SECOND_US, mark.text) for mark in frame.marks if mark.kind == "step"]
+
+
+# --- steps ahead ------------------------------------------------------------------------------------------------------
+
+
+def test_steps_to_come_are_on_the_timeline_from_the_first_frame(session: Session) -> None:
+    frame = session.frame()
+    assert steps_of(frame) == [(60, "outage: power-outage"), (360, "half: half time"), (540, "again: power-outage")]
+    assert frame.next_mark == frame.marks[0]
+
+
+def test_what_happened_stands_among_the_steps_in_order_of_time(session: Session) -> None:
+    session.engine.advance(7 * MINUTE_US)
+    frame = session.frame()
+    assert len(steps_of(frame)) == 3
+    assert [mark.at_us for mark in frame.marks] == sorted(mark.at_us for mark in frame.marks)
+    assert frame.next_mark is not None
+    assert frame.next_mark.text == "again: power-outage"
+
+
+def test_an_abort_takes_the_faults_to_come_off_the_timeline(session: Session) -> None:
+    session.engine.advance(2 * MINUTE_US)
+    session.obey(AbortAll())
+    assert steps_of(session.frame()) == [(60, "outage: power-outage"), (360, "half: half time")]
+
+
+def test_a_fault_started_by_hand_is_no_step_of_the_scenario(session: Session) -> None:
+    session.engine.advance(MINUTE_US)
+    answer = session.obey(Inject(fault="power-outage", target="site=fra-2", lasts_us=MINUTE_US))
+    assert isinstance(answer, Answered)
+    assert answer.ok
+    frame = session.frame()
+    assert len(steps_of(frame)) == 3
+    assert any(fault.injected for fault in frame.faults)
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+
+def noted_at_s(session: Session, at_us: int | None) -> float:
+    session.obey(AddNote(text="queue grows", at_us=at_us))
+    (mark,) = [mark for mark in session.frame().marks if mark.kind == "note"]
+    return mark.at_us / SECOND_US
+
+
+@pytest.mark.parametrize(
+    ("opened_us", "told_s"),
+    [(90 * SECOND_US, 90), (None, 120), (500 * SECOND_US, 120), (-1, 0)],
+    ids=["when-opened", "now", "never-later-than-now", "never-before-the-start"],
+)
+def test_a_note_stands_where_its_line_was_opened(session: Session, opened_us: int | None, told_s: float) -> None:
+    session.engine.advance(120 * SECOND_US)
+    assert noted_at_s(session, opened_us) == told_s
+
+
+# --- kinds ------------------------------------------------------------------------------------------------------------
+
+
+def test_marks_are_of_the_kinds_that_the_protocol_names(scenario_file: str) -> None:
+    seen: set[str] = set()
+    for hands_on in (True, False):
+        engine = build(load(scenario_file), RunOptions(seed=42))
+        session = Session(engine, speed=0.0, clock=lambda: 0.0)
+        begin(engine)
+        if hands_on:
+            engine.advance(8 * MINUTE_US)
+            session.obey(AddNote(text="back"))
+            session.obey(AbortAll())
+        else:
+            engine.advance(5 * MINUTE_US)
+            session.obey(Inject(fault="power-outage", target="all", lasts_us=None))
+            engine.play()
+        seen |= {mark.kind for mark in session.frame().marks}
+    assert seen == set(MARK_KINDS)
+
+
+# --- selectors --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", [*FIXED_KEYS, *MOMENT_KEYS])
+def test_every_selector_key_that_is_offered_finds_devices(key: str, session: Session) -> None:
+    session.engine.advance(MINUTE_US // 2)
+    wanted = {"battery": "battery>=0 %", "state": "state=*"}.get(key, f"{key}=*")
+    assert session.obey(SetFilter(selector=wanted)) is None
+    assert session.frame().matching > 0
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_attended_run_ends_in_the_words_of_the_command_line(scenario_file: str, tmp_path: Path) -> None:
+    sent: list[Event] = []
+    request = EngineRequest(scenario=scenario_file, seed=42, speed=0.0, out=str(tmp_path / "runs"), socket="")
+    run = Attended(request, sent.append)
+    run.session.engine.advance(3 * MINUTE_US)
+    run.session.obey(AddNote(text="it began here", at_us=70 * SECOND_US))
+    while not run.over:
+        run.go_on()
+    ended = run.end()
+    assert isinstance(sent[0], Hello)
+    record = open_run("last", tmp_path / "runs")
+    assert record.result is not None
+    assert ended.text.splitlines() == ending(record.result)
+    assert f"report: {ended.report}" in ended.text
+    assert ended.text.splitlines()[-1] == f"repeat: {sent[0].repeat}"
+    (note,) = [row for row in record.events() if row.kind == "note"]
+    assert note.at_s == 70
+    report = render(record, "md").decode()
+    assert report.index("it began here") < report.index("fault-end"), "in order of time, not of telling"
