@@ -24,6 +24,7 @@ import contextlib
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from amqtt.adapters import BufferReader, ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter, WriterAdapter
@@ -333,9 +334,10 @@ class RepairedHandler(BrokerProtocolHandler):
         task = asyncio.ensure_future(_quietly(work))
         self.waiting += 1
         self.deliveries[task] = self.session, topic
-        task.add_done_callback(self._delivered)
+        task.add_done_callback(partial(self._delivered, work))
 
-    def _delivered(self, task: asyncio.Task[None]) -> None:
+    def _delivered(self, work: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
+        work.close()  # of a task that was cancelled before its first step nobody else would
         self.waiting -= 1
         if self.deliveries is not None:
             self.deliveries.pop(task, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import struct
 import threading
@@ -411,6 +412,18 @@ def test_what_a_dying_broker_had_acknowledged_is_counted(stand: Stand) -> None:
         assert mute.message(acknowledge=False).payload == b"x"
     stand.broker.stop(0, silent=True)
     assert stand.broker.lost_readings() == {ONE: 10}
+
+
+async def test_a_delivery_that_is_cancelled_before_it_starts_leaves_nothing_unawaited() -> None:
+    handler = RepairedHandler(None)
+    handler.session, handler.deliveries = Session(), {}
+    handler.deliver("a", handler.mqtt_publish("a", b"", 0, retain=False))
+    (task,) = handler.deliveries
+    task.cancel()
+    await asyncio.wait([task])
+    del task
+    gc.collect()  # a coroutine that was never awaited is reported as a warning, which fails
+    assert (handler.waiting, handler.deliveries) == (0, {})
 
 
 def test_it_closes_within_two_seconds_with_idle_half_open_and_stalled_clients(stand: Stand) -> None:
