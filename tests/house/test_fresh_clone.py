@@ -15,7 +15,8 @@ OFFLINE = ["unshare", "--net", "--map-root-user"]
 
 def make(clone: Path, *before: str) -> str:
     """Standard output of `make run` in a clone."""
-    surroundings = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHON", "VENV")}
+    ours = ("VIRTUAL_ENV", "PYTHON", "VENV", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    surroundings = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run(
         [*before, "make", "run"], cwd=clone, env=surroundings, capture_output=True, text=True, timeout=900
     )
