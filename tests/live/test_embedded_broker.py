@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.live.raw_mqtt import PUBACK, RawClient, packet, publish, text, until
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
@@ -23,110 +23,20 @@ from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.twin.queues import gcra
 
 ONE, TWO = "fra-1/motors-0001", "fra-1/motors-0002"
-CONNACK, PUBLISH, PUBACK, SUBACK = 0x20, 0x30, 0x40, 0x90
 
 
-def text(value: str | bytes) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return struct.pack(">H", len(raw)) + raw
+class Client(RawClient):
+    """One connection, in the words of these tests."""
 
-
-def packet(kind: int, body: bytes) -> bytes:
-    length, head = len(body), bytearray([kind])
-    while True:
-        length, low = divmod(length, 128)
-        head.append(low | (0x80 if length else 0))
-        if not length:
-            return bytes(head) + body
-
-
-class Client:
-    """Raw MQTT 3.1.1 over one socket; every wait has a deadline."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5.0)
-
-    def connect(
-        self,
-        client_id: str,
-        user: str,
-        password: str,
-        *,
-        keep_alive: int = 60,
-        clean: bool = True,
-        will: tuple[str, bytes] | None = None,
-    ) -> int:
-        flags = 0xC0 | (0x02 if clean else 0) | (0x0C if will else 0)
-        body = text("MQTT") + bytes([4, flags]) + struct.pack(">H", keep_alive) + text(client_id)
-        if will:
-            body += text(will[0]) + text(will[1])
-        self.send(packet(0x10, body + text(user) + text(password)))
-        kind, body = self.read()
-        assert kind == CONNACK
-        return body[1]
-
-    def send(self, raw: bytes) -> None:
-        self.socket.sendall(raw)
-
-    def subscribe(self, topic: str, qos: int = 1) -> int:
-        self.send(packet(0x82, struct.pack(">H", 1) + text(topic) + bytes([qos])))
-        while True:
-            kind, body = self.read()
-            if kind == SUBACK:
-                return body[2]
+    def connect(self, client_id: str, user: str, password: str, *, keep_alive: int = 60, **options: Any) -> int:
+        self.send_connect(client_id, user, password, keep_alive_s=keep_alive, **options)
+        return self.connack()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        head = PUBLISH | qos << 1 | retain
-        self.send(packet(head, text(topic) + (struct.pack(">H", 7) if qos else b"") + payload))
-
-    def message(self) -> tuple[str, bytes, int]:
-        """The next PUBLISH, acknowledged: topic, payload, first byte."""
-        while True:
-            kind, body = self.read()
-            if kind & 0xF0 == PUBLISH:
-                (length,) = struct.unpack_from(">H", body)
-                topic, rest = body[2 : 2 + length].decode(), body[2 + length :]
-                if kind & 0x06:
-                    self.send(packet(0x40, rest[:2]))
-                    rest = rest[2:]
-                return topic, rest, kind
-
-    def read(self) -> tuple[int, bytes]:
-        kind = self._exactly(1)[0]
-        length = shift = 0
-        while True:
-            low = self._exactly(1)[0]
-            length |= (low & 0x7F) << shift
-            shift += 7
-            if not low & 0x80:
-                return kind, self._exactly(length)
-
-    def _exactly(self, count: int) -> bytes:
-        raw = b""
-        while len(raw) < count:
-            more = self.socket.recv(count - len(raw))
-            if not more:
-                raise ConnectionError("closed")
-            raw += more
-        return raw
+        self.send(publish(topic, payload, qos=qos, retain=retain))
 
     def is_closed(self, within_s: float = 5.0) -> bool:
-        self.socket.settimeout(within_s)
-        try:
-            while self.socket.recv(4_096):
-                pass
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
-        return True
-
-    def close(self) -> None:
-        self.socket.close()
-
-    def reset(self) -> None:
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
+        return self.ends(within_s) != "open"
 
 
 @pytest.fixture
@@ -161,16 +71,6 @@ def core(broker: EmbeddedBroker, one: Client, topic: str = "fleet/#") -> Client:
     return one
 
 
-def until(condition: Callable[[], bool], within_s: float = 5.0) -> bool:
-    deadline = threading.Event()
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if condition():
-            return True
-        deadline.wait(0.01)
-    return condition()
-
-
 def test_upstream_methods_are_the_ones_these_repairs_were_written_against() -> None:
     sources = "".join(inspect.getsource(getattr(owner, name)) for owner, name in REPLACED)
     assert hashlib.sha256(sources.encode()).hexdigest() == UPSTREAM, "amqtt changed: read the new source, then repair"
@@ -185,7 +85,7 @@ def test_a_wrong_password_touches_nothing_of_the_session_that_is_there(broker, c
     assert thief.connect(ONE, ONE, "guess") == 5
     assert thief.is_closed()
     one.publish(device_topics(ONE)[0], b"still here")
-    assert listener.message()[1] == b"still here"
+    assert listener.message().payload == b"still here"
 
 
 def test_an_identity_is_bound_to_its_client_id_and_its_topics(broker, client) -> None:  # type: ignore[no-untyped-def]
@@ -195,7 +95,7 @@ def test_an_identity_is_bound_to_its_client_id_and_its_topics(broker, client) ->
     assert device(broker, one) == 0
     one.publish(device_topics(TWO)[0], b"forged")
     one.publish(device_topics(ONE)[0], b"mine")
-    assert listener.message()[1] == b"mine"
+    assert listener.message().payload == b"mine"
     assert one.subscribe("fleet/#") == 0x80
 
 
@@ -203,7 +103,7 @@ def test_a_silent_device_is_closed_after_one_and_a_half_keep_alives_and_its_will
     listener, one = core(broker, client()), client()
     began = time.monotonic()
     assert device(broker, one, keep_alive=1, will=(device_topics(ONE)[1], b"gone")) == 0
-    assert listener.message()[1] == b"gone"
+    assert listener.message().payload == b"gone"
     assert 1.4 < time.monotonic() - began < 4.0
     assert one.is_closed()
     assert broker.counters(0).expired == 1
@@ -217,7 +117,7 @@ def test_a_takeover_ends_the_old_connection_tells_its_will_and_serves_the_new_on
     assert device(broker, new, clean=clean) == 0
     assert old.is_closed()
     new.publish(telemetry, b"new")
-    assert [listener.message()[1] for _ in range(2)] == [b"gone", b"new"]
+    assert [listener.message().payload for _ in range(2)] == [b"gone", b"new"]
     assert broker.counters(0).takeovers == 1
 
 
@@ -239,15 +139,15 @@ def test_retained_messages_reach_only_those_who_subscribed(broker, client) -> No
     with pytest.raises(TimeoutError):
         other.message()
     listener = core(broker, late)
-    topic, payload, head = listener.message()
-    assert (topic, payload, head & 1) == (device_topics(ONE)[0], b"kept", 1)
+    kept = listener.message()
+    assert (kept.topic, kept.payload, kept.retain) == (device_topics(ONE)[0], b"kept", True)
 
 
 def test_a_message_is_delivered_at_the_smaller_qos(broker, client) -> None:  # type: ignore[no-untyped-def]
     listener, one = core(broker, client()), client()
     assert device(broker, one) == 0
     one.publish(device_topics(ONE)[0], b"plain", qos=0)
-    assert listener.message()[2] & 0x06 == 0
+    assert listener.message().qos == 0
 
 
 @pytest.mark.parametrize("topic", ["$SYS/x", ""])
@@ -266,7 +166,7 @@ def test_a_publish_with_a_wildcard_reaches_nobody_and_ends_the_connection(broker
     again = client()
     assert device(broker, again) == 0
     again.publish(device_topics(ONE)[0], b"tame")
-    assert listener.message()[1] == b"tame"
+    assert listener.message().payload == b"tame"
 
 
 def test_an_oversized_packet_ends_its_connection_and_nobody_elses(broker, client) -> None:  # type: ignore[no-untyped-def]
@@ -276,7 +176,7 @@ def test_an_oversized_packet_ends_its_connection_and_nobody_elses(broker, client
     one.send(packet(0x32, b"")[:1] + b"\xff\xff\xff\x7f" + bytes(64))
     assert one.is_closed()
     other.publish(device_topics(TWO)[0], b"x" * 1_000)
-    assert listener.message()[1] == b"x" * 1_000
+    assert listener.message().payload == b"x" * 1_000
     assert LARGEST_PACKET_BYTES < 2**28
 
 
