@@ -24,7 +24,7 @@ import contextlib
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from amqtt.adapters import BufferReader, ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter, WriterAdapter
@@ -248,7 +248,7 @@ class RepairedHandler(BrokerProtocolHandler):
                     flows[flow] = None
                     flow.add_done_callback(flows.pop)
                 else:
-                    await self._take(packet)
+                    await self._takers[packet.fixed_header.packet_type](packet)
                 if isinstance(packet, DisconnectPacket):
                     break
         except TimeoutError:
@@ -268,8 +268,10 @@ class RepairedHandler(BrokerProtocolHandler):
             if not self.muted:
                 await self.handle_disconnect(None)
 
-    async def _take(self, packet: MQTTPacket[Any, Any, Any]) -> None:
-        handle: dict[int, Callable[[Any], Coroutine[Any, Any, None]]] = {
+    @cached_property
+    def _takers(self) -> dict[int, Callable[[Any], Coroutine[Any, Any, None]]]:
+        """What takes a packet, by its type."""
+        return {
             PUBLISH: self.handle_publish,
             PUBACK: self.handle_puback,
             PUBREC: self.handle_pubrec,
@@ -280,7 +282,6 @@ class RepairedHandler(BrokerProtocolHandler):
             PINGREQ: self.handle_pingreq,
             DISCONNECT: self.handle_disconnect,
         }
-        await handle[packet.fixed_header.packet_type](packet)
 
     # --- QoS ----------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.run import RunOptions, begin, build
 from twinstorm.scenarios.engine.session import Session
 from twinstorm.scenarios.language.reader import load
+from twinstorm.scenarios.language.values import show_duration
 from twinstorm.scenarios.protocol import Ended, Event
 from twinstorm.scenarios.record.recorder import Recorder
 from twinstorm.scenarios.reports.ending import ending
@@ -74,4 +75,6 @@ def _repeat(request: EngineRequest) -> str:
         words += ["--set", setting]
     if request.devices is not None:
         words += ["--devices", str(request.devices)]
+    if request.until_us is not None:
+        words += ["--until", show_duration(request.until_us).replace(" ", "")]
     return shlex.join(words)

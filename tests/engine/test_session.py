@@ -149,7 +149,9 @@ def test_every_selector_key_that_is_offered_finds_devices(key: str, session: Ses
 
 def test_an_attended_run_ends_in_the_words_of_the_command_line(scenario_file: str, tmp_path: Path) -> None:
     sent: list[Event] = []
-    request = EngineRequest(scenario=scenario_file, seed=42, speed=0.0, out=str(tmp_path / "runs"), socket="")
+    request = EngineRequest(
+        scenario=scenario_file, seed=42, until_us=8 * MINUTE_US, speed=0.0, out=str(tmp_path / "runs"), socket=""
+    )
     run = Attended(request, sent.append)
     run.session.engine.advance(3 * MINUTE_US)
     run.session.obey(AddNote(text="it began here", at_us=70 * SECOND_US))
@@ -162,6 +164,7 @@ def test_an_attended_run_ends_in_the_words_of_the_command_line(scenario_file: st
     assert ended.text.splitlines() == ending(record.result)
     assert f"report: {ended.report}" in ended.text
     assert ended.text.splitlines()[-1] == f"repeat: {sent[0].repeat}"
+    assert ended.text.endswith("--seed 42 --until 8min")
     (note,) = [row for row in record.events() if row.kind == "note"]
     assert note.at_s == 70
     report = render(record, "md").decode()

@@ -112,14 +112,11 @@ MARK_LETTERS = {
     "fault": "F",
     "incident": "I",
     "alarm": "A",
-    "objective": "O",
     "note": "N",
     "mark": "M",
     "steady": "B",
     "fault-end": "E",
-    "resolved": "R",
     "step": "S",
-    "end": "#",
 }
 """Letter of each kind of mark on the timeline, the most needed first: it wins a shared column. Faults come before the
 alarms that they cause, which have a panel of their own."""

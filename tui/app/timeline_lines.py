@@ -14,7 +14,7 @@ from twinstorm.tui.app.signs import MARK_LETTERS, OTHER_MARK, Signs
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("all", ()),
     ("faults", ("fault", "fault-end", "steady", "abort", "stop")),
-    ("alarms and incidents", ("alarm", "resolved", "incident", "objective")),
+    ("alarms and incidents", ("alarm", "incident")),
     ("notes", ("note", "mark")),
     ("steps", ("step",)),
 )
