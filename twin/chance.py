@@ -43,6 +43,8 @@ class Purpose(IntEnum):
     """A range in a step, drawn once a run."""
     PORT = 12
     """Test ports and credentials never use this; it is reserved."""
+    SITE = 13
+    """What all machines of a site share, drawn once."""
 
 
 def _mix(z: int) -> int:

@@ -21,8 +21,8 @@ from twinstorm.twin.chance import Purpose, Words, stream, words
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
+    HOUR_US,
     NEVER_US,
-    SECOND_US,
     Device,
     DeviceEnd,
     Evidence,
@@ -37,6 +37,7 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.life import Hooks, Life
 from twinstorm.twin.machines.kind import Inputs, MachineKind, catalogue
 from twinstorm.twin.normal import normals
+from twinstorm.twin.places import place
 from twinstorm.twin.sensors import StuckSensors
 from twinstorm.twin.stories import Story
 
@@ -47,7 +48,8 @@ UNACKED_WINDOW = 20
 """QoS 1 messages a client has in flight before it queues."""
 
 SAMPLING = "sampling"
-DAY_US = 24 * 3600 * SECOND_US
+DAY_US = 24 * HOUR_US
+YEAR_US = 365 * DAY_US
 
 
 @dataclass
@@ -75,7 +77,8 @@ class World(Exhibits):
         plan: the fleet to grow.
         seed: of the run; every draw is keyed by it.
         device_end: the fleet's side of the wire, modelled or live.
-        calendar_us: microseconds since midnight at the start of the run, local to every device.
+        year_us: microseconds since the first midnight of the calendar year at the start of the run, local to every
+            device.
         block_devices: see `BLOCK_DEVICES`; tests vary it.
         foreseen: the device end knows what becomes of every connection (modelled); False: real sockets will tell.
     """
@@ -86,7 +89,7 @@ class World(Exhibits):
         seed: int,
         device_end: DeviceEnd,
         log: EventLog,
-        calendar_us: int = 0,
+        year_us: int = 0,
         block_devices: int = BLOCK_DEVICES,
         foreseen: bool = True,
     ) -> None:
@@ -105,7 +108,7 @@ class World(Exhibits):
         self.evidence: dict[str, Counter[str]] = {}
         self.stuck: list[StuckSensors] = []
         self._device_end = device_end
-        self._calendar_us = calendar_us
+        self._year_us = year_us
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
         self._scale: dict[str, tuple[Values, Values]] = {}
@@ -147,7 +150,9 @@ class World(Exhibits):
         def draws(number: int) -> Words:
             return words(machine[number], key, 0)
 
-        parameters = kind.parameters(draws)
+        sites = [name for name, _ in self.fleet.plan.sites]
+        where = place(self.seed, Purpose.SITE, sites, self.fleet.site[group.first : group.last])
+        parameters = kind.parameters(draws, where)
         offset, step = self._scale[group.kind]
         return Machines(kind, parameters, kind.initial(parameters), offset, step)
 
@@ -195,7 +200,8 @@ class World(Exhibits):
                 now_us=now_us,
                 dt_us=group.every_us,
                 running=None if all_powered else powered,
-                calendar_us=(self._calendar_us + now_us) % DAY_US,
+                calendar_us=(self._year_us + now_us) % DAY_US,
+                year_us=(self._year_us + now_us) % YEAR_US,
             ),
             normals(draws),
             values,

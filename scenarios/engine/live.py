@@ -23,7 +23,7 @@ from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
 from twinstorm.scenarios.engine.outcome import result_of
-from twinstorm.scenarios.engine.plan import broker_settings, calendar_us, fleet_plan, start_of
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, start_of, year_us
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
 from twinstorm.scenarios.faults.base import Fault, catalogue
@@ -186,7 +186,7 @@ class LiveWiring:
             username=None if self._embedded else target.username,
             passwords=passwords if self._embedded else tuple([target.password or ""] * plan.devices),
             speed=speed,
-            calendar_us=calendar_us(start),
+            year_us=year_us(start),
             origin_us=origin_us,
             gather_per_s=GATHER_PER_S,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
@@ -72,10 +72,10 @@ def start_of(scenario: Scenario) -> datetime:
     return datetime.fromisoformat(scenario.start or DEFAULT_START).astimezone(UTC)
 
 
-def calendar_us(start: datetime) -> int:
-    """Microseconds since midnight."""
-    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    return int((start - midnight).total_seconds() * 1_000_000)
+def year_us(start: datetime) -> int:
+    """Microseconds since the first midnight of the year."""
+    new_year = start.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (start - new_year) // timedelta(microseconds=1)
 
 
 def refuse_what_cannot_fit(needed_bytes: int, what: str, hint: str) -> None:

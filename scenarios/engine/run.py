@@ -13,10 +13,10 @@ from twinstorm.scenarios.engine.errors import BadRequest, EngineError
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import (
     broker_settings,
-    calendar_us,
     fleet_plan,
     refuse_what_cannot_fit,
     start_of,
+    year_us,
 )
 from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.model import Scenario
@@ -76,7 +76,7 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
         f"{plan.devices:,} devices with their buffers",
         "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
     )
-    wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, calendar_us(start_of(scenario)))
+    wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start_of(scenario)))
     return Engine(scenario, options.seed, wiring, options.until_us)
 
 

@@ -55,11 +55,11 @@ class ModelledWiring:
     clock = "virtual"
 
     def __init__(
-        self, plan: FleetPlan, settings: BrokerSettings, seed: int, calendar_us: int = 0, block_devices: int = 16_384
+        self, plan: FleetPlan, settings: BrokerSettings, seed: int, year_us: int = 0, block_devices: int = 16_384
     ) -> None:
         self.log = EventLog()
         self.broker = ModelledBroker(settings)
-        self.world = World(plan, seed, self.broker, self.log, calendar_us, block_devices)
+        self.world = World(plan, seed, self.broker, self.log, year_us, block_devices)
         self.broker.watcher = self.world
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key

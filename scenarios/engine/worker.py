@@ -44,7 +44,7 @@ class Task:
     username: str | None
     passwords: tuple[str, ...]
     speed: Fraction
-    calendar_us: int
+    year_us: int
     origin_us: int
     """Unix microseconds of simulated instant 0."""
     gather_per_s: float
@@ -139,7 +139,7 @@ class Worker:
             username=task.username,
             origin_us=task.origin_us,
         )
-        self._world = World(task.plan, task.seed, self._end, self._log, calendar_us=task.calendar_us, foreseen=False)
+        self._world = World(task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False)
         self._script = _Script("script", 0, NEVER_US)
         self._finish: Finish | None = None
         self._end_us = NEVER_US

@@ -7,17 +7,16 @@ counted in joules: so many a message, a floor while asleep, and self-discharge.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from twinstorm.twin import exact
-from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import SECOND_US, Channel, Values
 from twinstorm.twin.machines import air, battery
 from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.kind import Inputs
+from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.machines.spread import uniform
 
 CELL_J: Final = battery.cell_j(7.7, 3.6)
@@ -53,8 +52,11 @@ class Environment:
     )
     every_us = 30 * SECOND_US
     words = 1
+    settable: tuple[Quantity, ...] = ()
+    drives: tuple[Quantity, ...] = ()
+    failures: tuple[FailureMode, ...] = ()
 
-    def parameters(self, draws: Callable[[int], Words]) -> dict[str, Values]:
+    def parameters(self, draws: Draws, place: Place) -> dict[str, Values]:  # noqa: ARG002
         """See `MachineKind`.
 
         Returns:
@@ -134,6 +136,14 @@ class Environment:
         _disturb(humidity, noise[1], HUMIDITY_NOISE_PCT)
         _disturb(pressure, noise[2], PRESSURE_NOISE_HPA)
         np.clip(humidity, 0.0, 100.0, out=humidity)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends is the cell."""
+        left_j = np.maximum(CELL_J - state["spent_j"], 0.0)
+        drain_w = parameters["message_j"] / np.float32(self.every_us / SECOND_US) + np.float32(
+            SLEEP_W + SELF_DISCHARGE_W
+        )
+        return Truth(left_j / np.float32(CELL_J), left_j / drain_w)
 
 
 def _disturb(values: Values, drawn: Values, size: float) -> None:

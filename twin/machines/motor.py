@@ -9,17 +9,16 @@ What is measured lags nothing: each sensor tells the value of the instant with a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.bearing import rating_life_hours, weibull_scale
 from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.kind import Inputs
+from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.machines.spread import uniform, weibull, whole
 from twinstorm.twin.machines.thermal import TwoNode
 
@@ -100,8 +99,11 @@ class Motor:
     )
     every_us = SECOND_US
     words = 2
+    settable: tuple[Quantity, ...] = ()
+    drives: tuple[Quantity, ...] = ()
+    failures: tuple[FailureMode, ...] = ()
 
-    def parameters(self, draws: Callable[[int], Words]) -> dict[str, Values]:
+    def parameters(self, draws: Draws, place: Place) -> dict[str, Values]:  # noqa: ARG002
         """See `MachineKind`.
 
         Returns:
@@ -158,6 +160,11 @@ class Motor:
         _measure(state, parameters, noise, out)
         if inputs.running is not None:
             out[1:] *= inputs.running
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. Life ends at a wear of 1."""
+        health = np.clip(1.0 - state["wear"], 0.0, 1.0)
+        return Truth(health, health / _wear_rate(state["load"], parameters["life_rate_per_s"]))
 
 
 def _work(

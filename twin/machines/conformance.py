@@ -1,0 +1,307 @@
+"""What every kind of machine must do, as checks that anybody can run on their own: ``check(MyKind())``.
+
+The checks are plain functions that raise `AssertionError`; ``tests/twin/test_machines_kinds.py`` runs them over every
+installed kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.chance import Words, stream, words
+from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
+from twinstorm.twin.machines.kind import Inputs, MachineKind, Place
+from twinstorm.twin.normal import normals
+
+DAY_US: Final = 24 * HOUR_US
+YEAR_US: Final = 365 * DAY_US
+
+Check = Callable[[MachineKind], None]
+
+
+def check(kind: MachineKind) -> None:
+    """Run every check. Raises AssertionError with what is wrong."""
+    for each in CHECKS.values():
+        each(kind)
+
+
+def some_keys(count: int, first: int = 0) -> Words:
+    """Keys as spread as those of names."""
+    return words(0, np.arange(first, first + count, dtype=np.uint64), 0)
+
+
+def somewhere(keys: Words, seed: int = 1) -> Place:
+    """Sites all over the world, ten machines each."""
+    site = keys % np.uint64(max(len(keys) // 10, 1))
+
+    def of_site(number: int) -> Words:
+        return words(stream(seed, 2_000 + number), site, 0)
+
+    part = [(of_site(100 + i) >> np.uint64(11)).astype(np.float64) * 2.0**-53 for i in range(3)]
+    return Place(-60.0 + 125.0 * part[0], -180.0 + 360.0 * part[1], 2_500.0 * part[2], of_site)
+
+
+@dataclass
+class Machines:
+    """Some machines of one kind without a world, measured without noise unless asked for.
+
+    Attributes:
+        start_us: instant of the calendar year at which they start.
+        drives, failures: see `Inputs`; may be changed between steps.
+        values: what the last step measured, float32 (channels, n).
+    """
+
+    kind: MachineKind
+    keys: Words
+    seed: int = 1
+    noisy: bool = False
+    now_us: int = 0
+    readings: int = 0
+    start_us: int = 0
+    place: Place | None = None
+    drives: dict[str, Values] = field(default_factory=dict)
+    failures: dict[str, Values] = field(default_factory=dict)
+    values: Values = field(init=False)
+    parameters: dict[str, Values] = field(init=False)
+    state: dict[str, Values] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = self.kind.parameters(
+            lambda number: words(stream(self.seed, number), self.keys, 0), self.place or somewhere(self.keys)
+        )
+        self.state = self.kind.initial(self.parameters)
+        self.values = np.full((len(self.kind.channels), len(self.keys)), np.nan, np.float32)
+
+    def step(self, dt_us: int, running: Mask | None = None) -> Values:
+        self.now_us += dt_us
+        self.readings += 1
+        drawn = np.stack(
+            [words(stream(self.seed, 1_000 + i), self.keys, self.readings) for i in range(self.kind.words)]
+        )
+        noise = normals(drawn) if self.noisy else np.zeros((4 * self.kind.words, len(self.keys)), np.float32)
+        calendar_us = self.start_us + self.now_us
+        inputs = Inputs(
+            self.now_us, dt_us, running, calendar_us % DAY_US, calendar_us % YEAR_US, self.drives, self.failures
+        )
+        self.kind.step(self.state, self.parameters, inputs, noise, self.values)
+        return self.values
+
+    def run(self, dt_us: int, times: int, running: Mask | None = None) -> Values:
+        for _ in range(times):
+            self.step(dt_us, running)
+        return self.values
+
+    def channel(self, name: str) -> NDArray[np.float32]:
+        return self.values[[channel.name for channel in self.kind.channels].index(name)]
+
+
+def _same(a: Mapping[str, Values], b: Mapping[str, Values]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def int16_steps_cover_every_channel(kind: MachineKind) -> None:
+    """Readings wait in buffers as int16 steps of the sensor's resolution."""
+    assert kind.channels, "a kind without channels"
+    assert len({channel.name for channel in kind.channels}) == len(kind.channels), "two channels of one name"
+    for channel in kind.channels:
+        assert channel.lowest < channel.highest, channel.name
+        for end in (channel.lowest, channel.highest):
+            steps = round((end - channel.offset) / channel.step)
+            assert -32_767 <= steps <= 32_767, f"{channel.name}: {steps} steps; widen the step or move the offset"
+
+
+def names_are_told_once(kind: MachineKind) -> None:
+    """A name means one thing; what fails shows on a channel that exists."""
+    for group in (kind.settable, kind.drives):
+        assert len({one.name for one in group}) == len(group), "a name twice"
+        for one in group:
+            assert one.lowest < one.highest, one.name
+    channels = {channel.name for channel in kind.channels}
+    for mode in kind.failures:
+        assert mode.channels, f"{mode.name} shows nowhere"
+        assert set(mode.channels) <= channels, f"{mode.name} names a channel that is not there"
+
+
+def columns_are_float32_and_belong_to_the_state_alone(kind: MachineKind) -> None:
+    """A step changes its state and nothing else."""
+    machines = Machines(kind, some_keys(50))
+    for name, column in (machines.parameters | machines.state).items():
+        assert column.dtype == np.float32, f"{name} is {column.dtype}"
+        assert column.shape == (50,), f"{name} has shape {column.shape}"
+        assert column.flags.writeable, f"{name} is a view of something shared"
+    before = {name: column.copy() for name, column in machines.parameters.items()}
+    machines.run(kind.every_us, 5)
+    assert _same(before, machines.parameters), "a step changed a parameter"
+    for name, column in machines.state.items():
+        assert column.dtype == np.float32, f"{name} became {column.dtype}"
+
+
+def machines_differ(kind: MachineKind) -> None:
+    """No two machines are alike: what is the same for all is a constant, not a parameter."""
+    machines = Machines(kind, some_keys(200))
+    for name, column in machines.parameters.items():
+        assert len(np.unique(column)) > 10, f"{name} is nearly the same for all"
+
+
+def parameters_lie_in_their_ranges(kind: MachineKind) -> None:
+    """What is drawn may also be set."""
+    machines = Machines(kind, some_keys(500))
+    for one in kind.settable:
+        column = machines.parameters[one.name]
+        assert (column >= np.float32(one.lowest)).all(), f"{one.name} is drawn below {one.lowest:g}"
+        assert (column <= np.float32(one.highest)).all(), f"{one.name} is drawn above {one.highest:g}"
+
+
+def the_block_changes_no_bit(kind: MachineKind) -> None:
+    """A machine does not care beside whom it is computed."""
+    keys = some_keys(301)
+    place = somewhere(keys)
+    whole = Machines(kind, keys, noisy=True, place=place)
+    whole.run(7 * SECOND_US, 60)
+    for width in (37, 300):  # the last block is one of 5 and one of 1 machine
+        parts = []
+        for first in range(0, len(keys), width):
+            part = slice(first, first + width)
+            here = Place(place.latitude_deg[part], place.longitude_deg[part], place.altitude_m[part], _cut(place, part))
+            parts.append(Machines(kind, keys[part], noisy=True, place=here))
+        values = np.concatenate([part.run(7 * SECOND_US, 60) for part in parts], axis=1)
+        assert np.array_equal(values, whole.values), f"blocks of {width} measure something else"
+        for name, column in whole.state.items():
+            assert np.array_equal(np.concatenate([part.state[name] for part in parts]), column), name
+
+
+def _cut(place: Place, part: slice) -> Callable[[int], Words]:
+    return lambda number: place.of_site(number)[part]
+
+
+def slices_of_a_block_are_stepped_in_place(kind: MachineKind) -> None:
+    """The world steps slices of longer columns: what lies outside of them must not move."""
+    machines, alone = Machines(kind, some_keys(30)), Machines(kind, some_keys(30))
+    part = slice(10, 20)
+    view = Machines(kind, some_keys(10, first=10))
+    before = {name: column.copy() for name, column in machines.state.items()}
+    view.state = {name: column[part] for name, column in machines.state.items()}
+    view.parameters = {name: column[part] for name, column in machines.parameters.items()}
+    assert np.array_equal(view.run(kind.every_us, 9), alone.run(kind.every_us, 9)[:, part])
+    for name, column in machines.state.items():
+        assert np.array_equal(column[part], alone.state[name][part]), f"{name} was not changed in place"
+        assert np.array_equal(np.delete(column, np.r_[part]), np.delete(before[name], np.r_[part])), name
+
+
+def all_running_is_the_same_as_nobody_stopped(kind: MachineKind) -> None:
+    """`running=None` is a short cut, not another rule; so are failures and drives that say nothing."""
+    plain, masked = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
+    masked.failures = {mode.name: np.zeros(40, np.float32) for mode in kind.failures}
+    masked.drives = {one.name: np.full(40, np.nan, np.float32) for one in kind.drives}
+    plain.run(kind.every_us, 20)
+    masked.run(kind.every_us, 20, np.ones(40, np.bool_))
+    assert np.array_equal(plain.values, masked.values)
+    assert _same(plain.state, masked.state)
+
+
+def a_stopped_neighbour_changes_no_bit(kind: MachineKind) -> None:
+    """Nor does one that fails."""
+    running = np.arange(60) % 3 != 0
+    place = somewhere(some_keys(60))
+    mixed = Machines(kind, some_keys(60), noisy=True, place=place)
+    here = Place(
+        place.latitude_deg[running],
+        place.longitude_deg[running],
+        place.altitude_m[running],
+        lambda number: place.of_site(number)[running],
+    )
+    alone = Machines(kind, some_keys(60)[running], noisy=True, place=here)
+    mixed.failures = {mode.name: np.where(running, 0, 1).astype(np.float32) for mode in kind.failures}
+    assert np.array_equal(mixed.run(11 * SECOND_US, 60, running)[:, running], alone.run(11 * SECOND_US, 60))
+
+
+def values_stay_physical(kind: MachineKind) -> None:
+    """Whatever the period, whatever has failed, whatever drives it."""
+    lives = ((1, 3), (1_000, 3), (SECOND_US, 40), (kind.every_us, 200), (6 * HOUR_US, 4), (11 * DAY_US, 1))
+    for failed in (0.0, 0.5, 1.0) if kind.failures else (0.0,):
+        for driven in (None, "lowest", "highest") if kind.drives else (None,):
+            machines = Machines(kind, some_keys(25), noisy=True)
+            machines.failures = {mode.name: np.full(25, failed, np.float32) for mode in kind.failures}
+            if driven is not None:
+                machines.drives = {one.name: np.full(25, getattr(one, driven), np.float32) for one in kind.drives}
+            for dt_us, times in lives:
+                for _ in range(times):
+                    stopped = machines.readings % 5 == 4
+                    running = np.arange(25) % 3 != 0 if stopped else np.ones(25, np.bool_)
+                    values = machines.step(dt_us, running)[:, running]
+                    for channel, row in zip(kind.channels, values, strict=True):
+                        assert (row >= np.float32(channel.lowest)).all(), (
+                            f"{channel.name}: {row.min()}, {failed}, {driven}"
+                        )
+                        assert (row <= np.float32(channel.highest)).all(), (
+                            f"{channel.name}: {row.max()}, {failed}, {driven}"
+                        )
+                    for name, column in machines.state.items():
+                        assert np.isfinite(column).all(), f"{name} is not finite"
+
+
+def every_failure_shows(kind: MachineKind) -> None:
+    """At full severity each channel that a failure names leaves what the same machine would have told."""
+    for mode in kind.failures:
+        well, ill = Machines(kind, some_keys(60)), Machines(kind, some_keys(60))
+        ill.failures = {mode.name: np.ones(60, np.float32)}
+        seen = np.zeros((len(kind.channels), 60))
+        for _ in range(min(max(DAY_US // kind.every_us, 50), 1_500)):
+            told, true = ill.step(kind.every_us), well.step(kind.every_us)
+            seen = np.maximum(seen, np.abs(told.astype(np.float64) - true))
+        for channel, differs in zip(kind.channels, seen, strict=True):
+            if channel.name in mode.channels:
+                share = float(np.mean(differs >= 3 * channel.step))
+                assert share >= 0.9, f"{mode.name} shows on {channel.name} of {share:.0%} of the machines only"
+
+
+def every_drive_drives(kind: MachineKind) -> None:
+    """From one end of its range to the other something that is measured changes."""
+    for one in kind.drives:
+        low, high = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
+        low.drives = {one.name: np.full(40, one.lowest, np.float32)}
+        high.drives = {one.name: np.full(40, one.highest, np.float32)}
+        times = min(max(HOUR_US // kind.every_us, 20), 600)
+        differs = np.abs(low.run(kind.every_us, times) - high.run(kind.every_us, times))
+        steps = np.array([[channel.step] for channel in kind.channels])
+        assert (differs > steps).any(axis=0).all(), f"{one.name} changes nothing that is measured"
+
+
+def health_only_falls(kind: MachineKind) -> None:
+    """The truth: in 0..1, no better by working on, and with an end that comes nearer."""
+    machines = Machines(kind, some_keys(50))
+    before = kind.truth(machines.state, machines.parameters)
+    machines.run(kind.every_us, 200)
+    after = kind.truth(machines.state, machines.parameters)
+    for truth in (before, after):
+        for column in (truth.health, truth.remaining_s):
+            assert column.dtype == np.float32, "the truth is float32"
+            assert column.shape == (50,), "one row a machine"
+        assert ((truth.health >= 0) & (truth.health <= 1)).all(), "health lies in 0..1"
+        assert (truth.remaining_s >= 0).all(), "life does not end before now"
+    assert (after.health <= before.health).all(), "health came back"
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    one.__name__: one
+    for one in (
+        int16_steps_cover_every_channel,
+        names_are_told_once,
+        columns_are_float32_and_belong_to_the_state_alone,
+        machines_differ,
+        parameters_lie_in_their_ranges,
+        the_block_changes_no_bit,
+        slices_of_a_block_are_stepped_in_place,
+        all_running_is_the_same_as_nobody_stopped,
+        a_stopped_neighbour_changes_no_bit,
+        values_stay_physical,
+        every_failure_shows,
+        every_drive_drives,
+        health_only_falls,
+    )
+}
