@@ -7,17 +7,17 @@ devices at a time, when the first of them is cut off.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import Channel, Int, Readings, Values
+from twinstorm.twin.flow import Channel, Int, Readings
+from twinstorm.twin.resolution import Scale, Steps
 
 BLOCK_DEVICES = 4_096
-
-Quantised = NDArray[np.int16]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Buffers:
     unacked: NDArray[np.int32] = field(init=False)
     stalled: NDArray[np.int32] = field(init=False)
     evicted: int = 0
-    _rings: dict[int, Quantised] = field(default_factory=dict)
+    _rings: dict[int, Steps] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.capacity)
@@ -79,9 +79,7 @@ class Buffers:
         """Readings that exist nowhere else."""
         return int(self.depth.sum()) - int(self.unacked.sum())
 
-    def keep(
-        self, group: int, device: Int, seq: Int, at_us: int, values: Quantised, arrived: NDArray[np.bool_]
-    ) -> None:
+    def keep(self, group: int, device: Int, seq: Int, at_us: int, values: Steps, arrived: NDArray[np.bool_]) -> None:
         """Put one reading of each device into its ring.
 
         Args:
@@ -123,7 +121,7 @@ class Buffers:
         self.evicted += int(np.count_nonzero(~known))
         self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
 
-    def _ring(self, group: int, block: int) -> Quantised:
+    def _ring(self, group: int, block: int) -> Steps:
         """Ring of one block; a block may span groups, so it is keyed by both."""
         key = group << 32 | block
         ring = self._rings.get(key)
@@ -147,7 +145,7 @@ class Buffers:
         return lost
 
     def flush(
-        self, device: Int, at_us: Int, boot: NDArray[np.int32], scale: dict[str, tuple[Values, Values]]
+        self, device: Int, at_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
     ) -> list[tuple[Readings, Int]]:
         """Empty the buffers of these devices.
 
@@ -155,7 +153,7 @@ class Buffers:
             device: each once, in the order in which they send.
             at_us: when each sends, int64.
             boot: the fleet's boot column.
-            scale: kind to (offset, step) of its channels, float32.
+            scales: of each kind.
 
         Returns:
             Sparse readings per kind, those sent again apart, each with the row of `device` that sent it (int64).
@@ -177,7 +175,6 @@ class Buffers:
                 chosen = block == part
                 ring = self._ring(number, part)
                 values[chosen] = ring[owner[chosen] - part * BLOCK_DEVICES, position[chosen]]
-            offset, step = scale[group.kind]
             again = nth < self.unacked[owner]
             for duplicate in (True, False):
                 part_of = again == duplicate
@@ -191,7 +188,7 @@ class Buffers:
                     seq=self.first_seq[who_sends] + nth_sent,
                     device_time_us=self.first_time_us[who_sends] + nth_sent * self.every_us[who_sends],
                     sent_us=at_us[sender[part_of]],
-                    values=values[part_of].astype(np.float32) * step + offset,
+                    values=scales[group.kind].readings_of(values[part_of]),
                     duplicate=duplicate,
                 )
                 flushed.append((readings, sender[part_of]))

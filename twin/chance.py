@@ -45,6 +45,8 @@ class Purpose(IntEnum):
     """Test ports and credentials never use this; it is reserved."""
     SITE = 13
     """What all machines of a site share, drawn once."""
+    SENSOR = 14
+    """What a faulty sensor tells."""
 
 
 def _mix(z: int) -> int:

@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinstorm.twin.buffer import Buffers
-from twinstorm.twin.chance import Purpose, Words, stream, words
+from twinstorm.twin.chance import Purpose, stream, words
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
-    HOUR_US,
     NEVER_US,
     Device,
     DeviceEnd,
@@ -35,10 +33,9 @@ from twinstorm.twin.flow import (
     Values,
 )
 from twinstorm.twin.life import Hooks, Life
-from twinstorm.twin.machines.kind import Inputs, MachineKind, catalogue
-from twinstorm.twin.normal import normals
-from twinstorm.twin.places import place
-from twinstorm.twin.sensors import StuckSensors
+from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.resolution import Steps
+from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
 
 BLOCK_DEVICES = 16_384
@@ -48,8 +45,7 @@ UNACKED_WINDOW = 20
 """QoS 1 messages a client has in flight before it queues."""
 
 SAMPLING = "sampling"
-DAY_US = 24 * HOUR_US
-YEAR_US = 365 * DAY_US
+READINGS_CHANGED = "readings_changed"
 
 
 @dataclass
@@ -57,17 +53,6 @@ class Sampling(Story):
     """The one story of all sample groups: row i of `next_us` is when group i samples next."""
 
     next_us: list[int] = field(default_factory=list)
-
-
-@dataclass
-class Machines:
-    """State of the machines of one sample group, float32 columns of equal length."""
-
-    kind: MachineKind
-    parameters: dict[str, Values]
-    state: dict[str, Values]
-    offset: Values
-    step: Values
 
 
 class World(Exhibits):
@@ -106,18 +91,10 @@ class World(Exhibits):
         self.produced = 0
         self.lost: Counter[str] = Counter()
         self.evidence: dict[str, Counter[str]] = {}
-        self.stuck: list[StuckSensors] = []
         self._device_end = device_end
-        self._year_us = year_us
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
-        self._scale: dict[str, tuple[Values, Values]] = {}
-        for name, channels in self.channels.items():
-            offset = np.array([channel.offset for channel in channels], np.float32)
-            self._scale[name] = offset, np.array([channel.step for channel in channels], np.float32)
-        self._machines = [self._set_up(group) for group in self.fleet.groups]
-        widest = max((kind.words for kind in self.kinds.values()), default=0)
-        self._noise = [stream(seed, Purpose.NOISE << 8 | number) for number in range(widest)]
+        self.sampler = Sampler(self.fleet, self.kinds, seed, year_us)
         groups = self.fleet.groups
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
@@ -142,20 +119,6 @@ class World(Exhibits):
 
     # --- sampling -----------------------------------------------------------------------------------------------------
 
-    def _set_up(self, group: SampleGroup) -> Machines:
-        kind = self.kinds[group.kind]
-        key = self.fleet.key[group.first : group.last]
-        machine = [stream(self.seed, Purpose.MACHINE << 8 | number) for number in range(256)]
-
-        def draws(number: int) -> Words:
-            return words(machine[number], key, 0)
-
-        sites = [name for name, _ in self.fleet.plan.sites]
-        where = place(self.seed, Purpose.SITE, sites, self.fleet.site[group.first : group.last])
-        parameters = kind.parameters(draws, where)
-        offset, step = self._scale[group.kind]
-        return Machines(kind, parameters, kind.initial(parameters), offset, step)
-
     def _act_sampling(self, story: Sampling, now_us: int) -> None:
         self.advance_to(now_us)
         for number, group in enumerate(self.fleet.groups):
@@ -166,52 +129,23 @@ class World(Exhibits):
 
     def _sample(self, number: int, group: SampleGroup, now_us: int) -> None:
         """One sampling of every device of a group: values, ledger, buffers, publish, digest."""
-        machines = self._machines[number]
-        checksums = [0] * len(machines.kind.channels)
+        checksums = [0] * len(self.channels[group.kind])
         for first in range(group.first, group.last, self._block_devices):
             rows = slice(first, min(first + self._block_devices, group.last))
-            quantised = self._sample_block(number, group, machines, rows, now_us)
-            for channel, values in enumerate(quantised):
-                checksums[channel] = zlib.crc32(values.data, checksums[channel])
+            for channel, steps in enumerate(self._sample_block(number, group, rows, now_us)):
+                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
         for channel, checksum in enumerate(checksums):
             self.log.tell(now_us, Code.READINGS, number << 8 | channel, checksum)
 
-    def _sample_block(
-        self, number: int, group: SampleGroup, machines: Machines, rows: slice, now_us: int
-    ) -> NDArray[np.int16]:
-        fleet, kind = self.fleet, machines.kind
+    def _sample_block(self, number: int, group: SampleGroup, rows: slice, now_us: int) -> Steps:
+        fleet = self.fleet
         n = rows.stop - rows.start
         state = fleet.state[rows]
         powered = state >= State.CONNECTING
         online = state == State.ONLINE
         all_powered = bool(powered.all())
         seq = fleet.seq[rows] + 1
-        key = fleet.key[rows]
-
-        draws = np.empty((kind.words, n), np.uint64)
-        for word in range(kind.words):
-            draws[word] = words(self._noise[word], key, seq)
-        part = slice(rows.start - group.first, rows.stop - group.first)
-        values = np.empty((len(kind.channels), n), np.float32)
-        kind.step(
-            {name: column[part] for name, column in machines.state.items()},
-            {name: column[part] for name, column in machines.parameters.items()},
-            Inputs(
-                now_us=now_us,
-                dt_us=group.every_us,
-                running=None if all_powered else powered,
-                calendar_us=(self._year_us + now_us) % DAY_US,
-                year_us=(self._year_us + now_us) % YEAR_US,
-            ),
-            normals(draws),
-            values,
-        )
-        quantised = self._quantise(machines, values)
-        for sensor in self.stuck:
-            if group.first <= sensor.device[0] < group.last:
-                sensor.overlay(rows.start, quantised, powered)
-                values[sensor.channel] = quantised[sensor.channel] * machines.step[sensor.channel]
-                values[sensor.channel] += machines.offset[sensor.channel]
+        values, steps = self.sampler.measure(number, rows, now_us, seq, powered, all_powered)
 
         fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
         self.produced += n if all_powered else int(np.count_nonzero(powered))
@@ -219,42 +153,22 @@ class World(Exhibits):
         if not direct.all():
             held = powered & ~direct
             if held.any():
-                self._hold(number, rows, held, seq, now_us, quantised)
+                self._hold(number, rows, held, seq, now_us, steps)
         if fleet.link_cuts[rows].any():
-            self._hold_unacknowledged(number, rows, direct, seq, now_us, quantised)
+            self._hold_unacknowledged(number, rows, direct, seq, now_us, steps)
         if direct.any():
             self._publish_dense(group, rows, direct, seq, now_us, values)
-        return quantised
+        return steps
 
-    @staticmethod
-    def _quantise(machines: Machines, values: Values) -> NDArray[np.int16]:
-        """Round to the sensor's resolution, in place, and return the int16 steps."""
-        quantised = np.empty(values.shape, np.int16)
-        for channel in range(len(values)):
-            row = values[channel]
-            offset, step = machines.offset[channel], machines.step[channel]
-            if offset:
-                np.subtract(row, offset, out=row)
-            np.divide(row, step, out=row)
-            np.rint(row, out=row)
-            np.clip(row, -32768.0, 32767.0, out=row)
-            quantised[channel] = row
-            np.multiply(row, step, out=row)
-            if offset:
-                np.add(row, offset, out=row)
-        return quantised
-
-    def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, quantised: NDArray[np.int16]) -> None:
+    def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         chosen = np.flatnonzero(held)
         device = chosen + rows.start
         stalls = (self.fleet.state[device] == State.ONLINE) & (self.fleet.qos[device] == 0)
         before = self.buffers.depth[device]
-        self.buffers.keep(number, device, seq[chosen], now_us, quantised[:, chosen].T, np.zeros(len(device), np.bool_))
+        self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
         self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
 
-    def _hold_unacknowledged(
-        self, number: int, rows: slice, direct: Mask, seq: Int, now_us: int, quantised: NDArray[np.int16]
-    ) -> None:
+    def _hold_unacknowledged(self, number: int, rows: slice, direct: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
 
         Takes out of `direct` what the full in-flight window holds back.
@@ -264,7 +178,7 @@ class World(Exhibits):
         device = chosen + rows.start
         unacked = self.buffers.unacked[device]
         arrives = (unacked < UNACKED_WINDOW) & (self.buffers.depth[device] == unacked)
-        self.buffers.keep(number, device, seq[chosen], now_us, quantised[:, chosen].T, arrives)
+        self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, arrives)
         direct[chosen[~arrives]] = False
 
     def _publish_dense(
@@ -300,7 +214,7 @@ class World(Exhibits):
         if not self.buffers.depth[device].any():
             return
         arrive_us = self._arrive_us(device, at_us)
-        for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self._scale):
+        for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
             self._device_end.publish(readings, arrive_us[sender])
 
     def _arrive_us(self, device: Int, at_us: Int) -> Int:
@@ -387,26 +301,28 @@ class World(Exhibits):
         self.advance_to(at_us)
         self.life.broker_starts(at_us)
 
-    def stick(self, step: str, device: Device, channel: str) -> None:
-        """Freeze a channel of these devices at its next value: a name, ``first`` or ``all``."""
-        for group in self.fleet.groups:
-            low, high = np.searchsorted(device, [group.first, group.last]).tolist()
-            if low == high:
-                continue
-            for column, each in enumerate(self.channels[group.kind]):
-                if channel in ("all", each.name) or (channel == "first" and column == 0):
-                    self.stuck.append(StuckSensors(step, device[low:high], column))
+    def sense(self, step: str, device: Device, channel: str, at_us: int, make: MakeFault) -> None:
+        """Let sensors of these devices tell something else than the truth.
 
-    def unstick(self, step: str, device: Device) -> None:
-        """Let the sensors that this step froze on these devices tell the truth again."""
-        mine = [sensor for sensor in self.stuck if sensor.step == step and sensor.device[0] in device]
-        for sensor in mine:
-            self.bit(step, "readings_changed", sensor.changed)
-        self.stuck = [sensor for sensor in self.stuck if not any(sensor is one for one in mine)]
+        Args:
+            channel: a name, two names joined by a comma, ``first`` or ``all``.
+        """
+        self.sampler.sense(step, device, channel, at_us, make)
+
+    def sense_no_more(self, step: str, device: Device) -> None:
+        """Let the sensors that this step changed on these devices tell the truth again."""
+        self.bit(step, READINGS_CHANGED, self.sampler.sense_no_more(step, device))
+
+    def fail(self, step: str, device: Device, mode: str, severity: float, grows_us: int, at_us: int) -> None:
+        """Let machines fail in this way, from nothing to `severity` within `grows_us`."""
+        self.sampler.fail(step, device, mode, severity, grows_us, at_us)
+
+    def mend(self, step: str, device: Device) -> None:
+        """Repair what this step broke on these devices; the damage that it did stays."""
+        self.bit(step, READINGS_CHANGED, self.sampler.mend(step, device))
 
     def evidence_of(self, step: str) -> Evidence:
-        for sensor in self.stuck:
-            if sensor.step == step:
-                self.bit(step, "readings_changed", sensor.changed)
-                sensor.changed = 0
+        changed = self.sampler.changed(step)
+        if changed:
+            self.bit(step, READINGS_CHANGED, changed)
         return super().evidence_of(step)

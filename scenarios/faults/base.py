@@ -6,17 +6,17 @@ the fault modules import no NumPy at run time, because `twinstorm check` reads t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder
-    from twinstorm.twin.world import World
+    from twinstorm.twin.flow import Device, Evidence, FaultOrder
+    from twinstorm.twin.machines.kind import MachineKind
 
-SettingType = Literal["duration", "share", "rate", "count", "number", "word", "text"]
+SettingType = Literal["duration", "share", "rate", "count", "number", "quantity", "word", "text"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Setting:
 
     Attributes:
         kind: how the value is written and what Python gets: duration -> int microseconds, share -> float 0..1,
-            rate -> float per second, count -> int, number -> float, word (one of `choices`) and text -> str.
+            rate -> float per second, count -> int, number -> float, quantity -> (float, unit), word (one of `choices`)
+            and text -> str.
         default: as people would write it.
     """
 
@@ -36,34 +37,54 @@ class Setting:
     choices: tuple[str, ...] = ()
 
 
-class Fault(Protocol):
-    """A kind of fault. Classes carry no state: what a fault changed lives in the world's or the broker's arrays, so
-    that a snapshot has it."""
+class Fault:
+    """A kind of fault; ours and strangers' are subclasses.
+
+    Classes carry no state: what a fault changed lives in the world's or the broker's arrays, so that a snapshot has it.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for lists."""
     effect: ClassVar[str]
     """A paragraph for `twinstorm explain`: what happens to devices, links and broker, and what evidence is counted."""
-    acts_on: ClassVar[Literal["world", "broker"]]
-    clocks: ClassVar[frozenset[str]]
-    """Of ``virtual`` and ``live``: where it can run."""
-    needs_target: ClassVar[bool]
-    survivable: ClassVar[bool]
+    acts_on: ClassVar[Literal["world", "broker"]] = "world"
+    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
+    """Where it can run."""
+    needs_target: ClassVar[bool] = True
+    survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
-    settings: ClassVar[tuple[Setting, ...]]
+    settings: ClassVar[tuple[Setting, ...]] = ()
 
-    @staticmethod
-    def start(on: World | Broker, order: FaultOrder, device: Device, at_us: int) -> None:
-        """Let it happen to `device` (all of the order, or the next part of a ramp)."""
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        """Why it cannot bite on these kinds of machine with these settings, and what could; empty: it can.
 
-    @staticmethod
-    def end(on: World | Broker, order: FaultOrder, device: Device, at_us: int) -> None:
-        """Let it be over."""
+        Asked when a scenario is read, so that nobody waits for a run to learn it.
 
-    @staticmethod
-    def evidence(on: World | Broker, order: FaultOrder) -> Evidence:
+        Args:
+            kinds: loads them; not called by a fault that machines have nothing to do with.
+        """
+        return ""
+
+    @classmethod
+    def start(cls, on: Any, order: FaultOrder, device: Device, at_us: int) -> None:
+        """Let it happen to `device` (all of the order, or the next part of a ramp).
+
+        Args:
+            on: the `World` or the `Broker`, as `acts_on` says.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def end(cls, on: Any, order: FaultOrder, device: Device, at_us: int) -> None:
+        """Let it be over. By default there is nothing left to end."""
+
+    @classmethod
+    def evidence(cls, on: Any, order: FaultOrder) -> Evidence:
         """What it demonstrably did so far; asked at its end and at the end of the run."""
+        found: Evidence = on.evidence_of(order.step)
+        return found
 
 
 GROUP = "twinstorm.faults"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from twinstorm.scenarios.faults.base import Setting
+from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder
+    from twinstorm.twin.flow import Broker, Device, FaultOrder
 
 
-class BrokerOutage:
+class BrokerOutage(Fault):
     """The broker is gone for a while and comes back without state."""
 
     name: ClassVar[str] = "broker-outage"
@@ -22,21 +22,15 @@ class BrokerOutage:
         "sessions ended."
     )
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
     needs_target: ClassVar[bool] = False
-    survivable: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("connections", "word", "reset", "how clients find out", ("reset", "silent")),
     )
 
-    @staticmethod
-    def start(on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG004
+    @classmethod
+    def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.bit(order.step, "sessions_ended", on.stop(at_us, silent=order.settings["connections"] == "silent"))
 
-    @staticmethod
-    def end(on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG004
+    @classmethod
+    def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.start(at_us)
-
-    @staticmethod
-    def evidence(on: Broker, order: FaultOrder) -> Evidence:
-        return on.evidence_of(order.step)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from twinstorm.scenarios.faults.base import Setting
+from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Device, Evidence, FaultOrder
+    from twinstorm.twin.flow import Device, FaultOrder
     from twinstorm.twin.world import World
 
 
-class Partition:
+class Partition(Fault):
     """Packets between the targeted devices and the broker stop getting through."""
 
     name: ClassVar[str] = "partition"
@@ -24,24 +24,16 @@ class Partition:
         "readings at QoS 1 arrive but stay unacknowledged, and are sent again later. Evidence: sessions cut off, "
         "sessions that survived."
     )
-    acts_on: ClassVar[Literal["world", "broker"]] = "world"
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
-    needs_target: ClassVar[bool] = True
-    survivable: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "direction", "word", "both", "which packets are cut; up is from device to broker", ("both", "up", "down")
         ),
     )
 
-    @staticmethod
-    def start(on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         on.bit(order.step, "sessions_cut_off", on.cut(device, at_us, order.settings["direction"]))
 
-    @staticmethod
-    def end(on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         on.bit(order.step, "sessions_survived", on.heal(device, at_us, order.settings["direction"]))
-
-    @staticmethod
-    def evidence(on: World, order: FaultOrder) -> Evidence:
-        return on.evidence_of(order.step)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from twinstorm.scenarios.faults.base import Setting
+from twinstorm.scenarios.faults.base import Fault
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Device, Evidence, FaultOrder
+    from twinstorm.twin.flow import Device, FaultOrder
     from twinstorm.twin.world import World
 
 
-class PowerOutage:
+class PowerOutage(Fault):
     """The supply of the targeted devices fails; when it returns they all boot."""
 
     name: ClassVar[str] = "power-outage"
@@ -22,20 +22,11 @@ class PowerOutage:
         "then asks for a session; many of them in the same seconds are a reboot storm. Evidence: devices that lost "
         "power, devices that booted."
     )
-    acts_on: ClassVar[Literal["world", "broker"]] = "world"
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
-    needs_target: ClassVar[bool] = True
-    survivable: ClassVar[bool] = True
-    settings: ClassVar[tuple[Setting, ...]] = ()
 
-    @staticmethod
-    def start(on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         on.bit(order.step, "devices_without_power", on.power_off(device, at_us))
 
-    @staticmethod
-    def end(on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         on.bit(order.step, "devices_booted", on.power_on(device, at_us))
-
-    @staticmethod
-    def evidence(on: World, order: FaultOrder) -> Evidence:
-        return on.evidence_of(order.step)

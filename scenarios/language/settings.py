@@ -9,7 +9,7 @@ from twinstorm.scenarios.language import fields, values
 from twinstorm.scenarios.language.errors import Problems
 from twinstorm.scenarios.language.fields import NOWHERE, Field, Key, Single, Table
 from twinstorm.scenarios.language.nodes import MapNode, ScalarNode
-from twinstorm.scenarios.language.quantities import Count, Rate
+from twinstorm.scenarios.language.quantities import Count, Quantity, Rate
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.faults.base import Fault
@@ -38,6 +38,8 @@ def _field(option: Option) -> Field:
             return fields.count(example=example)
         case "number":
             return Single("a number", values.number, example, rf"-?{values.NUMBER}", may_be_number=True)
+        case "quantity":
+            return Single("a number and its unit", values.quantity, example, values.QUANTITY)
         case "word":
             return fields.words(f"value of `{option.name}`", *option.choices)
         case _:
@@ -56,6 +58,8 @@ def plain(settings: Mapping[str, Any], devices: int) -> dict[str, Any]:
 def _number(value: Any, devices: int) -> Any:
     if isinstance(value, Rate):
         return float(value.for_fleet(devices))
+    if isinstance(value, Quantity):
+        return float(value.value), value.unit
     return value.for_fleet(devices) if isinstance(value, Count) else value
 
 

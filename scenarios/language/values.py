@@ -56,7 +56,9 @@ _CALENDAR = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _SIZE = re.compile(rf"({NUMBER})\s*([kKMGT]i?)?(B|bit)(/s)?")
-_QUANTITY = re.compile(rf"(-?{NUMBER})\s*([A-Za-z%°µ][A-Za-z0-9%°µ/^.]*)")
+UNIT = "[A-Za-z%°µ][A-Za-z0-9%°µ/^.]*"
+QUANTITY = rf"-?{NUMBER}\s*{UNIT}"
+_QUANTITY = re.compile(rf"(-?{NUMBER})\s*({UNIT})")
 
 _PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _PREFIXES |= {f"{prefix}i": 1 << (10 * power) for power, prefix in enumerate("KMGT", 1)}

@@ -179,19 +179,6 @@ def test_adding_devices_changes_no_reading_of_the_others() -> None:
     assert len(few) < len(many)
 
 
-def test_stuck_sensors_repeat_themselves_and_the_evidence_counts_it() -> None:
-    lab = Lab.make(plan(motors=4, climate=0))
-    lab.until(5 * SECOND_US)
-    lab.world.stick("stuck", np.array([0, 1], np.int32), "first")
-    lab.until(25 * SECOND_US)
-    values = {who: {np.frombuffer(lab.delivered[who, seq], np.float32)[0] for seq in range(7, 25)} for who in range(4)}
-    assert len(values[0]) == len(values[1]) == 1
-    assert len(values[2]) > 1
-    evidence = lab.world.evidence_of("stuck")
-    assert evidence.counts["readings_changed"] > 20
-    assert lab.world.evidence_of("stuck") == evidence
-
-
 def test_a_run_that_grows_in_phases_samples_every_device_once_a_period() -> None:
     lab = Lab.make(replace(plan(motors=40, climate=0), phases=10))
     lab.until(10 * SECOND_US)

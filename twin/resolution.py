@@ -1,0 +1,68 @@
+"""The resolution of a sensor: readings are whole int16 steps, ``offset + step * q``, in buffers and on the wire."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.flow import Channel, Values
+
+Steps = NDArray[np.int16]
+
+SILENT: Final = -32_768
+"""The step that says: this channel told nothing. As a value it is NaN."""
+LOWEST, HIGHEST = -32_767.0, 32_767.0
+
+
+class Scale:
+    """Offsets and steps of the channels of one kind, float32 (channels,)."""
+
+    def __init__(self, channels: tuple[Channel, ...]) -> None:
+        self.offset = np.array([channel.offset for channel in channels], np.float32)
+        self.step = np.array([channel.step for channel in channels], np.float32)
+
+    def rounded(self, values: Values) -> Steps:
+        """Round to the sensor's resolution, in place, and return the steps.
+
+        Args:
+            values: float32 (channels, n), finite.
+        """
+        steps = np.empty(values.shape, np.int16)
+        for channel in range(len(values)):
+            row = values[channel]
+            offset, step = self.offset[channel], self.step[channel]
+            if offset:
+                np.subtract(row, offset, out=row)
+            np.divide(row, step, out=row)
+            np.rint(row, out=row)
+            np.clip(row, LOWEST, HIGHEST, out=row)
+            steps[channel] = row
+            np.multiply(row, step, out=row)
+            if offset:
+                np.add(row, offset, out=row)
+        return steps
+
+    def steps_of(self, channel: int, values: Values) -> Steps:
+        """The same for some values of one channel, NaN included; changes nothing."""
+        silent = np.isnan(values)
+        row = (np.where(silent, np.float32(0.0), values) - self.offset[channel]) / self.step[channel]
+        steps = np.clip(np.rint(row), LOWEST, HIGHEST).astype(np.int16)
+        steps[silent] = SILENT
+        return steps
+
+    def values_of(self, channel: int, steps: Steps) -> Values:
+        """What the steps of one channel mean: float32, NaN for `SILENT`."""
+        values = steps.astype(np.float32)
+        values *= self.step[channel]
+        if self.offset[channel]:
+            values += self.offset[channel]
+        values[steps == SILENT] = np.nan
+        return values
+
+    def readings_of(self, steps: Steps) -> Values:
+        """What readings mean: int16 (n, channels) to float32 (n, channels), NaN for `SILENT`."""
+        values = steps.astype(np.float32) * self.step + self.offset
+        values[steps == SILENT] = np.nan
+        return values
