@@ -196,7 +196,8 @@ class LiveDeviceEnd:
             payload = encode_birth(self._senders[who], number, self._origin_us + instant)
             self._publish(who, self._state[who], payload, qos=1)
 
-    def publish(self, readings: Readings, at_broker_us: Int) -> None:  # noqa: ARG002 - loopback is the link here
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:  # noqa: ARG002
+        """See `DeviceEnd`. Loopback is the link here, and what a broker drops nobody tells."""
         layout = self._layouts[readings.kind]
         rows = range(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present).tolist()
         for row in rows:
@@ -212,6 +213,7 @@ class LiveDeviceEnd:
             mid = self._publish(who, self._telemetry[who], payload, self._qos[who])
             if self._qos[who]:
                 self._lines[who].sent[mid] = seq
+        return None
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """Move every socket that is ready; tell what happened, at `now_us`."""

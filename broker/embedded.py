@@ -68,6 +68,7 @@ class EmbeddedBroker(Exhibits):
         self._held: socket.socket | None = None
         self._links: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, AbortingWriter]] = {}
         """Every open connection, by the task that serves it."""
+        self._outages = 0
         self._silent = False
         self._closed = False
         self.port = 0
@@ -177,8 +178,9 @@ class EmbeddedBroker(Exhibits):
             writer.transport.abort()
 
     def stop(self, at_us: int, silent: bool = False) -> int:  # noqa: ARG002 - now is when it is called
-        """Die: with resets, or silently. Returns how many device sessions that cost."""
-        return self._call(self._stop(silent))
+        """Die: with resets, or silently. Returns how many device sessions that cost; none if it is down already."""
+        self._outages += 1
+        return self._call(self._stop(silent)) if self._outages == 1 else 0
 
     async def _stop(self, silent: bool) -> int:
         core = self._core
@@ -225,8 +227,10 @@ class EmbeddedBroker(Exhibits):
             core.forget()  # what the connections still passed on while they ended
 
     def start(self, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
-        """Come back on the same port, empty."""
-        self._call(self._restart())
+        """Come back on the same port, empty, once each outage has ended."""
+        self._outages -= 1
+        if not self._outages:
+            self._call(self._restart())
 
     async def _restart(self) -> None:
         await self._take_down()

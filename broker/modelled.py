@@ -39,6 +39,10 @@ from twinstorm.twin.queues import Passed, ceil_div, gcra
 
 DOWNSTREAM_US = 1_000
 """From the broker to the core: one hop in a data centre."""
+_LINK = 5
+"""Among the session events: the broker stops hearing a device (with the instant of its last packet) or hears it again
+(with `_HEARD`). Nobody is told."""
+_HEARD = -1
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class _Pending:
     """Messages on their way to the core."""
 
     readings: Readings
+    at_broker_us: Int
     arrived_us: Int
     last_us: int
     departed_us: Int | None = None
@@ -98,19 +103,26 @@ class ModelledBroker(Exhibits):
     evidence: dict[str, Counter[str]] = field(default_factory=dict)
     count: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
-    down: bool = False
+    outages: int = 0
+    """Faults that keep it down; it is up when the last of them ends."""
     free_ns: int = 0
     tat: int = 0
     message_free_us: int = 0
     live: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
     heard: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
     """The client of this session knows that it has one; else it is a ghost of an abandoned attempt."""
+    unheard: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Nothing that this device sends reaches the broker any more, beyond what is on its way."""
     expires_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     keep_alive_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     _offer: _Offer | None = None
     _pending: list[_Pending] = field(default_factory=list)
     _session_rows: list[Int] = field(default_factory=list)
-    """What happens to sessions, int64 (n, 4): instant, device, what, boot; handled in `poll`."""
+    """What happens to sessions, int64 (n, 4): instant, device, what, boot; handled in `collect`."""
+
+    @property
+    def down(self) -> bool:
+        return self.outages > 0
 
     # --- device end: connects -----------------------------------------------------------------------------------------
 
@@ -118,6 +130,7 @@ class ModelledBroker(Exhibits):
         n = len(identities.keep_alive_us)
         self.live = np.ones(n, np.bool_)
         self.heard = np.ones(n, np.bool_)
+        self.unheard = np.zeros(n, np.bool_)
         self.expires_us = np.full(n, NEVER_US, np.int64)
         self.keep_alive_us = identities.keep_alive_us
         device = np.arange(n, dtype=np.int64)
@@ -164,46 +177,50 @@ class ModelledBroker(Exhibits):
     def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
         if abrupt:
             had_one = last_packet_us != NEVER_US
-            device, last_packet_us = device[had_one], last_packet_us[had_one]
-            expires_us = last_packet_us + ceil_div(self.keep_alive_us[device] * 3, 2)
-            self.expires_us[device] = np.minimum(self.expires_us[device], expires_us)
+            self._note(at_us[had_one], device[had_one], _LINK, last_packet_us[had_one])
         else:
             self._note(at_us, device, SessionEvent.CLOSED, np.zeros(len(device), np.int64))
 
-    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002
+    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:
         if direction != "down":
-            self.disconnect(device, last_packet_us, last_packet_us, abrupt=True)
+            self.disconnect(device, np.full(len(device), at_us, np.int64), last_packet_us, abrupt=True)
 
-    def resume(self, device: Device, at_us: int, kept: Mask) -> None:  # noqa: ARG002
-        self.expires_us[device[kept]] = NEVER_US
+    def resume(self, device: Device, at_us: int, kept: Mask) -> None:
+        heard = device[kept]
+        self._note(np.full(len(heard), at_us, np.int64), heard, _LINK, np.full(len(heard), _HEARD, np.int64))
 
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         self._note(at_us, device, SessionEvent.BORN, boot)
 
-    def publish(self, readings: Readings, at_broker_us: Int) -> None:
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
         count = len(readings)
         self.count["messages_in"] += count
         if self.down:
-            self._lose(LossCause.OUTAGE, readings, count)
-            return
+            present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
+            self._lose(LossCause.OUTAGE, readings, present, kept)
+            return present
         if self.settings.message_rate is not None:
-            self._queue(readings, at_broker_us, self.settings.message_rate)
-            return
+            return self._queue(readings, at_broker_us, self.settings.message_rate, kept)
         arrived_us = at_broker_us + DOWNSTREAM_US
         last_us = int(arrived_us.max()) if len(arrived_us) else 0
-        self._pending.append(_Pending(readings, arrived_us, last_us))
+        self._pending.append(_Pending(readings, at_broker_us, arrived_us, last_us))
+        return None
 
-    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction) -> None:
-        """A batch meets the FIFO towards the core: served in its order from its first arrival on."""
+    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction, held: Mask | None) -> Mask:
+        """A batch meets the FIFO towards the core: served in its order from its first arrival on.
+
+        Returns:
+            Rows that found it full.
+        """
         present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
         first_us = int(at_broker_us[present].min()) if present.any() else 0
         waiting = self._waiting(first_us, rate)
         room = max(self.settings.message_queue - waiting, 0)
         place = np.cumsum(present)
         taken = present & (place <= room)
-        dropped = int(np.count_nonzero(present)) - int(np.count_nonzero(taken))
-        self._lose(LossCause.QUEUE_FULL, readings, dropped)
-        self.count["dropped"] += dropped
+        dropped: Mask = present & ~taken
+        self._lose(LossCause.QUEUE_FULL, readings, dropped, held)
+        self.count["dropped"] += int(np.count_nonzero(dropped))
         free_us = max(self.message_free_us, first_us)
         departed_us = free_us + place * SECOND_US * rate.denominator // rate.numerator
         departed_us = np.maximum(departed_us, at_broker_us)
@@ -213,8 +230,11 @@ class ModelledBroker(Exhibits):
             self.message_free_us = free_us + count * SECOND_US * rate.denominator // rate.numerator
             kept = replace(readings, present=taken) if readings.dense_from >= 0 else _rows(readings, taken)
             if readings.dense_from < 0:
-                departed_us = departed_us[taken]
-            self._pending.append(_Pending(kept, departed_us + DOWNSTREAM_US, last_us + DOWNSTREAM_US, departed_us))
+                departed_us, at_broker_us = departed_us[taken], at_broker_us[taken]
+            self._pending.append(
+                _Pending(kept, at_broker_us, departed_us + DOWNSTREAM_US, last_us + DOWNSTREAM_US, departed_us)
+            )
+        return dropped
 
     def _waiting(self, now_us: int, rate: Fraction) -> int:
         """Messages in the queue towards the core."""
@@ -252,11 +272,12 @@ class ModelledBroker(Exhibits):
         """Readings between device and core that exist nowhere else."""
         return sum(len(pending.readings) for pending in self._pending if not pending.readings.duplicate)
 
-    def _lose(self, cause: LossCause, readings: Readings, count: int) -> None:
+    def _lose(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
+        """These rows are gone; what the device keeps, or what came before, is not lost with them."""
         if not readings.duplicate:
-            self.lost[cause] += count
+            self.lost[cause] += int(np.count_nonzero(rows if kept is None else rows & ~kept))
 
-    def _note(self, at_us: Int, device: Int | Device, what: SessionEvent, boot: Int | Device) -> None:
+    def _note(self, at_us: Int, device: Int | Device, what: SessionEvent | int, boot: Int | Device) -> None:
         if len(device):
             rows = np.empty((len(device), 4), np.int64)
             rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = at_us, device, what, boot
@@ -297,16 +318,28 @@ class ModelledBroker(Exhibits):
         self.count["ghosts"] += int(np.count_nonzero(replaced & ~self.heard[device]))
         self.live[device[admitted]] = True
         self.heard[device[admitted]] = False
+        self.unheard[device[admitted]] = False
         # Until the device is heard, the session lives for one keep-alive: a client that gave up leaves a ghost.
         self.expires_us[device[admitted]] = rows[admitted, 0] + ceil_div(self.keep_alive_us[device[admitted]] * 3, 2)
         born = what == SessionEvent.BORN
-        self.expires_us[device[born]] = NEVER_US
+        # A birth may arrive after the device fell silent: it was on its way, and is the last that is heard of it.
+        last_us = rows[born, 0] + ceil_div(self.keep_alive_us[device[born]] * 3, 2)
+        self.expires_us[device[born]] = np.where(self.unheard[device[born]], last_us, NEVER_US)
         self.heard[device[born]] = True
+        self._hear(rows[what == _LINK])
         closed = (what == SessionEvent.CLOSED) & self.live[device]
         self.live[device[closed]] = False
         self.expires_us[device[closed]] = NEVER_US
         told.append(rows[replaced | born | closed])
         return told
+
+    def _hear(self, rows: Int) -> None:
+        """Devices that fall silent, or are heard again."""
+        device, last_packet_us = rows[:, 1], rows[:, 3]
+        again = last_packet_us == _HEARD
+        self.unheard[device] = ~again
+        expires_us = last_packet_us + ceil_div(self.keep_alive_us[device] * 3, 2)
+        self.expires_us[device] = np.where(again, NEVER_US, np.minimum(self.expires_us[device], expires_us))
 
     def _expire(self, device: Int | Device) -> Int:
         rows = np.zeros((len(device), 4), np.int64)
@@ -320,7 +353,9 @@ class ModelledBroker(Exhibits):
     # --- broker -------------------------------------------------------------------------------------------------------
 
     def stop(self, at_us: int, silent: bool) -> int:
-        self.down = True
+        self.outages += 1
+        if self.outages > 1:
+            return 0
         cost = self.watcher.broker_stopped(at_us, silent) if self.watcher is not None else 0
         self._forget(at_us)
         return cost
@@ -334,20 +369,30 @@ class ModelledBroker(Exhibits):
         self._note(np.full(len(device), at_us, np.int64), device, SessionEvent.CLOSED, np.zeros(len(device), np.int64))
         kept: list[_Pending] = []
         for pending in self._pending:
-            gone = pending.departed_us > at_us if pending.departed_us is not None else None
-            if gone is None or not gone.any():
+            present = pending.readings.present
+            here = np.ones(len(pending.arrived_us), np.bool_) if present is None else present
+            # What has not reached the broker when it dies is still the device's, if it waits for an acknowledgement.
+            unread = here & (pending.at_broker_us >= at_us)
+            gone = here & ~unread & (pending.departed_us > at_us) if pending.departed_us is not None else ~here & here
+            if not (gone | unread).any():
                 kept.append(pending)
                 continue
-            before = len(pending.readings)
-            rest = _rest(pending, ~gone)
-            self._lose(LossCause.OUTAGE, pending.readings, before - len(rest.readings))
+            self._lose(LossCause.OUTAGE, pending.readings, gone)
+            if unread.any() and not pending.readings.duplicate:
+                taken = 0
+                if self.watcher is not None:
+                    taken = self.watcher.undelivered(pending.readings, unread)
+                self.lost[LossCause.OUTAGE] += int(np.count_nonzero(unread)) - taken
+            rest = _rest(pending, here & ~gone & ~unread)
             if len(rest.readings):
                 kept.append(rest)
         self._pending = kept
         self.message_free_us = 0
 
     def start(self, at_us: int) -> None:
-        self.down = False
+        self.outages -= 1
+        if self.down:
+            return
         self.free_ns = 0
         self.tat = 0
         if self.watcher is not None:
@@ -402,7 +447,8 @@ def _rest(pending: _Pending, rows: Mask) -> _Pending:
         present = rows if readings.present is None else rows & readings.present
         return replace(pending, readings=replace(readings, present=present))
     departed_us = None if pending.departed_us is None else pending.departed_us[rows]
-    return _Pending(_rows(readings, rows), pending.arrived_us[rows], pending.last_us, departed_us)
+    at_broker_us = pending.at_broker_us[rows]
+    return _Pending(_rows(readings, rows), at_broker_us, pending.arrived_us[rows], pending.last_us, departed_us)
 
 
 def _rows(readings: Readings, rows: Mask) -> Readings:

@@ -6,11 +6,14 @@ are seconds since the start of the run with six decimals (`_s`), so that people 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 SCHEMA = "twinstorm/run/1"
+
+Verdict = Literal["held", "missed", "inconclusive"]
+Ended = Literal["completed", "stopped", "aborted", "interrupted"]
 
 
 class LedgerResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +26,11 @@ class LedgerResult(msgspec.Struct, frozen=True, kw_only=True):
     lost: dict[str, int]
     repeated: int
 
+    @property
+    def closes(self) -> bool:
+        """Every reading that was produced is somewhere."""
+        return self.produced == self.delivered + self.buffered + self.in_flight + sum(self.lost.values())
+
 
 class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     name: str
@@ -31,8 +39,7 @@ class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     """E.g. ``at least 90 %``."""
     value: float | None
     unit: str
-    verdict: str
-    """held, missed, inconclusive."""
+    verdict: Verdict
     missed_from_s: float | None = None
     """First and last second in which the objective's own bound was broken, if any."""
     missed_to_s: float | None = None
@@ -47,7 +54,7 @@ class ExpectationResult(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None
     """What was found, in words with its unit."""
     at_s: float | None
-    verdict: str
+    verdict: Verdict
     why: str = ""
 
 
@@ -95,14 +102,12 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str
     seed: int
     version: str
-    clock: str
-    """virtual, live."""
-    speed: float
-    """Asked; 0: as fast as it can."""
-    ended: str
-    """completed, stopped, aborted, interrupted."""
-    verdict: str
-    """held, missed, inconclusive."""
+    clock: Literal["virtual", "live"]
+    speed: Annotated[
+        float, msgspec.Meta(description="simulated seconds per wall second asked for; 0: as fast as it can")
+    ]
+    ended: Ended
+    verdict: Verdict
     digest: str
     """SHA-256 of the event log; a live run's starts with ``live:`` and is not comparable."""
     devices: int

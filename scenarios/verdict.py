@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Final
 
-from twinstorm.scenarios.result import RunResult
+from twinstorm.scenarios.result import RunResult, Verdict
 
-HELD, MISSED, INCONCLUSIVE = "held", "missed", "inconclusive"
+HELD: Final = "held"
+MISSED: Final = "missed"
+INCONCLUSIVE: Final = "inconclusive"
 
 
 class ExitCode(IntEnum):
@@ -38,8 +41,9 @@ PRECEDENCE = (
 """Of several scenarios the first of these that occurred is the answer."""
 
 
-def overall(verdicts: Iterable[str], bit: bool) -> str:
-    """Missed beats inconclusive beats held; a fault that left no evidence makes the run inconclusive.
+def overall(verdicts: Iterable[Verdict], bit: bool) -> Verdict:
+    """Missed beats inconclusive beats held; a fault that left no evidence makes the run inconclusive, and so does a
+    scenario that expects nothing.
 
     Args:
         verdicts: of every expectation, written or implied.
@@ -48,11 +52,13 @@ def overall(verdicts: Iterable[str], bit: bool) -> str:
     found = set(verdicts)
     if MISSED in found:
         return MISSED
-    return INCONCLUSIVE if INCONCLUSIVE in found or not bit else HELD
+    return HELD if found == {HELD} and bit else INCONCLUSIVE
 
 
 def exit_code(result: RunResult) -> ExitCode:
-    """Exit code of one run."""
+    """Exit code of one run. A ledger that does not close is a bug of twinstorm, whatever else the run shows."""
+    if not result.ledger.closes:
+        return ExitCode.BUG
     if result.ended == "interrupted":
         return ExitCode.INTERRUPTED
     if result.ended in ("stopped", "aborted"):

@@ -79,12 +79,15 @@ class Buffers:
         """Readings that exist nowhere else."""
         return int(self.depth.sum()) - int(self.unacked.sum())
 
-    def keep(self, group: int, device: Int, seq: Int, at_us: int, values: Steps, arrived: NDArray[np.bool_]) -> None:
+    def keep(
+        self, group: int, device: Int, seq: Int, at_us: Int | int, values: Steps, arrived: NDArray[np.bool_]
+    ) -> None:
         """Put one reading of each device into its ring.
 
         Args:
             group: index of the sample group that all devices belong to.
             device: ascending.
+            at_us: when it was sampled, one for all or one each.
             values: int16 (n, channels).
             arrived: this reading was delivered as well, but the device will not learn it.
         """
@@ -96,10 +99,11 @@ class Buffers:
             self.evicted += int(np.count_nonzero(refused & ~arrived))
             stay = ~refused
             device, seq, values, arrived = device[stay], seq[stay], values[stay], arrived[stay]
+            at_us = at_us if isinstance(at_us, int) else at_us[stay]
         empty = self.depth[device] == 0
         fresh = device[empty]
         self.first_seq[fresh] = seq[empty]
-        self.first_time_us[fresh] = at_us
+        self.first_time_us[fresh] = at_us if isinstance(at_us, int) else at_us[empty]
         self.head[fresh] = 0
         position = (self.head[device] + self.depth[device]) % self.capacity[device]
         block = device // BLOCK_DEVICES

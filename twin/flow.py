@@ -352,8 +352,15 @@ class DeviceEnd(Protocol):
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         """Births: these devices got their CONNACK and say so on `state`; `at_us` is when that reaches the broker."""
 
-    def publish(self, readings: Readings, at_broker_us: Int) -> None:
-        """Send readings; `at_broker_us` (one per row) is when the modelled link lets each through."""
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
+        """Send readings; `at_broker_us` (one per row) is when the modelled link lets each through.
+
+        Args:
+            kept: rows that their device keeps as well, because no acknowledgement can reach it.
+
+        Returns:
+            Rows that the broker drops at once; None: none, or (live) nobody knows.
+        """
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """What came by itself up to `now_us`. Modelled: nothing, the outcome of every CONNECT was known on arrival."""
@@ -387,12 +394,17 @@ class BrokerWatcher(Protocol):
 
     def broker_started(self, at_us: int) -> None: ...
 
+    def undelivered(self, readings: Readings, rows: Mask) -> int:
+        """These rows were on their way when the broker died. Returns how many the devices have or account for."""
+
 
 class Broker(Protocol):
     """What faults and screens may touch."""
 
     def stop(self, at_us: int, silent: bool) -> int:
         """The broker dies. Silent: its host goes too, nobody gets a reset. What it queued is lost.
+
+        Outages may overlap: what the first of them did stays, and the broker is back when each was ended by `start`.
 
         Returns:
             How many sessions it cost.

@@ -154,10 +154,15 @@ class World(Exhibits):
             held = powered & ~direct
             if held.any():
                 self._hold(number, rows, held, seq, now_us, steps)
-        if fleet.link_cuts[rows].any():
-            self._hold_unacknowledged(number, rows, direct, seq, now_us, steps)
-        if direct.any():
-            self._publish_dense(group, rows, direct, seq, now_us, values)
+        if not fleet.link_cuts[rows].any():
+            if direct.any():
+                self._publish_dense(group, rows, direct, seq, now_us, values)
+            return steps
+        held, kept = self._unacknowledged(rows, direct)
+        dropped = self._publish_dense(group, rows, direct, seq, now_us, values, kept) if direct.any() else None
+        arrived = kept if dropped is None else kept & ~dropped
+        chosen = np.flatnonzero(held)
+        self.buffers.keep(number, chosen + rows.start, seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
         return steps
 
     def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
@@ -168,22 +173,32 @@ class World(Exhibits):
         self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
         self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
 
-    def _hold_unacknowledged(self, number: int, rows: slice, direct: Mask, seq: Int, now_us: int, steps: Steps) -> None:
+    def _unacknowledged(self, rows: slice, direct: Mask) -> tuple[Mask, Mask]:
         """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
 
-        Takes out of `direct` what the full in-flight window holds back.
+        Takes out of `direct` what the full in-flight window holds back, or what waits behind a reading that the broker
+        dropped.
+
+        Returns:
+            Readings that stay with their device, and those of them that are sent as well.
         """
         fleet = self.fleet
-        chosen = np.flatnonzero(direct & (fleet.link_cuts[rows] > 0) & (fleet.qos[rows] == 1))
-        device = chosen + rows.start
-        unacked = self.buffers.unacked[device]
-        arrives = (unacked < UNACKED_WINDOW) & (self.buffers.depth[device] == unacked)
-        self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, arrives)
-        direct[chosen[~arrives]] = False
+        held = direct & (fleet.link_cuts[rows] > 0) & (fleet.qos[rows] == 1)
+        unacked = self.buffers.unacked[rows]
+        sent = held & (unacked < UNACKED_WINDOW) & (self.buffers.depth[rows] == unacked)
+        direct &= ~held | sent
+        return held, sent
 
     def _publish_dense(
-        self, group: SampleGroup, rows: slice, direct: Mask, seq: Int, now_us: int, values: Values
-    ) -> None:
+        self,
+        group: SampleGroup,
+        rows: slice,
+        direct: Mask,
+        seq: Int,
+        now_us: int,
+        values: Values,
+        kept: Mask | None = None,
+    ) -> Mask | None:
         fleet = self.fleet
         n = rows.stop - rows.start
         latency_us = fleet.links.latency_us(fleet.link[rows], words(self._uplink, fleet.key[rows], seq))
@@ -200,7 +215,7 @@ class World(Exhibits):
             dense_from=rows.start,
             present=direct,
         )
-        self._device_end.publish(readings, latency_us)
+        return self._device_end.publish(readings, latency_us, kept)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -300,6 +315,43 @@ class World(Exhibits):
     def broker_started(self, at_us: int) -> None:
         self.advance_to(at_us)
         self.life.broker_starts(at_us)
+
+    def undelivered(self, readings: Readings, rows: Mask) -> int:
+        """See `BrokerWatcher`. At QoS 1 a device sends again what nobody acknowledged; at QoS 0 it is gone."""
+        fleet = self.fleet
+        chosen = np.flatnonzero(rows)
+        # Oldest first: a device that was emptying its buffer may have several on their way.
+        chosen = chosen[np.lexsort((readings.seq[chosen], readings.device[chosen]))]
+        device = readings.device[chosen].astype(np.int64)
+        once = fleet.qos[device] == 0
+        self.lost[LossCause.QOS0] += int(np.count_nonzero(once))
+        # Buffers imply what follows their first reading, so that only the newest ones, without a gap, go back.
+        last = np.append(device[1:] != device[:-1], True)
+        newest = np.where(last, readings.seq[chosen] == fleet.seq[device], False)
+        whole = np.append(readings.seq[chosen][1:] == readings.seq[chosen][:-1] + 1, False) | last
+        empty = (fleet.state[device] == State.ONLINE) & (self.buffers.depth[device] == 0)
+        taken = np.zeros(len(chosen), np.bool_)
+        fits = False
+        for row in range(len(chosen) - 1, -1, -1):
+            fits = bool(newest[row]) if last[row] else fits and bool(whole[row])
+            taken[row] = fits and not once[row] and empty[row]
+        self._take_back(readings, chosen[taken])
+        return int(np.count_nonzero(taken | once))
+
+    def _take_back(self, readings: Readings, rows: Int) -> None:
+        """Put readings, ordered by device and sequence, into the buffers of their devices, which are empty."""
+        device = readings.device[rows].astype(np.int64)
+        scale = self.sampler.scales[readings.kind]
+        values = readings.values[rows]
+        steps = np.stack([scale.steps_of(column, values[:, column]) for column in range(values.shape[1])], axis=1)
+        nth = np.arange(len(rows)) - np.searchsorted(device, device)
+        for number, group in enumerate(self.fleet.groups):
+            mine = (device >= group.first) & (device < group.last)
+            for place in range(int(nth[mine].max(initial=-1)) + 1):
+                here = np.flatnonzero(mine & (nth == place) & (self.buffers.depth[device] == place))
+                at_us = readings.device_time_us[rows[here]]
+                none = np.zeros(len(here), np.bool_)
+                self.buffers.keep(number, device[here], readings.seq[rows[here]], at_us, steps[here], none)
 
     def sense(self, step: str, device: Device, channel: str, at_us: int, make: MakeFault) -> None:
         """Let sensors of these devices tell something else than the truth.

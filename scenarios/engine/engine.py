@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twinstorm.detectors.core import Core, Pane
 from twinstorm.detectors.objectives import Objective
 from twinstorm.scenarios.engine.errors import Refused
-from twinstorm.scenarios.engine.judge import Judge, Watched
+from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.timeline import (
@@ -39,7 +39,7 @@ from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.expressions import Evaluator
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Step
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import EventRow, PaneRow, Sink
+from twinstorm.scenarios.result import Ended, EventRow, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -86,7 +86,8 @@ class Engine:
         self.armed = armed
         self.end_us = scenario.duration_us if until_us is None else min(until_us, scenario.duration_us)
         self.now_us = 0
-        self.ended = ""
+        self.ended: Ended | Literal[""] = ""
+        self.aborted = False
         """Empty while running; then completed, stopped, aborted or interrupted."""
         self.injection_allowed = True
         self.registry = wiring.registry
@@ -209,7 +210,9 @@ class Engine:
             step.name, step.value, step.settings, step.device, now_us, step.end_instant_us(), step.ramp_us
         )
         self.wiring.log.tell(now_us, Code.FAULT_START, index, len(step.device))
-        self.recoveries[step.name] = Recovery(len(step.device) or len(self.registry))
+        reached = len(step.device) if fault.needs_target else len(self.registry)
+        if reached:
+            self.recoveries[step.name] = Recovery(reached)
         if step.ramp_us and fault.needs_target:
             # Stories that begin later come after those of the file at equal instants.
             ramp = StepStory(RAMP, self._next_rank(), now_us + step.ramp_us // RAMP_PARTS, index)
@@ -353,7 +356,9 @@ class Engine:
         for step in self.steps.runs:
             step.cancelled |= step.action == "fault" and step.started_us is None
         self.injection_allowed = False
-        self._tell(self.now_us, "abort", "abort", reason or f"{len(active)} faults ended by hand")
+        self.aborted = True
+        ended = "1 fault" if len(active) == 1 else f"{len(active)} faults"
+        self._tell(self.now_us, "abort", "abort", reason or f"{ended} ended by hand")
         return len(active)
 
     def arm_again(self) -> None:
@@ -364,7 +369,7 @@ class Engine:
         spoken_of_us = self.now_us if at_us is None else min(max(at_us, 0), self.now_us)
         self._tell(spoken_of_us, "note", "note", text)
 
-    def finish(self, how: str) -> None:
+    def finish(self, how: Ended) -> None:
         """End the run here: faults end, a last pane is closed."""
         if self.ended:
             return
@@ -421,15 +426,17 @@ class Engine:
             step = self.steps[name]
             if step.ended_us is None or now_us < step.ended_us:
                 continue
-            online = int(np.count_nonzero(back[step.device] if len(step.device) else back))
+            targeted = catalogue()[step.value].needs_target
+            online = int(np.count_nonzero(back[step.device] if targeted else back))
             recovery.see(now_us, online)
             if name in self._steady:
                 continue
             back_us = recovery.reached_us(0.99, now_us)
             if back_us is not None:
                 self._steady.append(name)
-                took = (back_us - step.ended_us) / SECOND_US
-                self._tell(now_us, "steady", name, f"99 % of its devices back  {took:g} s after its end")
+                # Known only when they have stayed for a minute; told of the instant from which they did.
+                took = seconds(back_us - step.ended_us)
+                self._tell(back_us, "steady", name, f"99 % of its devices back  {took} after its end")
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         connects = Counter(self.wiring.connects(now_us))
@@ -469,11 +476,11 @@ class Engine:
         if not self.ended:
             self._finish("completed")
 
-    def _finish(self, how: str) -> None:
+    def _finish(self, how: Ended) -> None:
         self.wiring.advance_to(self.now_us)
         if self.now_us % SECOND_US:
             self._close_pane(self.now_us)
-        self.ended = how
+        self.ended = "aborted" if self.aborted and how != "interrupted" else how
         self.wiring.log.tell(self.now_us, Code.END, 0)
         self.wiring.log.seal(self.now_us + 1)
 
@@ -591,7 +598,7 @@ class Engine:
         if not past:
             return ""
         edge_us, word = max(past)
-        return f"{(at_us - edge_us) / SECOND_US:g} s after {word}"
+        return f"{seconds(at_us - edge_us)} after {word}"
 
     def _tell_incident(self, incident: Incident) -> None:
         self._tell(incident.opened_us, "incident", f"INC-{incident.number}", incident.title, incident.severity)

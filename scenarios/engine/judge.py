@@ -13,7 +13,8 @@ from twinstorm.scenarios.engine.timeline import Steps
 from twinstorm.scenarios.language.expressions import Evaluator
 from twinstorm.scenarios.language.model import Expectation
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import ExpectationResult, ObjectiveResult
+from twinstorm.scenarios.reports.words import objective_value, share
+from twinstorm.scenarios.result import ExpectationResult, ObjectiveResult, Verdict
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED
 from twinstorm.twin.flow import SECOND_US, Alarm, Ledger, Mask
 
@@ -31,11 +32,13 @@ class Facts:
     counts: Mapping[str, int]
     objectives: Mapping[str, ObjectiveResult]
     recoveries: Mapping[str, Recovery]
+    cut_short: bool = False
+    """Somebody or something ended the run before the end that it was asked to reach."""
 
 
 @dataclass
 class _Finding:
-    verdict: str
+    verdict: Verdict
     value: str | None = None
     at_us: int | None = None
     why: str = ""
@@ -161,9 +164,9 @@ class Judge:
             if written.after is None and open_then:
                 return _Finding(HELD, f"at {_clock(alarm.at_us)}", alarm.at_us)
             if since_us <= alarm.at_us <= until_us:
-                return _Finding(HELD, f"{(alarm.at_us - since_us) / SECOND_US:g} s after", alarm.at_us)
+                return _Finding(HELD, f"{seconds(alarm.at_us - since_us)} after", alarm.at_us)
         if until_us > facts.end_us:
-            return _Finding(INCONCLUSIVE, why="the run ended before its time was over")
+            return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         others = sorted({alarm.name for alarm in facts.alarms if alarm.name == written.name})
         return _Finding(MISSED, "not raised", why="it was raised at another time or place" if others else "")
 
@@ -177,6 +180,8 @@ class Judge:
             named = written.name in ("any", alarm.name)
             if named and since_us <= alarm.at_us <= until_us and _overlaps(alarm, each.mask):
                 return _Finding(MISSED, f"{alarm.name} at {_clock(alarm.at_us)}", alarm.at_us)
+        if facts.cut_short or until_us > facts.end_us:
+            return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         return _Finding(HELD, "none")
 
     def _recovered(self, each: Watched, facts: Facts) -> _Finding:
@@ -191,7 +196,7 @@ class Judge:
         if at_us is not None:
             took_us = at_us - step.ended_us
             held = limit_us is None or took_us <= limit_us
-            return _Finding(HELD if held else MISSED, f"after {took_us / SECOND_US:g} s", at_us)
+            return _Finding(HELD if held else MISSED, f"after {seconds(took_us)}", at_us)
         if limit_us is not None and recovery.too_late(written.share, step.ended_us + limit_us, facts.end_us):
             return _Finding(MISSED, f"{recovery.share_now():.1%} at the end of the run".replace("%", " %"))
         return _Finding(INCONCLUSIVE, why="the run ended before it could be seen")
@@ -203,14 +208,18 @@ class Judge:
         held = objective.verdict == each.written.verdict
         return _Finding(HELD if held else MISSED, f"{objective.verdict}: {_shown(objective)}")
 
-    def _always(self, each: Watched, facts: Facts) -> _Finding:  # noqa: ARG002
+    def _always(self, each: Watched, facts: Facts) -> _Finding:
         if each.seen_false_us is not None:
             return _Finding(MISSED, f"false at {_clock(each.seen_false_us)}", each.seen_false_us)
+        if facts.cut_short:
+            return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         return self._unless_unknown(each, _Finding(HELD, f"true in all {each.judged} seconds"))
 
-    def _never(self, each: Watched, facts: Facts) -> _Finding:  # noqa: ARG002
+    def _never(self, each: Watched, facts: Facts) -> _Finding:
         if each.seen_true_us is not None:
             return _Finding(MISSED, f"true at {_clock(each.seen_true_us)}", each.seen_true_us)
+        if facts.cut_short:
+            return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         return self._unless_unknown(each, _Finding(HELD, f"false in all {each.judged} seconds"))
 
     def _eventually(self, each: Watched, facts: Facts) -> _Finding:
@@ -218,9 +227,11 @@ class Judge:
         if each.seen_true_us is not None:
             return _Finding(HELD, f"at {_clock(each.seen_true_us)}", each.seen_true_us)
         since_us = self.steps.instant_us(written.after, facts.end_us) if written.after else 0
-        cut_short = written.within_us is not None and (since_us is None or since_us + written.within_us > facts.end_us)
-        if cut_short:
-            return _Finding(INCONCLUSIVE, why="the run ended before its time was over")
+        latest_us = facts.end_us if written.within_us is None else None
+        if latest_us is None and since_us is not None and written.within_us is not None:
+            latest_us = since_us + written.within_us
+        if facts.cut_short or since_us is None or latest_us is None or latest_us > facts.end_us:
+            return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         return self._unless_unknown(each, _Finding(MISSED, "never true"))
 
     def _at(self, each: Watched, facts: Facts) -> _Finding:  # noqa: ARG002
@@ -248,8 +259,14 @@ class Judge:
                 value /= ledger.produced
         too_much = written.at_most is not None and value > written.at_most
         too_little = written.at_least is not None and value < written.at_least
-        shown = f"{value * 100:.3g} %" if written.bound_is_share else f"{value:,.0f}"
-        return _Finding(MISSED if too_much or too_little else HELD, shown)
+        shown = share(value, up=written.at_most is not None) if written.bound_is_share else f"{value:,.0f}"
+        if too_much:
+            return _Finding(MISSED, shown)
+        if facts.cut_short:
+            return _Finding(INCONCLUSIVE, shown, why=_CUT_SHORT)
+        if facts.end_us <= facts.warm_up_us:
+            return _Finding(INCONCLUSIVE, shown, why="the run ended in its warm-up")
+        return _Finding(MISSED if too_little else HELD, shown)
 
 
 def _overlaps(alarm: Alarm, mask: Mask | None) -> bool:
@@ -257,11 +274,17 @@ def _overlaps(alarm: Alarm, mask: Mask | None) -> bool:
 
 
 def _shown(objective: ObjectiveResult) -> str | None:
-    if objective.value is None:
-        return None
-    if objective.unit == "%":
-        return f"{objective.value * 100:.2f} %"
-    return f"{objective.value:.4g} {objective.unit}".strip()
+    return None if objective.value is None else objective_value(objective)
+
+
+def seconds(us: int) -> str:
+    """A time taken, to a tenth of a second.
+
+    Example:
+        >>> seconds(103_927_312), seconds(120_000_000)
+        ('103.9 s', '120 s')
+    """
+    return f"{us / SECOND_US:.1f}".removesuffix(".0") + " s"
 
 
 def _wanted(written: Expectation) -> str:
@@ -275,9 +298,21 @@ def _wanted(written: Expectation) -> str:
         parts.append(written.verdict)
     if written.within_us is not None:
         parts.append(f"within {written.within_us / SECOND_US:g} s")
-    if written.form == "no_alarm":
-        parts.append("none")
-    return " ".join(parts) or "true"
+    if written.form in _WANTED:
+        parts.insert(0, _WANTED[written.form])
+    return " ".join(parts)
+
+
+_WANTED = {
+    "alarm": "raised",
+    "no_alarm": "none",
+    "always": "always true",
+    "never": "never true",
+    "eventually": "true once",
+    "at": "true",
+}
+"""What the forms without a bound ask for."""
+_CUT_SHORT = "the run ended before its time was over"
 
 
 def _clock(at_us: int) -> str:

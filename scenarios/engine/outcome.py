@@ -16,6 +16,7 @@ from twinstorm.scenarios.result import (
     LedgerResult,
     ObjectiveResult,
     RunResult,
+    Verdict,
 )
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED, overall
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, TruthLabel
@@ -26,6 +27,7 @@ SETTLE_US = 60 * SECOND_US
 
 def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> RunResult:
     """Judge a run that has ended."""
+    assert engine.ended, "a run is judged when it has ended"
     scenario = engine.scenario
     objectives = objective_results(engine)
     ledger = engine.ledger()
@@ -38,12 +40,19 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
             counts=engine.counts(),
             objectives={each.name: each for each in objectives},
             recoveries=engine.recoveries,
+            cut_short=engine.ended != "completed" and engine.now_us < engine.end_us,
         )
     )
     faults = [_fault(engine, step) for step in engine.steps.runs if step.action == "fault"]
     notes = list(engine.wiring.notes())
     if ledger.difference:
         notes.append(f"the ledger does not close by {ledger.difference:+,} readings: this is a bug, please report it")
+    by_hand = sum(step.injected for step in engine.steps.runs)
+    if by_hand or engine.aborted:
+        what = [f"{by_hand} fault{'s' * (by_hand != 1)}"] * bool(by_hand) + ["the abort"] * engine.aborted
+        notes.append(f"the command that repeats this run does so without {' and '.join(what)} by hand")
+    if not expectations:
+        notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
     return RunResult(
         scenario=scenario.name,
@@ -94,7 +103,7 @@ def objective_results(engine: Engine) -> list[ObjectiveResult]:
     results = []
     for written in engine.scenario.objectives:
         found = engine.core.objective(written.name)
-        verdict = {"held": HELD, "missed": MISSED}.get(found.verdict, INCONCLUSIVE)
+        verdict: Verdict = HELD if found.verdict == HELD else MISSED if found.verdict == MISSED else INCONCLUSIVE
         share = found.unit == "%"
         bound = written.at_least if written.at_least is not None else written.at_most
         assert bound is not None

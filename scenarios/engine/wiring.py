@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class Wiring(Protocol):
     registry: Registry
     device_keys: NDArray[np.uint64]
     log: EventLog
-    clock: str
+    clock: Literal["virtual", "live"]
 
     @property
     def stories(self) -> list[Story]: ...
@@ -52,7 +52,7 @@ class Wiring(Protocol):
 class ModelledWiring:
     """World and modelled broker in one process, in virtual time."""
 
-    clock = "virtual"
+    clock: Literal["virtual", "live"] = "virtual"
 
     def __init__(
         self, plan: FleetPlan, settings: BrokerSettings, seed: int, year_us: int = 0, block_devices: int = 16_384

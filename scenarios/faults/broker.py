@@ -19,7 +19,7 @@ class BrokerOutage(Fault):
         "Every session ends and what the broker had queued is lost. With connections: reset, clients notice at once "
         "and new connects are refused; with silent, the host is gone too: clients notice by keep-alive and connects "
         "stay unanswered. When the broker is back it knows nobody, and the whole fleet asks for sessions. Evidence: "
-        "sessions ended."
+        "sessions ended, seconds without a broker."
     )
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
@@ -34,3 +34,4 @@ class BrokerOutage(Fault):
     @classmethod
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.start(at_us)
+        on.bit(order.step, "seconds_down", (at_us - order.from_us) // 1_000_000)

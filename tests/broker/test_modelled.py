@@ -156,3 +156,46 @@ def test_readings_sent_again_are_in_no_column_of_the_ledger() -> None:
     one.stop(0, silent=False)
     one.publish(readings([0], duplicate=True), np.array([10_000]))
     assert one.lost[LossCause.OUTAGE] == 0
+
+
+def test_a_birth_on_its_way_is_the_last_that_is_heard_of_a_device_that_fell_silent() -> None:
+    one = broker()
+    connect(one, [1_000], [2])
+    events(one, 5_000)
+    device, boot = np.array([2], np.int32), np.array([2], np.int32)
+    one.announce(device, boot, np.array([9_000]))
+    one.disconnect(device, np.array([8_000]), np.array([7_000]), abrupt=True)
+    told = events(one, 100 * KEEP_ALIVE_US)
+    assert told == [(9_000, 2, SessionEvent.BORN), (9_000 + KEEP_ALIVE_US * 3 // 2, 2, SessionEvent.LOST)]
+
+
+def test_a_device_that_is_heard_again_in_time_keeps_its_session() -> None:
+    one = broker()
+    device = np.array([1], np.int32)
+    one.silence(device, 8_000, np.array([7_000]), "up")
+    one.resume(device, KEEP_ALIVE_US, np.array([True]))
+    assert events(one, 100 * KEEP_ALIVE_US) == []
+    one.silence(device, 100 * KEEP_ALIVE_US + 2, np.array([100 * KEEP_ALIVE_US + 1]), "both")
+    assert events(one, 200 * KEEP_ALIVE_US) == [
+        (100 * KEEP_ALIVE_US + 1 + KEEP_ALIVE_US * 3 // 2, 1, SessionEvent.LOST)
+    ]
+
+
+def test_a_broker_is_back_when_the_last_outage_ends() -> None:
+    one = broker()
+    one.stop(1_000, silent=False)
+    one.stop(2_000, silent=True)
+    one.start(3_000)
+    assert one.down
+    assert not one.counters(3_500).up
+    one.start(4_000)
+    assert not one.down
+
+
+def test_what_a_device_keeps_is_not_lost_when_the_queue_is_full() -> None:
+    one = broker(message_rate=Fraction(1), message_queue=1)
+    kept = np.array([False, True, False, True])
+    dropped = one.publish(readings([0, 1, 2, 3]), np.full(4, 1_000), kept)
+    assert dropped is not None
+    assert dropped.tolist() == [False, True, True, True]
+    assert one.lost[LossCause.QUEUE_FULL] == 1

@@ -12,7 +12,19 @@ from twinstorm.scenarios.engine.server import EngineRequest
 from twinstorm.scenarios.engine.session import Session
 from twinstorm.scenarios.language.reader import load
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, MOMENT_KEYS
-from twinstorm.scenarios.protocol import MARK_KINDS, AbortAll, AddNote, Answered, Event, Frame, Hello, Inject, SetFilter
+from twinstorm.scenarios.protocol import (
+    MARK_KINDS,
+    AbortAll,
+    AddNote,
+    Answered,
+    AskDevice,
+    DevicePage,
+    Event,
+    Frame,
+    Hello,
+    Inject,
+    SetFilter,
+)
 from twinstorm.scenarios.record.read import open_run
 from twinstorm.scenarios.reports.ending import ending
 from twinstorm.scenarios.reports.files import render
@@ -140,8 +152,149 @@ def test_marks_are_of_the_kinds_that_the_protocol_names(scenario_file: str) -> N
 def test_every_selector_key_that_is_offered_finds_devices(key: str, session: Session) -> None:
     session.engine.advance(MINUTE_US // 2)
     wanted = {"battery": "battery>=0 %", "state": "state=*"}.get(key, f"{key}=*")
-    assert session.obey(SetFilter(selector=wanted)) is None
+    assert session.obey(SetFilter(selector=wanted)) == Answered(ok=True, text="", to="SetFilter")
     assert session.frame().matching > 0
+
+
+def test_a_filter_that_is_refused_leaves_the_one_before(session: Session) -> None:
+    session.obey(SetFilter(selector="site=fra-1"))
+    refused = session.obey(SetFilter(selector="colour=red"))
+    assert isinstance(refused, Answered)
+    assert (refused.ok, refused.to) == (False, "SetFilter")
+    assert session.frame().filter == "site=fra-1"
+
+
+# --- faults by hand ---------------------------------------------------------------------------------------------------
+
+
+def test_a_target_that_matches_nothing_is_told_with_the_sites_there_are(session: Session) -> None:
+    answer = session.obey(Inject(fault="power-outage", target="site=nope", dry=True))
+    words = "0 of 60 devices match `site=nope`; sites: fra-1, fra-2"
+    assert answer == Answered(ok=False, text=words, to="Inject")
+
+
+def test_one_fault_that_an_abort_ends_is_one_fault(session: Session) -> None:
+    session.engine.advance(90 * SECOND_US)
+    answer = session.obey(AbortAll())
+    assert isinstance(answer, Answered)
+    assert answer.text.startswith("1 fault ended;")
+
+
+# --- objectives -------------------------------------------------------------------------------------------------------
+
+HARD_TO_HOLD = """
+storm: 1
+name: hard-to-hold
+story: A cut right after the warm-up, and time to make up for it.
+duration: 20 min
+warm_up: 30 s
+fleet:
+  devices: 60
+  sites: [fra-1, fra-2]
+  segments:
+    motors: {kind: motor, share: 100 %}
+objectives:
+  lenient: {sli: connectivity, at_least: 60 %}
+  strict: {sli: connectivity, at_least: 99.9 %}
+  perfect: {sli: connectivity, at_least: 100 %}
+steps:
+  - {name: outage, at: 40 s, fault: power-outage, target: all, lasts: 4 min}
+"""
+
+
+def verdicts(session: Session) -> dict[str, str]:
+    return {row.name: row.verdict for row in session.frame().objectives}
+
+
+def test_an_average_below_the_bound_is_at_risk_while_budget_is_left_and_missed_without(tmp_path: Path) -> None:
+    path = tmp_path / "hard-to-hold.storm.yaml"
+    path.write_text(HARD_TO_HOLD)
+    engine = build(load(str(path)), RunOptions(seed=42))
+    session = Session(engine, speed=0.0, clock=lambda: 0.0)
+    begin(engine)
+    engine.advance(5 * MINUTE_US)
+    lenient = session.frame().objectives[0]
+    assert lenient.so_far is not None
+    assert lenient.so_far < 60
+    assert lenient.budget_left is not None
+    assert lenient.budget_left > 0
+    assert verdicts(session) == {"lenient": "at risk", "strict": "missed", "perfect": "missed"}
+    engine.play()
+    assert verdicts(session) == {"lenient": "held", "strict": "missed", "perfect": "missed"}
+
+
+def test_a_run_that_ends_below_the_bound_has_missed_it_whatever_budget_a_longer_one_would_have(tmp_path: Path) -> None:
+    path = tmp_path / "hard-to-hold.storm.yaml"
+    path.write_text(HARD_TO_HOLD)
+    engine = build(load(str(path)), RunOptions(seed=42))
+    session = Session(engine, speed=0.0, clock=lambda: 0.0)
+    begin(engine)
+    engine.advance(5 * MINUTE_US)
+    assert verdicts(session)["lenient"] == "at risk"
+    engine.finish("stopped")
+    assert verdicts(session)["lenient"] == "missed"
+
+
+# --- one device -------------------------------------------------------------------------------------------------------
+
+
+def page_of(session: Session) -> DevicePage:
+    page = session.frame().device
+    assert page is not None
+    return page
+
+
+def test_a_device_opened_while_paused_shows_what_is_known_of_it(session: Session) -> None:
+    session.engine.advance(45 * SECOND_US)
+    name = session.engine.registry.names[3]
+    assert session.obey(AskDevice(name=name)) == Answered(ok=True, text="", to="AskDevice")
+    page = page_of(session)
+    assert page.history_us == [45 * SECOND_US]
+    assert all(len(values) == 1 for values in page.history)
+    assert any(values[0] is not None for values in page.history)
+
+
+def test_the_history_of_a_device_has_one_entry_a_simulated_second_however_often_it_is_asked_for(
+    session: Session,
+) -> None:
+    name = session.engine.registry.names[3]
+    session.engine.advance(45 * SECOND_US)
+    session.obey(AskDevice(name=name))
+    session.engine.advance(48 * SECOND_US)
+    session.obey(AskDevice(name=name))
+    assert page_of(session).history_us == [second * SECOND_US for second in (45, 46, 47, 48)]
+
+
+def test_a_name_that_no_device_has_is_told_with_the_nearest_and_the_page_before_stays(session: Session) -> None:
+    names = session.engine.registry.names
+    session.engine.advance(45 * SECOND_US)
+    session.obey(AskDevice(name=names[3]))
+    answer = session.obey(AskDevice(name=names[7] + "9"))
+    assert isinstance(answer, Answered)
+    assert not answer.ok
+    assert answer.text.startswith(f"no device `{names[7]}9`; nearest: ")
+    assert names[7] in answer.text
+    assert page_of(session).name == names[3]
+
+
+def test_a_name_unlike_any_other_is_told_with_names_there_are(session: Session) -> None:
+    answer = session.obey(AskDevice(name="zzz"))
+    assert isinstance(answer, Answered)
+    assert answer.text.startswith("no device `zzz`; nearest: fra-")
+
+
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+
+def test_an_incident_says_when_it_was_over_and_what_its_devices_share(session: Session) -> None:
+    session.engine.advance(8 * MINUTE_US)
+    incident = session.frame().incidents[-1]
+    known = session.engine.core.incidents[0]
+    assert incident.state == "resolved"
+    assert incident.resolved_us == known.resolved_us
+    assert incident.resolved_us is not None
+    assert incident.opened_us < incident.resolved_us < 8 * MINUTE_US
+    assert any(cause.startswith("site=fra-1") for cause in incident.causes)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

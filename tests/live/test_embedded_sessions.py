@@ -372,6 +372,9 @@ def test_a_stopped_broker_resets_refuses_and_returns_on_its_port(stand: Stand) -
     assert stand.broker.stop(0) == 0
     assert not stand.broker._links
     stand.broker.start(0)
+    with pytest.raises(ConnectionRefusedError):
+        RawClient(port)  # the second outage goes on
+    stand.broker.start(0)
     assert stand.broker.port == port
     stand.device()
 
