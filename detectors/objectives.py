@@ -15,7 +15,7 @@ class Objective:
     """What must hold.
 
     Attributes:
-        at_least, at_most: exactly one is set, in the SLI's own unit (a share as 0..1, a rate per device-hour).
+        at_least, at_most: exactly one is set, in the SLI's own unit (a share as 0..1, reboots per device and hour too).
         mask: the devices that count, None: all.
         within_us: the SLI's own setting of that name, None: its default.
         percentile: for SLIs that measure a duration.

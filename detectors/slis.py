@@ -70,9 +70,9 @@ class RebootRate:
     ever seen of a device is no reboot."""
 
     name: ClassVar[str] = "reboot_rate"
-    unit: ClassVar[str] = "per device-hour"
+    unit: ClassVar[str] = "%"
     scale: ClassVar[int] = 3600
-    summary: ClassVar[str] = "devices with a new boot number, per device and hour"
+    summary: ClassVar[str] = "devices with a new boot number an hour, of all devices; may exceed 100 %"
 
     def good(self, batch: Batch) -> Mask:
         return batch.rebooted

@@ -197,13 +197,14 @@ class ObjectiveRow(_Message, frozen=True):
     name: str
     sli: str
     value: float | None
-    """Last 10 s; None without data. Unit in `unit`."""
+    """Now: over the last 10 s; None without data. Unit in `unit`."""
     so_far: float | None
     """Over the run after warm-up: what is judged."""
     wanted: str
     unit: str
     verdict: str
-    """``held``, ``at risk``, ``missed``, ``warming up`` or ``no data``."""
+    """``held``, ``at risk``, ``missed``, ``warming up`` or ``no data``. While the run goes on, ``missed`` is only what
+    cannot be held any more: there is no error budget left."""
     budget_left: float | None
     """Share of the error budget of the whole run that is left; negative when missed for good."""
     burn: float | None
@@ -218,6 +219,9 @@ class IncidentRow(_Message, frozen=True):
     opened_us: int
     state: str
     alarms: list[str]
+    causes: list[str] = []
+    """Shared causes that grouping found for its alarms, e.g. ``site=fra-2 (lift 3.1)``; empty if none."""
+    resolved_us: int | None = None
 
 
 class ActiveFault(_Message, frozen=True):
@@ -281,7 +285,7 @@ class DevicePage(_Message, frozen=True):
     channels: list[str]
     units: list[str]
     history: list[list[float | None]]
-    """Per channel up to 120 newest values, oldest first."""
+    """Per channel what was newest at each of up to 120 simulated seconds, oldest first."""
     history_us: list[int]
     faults: list[str]
 
@@ -338,6 +342,8 @@ class Answered(_Message, frozen=True):
     ok: bool
     text: str
     reach: int = 0
+    to: str = ""
+    """Name of the command's class, so that a front end knows which of its questions this answers."""
 
 
 class Ended(_Message, frozen=True):

@@ -47,6 +47,10 @@ class Purpose(IntEnum):
     """What all machines of a site share, drawn once."""
     SENSOR = 14
     """What a faulty sensor tells."""
+    RESET_AGAIN = 15
+    """How long a device is up until it resets, in a crash loop and the like."""
+    MARGIN = 16
+    """How far the supply of a device may sag before it resets."""
 
 
 def _mix(z: int) -> int:

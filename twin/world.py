@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from twinstorm.twin.buffer import Buffers
-from twinstorm.twin.chance import Purpose, stream, words
+from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
@@ -34,6 +34,7 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.life import Hooks, Life
 from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
@@ -98,16 +99,17 @@ class World(Exhibits):
         groups = self.fleet.groups
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
+        self.resets = Resets(self)
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     @property
     def stories(self) -> list[Story]:
-        return [self.sampling]
+        return [self.sampling, self.resets.story]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {SAMPLING: self._act_sampling}
+        return {SAMPLING: self._act_sampling, RESETS: self.resets.act}
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""
@@ -264,6 +266,11 @@ class World(Exhibits):
     def power_on(self, device: Device, at_us: int) -> int:
         """Give the power back. Returns how many boot."""
         return len(self.life.power_on(device.astype(np.int64), at_us))
+
+    def with_margin_below(self, device: Device, depth: float) -> Device:
+        """Those of these devices whose supply may not sag by this share; margins reach from nothing to a third."""
+        margin = below(words(stream(self.seed, Purpose.MARGIN), self.fleet.key[device], 0), 1_000_000)
+        return device[margin < round(depth * 3_000_000)]
 
     def cut(self, device: Device, at_us: int, direction: str) -> int:
         """Cut links: ``both``, ``up`` (device to broker) or ``down``. Returns how many sessions it cuts off."""

@@ -53,6 +53,8 @@ from twinstorm.twin.flow import (
     Mask,
     Observed,
 )
+from twinstorm.twin.machines.kind import MachineKind
+from twinstorm.twin.machines.kind import catalogue as machines
 from twinstorm.twin.stories import Stage, Story
 
 NO_BATTERY = 101
@@ -311,6 +313,12 @@ class Engine:
     def reach_of(self, target: str) -> int:
         """Devices that a selector names now."""
         return int(np.count_nonzero(self.selector.mask(self._parse_selector(target), self._moment)))
+
+    def kinds_of(self, target: str) -> list[MachineKind]:
+        """Kinds of machine among the devices that a selector names now."""
+        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        codes = np.unique(self.registry.kind[mask]).tolist()
+        return [machines()[self.registry.kinds[code]] for code in codes]
 
     def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
         """Start a fault now, beside those of the scenario.

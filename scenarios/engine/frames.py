@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.metadata import version
 from operator import attrgetter
 
@@ -33,7 +35,8 @@ from twinstorm.scenarios.protocol import (
     Mark,
     ObjectiveRow,
 )
-from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
+from twinstorm.scenarios.result import EventRow, ObjectiveResult, PaneRow, RunResult
+from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED
 from twinstorm.twin.flow import MINUTE_US, ORIGINS, SECOND_US, BrokerCounters, Observed
 
 CELL_SHARE = 20
@@ -42,6 +45,8 @@ CELL_SHARE = 20
 HISTORY = 120
 LIST_ROWS = 500
 MARKS = 200
+NAMES_COMPARED = 1_000
+"""Names that are compared letter by letter with one that no device has."""
 
 _BY_NEED = (
     Observed.UNKNOWN,
@@ -85,7 +90,7 @@ class Watch:
         now_us = row.at_s * SECOND_US
         self._counters.append((now_us, self.engine.wiring.counters(now_us)))
         if self.device >= 0:
-            self.history.append((now_us, self.engine.core.newest_values(self.device)))
+            self._remember(now_us)
 
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Nothing to close."""
@@ -93,15 +98,25 @@ class Watch:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     def follow(self, name: str) -> None:
-        """Send the page of this device with every frame; an empty name ends it.
+        """Send the page of this device with every frame; an empty name ends it. Its history begins with what is known
+        now, so that it is not empty while the run is paused.
 
         Raises:
-            Refused: if no device has this name.
+            Refused: if no device has this name; the one that is followed stays.
         """
+        device = self._find(name) if name else -1
+        if device == self.device:
+            return
+        self.device = device
         self.history.clear()
-        self.device = -1
-        if name:
-            self.device = self._find(name)
+        if device >= 0:
+            self._remember(self.engine.now_us)
+
+    def _remember(self, now_us: int) -> None:
+        """Keep what the core knows of the device that is followed, once for each instant."""
+        if self.history and self.history[-1][0] >= now_us:
+            self.history.pop()
+        self.history.append((now_us, self.engine.core.newest_values(self.device)))
 
     def set_filter(self, text: str) -> None:
         """Raises Refused with what is wrong with the selector."""
@@ -146,7 +161,7 @@ class Watch:
         for index in range(len(names)):
             if names[index] == name:
                 return index
-        raise Refused(f"no device `{name}`; names look like `{names[0]}`")
+        raise Refused(f"no device `{name}`; nearest: {', '.join(_nearest(name, names))}")
 
     # --- frame --------------------------------------------------------------------------------------------------------
 
@@ -226,9 +241,7 @@ class Watch:
         warming = self.engine.now_us <= self.engine.scenario.warm_up_us
         for result in objective_results(self.engine):
             burn = core.burn(result.name, MINUTE_US)
-            verdict = "warming up" if warming else {"inconclusive": "no data"}.get(result.verdict, result.verdict)
-            if verdict == "held" and burn is not None and burn > 1:
-                verdict = "at risk"
+            verdict = "warming up" if warming else _verdict(result, burn, ended=bool(self.engine.ended))
             rows.append(
                 ObjectiveRow(
                     name=result.name,
@@ -245,6 +258,11 @@ class Watch:
         return rows
 
     def _incidents(self) -> list[IncidentRow]:
+        causes: dict[int, list[str]] = {}
+        for alarm in self.engine.core.alarms:
+            told = causes.setdefault(alarm.incident, [])
+            if alarm.cause and alarm.cause not in told:
+                told.append(alarm.cause)
         return [
             IncidentRow(
                 number=incident.number,
@@ -254,6 +272,8 @@ class Watch:
                 opened_us=incident.opened_us,
                 state=incident.state,
                 alarms=list(incident.alarms),
+                causes=causes.get(incident.number, []),
+                resolved_us=incident.resolved_us,
             )
             for incident in reversed(self.engine.core.incidents)
         ]
@@ -331,6 +351,39 @@ class Watch:
             history_us=[at_us for at_us, _ in self.history],
             faults=[step.name for step in engine.steps.active() if device in step.device],
         )
+
+
+def _verdict(result: ObjectiveResult, burn: float | None, *, ended: bool) -> str:
+    """How an objective stands after the warm-up, in the words of `ObjectiveRow`.
+
+    An average below its bound is no verdict while the run goes on: with error budget left the rest can still make up
+    for it. Without a budget (nothing may go wrong) the first thing that does is the end of it; an average that may rise
+    again (at least so many an hour) has none to lose.
+    """
+    if result.verdict == INCONCLUSIVE:
+        return "no data"
+    if ended:
+        return result.verdict
+    if result.verdict == HELD:
+        return "at risk" if burn is not None and burn > 1 else HELD
+    if result.budget_left is None:
+        return MISSED if result.wanted.startswith("at most") or result.unit == "%" else "at risk"
+    return MISSED if result.budget_left <= 0 else "at risk"
+
+
+def _nearest(name: str, names: Sequence[str], number: int = 3) -> list[str]:
+    """Names most like one that no device has, the best first, from those that begin like it for longest."""
+    begins = ""
+    for each in names:
+        while len(begins) < len(name) and each.startswith(name[: len(begins) + 1]):
+            begins = name[: len(begins) + 1]
+    pool: list[str] = []
+    for each in names:
+        if each.startswith(begins):
+            pool.append(each)
+            if len(pool) == NAMES_COMPARED:
+                break
+    return get_close_matches(name, pool, number, cutoff=0.0)
 
 
 def _in_unit(value: float | None, unit: str) -> float | None:

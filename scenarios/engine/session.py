@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+
+import msgspec
 
 from twinstorm.scenarios import protocol
 from twinstorm.scenarios.engine.engine import Engine
@@ -17,6 +20,8 @@ from twinstorm.twin.flow import SECOND_US
 
 FRAME_S = 0.1
 _RATE_S = 1.0
+SITES_NAMED = 8
+"""Sites that a refusal names; a fleet may have thousands."""
 
 
 class Session:
@@ -83,9 +88,10 @@ class Session:
     def obey(self, command: Command) -> Answered | DeviceList | None:
         """Carry a command out; what cannot be done now is answered with the reason."""
         try:
-            return self._obey(command)
+            answer = self._obey(command)
         except Refused as refused:
-            return Answered(ok=False, text=str(refused))
+            answer = Answered(ok=False, text=str(refused))
+        return msgspec.structs.replace(answer, to=type(command).__name__) if isinstance(answer, Answered) else answer
 
     def _obey(self, command: Command) -> Answered | DeviceList | None:  # noqa: C901 - one line a command
         engine = self.engine
@@ -110,7 +116,8 @@ class Session:
                 return Answered(ok=True, text=f"ended {engine.end_fault(step).value}")
             case protocol.AbortAll(reason=reason):
                 ended = engine.abort_all(reason)
-                return Answered(ok=True, text=f"{ended} faults ended; injection is disarmed until you arm again")
+                words = f"{ended} fault{'' if ended == 1 else 's'} ended"
+                return Answered(ok=True, text=f"{words}; injection is disarmed until you arm again")
             case protocol.Rearm():
                 engine.arm_again()
                 return Answered(ok=True, text="armed again")
@@ -118,10 +125,12 @@ class Session:
                 engine.note(text, at_us)
             case protocol.AskDevice(name=name):
                 self.watch.follow(name)
+                return Answered(ok=True, text="")
             case protocol.AskCell(group=group, cell=cell, filter=selector):
                 return self.watch.cell(group, cell, selector)
             case protocol.SetFilter(selector=selector):
                 self.watch.set_filter(selector)
+                return Answered(ok=True, text="")
             case protocol.SetCells(cells=cells):
                 self.watch.cells = max(cells, 1)
             case protocol.Quit():
@@ -139,7 +148,19 @@ class Session:
             settings: Mapping[str, object] = fault_settings(fault, command.settings)
         except (SelectorError, SettingError) as error:
             raise Refused(str(error)) from error
+        if reach and (misfit := fault.misfit(partial(self.engine.kinds_of, command.target), settings)):
+            raise Refused(misfit)
         if command.dry:
-            return Answered(ok=reach > 0, text=f"{reach:,} devices", reach=reach)
+            text = _reach_words(reach) if reach else self._nothing_matches(command.target)
+            return Answered(ok=reach > 0, text=text, reach=reach)
         step = self.engine.inject(command.fault, command.target, command.lasts_us, settings)
-        return Answered(ok=True, text=f"{step.value} on {reach:,} devices", reach=reach)
+        return Answered(ok=True, text=f"{step.value} on {_reach_words(reach)}", reach=reach)
+
+    def _nothing_matches(self, target: str) -> str:
+        registry = self.engine.registry
+        sites = ", ".join(registry.sites[:SITES_NAMED]) + (", ..." if len(registry.sites) > SITES_NAMED else "")
+        return f"0 of {len(registry):,} devices match `{target}`; sites: {sites}"
+
+
+def _reach_words(reach: int) -> str:
+    return f"{reach:,} device{'' if reach == 1 else 's'}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, Evidence, FaultOrder
     from twinstorm.twin.machines.kind import MachineKind
 
-SettingType = Literal["duration", "share", "rate", "count", "number", "quantity", "word", "text"]
+SettingType = Literal["duration", "share", "rate", "count", "number", "quantity", "size", "size_rate", "word", "text"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Setting:
 
     Attributes:
         kind: how the value is written and what Python gets: duration -> int microseconds, share -> float 0..1,
-            rate -> float per second, count -> int, number -> float, quantity -> (float, unit), word (one of `choices`)
+            rate -> float per second, count -> int, number -> float, quantity -> (float, unit), size -> bytes,
+            size_rate -> bytes per second, word (one of `choices`)
             and text -> str.
         default: as people would write it.
     """

@@ -28,6 +28,7 @@ class Sli:
         takes_within: an objective may state `within`.
         needs_within: it must.
         has_devices: a selector may narrow it.
+        is_part: it is a part of something, never more than 100 % of it.
         is_later: known, but not in this version.
     """
 
@@ -38,6 +39,7 @@ class Sli:
     takes_within: bool = False
     needs_within: bool = False
     has_devices: bool = True
+    is_part: bool = True
     is_later: bool = False
 
 
@@ -76,7 +78,8 @@ SLIS: Mapping[str, Sli] = {
             "reboot_rate",
             "share of devices an hour that booted without being asked to",
             "Devices that announced a new boot number nobody had planned, an hour, over all devices: 1 % means that of "
-            "a hundred devices one boots by itself every hour.",
+            "a hundred devices one boots by itself every hour, and 200 % that each does so twice.",
+            is_part=False,
         ),
         Sli(
             "backlog",
@@ -135,10 +138,9 @@ COUNTS: Mapping[str, str] = {
     "incidents": "incidents opened",
     "reboots": "boots that nobody had planned",
     "refused": "connects that the broker refused",
+    "bricked": "devices that nothing short of a visit brings back; nothing in this version can do that to one",
 }
 """What `count` may bound."""
-
-LATER_COUNTS = ("bricked",)
 
 LEDGER: Mapping[str, str] = {
     "lost": "readings lost, of all causes",
@@ -182,6 +184,11 @@ def faults() -> Mapping[str, type[Fault]]:
 def kinds() -> tuple[str, ...]:
     """Kinds of machine that are installed, sorted."""
     return tuple(_installed("twinstorm.machines"))
+
+
+def machines(names: Sequence[str]) -> Sequence[Any]:
+    """These kinds of machine (`twinstorm.twin.machines.kind.MachineKind`). Loads what they compute with."""
+    return [_installed("twinstorm.machines")[name].load()() for name in names]
 
 
 def alarms() -> tuple[str, ...]:

@@ -69,7 +69,8 @@ CODES: Mapping[str, Code] = {
         "not a name",
         "Names of scenarios, steps, segments, sites and objectives are kebab-case: small letters, digits and `-`, a "
         "letter first, at most 64 characters. A scenario in `my-storm.storm.yaml` is called `my-storm`. A step cannot "
-        "be called `end`, which is the end of the run.",
+        "be called `end`, which is the end of the run. A version of a firmware is digits, letters and `.`, `-`, `+`; "
+        "to compare its order it must begin with numbers, `2.4`, and `2.x` is written `firmware=2.*`.",
     ),
     "S110": Code(
         "a name stands twice",
@@ -146,8 +147,8 @@ CODES: Mapping[str, Code] = {
     ),
     "S212": Code(
         "values that contradict each other",
-        "Each value is fine by itself, but they do not go together: two bounds of one objective, a first wait longer "
-        "than the longest, a warm-up longer than the run.",
+        "Each value is fine by itself, but they do not go together: two bounds of one objective, two verdicts for it, "
+        "a first wait longer than the longest, a warm-up longer than the run.",
     ),
     "S213": Code(
         "not an instant of the calendar",
@@ -188,6 +189,17 @@ CODES: Mapping[str, Code] = {
         "the step has no fault, or no end",
         "`end: STEP` and `recovered ... of: STEP` need a step with a fault, `STEP.end` one that ends: by `lasts`, or "
         "by a step with `end`. A mark has no end.",
+    ),
+    "S308": Code(
+        "nobody looks for that alarm",
+        "An alarm is raised by the detector of its name. Where `detectors` leaves that one out, `alarm` can only be "
+        "missed and `no_alarm` holds whatever happens; where it is empty, the same goes for every bound of alarms, "
+        "pages and incidents. Add the detector, or remove `detectors`: then all of them look.",
+    ),
+    "S309": Code(
+        "a fault that these machines cannot have",
+        "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
+        "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both.",
     ),
     "S401": Code("a step has two triggers", "A step happens `at` an instant or `after` one. Keep one of the two."),
     "S402": Code("a step has no trigger", "Say when it happens: `at: 5 min`, or `after: outage.end + 30 s`."),

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 MOST_PROBLEMS = 100
 """Of one file: nobody repairs more at a time, and a file that is no scenario at all would fill the screen."""
@@ -79,7 +79,10 @@ class Refused(ValueError):
 
     Attributes:
         offset, length: which characters of the text are to blame; length 0: all of it.
+        others: what else is wrong with the same text.
     """
+
+    others: tuple[Refused, ...] = ()
 
     def __init__(
         self,
@@ -98,6 +101,16 @@ class Refused(ValueError):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+_R = TypeVar("_R", bound=Refused)
+
+
+def together(reasons: Sequence[_R]) -> _R:
+    """One to raise for everything that is wrong with a text, in its order."""
+    first, *others = sorted(reasons, key=lambda reason: reason.offset)
+    first.others = tuple(others)
+    return first
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from twinstorm.scenarios.language import catalogue
-from twinstorm.scenarios.language.errors import Problem, Problems, closest, listed, quoted
+from twinstorm.scenarios.language.errors import Place, Problem, Problems, closest, listed, quoted
+from twinstorm.scenarios.language.expressions import Expression, names
 from twinstorm.scenarios.language.fields import Record, list_items, missing_key, of_keys, unknown_key, wrong
 from twinstorm.scenarios.language.model import Expectation, Objective
 from twinstorm.scenarios.language.nodes import BrokenNode, MapNode, Node, ScalarNode
@@ -177,6 +179,57 @@ def check_expectation(
         problems.add(wrong(node, "S302", message, hint, allowed=objectives, suggestion=closest(name, objectives)))
 
 
+def check_verdicts(drafts: Sequence[ExpectationDraft], problems: Problems) -> None:
+    """Tell of an objective that is expected to be held and to be missed."""
+    first: dict[str, tuple[str, Node]] = {}
+    for record in (draft.record for draft in drafts if draft.form == "objective"):
+        name, verdict = record.own("objective"), record.own("verdict")
+        if name is None or verdict is None:
+            continue
+        node = record.at("verdict")
+        before, there = first.setdefault(name, (verdict, node))
+        if verdict != before:
+            message = f"objective {quoted(name)} is expected to be {before} and to be {verdict}"
+            problems.add(wrong(node, "S212", message, "remove one of the two", also=(there.place,)))
+
+
+_COUNT_ALARMS = ("alarms", "pages", "incidents")
+"""Counters and counts that stay 0 where no detector looks."""
+
+
+def check_raised(record: Record, detectors: tuple[str, ...], problems: Problems) -> None:
+    """Tell of what is expected of alarms that nothing can raise: it would hold, or be missed, whatever happens.
+
+    Args:
+        record: an expectation, a step, or the stop condition.
+        detectors: those that look.
+    """
+    for key, value in record.read.items():
+        node = record.at(key)
+        if isinstance(value, Expression):
+            asked = tuple(name for name in names(value) if name in _COUNT_ALARMS)
+        elif key in ("alarm", "no_alarm", "count"):
+            asked = (value,) if key != "count" or value in _COUNT_ALARMS else ()
+        else:
+            asked = ()
+        for name in asked:
+            if key in ("alarm", "no_alarm") and name != "any" and name not in detectors:
+                looking = f"only {listed(detectors)} looks" if len(detectors) == 1 else f"{listed(detectors)} look"
+                message = f"no detector looks for {quoted(name)}: {looking if detectors else '`detectors` is empty'}"
+                problems.add(wrong(node, "S308", message, f"add `{name}` to `detectors`"))
+            elif not detectors:
+                subject = "alarms" if key == "no_alarm" else quoted(name)
+                message = f"nothing raises {subject}: `detectors` is empty"
+                hint = "name detectors there, or remove the key: then all of them look"
+                problems.add(wrong(node, "S308", message, hint, _place_of(name, node)))
+
+
+def _place_of(word: str, node: Node) -> Place:
+    """Where a word stands in a value."""
+    found = re.search(rf"\b{re.escape(word)}\b", node.text) if isinstance(node, ScalarNode) else None
+    return node.part(found.start(), len(word)) if found and isinstance(node, ScalarNode) else node.place
+
+
 # --- objectives -------------------------------------------------------------------------------------------------------
 
 
@@ -219,3 +272,8 @@ def _check_sli(sli: catalogue.Sli, record: Record, problems: Problems) -> None:
         if record.has(key) and not takes:
             message = f"`{key}` does not go with `{sli.name}`"
             problems.add(wrong(record.at(key), "S212", message, "remove it", record.at(key).key_place))
+    for key in ("at_least", "at_most"):
+        if sli.is_part and (record.own(key) or 0) > 1:
+            node = record.at(key)
+            message = f"{quoted(node.text.strip() if isinstance(node, ScalarNode) else '')} is more than 100 %"
+            problems.add(wrong(node, "S210", message, "write a share between `0 %` and `100 %`"))

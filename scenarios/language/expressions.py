@@ -29,7 +29,7 @@ from typing import Any
 
 from twinstorm.scenarios.language import selectors, units, values
 from twinstorm.scenarios.language.catalogue import COUNTERS, FUNCTIONS, SLIS
-from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted
+from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted, together
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.units import Kind
 
@@ -158,32 +158,25 @@ def parse(text: str, wanted: Kind | None = Kind.TRUTH) -> Expression:
         wanted: what it must be; None: anything.
 
     Raises:
-        ExpressionError: with what is wrong and where in the text.
+        ExpressionError: with what is wrong and where in the text; of names, selectors and units all that are wrong.
     """
     if len(text) > LONGEST:
         hint = "split it: several expectations hold together"
         raise ExpressionError("S505", f"an expression has at most {LONGEST} characters, this has {len(text)}", hint)
-    parser = _Parser(text)
-    part = parser.whole()
-    if wanted is not None and part.kind is not wanted:
-        raise _not_a_condition(text, part)
-    return Expression(text.strip(), part.tree, part.kind)
-
-
-def _not_a_condition(text: str, part: _Part) -> ExpressionError:
-    example = {Kind.SHARE: "90 %", Kind.DURATION: "30 s", Kind.RATE: "10/s", Kind.SHARE_RATE: "1 %/s"}
-    shown = text[part.start : part.end]
-    hint = f"compare it: `{shown} > {example.get(part.kind, '0')}`"
-    message = f"{quoted(shown)} is {part.kind.spoken}, not a condition"
-    return ExpressionError("S504", message, hint, part.start, part.end - part.start)
+    tree, kind = _Parser(text).whole(wanted)
+    return Expression(text.strip(), tree, kind)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A parsed stretch of the text."""
+    """A parsed stretch of the text.
+
+    Attributes:
+        kind: None for what is wrong in itself: that has been told, and what is done with it is not judged.
+    """
 
     tree: Tree
-    kind: Kind
+    kind: Kind | None
     start: int
     end: int
 
@@ -219,22 +212,54 @@ _SELECTING = {"share": Kind.SHARE, "count": Kind.COUNT}
 
 
 class _Parser:
-    """Recursive descent; every level down is counted, so that no text can exhaust the stack."""
+    """Recursive descent; every level down is counted, so that no text can exhaust the stack.
+
+    What does not fit the grammar ends it; a name, a selector or a unit that is wrong is kept, and the parsing goes on.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._depth = 0
         self._windows = 0
+        self._wrong_parts: list[ExpressionError] = []
         self._kind, self._word, self._start, self._end = "", "", 0, 0
-        self._advance(0)
 
-    def whole(self) -> _Part:
+    def whole(self, wanted: Kind | None) -> tuple[Tree, Kind]:
+        """The tree of the text and its kind; raises everything that is wrong with it."""
+        try:
+            part = self._all()
+            if wanted is not None and part.kind not in (wanted, None):
+                self._tell_no_condition(part)
+        except ExpressionError as error:
+            raise together([*self._wrong_parts, error]) from None
+        if self._wrong_parts:
+            raise together(self._wrong_parts)
+        assert part.kind is not None, "what has no kind has been told"
+        return part.tree, part.kind
+
+    def _all(self) -> _Part:
+        self._advance(0)
         if self._kind == "end":
             raise ExpressionError("S502", "an expression is missing", "write a condition: `connectivity > 90 %`")
         part = self._or()
         if self._kind != "end":
             raise self._unexpected()
         return part
+
+    def _tell(self, code: str, message: str, hint: str, part: _Part) -> None:
+        """Keep what is wrong with a part of the text that could be parsed."""
+        self._wrong_parts.append(ExpressionError(code, message, hint, part.start, part.end - part.start))
+
+    def _shown(self, part: _Part) -> str:
+        return self._text[part.start : part.end]
+
+    def _tell_no_condition(self, part: _Part) -> None:
+        if part.kind is None:
+            return
+        example = {Kind.SHARE: "90 %", Kind.DURATION: "30 s", Kind.RATE: "10/s", Kind.SHARE_RATE: "1 %/s"}
+        shown = self._shown(part)
+        hint = f"compare it: `{shown} > {example.get(part.kind, '0')}`"
+        self._tell("S504", f"{quoted(shown)} is {part.kind.spoken}, not a condition", hint, part)
 
     # tokens
 
@@ -312,7 +337,7 @@ class _Parser:
             return parts[0]
         for part in parts:
             if part.kind is not Kind.TRUTH:
-                raise _not_a_condition(self._text, part)
+                self._tell_no_condition(part)
         tree = Logic(word, tuple(part.tree for part in parts))
         return _Part(tree, Kind.TRUTH, parts[0].start, parts[-1].end)
 
@@ -322,7 +347,7 @@ class _Parser:
             return self._comparison()
         part = self._deeper(self._not)
         if part.kind is not Kind.TRUTH:
-            raise _not_a_condition(self._text, part)
+            self._tell_no_condition(part)
         return _Part(Not(part.tree), Kind.TRUTH, start, part.end)
 
     def _comparison(self) -> _Part:
@@ -346,9 +371,11 @@ class _Parser:
         left = self._sign()
         while op := self._take("*", "/"):
             right = self._sign()
-            kind = (units.product if op == "*" else units.quotient)(left.kind, right.kind)
-            if kind is None:
-                raise self._do_not_go_together(left, right, "multiplied" if op == "*" else "divided")
+            kind = None
+            if left.kind is not None and right.kind is not None:
+                kind = (units.product if op == "*" else units.quotient)(left.kind, right.kind)
+                if kind is None:
+                    self._tell_not_together(left, right, "multiplied" if op == "*" else "divided")
             left = _Part(Binary(op, left.tree, right.tree), kind, left.start, right.end)
         return left
 
@@ -391,22 +418,28 @@ class _Parser:
     # names and calls
 
     def _name(self, word: str, start: int, end: int) -> _Part:
-        kind, window_us = self._kind_of(word, start)
+        kind: Kind | None
+        try:
+            kind, window_us = self._kind_of(word, start)
+        except ExpressionError as error:
+            self._wrong_parts.append(error)
+            kind, window_us = None, 0
         self._advance(end)
         selector = None
         if self._kind == "sign" and self._word == "[":
             if word in COUNTERS or (word in SLIS and not SLIS[word].has_devices):
                 hint = "write `count[state=online ...]`, or an SLI of devices: `connectivity[...]`"
-                raise self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start)
+                self._wrong_parts.append(self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start))
             selector = self._selector(self._end, at_any_moment=word in _SELECTING)
             end = self._close("]")
         elif word in _SELECTING:
             hint = f"write `{word}[state=offline]`"
-            raise self._wrong(f"`{word}` of what?", hint, start, len(word))
+            self._wrong_parts.append(self._wrong(f"`{word}` of what?", hint, start, len(word)))
+            kind = None
         return _Part(Name(word, selector, window_us), kind, start, end)
 
     def _kind_of(self, word: str, start: int) -> tuple[Kind, int]:
-        """Kind and window of an SLI, a counter, `share` or `count`."""
+        """Kind and window of an SLI, a counter, `share` or `count`; raises for what is none."""
         if word in _SELECTING:
             return _SELECTING[word], 0
         if word in COUNTERS:
@@ -424,50 +457,40 @@ class _Parser:
         message = f"unknown name {quoted(word)} in an expression"
         raise ExpressionError("S501", message, hint, start, len(word), known, closest(word, known))
 
-    def _selector(self, start: int, at_any_moment: bool) -> Selector:
-        """What stands between brackets; the closing one becomes the current sign."""
+    def _selector(self, start: int, at_any_moment: bool) -> Selector | None:
+        """What stands between brackets, None if it is wrong; the closing one becomes the current sign."""
         end = self._text.find("]", start)
         if end < 0:
             raise self._wrong("`]` is missing", "close the selector with `]`", start - 1, 1)
+        selector = None
         try:
             selector = selectors.parse(self._text[start:end])
-        except Refused as refused:
-            length = refused.length or max(end - start, 1)
-            raise ExpressionError(
-                refused.code,
-                refused.message,
-                refused.hint,
-                start + refused.offset,
-                length,
-                refused.allowed,
-                refused.suggestion,
-            ) from None
-        if not (selector.is_fixed or at_any_moment):
+        except Refused as first:
+            self._wrong_parts += (
+                ExpressionError(
+                    refused.code,
+                    refused.message,
+                    refused.hint,
+                    start + refused.offset,
+                    refused.length or max(end - start, 1),
+                    refused.allowed,
+                    refused.suggestion,
+                )
+                for refused in (first, *first.others)
+            )
+        if selector is not None and not (selector.is_fixed or at_any_moment):
             moment = next(term.key for term in selector.terms if term.key not in selectors.FIXED_KEYS)
             hint = (
                 f"`{moment}` may stand in `target`, `share[...]` and `count[...]`; keys: {listed(selectors.FIXED_KEYS)}"
             )
-            raise ExpressionError("S305", f"`{moment}` changes while the run goes on", hint, start, end - start)
+            message = f"`{moment}` changes while the run goes on"
+            self._wrong_parts.append(ExpressionError("S305", message, hint, start, end - start))
         self._advance(end)
         return selector
 
     def _call(self, word: str, start: int) -> _Part:
         if word not in _PLAIN_CALLS and word not in _WINDOWED:
-            callable_names = tuple(FUNCTIONS)
-            shown = f"{word}("
-            if word in _SELECTING:
-                raise self._wrong(
-                    f"{quoted(shown)} is not part of an expression", f"write `{word}[...]`", start, len(shown)
-                )
-            raise ExpressionError(
-                "S502",
-                f"{quoted(shown)} is not part of an expression",
-                f"functions: {', '.join(callable_names)}",
-                start,
-                len(shown),
-                callable_names,
-                closest(word, callable_names),
-            )
+            return self._no_call(word, start)
         self._advance(self._end)
         self._take("(")
         arguments: list[_Part] = []
@@ -481,53 +504,82 @@ class _Parser:
             if not self._take(","):
                 break
         end = self._close(")")
-        whole = self._text[start:end]
+        tree = Call(word, tuple(argument.tree for argument in arguments))
         if len(arguments) != wanted:
-            hint = f"write {FUNCTIONS[word].split(':')[0]}"
-            raise self._wrong(f"`{word}` takes {wanted} values, not {len(arguments)}", hint, start, len(whole))
-        for argument in arguments:
-            if argument.kind is Kind.TRUTH:
-                shown = self._text[argument.start : argument.end]
-                message = f"{quoted(shown)} is a condition, `{word}` takes quantities"
-                raise self._wrong(message, "compare outside of it", argument.start, len(shown))
+            message = f"`{word}` takes {wanted} values, not {len(arguments)}"
+            self._tell("S502", message, _as_called(word), _Part(tree, None, start, end))
+            return _Part(tree, None, start, end)
+        conditions = [argument for argument in arguments if argument.kind is Kind.TRUTH]
+        for argument in conditions:
+            message = f"{quoted(self._shown(argument))} is a condition, `{word}` takes quantities"
+            self._tell("S502", message, "compare outside of it", argument)
+        if conditions:
+            return _Part(tree, None, start, end)
         if windows:
             return self._windowed(word, arguments[0], windows[0], start, end)
         kind = arguments[0].kind if wanted == 1 else self._same_kind(arguments[0], arguments[1], "compared")
-        return _Part(Call(word, tuple(argument.tree for argument in arguments)), kind, start, end)
+        return _Part(tree, kind, start, end)
+
+    def _no_call(self, word: str, start: int) -> _Part:
+        """A call of what cannot be called is told; what stands between its brackets is not looked at."""
+        names = () if word in _SELECTING else tuple(FUNCTIONS)
+        hint = f"functions: {', '.join(names)}" if names else f"write `{word}[...]`"
+        message = f"{quoted(f'{word}(')} is not part of an expression"
+        suggestion = closest(word, names) if names else ""
+        error = ExpressionError("S502", message, hint, start, len(word) + 1, names, suggestion)
+        at, open_brackets = self._text.index("(", start) + 1, 1
+        while open_brackets and at < len(self._text):
+            open_brackets += {"(": 1, ")": -1}.get(self._text[at], 0)
+            at += 1
+        if open_brackets:
+            raise error
+        self._wrong_parts.append(error)
+        self._advance(at)
+        return _Part(Name(word, None, 0), None, start, at)
 
     def _windowed(self, word: str, of: _Part, window: _Part, start: int, end: int) -> _Part:
-        if window.kind is not Kind.DURATION or not isinstance(window.tree, Number):
-            shown = self._text[window.start : window.end]
-            message = f"{quoted(shown)} is not a duration, `{word}` looks back over one"
-            raise ExpressionError("S503", message, f"write {FUNCTIONS[word].split(':')[0]}", window.start, len(shown))
-        window_us = round(window.tree.value * values.US["s"])
-        if not SHORTEST_WINDOW_US <= window_us <= LONGEST_WINDOW_US:
-            shown = self._text[window.start : window.end]
-            message = f"{quoted(shown)} is no time that `{word}` can look back over"
-            raise ExpressionError("S210", message, "write between `1 s` and `1 d`", window.start, len(shown))
-        kind = units.change(of.kind) if word == "rate" else of.kind
-        if kind is None:
-            shown = self._text[of.start : of.end]
-            message = f"{quoted(shown)} is {of.kind.spoken}: its change means nothing"
-            raise ExpressionError("S503", message, "take the rate of a count or of a share", of.start, len(shown))
+        window_us = 0
+        if window.kind is Kind.DURATION and isinstance(window.tree, Number):
+            window_us = round(window.tree.value * values.US["s"])
+            if not SHORTEST_WINDOW_US <= window_us <= LONGEST_WINDOW_US:
+                message = f"{quoted(self._shown(window))} is no time that `{word}` can look back over"
+                self._tell("S210", message, "write between `1 s` and `1 d`", window)
+        elif window.kind is not None:
+            message = f"{quoted(self._shown(window))} is not a duration, `{word}` looks back over one"
+            self._tell("S503", message, _as_called(word), window)
+        kind = of.kind
+        if word == "rate" and of.kind is not None:
+            kind = units.change(of.kind)
+            if kind is None:
+                message = f"{quoted(self._shown(of))} is {of.kind.spoken}: its change means nothing"
+                self._tell("S503", message, "take the rate of a count or of a share", of)
         self._windows += 1
         return _Part(Windowed(word, of.tree, window_us, self._windows - 1), kind, start, end)
 
     # units
 
-    def _same_kind(self, left: _Part, right: _Part, verb: str) -> Kind:
+    def _same_kind(self, left: _Part, right: _Part, verb: str) -> Kind | None:
+        """The kind of both; None, after telling, if they have none in common."""
+        if left.kind is None or right.kind is None:
+            return None
         kind = units.common(left.kind, right.kind)
-        if kind is None or (kind is Kind.TRUTH):
-            raise self._do_not_go_together(left, right, verb)
+        if kind is None or kind is Kind.TRUTH:
+            self._tell_not_together(left, right, verb)
+            return None
         return kind
 
-    def _do_not_go_together(self, left: _Part, right: _Part, verb: str) -> ExpressionError:
-        shown = [self._text[part.start : part.end] for part in (left, right)]
+    def _tell_not_together(self, left: _Part, right: _Part, verb: str) -> None:
+        assert left.kind is not None
+        assert right.kind is not None
         message = (
-            f"{quoted(shown[0])} is {left.kind.spoken}, {quoted(shown[1])} is {right.kind.spoken}: "
+            f"{quoted(self._shown(left))} is {left.kind.spoken}, {quoted(self._shown(right))} is {right.kind.spoken}: "
             f"they cannot be {verb}"
         )
-        return ExpressionError("S503", message, _other_unit(left, right), left.start, right.end - left.start)
+        self._tell("S503", message, _other_unit(left, right), _Part(left.tree, None, left.start, right.end))
+
+
+def _as_called(function: str) -> str:
+    return f"write {FUNCTIONS[function].split(':')[0]}"
 
 
 def _other_unit(left: _Part, right: _Part) -> str:
@@ -544,7 +596,7 @@ def _other_unit(left: _Part, right: _Part) -> str:
             return f"write `{values.decimal(value)} s`"
         if other.kind is Kind.RATE and literal.kind in (Kind.NUMBER, Kind.COUNT):
             return f"write `{values.decimal(value)}/s`"
-        if other.kind is not Kind.TRUTH:
+        if other.kind not in (Kind.TRUTH, None):
             return f"write {other.kind.spoken} there"
     return "compare, add and subtract like with like"
 

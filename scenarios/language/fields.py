@@ -130,8 +130,9 @@ class Single(Field):
         assert isinstance(node, ScalarNode)
         try:
             value = self.parse(text)
-        except Refused as reason:
-            problems.add(refused(node, reason))
+        except Refused as first:
+            for reason in (first, *first.others):
+                problems.add(refused(node, reason))
             return BAD
         problem = self._out_of_bounds(node, text, value)
         if problem:
@@ -247,7 +248,7 @@ class Word(Field):
 
     @property
     def wanted(self) -> str:
-        return f"a {self.what}"
+        return f"{'an' if self.what[0] in 'aeio' or self.what == 'SLI' else 'a'} {self.what}"
 
     def read(self, node: Node, problems: Problems) -> Any:
         known = self.known()

@@ -16,6 +16,9 @@ from twinstorm.scenarios.language.schema import SiteEntry
 
 _MOST_SHOWN = 8
 
+_SAID_BY_SEGMENTS = ("kind", "link", "firmware")
+"""What selectors ask of segments, beside their names."""
+
 
 def read_fleet(record: Record, problems: Problems) -> Fleet | None:
     """The fleet, or None if it cannot be told who belongs to it; the reasons have been told."""
@@ -31,7 +34,7 @@ def read_fleet(record: Record, problems: Problems) -> Fleet | None:
         problems.add(wrong(node, "S210", "a fleet has at least one segment", hint, node.key_place))
     complete = isinstance(node, MapNode) and len(segments) == len(node.entries)
     devices = _devices(record, segments, problems) if segments and complete else ()
-    if not devices or sites is None or not all(_is_known(record, own) for own in segments.values()):
+    if not devices or sites is None or not _are_known(record, segments):
         return None
     return Fleet(
         devices=sum(devices),
@@ -42,10 +45,38 @@ def read_fleet(record: Record, problems: Problems) -> Fleet | None:
     )
 
 
-def _is_known(fleet: Record, own: Record) -> bool:
-    """What selectors ask a segment for could be read."""
-    said = (here.own(key) is not None or not here.has(key) for here in (fleet, own) for key in ("link", "firmware"))
-    return own.own("kind") is not None and all(said)
+def known_values(record: Record) -> Mapping[str, tuple[str, ...]]:
+    """Every value that devices can have, for each fixed key of selectors of which the file tells them all; how many
+    devices there are may be unknown."""
+    known: dict[str, tuple[str, ...]] = {"origin": ("simulated",)}
+    if record.own("sites") is not None or not record.has("sites"):
+        sites: list[SiteEntry] = record.value("sites")
+        names = tuple(site.name for site in sites)
+        known |= {"site": names, "zone": names, "region": tuple(dict.fromkeys(site.region for site in sites))}
+    node = record.at("segments") if record.has("segments") else None
+    if not isinstance(node, MapNode) or not node.entries:
+        return known
+    known["segment"] = tuple(node.entries)
+    segments: Mapping[str, Record] = record.own("segments") or {}
+    for key in _SAID_BY_SEGMENTS if len(segments) == len(node.entries) else ():
+        said = [_said(record, own, key) for own in segments.values()]
+        if None not in said:
+            known[key] = tuple(dict.fromkeys(said))
+    return known
+
+
+def _are_known(fleet: Record, segments: Mapping[str, Record]) -> bool:
+    """What selectors ask segments for could be read."""
+    return all(_said(fleet, own, key) is not None for own in segments.values() for key in _SAID_BY_SEGMENTS)
+
+
+def _said(fleet: Record, own: Record, key: str) -> Any:
+    """What a segment says of itself, or the fleet of all; None if that is missing or could not be read."""
+    if own.has(key):
+        return own.own(key)
+    if key not in fleet.table.allowed or (fleet.has(key) and fleet.own(key) is None):
+        return None
+    return fleet.value(key)
 
 
 # --- how many ---------------------------------------------------------------------------------------------------------
@@ -56,15 +87,17 @@ def _devices(record: Record, records: Mapping[str, Record], problems: Problems) 
     segments = record.at("segments")
     by_share = [name for name, own in records.items() if own.has("share")]
     by_number = [name for name, own in records.items() if own.has("devices")]
-    for name, own in records.items():
-        if own.has("share") and own.has("devices"):
+    unclear = [name for name, own in records.items() if own.has("share") == own.has("devices")]
+    for name in unclear:
+        own = records[name]
+        if own.has("share"):
             message = f"segment {quoted(name)} has a share and a number of devices"
             problems.add(of_keys("S212", message, "keep one of the two", own, ("share", "devices")))
-            return ()
-        if not own.has("share") and not own.has("devices"):
+        else:
             assert own.node is not None
             problems.add(missing_key(own.node, "share", "its part of the fleet; or `devices`"))
-            return ()
+    if unclear:
+        return ()
     if by_share and by_number:
         message = f"segment {quoted(by_share[0])} has a share, segment {quoted(by_number[0])} a number of devices"
         problems.add(wrong(segments, "S212", message, "write shares everywhere, or `devices`", segments.key_place))

@@ -23,6 +23,9 @@ _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_MISPLACED = re.compile("mapping values are not allowed|did not find expected (key|'-' indicator|<)")
+_INDENTED_KEY = re.compile(r" *(?:- +)?(?:(?<= )[A-Za-z_][A-Za-z0-9_.-]* *)?")
+"""What stands before the sign to blame in a line that is only indented wrongly: nothing, or one key."""
 _PLAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _./%*=<>+()-]*[A-Za-z0-9_./%*=<>+()-])?")
 
 
@@ -196,7 +199,8 @@ class _Builder:
 
     def _too_much(self, event: Any, what: str) -> None:
         path, place, _ = self._where(event)
-        self._problems.add(Problem("S101", f"{what}: this is no scenario", place, path))
+        hint = "look whether this is the right file"
+        self._problems.add(Problem("S101", f"{what}: this is no scenario", place, path, hint=hint))
         raise _StopReadingError
 
     def _push(self, node: ListNode | MapNode, event: Any) -> None:
@@ -269,20 +273,24 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: Source, offset: int, pa
     if mark and error.context_mark and not source.text[offset + mark.index :].strip():
         mark = error.context_mark  # The parser met the end of the file: what was left open says more.
     line, column = (min(mark.line, len(source.lines) - 1), mark.column) if mark else (0, 0)
+    column += offset if line == 0 else 0
+    text = source.lines[line]
     said = str(error.problem or error.context or "unknown reason")
-    if "mapping values are not allowed" in said:
+    if "tab" in said or "\t" in text[: len(text) - len(text.lstrip())]:
+        hint = "YAML takes blanks, not tabs: indent with blanks"
+    elif _MISPLACED.search(said) and _INDENTED_KEY.fullmatch(text[:column]):
+        hint = "look at the indentation: what belongs together begins in the same column"
+    elif "mapping values are not allowed" in said:
         hint = "put a text that holds `: ` into quotes, or under `>`"
     elif "cannot start any token" in said:
         hint = "put a value that starts with this sign, or an expression with `%` or brackets, on a line of its own"
-    elif "tab" in said:
-        hint = "indent with blanks, not with tabs"
     elif "did not find expected ','" in said:
         hint = "close the bracket; a value with a bracket or a comma in it stands in quotes or on a line of its own"
     elif "alphabetic" in said:
         hint = "put a value that starts with `*` or `&` into quotes"
     else:
         hint = "look for a quote sign that is not closed, and at the indentation"
-    place = Place(source, line + 1, column + 1 + (offset if line == 0 else 0))
+    place = Place(source, line + 1, column + 1)
     return Problem("S101", f"this is not YAML: {said}", place, path, hint=hint)
 
 

@@ -34,21 +34,41 @@ class _Step:
     in_brackets: bool
 
 
-def apply_setting(root: MapNode, setting: str, problems: Problems) -> None:
+@dataclass(frozen=True)
+class Setting:
+    """One ``PATH=VALUE``.
+
+    Attributes:
+        option: of the command line, which errors name.
+    """
+
+    text: str
+    option: str = "--set"
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def source(self) -> Source:
+        return Source(f"{self.option} {self.text}", self.text, is_option=True)
+
+
+def apply_setting(root: MapNode, setting: Setting, problems: Problems) -> None:
     """Change a document as one ``PATH=VALUE`` asks; what is wrong with the path is told."""
+    text, source = setting.text, setting.source
     try:
-        setting.encode()
+        text.encode()
     except UnicodeEncodeError:
-        setting = setting.encode(errors="backslashreplace").decode()
-        problems.add(Problem("S114", f"the setting {quoted(setting)} is not text in UTF-8", Place(_source(setting))))
+        shown = Setting(text.encode(errors="backslashreplace").decode(), setting.option)
+        message, hint = f"the setting {quoted(shown.text)} is not text in UTF-8", "type it again"
+        problems.add(Problem("S114", message, Place(shown.source), hint=hint))
         return
-    source = _source(setting)
-    path, sign, value = _split(setting)
+    path, sign, value = _split(text)
     steps = _steps(path, source)
-    if not sign or not steps or len(setting) > _LONGEST:
-        hint = "e.g. `--set fleet.reconnect.jitter=none`; the path is the one that errors print"
-        place = Place(source, 1, 1, max(len(setting), 1))
-        problems.add(Problem("S114", f"{quoted(setting)} is not PATH=VALUE", place, hint=hint))
+    if not sign or not steps or len(text) > _LONGEST:
+        hint = f"e.g. `{setting.option} fleet.reconnect.jitter=none`; the path is the one that errors print"
+        place = Place(source, 1, 1, max(len(text), 1))
+        problems.add(Problem("S114", f"{quoted(text)} is not PATH=VALUE", place, hint=hint))
         return
     _put(root, steps, Value(source, value, len(path) + len(sign)), problems)
 
@@ -60,10 +80,6 @@ def apply_devices(root: MapNode, devices: int) -> None:
     steps = [_Step(name, place, in_brackets=False) for name in ("fleet", "devices")]
     # A fleet that is no mapping has been told.
     _put(root, steps, Value(source, str(devices), 0), Problems())
-
-
-def _source(setting: str) -> Source:
-    return Source(f"--set {setting}", setting, is_option=True)
 
 
 def _split(setting: str) -> tuple[str, str, str]:

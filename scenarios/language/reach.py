@@ -9,7 +9,7 @@ from functools import cached_property
 from twinstorm.scenarios.language.errors import closest, listed
 from twinstorm.scenarios.language.model import Fleet, Segment, Site
 from twinstorm.scenarios.language.placement import place
-from twinstorm.scenarios.language.selectors import Selector, Term
+from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector, Term
 
 _SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "origin")
 _PLURALS = {
@@ -61,8 +61,19 @@ class Reach:
                 total += _named(by_name, site, segment, devices) if by_name else devices
         return total
 
+    def kinds(self, selector: Selector) -> tuple[str, ...]:
+        """Kinds of machine that a selector can name, each once; what changes with the moment is left aside."""
+        fixed = tuple(term for term in selector.terms if term.key in FIXED_KEYS)
+        return tuple(
+            dict.fromkeys(
+                segment.kind
+                for segment in self.fleet.segments
+                if self._count((*fixed, Term("segment", "=", (segment.name,))))
+            )
+        )
+
     def known(self, key: str) -> tuple[str, ...]:
-        """Every value that a fixed key has in this fleet, each once, in the order of the file."""
+        """Every value that a fixed key has for some device of this fleet, each once, in the order of the file."""
         return tuple(dict.fromkeys(self._values(key)))
 
     def _values(self, key: str) -> Iterator[str]:
@@ -72,19 +83,64 @@ class Reach:
                     if devices:
                         yield device_name(site, segment, 1)
         elif key in _SEGMENT_KEYS:
-            yield from (_segment_fact(segment, key) for segment in self.fleet.segments)
+            yield from (_segment_fact(segment, key) for segment in self.fleet.segments if segment.devices)
         else:
-            yield from (_site_fact(site, key) for site in self.fleet.sites)
+            for index, site in enumerate(self.fleet.sites):
+                if any(counts[index] for counts in self._placed.values()):
+                    yield _site_fact(site, key)
 
-    def why_none(self, selector: Selector) -> tuple[str, tuple[str, ...], str]:
-        """Why a selector names no device: advice, the values that its first wrong term could have, the likely one."""
+    def why_none(self, selector: Selector) -> WhyNone:
+        """Why a selector names no device of this fleet."""
         for term in selector.terms:
             if self._count((term,)) == 0:
-                known = self.known(term.key)
-                return f"{_PLURALS[term.key]}: {listed(known)}", known, closest(term.values[0], known)
+                return _why(term, self.known(term.key), self._is_empty(term))
         if self._count(selector.terms) == 0:
-            return "each term has devices, but no device has all: widen one of them", (), ""
-        return "a part of so few devices is none: take a larger one", (), ""
+            return WhyNone("each term has devices, but no device has all: widen one of them")
+        return WhyNone("a part of so few devices is none: take a larger one")
+
+    def _is_empty(self, term: Term) -> bool:
+        """A term names sites or segments that the file has, and that have no devices."""
+        if term.key == "id":
+            return False
+        if term.key in _SEGMENT_KEYS:
+            return any(term.holds(_segment_fact(segment, term.key)) for segment in self.fleet.segments)
+        return any(term.holds(_site_fact(site, term.key)) for site in self.fleet.sites)
+
+
+@dataclass(frozen=True)
+class WhyNone:
+    """Why a selector names no device.
+
+    Attributes:
+        known: the values that its first wrong term could have.
+        suggestion: the likely one.
+    """
+
+    hint: str
+    known: tuple[str, ...] = ()
+    suggestion: str = ""
+
+
+def why_none_of(selector: Selector, known: Mapping[str, tuple[str, ...]]) -> WhyNone | None:
+    """Why a selector can name no device, whatever else the fleet has; None if it may well name one.
+
+    Args:
+        known: every value of each key whose values could be read.
+    """
+    for term in selector.terms:
+        if term.key in known and not any(term.holds(value) for value in known[term.key]):
+            return _why(term, known[term.key], is_empty=False)
+    return None
+
+
+def _why(term: Term, known: tuple[str, ...], is_empty: bool) -> WhyNone:
+    all_of_them = f"{_PLURALS[term.key]}: {listed(known)}"
+    if is_empty:
+        return WhyNone(f"its part of the fleet is too small for one device; {all_of_them}", known)
+    if term.op == "!=":
+        return WhyNone(f"it leaves nothing; {all_of_them}", known)
+    # An order has no misspelt values.
+    return WhyNone(all_of_them, known, closest(term.values[0], known) if term.op == "=" else "")
 
 
 def device_name(site: Site, segment: Segment, number: int) -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import (
     Place,
     Problem,
@@ -27,16 +29,18 @@ from twinstorm.scenarios.language.errors import (
 )
 from twinstorm.scenarios.language.expectations import (
     check_expectation,
+    check_raised,
+    check_verdicts,
     read_expectations,
     read_objectives,
 )
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, wrong
-from twinstorm.scenarios.language.fleets import read_fleet
+from twinstorm.scenarios.language.fleets import known_values, read_fleet
 from twinstorm.scenarios.language.model import Broker, Fleet, Scenario, Stop
-from twinstorm.scenarios.language.nodes import MOST_BYTES, MapNode, Node, ScalarNode, compose, dump
-from twinstorm.scenarios.language.overrides import apply_devices, apply_setting
-from twinstorm.scenarios.language.reach import Reach
+from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose, dump
+from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
+from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
@@ -63,7 +67,9 @@ def _library() -> Mapping[str, Traversable]:
     return {name.removesuffix(SUFFIX): entry for name, entry in entries if name.endswith(SUFFIX)}
 
 
-def load(path_or_name: str | os.PathLike[str], settings: Sequence[str] = (), devices: int | None = None) -> Scenario:
+def load(
+    path_or_name: str | os.PathLike[str], settings: Sequence[str | Setting] = (), devices: int | None = None
+) -> Scenario:
     """Read a scenario.
 
     Args:
@@ -94,12 +100,15 @@ def _bytes_of(path: str) -> bytes:
             return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         message, hint = "there is no such file", "`twinstorm list` names the scenarios of the library"
+    except IsADirectoryError:
+        message, hint = "this is a folder", f"name a file in it: `{os.path.join(path, '')}NAME{SUFFIX}`"  # noqa: PTH118
     except (OSError, ValueError) as error:
-        message, hint = f"the file cannot be read: {getattr(error, 'strerror', None) or error}", ""
+        message = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+        hint = "look at its name, and at who may read it"
     raise ScenarioErrors((Problem("S111", message, Place(Source(path, "")), hint=hint),))
 
 
-def read(data: bytes | str, path: str, settings: Sequence[str] = (), devices: int | None = None) -> Scenario:
+def read(data: bytes | str, path: str, settings: Sequence[str | Setting] = (), devices: int | None = None) -> Scenario:
     """Read a scenario that is in memory already.
 
     Args:
@@ -118,7 +127,7 @@ def read(data: bytes | str, path: str, settings: Sequence[str] = (), devices: in
     if not isinstance(root, MapNode):
         raise _as_errors(problems)
     for setting in settings:
-        apply_setting(root, setting, problems)
+        apply_setting(root, Setting(setting) if isinstance(setting, str) else setting, problems)
     if devices is not None:
         apply_devices(root, devices)
     _check_language(root, problems)
@@ -142,7 +151,8 @@ def _text_of(data: bytes | str, path: str) -> str:
         data = data.encode(errors="surrogatepass")
     if len(data) > MOST_BYTES:
         message = f"the file is larger than {thousands(MOST_BYTES)} bytes: this is no scenario"
-        raise ScenarioErrors((Problem("S111", message, Place(Source(path, ""))),))
+        hint = "look whether this is the right file"
+        raise ScenarioErrors((Problem("S111", message, Place(Source(path, "")), hint=hint),))
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -205,6 +215,8 @@ class _Assembly:
         objectives = read_objectives(record.own("objectives") or {}, problems)
         self._check_references()
         self._check_selectors(fleet)
+        if fleet is not None and not problems.found:
+            self._check_faults(fleet)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -262,19 +274,53 @@ class _Assembly:
         objectives = tuple(named.entries) if isinstance(named, MapNode) else None if named else ()
         for expectation in self._expectations:
             check_expectation(expectation, timeline, objectives, self._problems)
+        check_verdicts(self._expectations, self._problems)
+        looking = _detectors_of(record)
+        if looking is not None:
+            for part in self._judged():
+                check_raised(part, looking, self._problems)
+
+    def _judged(self) -> Iterator[Record]:
+        """Every mapping of the file that says what must hold, or when to stop."""
+        yield from (step.record for step in self._steps)
+        yield from (expectation.record for expectation in self._expectations)
+        stop = self._record.own("stop_when")
+        if stop is not None:
+            yield stop
 
     # selectors
 
     def _check_selectors(self, fleet: Fleet | None) -> None:
         reach = None if fleet is None else Reach(fleet)
+        part = self._record.own("fleet")
+        known = {} if reach is not None or part is None else known_values(part)
         for use in self._uses():
             moments = [term.key for term in use.selector.terms if term.key not in FIXED_KEYS]
             if moments and not use.at_any_moment:
                 message = f"`{moments[0]}` changes while the run goes on"
                 hint = f"it may stand in the target of a step; here: {listed(FIXED_KEYS)}"
                 self._problems.add(wrong(use.node, "S305", message, hint))
-            elif not moments and reach is not None and reach.count(use.selector) == 0:
-                self._tell_no_device(use, reach)
+            elif reach is None and not moments:
+                why = why_none_of(use.selector, known)
+                if why is not None:
+                    self._tell_no_device(use, "matches no device", why)
+            elif reach is not None and not moments and reach.count(use.selector) == 0:
+                devices = thousands(reach.fleet.devices)
+                self._tell_no_device(use, f"matches 0 of {devices} devices", reach.why_none(use.selector))
+
+    def _check_faults(self, fleet: Fleet) -> None:
+        """Whether the targeted machines can have each fault; asked last, for it may load what machines compute with."""
+        reach = Reach(fleet)
+        for step in self._steps:
+            if step.action != "fault" or not catalogue.faults()[step.record.own("fault")].needs_target:
+                continue
+            node = step.record.at("with" if step.record.has("with") else "fault")
+            kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
+            settings = plain(step.settings, fleet.devices)
+            said = catalogue.faults()[step.record.own("fault")].misfit(kinds, settings)
+            if said:
+                message, _, hint = said.partition("; ")
+                self._problems.add(wrong(node, "S309", message, hint))
 
     def _uses(self) -> Iterator[_Use]:
         """Every selector of the file."""
@@ -294,15 +340,21 @@ class _Assembly:
         if stop is not None:
             yield from _in_expressions(stop)
 
-    def _tell_no_device(self, use: _Use, reach: Reach) -> None:
-        devices = thousands(reach.fleet.devices)
-        hint, known, suggestion = reach.why_none(use.selector)
+    def _tell_no_device(self, use: _Use, said: str, why: WhyNone) -> None:
         text = use.selector.text
         place = use.node.place
         if isinstance(use.node, ScalarNode):
             place = use.node.part(max(use.node.text.find(text), 0), len(text))
-        message = f"{quoted(text)} matches 0 of {devices} devices"
-        self._problems.add(wrong(use.node, "S301", message, hint, place, allowed=known, suggestion=suggestion))
+        problem = wrong(
+            use.node,
+            "S301",
+            f"{quoted(text)} {said}",
+            why.hint,
+            place,
+            allowed=why.known,
+            suggestion=why.suggestion,
+        )
+        self._problems.add(problem)
 
 
 def _in_expressions(record: Record) -> Iterator[_Use]:
@@ -312,6 +364,16 @@ def _in_expressions(record: Record) -> Iterator[_Use]:
             for name in look_ups(value):
                 if name.selector is not None:
                     yield _Use(name.selector, record.at(key), at_any_moment=True)  # The parser knows where it may.
+
+
+def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
+    """Names of the detectors that the file chooses; None if it leaves that open, or if not all could be read."""
+    node = scenario.at("detectors") if scenario.own("detectors") is not None else None
+    if isinstance(node, ListNode):
+        names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]
+    else:
+        names = list(node.entries) if isinstance(node, MapNode) else [""]
+    return tuple(dict.fromkeys(names)) if set(names) <= set(catalogue.alarms()) else None
 
 
 def _detectors(chosen: Mapping[str, Mapping[str, Any]] | None, devices: int) -> Mapping[str, Mapping[str, Any]] | None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, quoted
 from twinstorm.scenarios.language.fields import (
     BAD,
@@ -23,6 +23,7 @@ from twinstorm.scenarios.language.fields import (
     Listing,
     Named,
     Raw,
+    Single,
     Table,
     Word,
     count,
@@ -167,7 +168,7 @@ class Sites(Field):
 
     @staticmethod
     def _mapped(node: MapNode, problems: Problems) -> Any:
-        records = Named("the mapping of sites", SITE, MOST_SITES).read(node, problems)
+        records = Named("a mapping of sites", SITE, MOST_SITES).read(node, problems)
         if records is BAD or len(records) < len(node.entries):
             return BAD
         return [
@@ -195,7 +196,12 @@ FLEET = Table(
         Key("devices", whole("1", str(MOST_DEVICES), "10000"), "number of devices"),
         Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share}", default="1"),
         *DEVICE_DEFAULTS,
-        Key("segments", Named("the segments", SEGMENT, 200), "parts of the fleet, each of one kind", required=True),
+        Key(
+            "segments",
+            Named("a mapping of segments", SEGMENT, 200),
+            "parts of the fleet, each of one kind",
+            required=True,
+        ),
         *later("lines", "gateways", "zones", "tenants"),
     ),
 )
@@ -244,9 +250,11 @@ class Detectors(Field):
 
     def read(self, node: Node, problems: Problems) -> Any:
         if isinstance(node, ListNode):
-            names = Listing("the list of detectors", DETECTOR).read(node, problems)
+            names = Listing("a list of detectors", DETECTOR).read(node, problems)
             return BAD if names is BAD else {name: {} for name in names}
-        named = Named("the detectors", Raw("the settings of a detector"), name_of=DETECTOR).read(node, problems)
+        named = Named("a list or a mapping of detectors", Raw("the settings of a detector"), name_of=DETECTOR).read(
+            node, problems
+        )
         if named is BAD:
             return BAD
         return {name: self._settings(name, given, problems) for name, given in named.items()}
@@ -257,7 +265,9 @@ class Detectors(Field):
         if nothing or name not in catalogue.alarms():
             return {}
         # Only a scenario that changes a detector loads it: detectors come with numbers and models.
-        record = settings_table(f"the settings of `{name}`", catalogue.detector_options(name)).read(node, problems)
+        record = settings_table(f"a mapping of settings of `{name}`", catalogue.detector_options(name)).read(
+            node, problems
+        )
         return {} if record is BAD else dict(record.read)
 
     def json_schema(self) -> dict[str, Any]:
@@ -278,12 +288,15 @@ SLI = Word(
     "S104",
 )
 
+BOUND = Single("a share", values.portion, "99 %", values.SHARE)
+"""Of an objective. That it is at most 100 %, of an SLI that cannot be more, is checked once the SLI is known."""
+
 OBJECTIVE = Table(
     "an objective",
     (
         Key("sli", SLI, "what is measured", required=True),
-        Key("at_least", share(example="99 %"), "it must not be lower over the run"),
-        Key("at_most", share(example="1 %"), "it must not be higher over the run"),
+        Key("at_least", BOUND, "it must not be lower over the run"),
+        Key("at_most", BOUND, "it must not be higher over the run"),
         Key("of", SELECTOR, "which devices; by default all"),
         Key("within", duration("1 s", "7 d", "60 s"), "how old a reading may be, with freshness"),
         Key("percentile", share(example="99 %"), "which percentile, with SLIs that are durations"),
@@ -296,6 +309,9 @@ OBJECTIVE = Table(
 TRIGGERS = ("at", "after")
 ACTIONS = ("fault", "end", "mark")
 """`expect` is an action only where none of these stands beside it."""
+
+LATER_TRIGGERS = ("when", "hold", "every", "times")
+LATER_ACTIONS = ("campaign", "command", "rotate", "set", "say", "ask", "pause")
 
 BESIDE_FAULT = ("target", "lasts", "ramp", "with")
 
@@ -315,7 +331,7 @@ STEP = Table(
         Key("lasts", duration("1 ms", example="2 min"), "how long the fault lasts; without it until it is ended"),
         Key("ramp", duration(example="30 s"), "time to full reach", default="0 s"),
         Key("with", Raw("the settings of a fault"), "the fault's own settings"),
-        *later("when", "hold", "every", "times", "campaign", "command", "rotate", "set", "say", "ask", "pause"),
+        *later(*LATER_TRIGGERS, *LATER_ACTIONS),
     ),
 )
 
@@ -390,7 +406,7 @@ FORMS: Mapping[str, Table] = {
         (
             Key(
                 "count",
-                Word("count", lambda: tuple(catalogue.COUNTS), catalogue.LATER_COUNTS, "S104"),
+                Word("count", lambda: tuple(catalogue.COUNTS), code="S104"),
                 "a number over the whole run",
             ),
             *BOUNDS,
@@ -439,7 +455,7 @@ SCENARIO = Table(
         Key("tick", duration("10 ms", "10 s", "100 ms"), "paces frames and pauses, never a result", default="100 ms"),
         Key("broker", BROKER, "what the devices connect to"),
         Key("detectors", Detectors(), "which detectors look, with their settings; by default all"),
-        Key("objectives", Named("the objectives", OBJECTIVE), "what must hold over the run"),
+        Key("objectives", Named("a mapping of objectives", OBJECTIVE), "what must hold over the run"),
         Key("steps", Raw("a list of steps"), "what happens"),
         Key("expect", Raw("a list of expectations"), "what must have happened"),
         Key("stop_when", STOP, "ends the run early"),

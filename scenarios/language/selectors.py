@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language import values
-from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted
+from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted, together
 
 FIXED_KEYS = ("id", "region", "site", "zone", "segment", "kind", "firmware", "link", "origin")
 """What a device is told by for the whole run. A zone is a power zone: in this version every site is one."""
@@ -40,6 +40,11 @@ _OPERATOR = re.compile(r"\s*(!=|<=|>=|==|=|<|>)\s*")
 _VALUE = re.compile(r"[^\s,<>=!%\[\]]+(?:\s*%)?")
 _COMMA = re.compile(r"\s*,\s*")
 _BATTERY = re.compile(rf"({values.NUMBER})\s*%")
+_NEXT_TERM = re.compile(rf"\s(?={_KEY.pattern}{_OPERATOR.pattern})")
+_RELEASE = r"v?[0-9]+(?:\.[0-9]+)*"
+_ORDERED_VERSION = re.compile(rf"{_RELEASE}(?:[-+_.]?[A-Za-z][0-9A-Za-z._+-]*|[-+_][0-9A-Za-z._+-]+)?")
+_ANY_NUMBER = re.compile(r"\.[xX](?=\.|$)")
+"""In `2.x`, which is a way to write a family of versions and no version."""
 
 
 class SelectorError(Refused):
@@ -161,7 +166,7 @@ def parse(text: str) -> Selector:
     """Read a selector.
 
     Raises:
-        SelectorError: with what is wrong and where in the text.
+        SelectorError: with what is wrong and where in the text, once for every term.
     """
     if len(text) > LONGEST:
         raise SelectorError("S303", f"a selector has at most {LONGEST} characters", "use `*` or name a region")
@@ -171,23 +176,33 @@ def parse(text: str) -> Selector:
     terms: list[Term] = []
     seen_all = False
     taken: Term | None = None
+    wrong: list[SelectorError] = []
     while at < end:
         start = at
         if not terms and not seen_all and re.match(r"all(?=\s|$)", text[at:]):
             seen_all, at = True, _skip(text, at + 3)
             continue
-        term, at = _term(text, at)
+        try:
+            term, at = _term(text, at, wrong)
+        except SelectorError as error:
+            wrong.append(error)
+            following = _NEXT_TERM.search(text, start)
+            at = following.end() if following else end
+            continue
+        part = text[start:at].rstrip()
         if taken is not None:
-            part = text[start:at].rstrip()
             hint = "`share=` or `first=` stands last, and only one of them"
-            raise SelectorError("S303", f"{quoted(part)} stands behind `{taken.key}=`", hint, start, len(part))
-        if term.key in _TAKING_KEYS:
+            message = f"{quoted(part)} stands behind `{taken.key}=`"
+            wrong.append(SelectorError("S303", message, hint, start, len(part)))
+        elif term.key in _TAKING_KEYS:
             taken = term
         elif seen_all:
-            part = text[start:at].rstrip()
-            raise SelectorError("S303", "`all` leaves nothing for further terms", "remove `all`", start, len(part))
+            message = "`all` leaves nothing for further terms"
+            wrong.append(SelectorError("S303", message, "remove `all`", start, len(part)))
         else:
             terms.append(term)
+    if wrong:
+        raise together(wrong)
     share = values.share(taken.values[0]) if taken and taken.key == "share" else None
     first = int(taken.values[0]) if taken and taken.key == "first" else None
     return Selector(text.strip(), tuple(terms), share, first)
@@ -198,18 +213,22 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _term(text: str, start: int) -> tuple[Term, int]:
-    """One term and where the next one begins."""
+def _term(text: str, start: int, wrong: list[SelectorError]) -> tuple[Term, int]:
+    """One term and where the next one begins. What its key and values cannot be goes to `wrong`.
+
+    Raises:
+        SelectorError: this is no term, and nobody can tell where it ends.
+    """
     key = _KEY.match(text, start)
     if not key:
         word = text[start:].split(maxsplit=1)[0]
         raise SelectorError(
             "S303", f"{quoted(word)} is not a term", "write terms such as `site=fra-*`", start, len(word)
         )
-    _check_key(key[0], start)
+    unknown = _key_problem(key[0], start)
     sign = _OPERATOR.match(text, key.end())
     if not sign:
-        raise SelectorError(
+        raise unknown or SelectorError(
             "S303",
             f"{quoted(key[0])} has no value",
             f"write `{key[0]}=...`, or `all` for every device",
@@ -219,6 +238,10 @@ def _term(text: str, start: int) -> tuple[Term, int]:
         )
     if sign[1] == "==":
         raise SelectorError("S303", "a selector compares with one `=`", "write `=`", sign.start(1), 2)
+    if key[0] == "all":
+        unknown = SelectorError("S303", "`all` is every device and has no value", "write `all`", start, len(key[0]))
+    if unknown:
+        wrong.append(unknown)
     at, found = sign.end(), []
     while True:
         value = _VALUE.match(text, at)
@@ -228,14 +251,17 @@ def _term(text: str, start: int) -> tuple[Term, int]:
                 "S303", f"a value of `{key[0]}` is missing", f"write it behind `{sign[1]}`", start, min(length, 40)
             )
         found.append(re.sub(r"\s*%$", " %", value[0]))
-        _check_value(key[0], sign[1], found[-1], at, len(value[0]))
+        problem = None if unknown else _value_problem(key[0], sign[1], found[-1], at, len(value[0]))
+        if problem:
+            wrong.append(problem)
         comma = _COMMA.match(text, value.end())
         if not comma:
             break
         at = comma.end()
     part = text[start : value.end()]
     if len(found) > 1 and (sign[1] not in ("=", "!=") or key[0] in _TAKING_KEYS):
-        raise SelectorError("S303", f"{quoted(part)} compares with several values", "keep one", start, len(part))
+        message = f"{quoted(part)} compares with several values"
+        wrong.append(SelectorError("S303", message, "keep one", start, len(part)))
     rest = value.end()
     if rest < len(text) and not text[rest].isspace():
         raise SelectorError(
@@ -244,14 +270,14 @@ def _term(text: str, start: int) -> tuple[Term, int]:
     return Term(key[0], sign[1], tuple(found)), _skip(text, rest)
 
 
-def _check_key(key: str, at: int) -> None:
+def _key_problem(key: str, at: int) -> SelectorError | None:
     known = (*FIXED_KEYS, *MOMENT_KEYS, *_TAKING_KEYS)
     if key in LATER_KEYS:
         hint = f"keys: {listed(known, len(known))}"
-        raise SelectorError("S103", f"selecting by `{key}` is not yet in this version", hint, at, len(key))
+        return SelectorError("S103", f"selecting by `{key}` is not yet in this version", hint, at, len(key))
     if key in known or key == "all":
-        return
-    raise SelectorError(
+        return None
+    return SelectorError(
         "S304",
         f"{quoted(key)} is not something devices are selected by",
         f"keys: {listed(known, len(known))}",
@@ -262,37 +288,37 @@ def _check_key(key: str, at: int) -> None:
     )
 
 
-def _check_value(key: str, op: str, value: str, at: int, length: int) -> None:
-    if op in ("<", "<=", ">", ">=") and key not in _ORDERED_KEYS:
+def _value_problem(key: str, op: str, value: str, at: int, length: int) -> SelectorError | None:
+    is_order = op in ("<", "<=", ">", ">=")
+    if is_order and key not in _ORDERED_KEYS:
         hint = f"write `{key}=...`; only {' and '.join(_ORDERED_KEYS)} have an order"
-        raise SelectorError("S303", f"`{key}` has no order", hint, at, length)
+        return SelectorError("S303", f"`{key}` has no order", hint, at, length)
     if key in _TAKING_KEYS and op != "=":
-        raise SelectorError("S303", f"`{key}` takes a part and compares nothing", f"write `{key}=...`", at, length)
-    if op in ("<", "<=", ">", ">=") and "*" in value:
-        raise SelectorError("S303", f"{quoted(value)} has no order", "write a value without `*`", at, length)
-    if key == "share":
-        try:
-            values.share(value)
-        except Refused as refused:
-            raise SelectorError(refused.code, refused.message, refused.hint, at, length) from None
-    elif key == "first":
-        if not re.fullmatch("[0-9]{1,9}", value):
-            raise SelectorError("S207", f"{quoted(value)} is not a whole number", "write `first=50`", at, length)
-    elif key == "battery":
-        if not _BATTERY.fullmatch(value):
-            raise SelectorError(
-                "S205", f"the battery is a share, {quoted(value)} is none", "write `battery<20 %`", at, length
-            )
-    elif key == "state":
-        if not any(like(value, state) for state in STATES):
-            raise SelectorError(
-                "S204",
-                f"unknown state {quoted(value)}",
-                f"states: {', '.join(STATES)}",
-                at,
-                length,
-                STATES,
-                closest(value, STATES),
-            )
-    elif "%" in value:
-        raise SelectorError("S303", f"{quoted(value)} is not a value of `{key}`", "remove `%`", at, length)
+        return SelectorError("S303", f"`{key}` takes a part and compares nothing", f"write `{key}=...`", at, length)
+    if is_order and "*" in value:
+        return SelectorError("S303", f"{quoted(value)} has no order", "write a value without `*`", at, length)
+    match key:
+        case "share":
+            try:
+                values.share(value)
+            except Refused as refused:
+                return SelectorError(refused.code, refused.message, refused.hint, at, length)
+        case "first":
+            if not re.fullmatch("[0-9]{1,9}", value):
+                return SelectorError("S207", f"{quoted(value)} is not a whole number", "write `first=50`", at, length)
+        case "battery":
+            if not _BATTERY.fullmatch(value):
+                message = f"the battery is a share, {quoted(value)} is none"
+                return SelectorError("S205", message, "write `battery<20 %`", at, length)
+        case "state":
+            if not any(like(value, state) for state in STATES):
+                hint = f"states: {', '.join(STATES)}"
+                suggestion = closest(value, STATES)
+                return SelectorError("S204", f"unknown state {quoted(value)}", hint, at, length, STATES, suggestion)
+        case _ if "%" in value:
+            return SelectorError("S303", f"{quoted(value)} is not a value of `{key}`", "remove `%`", at, length)
+        case "firmware" if is_order and (not _ORDERED_VERSION.fullmatch(value) or _ANY_NUMBER.search(value)):
+            family = re.match(rf"{_RELEASE}(?=\.[xX])", value)
+            hint = f"write `firmware{op}{family[0]}` or `firmware={family[0]}.*`" if family else "write it like `2.4.1`"
+            return SelectorError("S109", f"{quoted(value)} is not a version", hint, at, length)
+    return None

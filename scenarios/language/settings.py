@@ -38,6 +38,10 @@ def _field(option: Option) -> Field:
             return fields.count(example=example)
         case "number":
             return Single("a number", values.number, example, rf"-?{values.NUMBER}", may_be_number=True)
+        case "size":
+            return Single("a size", values.bytes_of, example)
+        case "size_rate":
+            return Single("a size per time", values.bytes_per_s, example)
         case "quantity":
             return Single("a number and its unit", values.quantity, example, values.QUANTITY)
         case "word":
@@ -57,7 +61,7 @@ def plain(settings: Mapping[str, Any], devices: int) -> dict[str, Any]:
 
 def _number(value: Any, devices: int) -> Any:
     if isinstance(value, Rate):
-        return float(value.for_fleet(devices))
+        return float(value.per_s * devices if value.of_fleet else value.per_s)
     if isinstance(value, Quantity):
         return float(value.value), value.unit
     return value.for_fleet(devices) if isinstance(value, Count) else value

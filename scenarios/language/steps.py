@@ -10,7 +10,7 @@ from twinstorm.scenarios.language.errors import Place, Problem, Problems, from_t
 from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys, wrong
 from twinstorm.scenarios.language.model import Step
 from twinstorm.scenarios.language.nodes import Node
-from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, STEP, TRIGGERS
+from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, LATER_ACTIONS, LATER_TRIGGERS, STEP, TRIGGERS
 from twinstorm.scenarios.language.settings import plain, settings_table
 from twinstorm.scenarios.language.timeline import Planned
 
@@ -107,13 +107,20 @@ def _draft(number: int, record: Record, problems: Problems) -> StepDraft:
     _check_trigger(name, record, problems)
     action = _action(name, record, problems)
     if not record.has("fault"):
-        for key in BESIDE_FAULT:
+        # What stands beside a reserved action may well belong to it.
+        for key in () if _says(record, LATER_ACTIONS) else BESIDE_FAULT:
             if record.has(key):
                 message = f"`{key}` belongs beside a fault, step `{name}` has none"
                 problems.add(wrong(record.at(key), "S405", message, "remove it", record.at(key).key_place))
         return StepDraft(name, record, action, {})
     settings = _settings(name, record, problems)
     return StepDraft(name, record, action, settings)
+
+
+def _says(record: Record, keys: tuple[str, ...]) -> bool:
+    """One of these reserved keys stands there, which has been told."""
+    assert record.node is not None
+    return any(key in record.node.entries for key in keys)
 
 
 def _check_trigger(name: str, record: Record, problems: Problems) -> None:
@@ -123,8 +130,9 @@ def _check_trigger(name: str, record: Record, problems: Problems) -> None:
     if len(present) == 1:
         return
     if not present:
-        message = f"step `{name}` has no trigger"
-        problems.add(Problem("S402", message, node.place, node.path, hint="add `at: 5 min` or `after: ...`"))
+        if not _says(record, LATER_TRIGGERS):
+            message = f"step `{name}` has no trigger"
+            problems.add(Problem("S402", message, node.place, node.path, hint="add `at: 5 min` or `after: ...`"))
         return
     hint = "a step has one: remove `at` or `after`"
     problems.add(of_keys("S401", f"step `{name}` has two triggers, `at` and `after`", hint, record, present))
@@ -143,6 +151,8 @@ def _action(name: str, record: Record, problems: Problems) -> str:
         return present[0] if record.own(present[0]) is not None else ""
     if record.has("expect"):
         return "expect"
+    if _says(record, LATER_ACTIONS):
+        return ""
     message = f"step `{name}` has no action"
     problems.add(Problem("S403", message, node.place, node.path, hint="add `fault`, `end`, `mark` or `expect`"))
     return ""
@@ -168,7 +178,7 @@ def _settings(step: str, record: Record, problems: Problems) -> dict[str, Any]:
             if record.has(key):
                 message = f"the fault `{name}` acts on the {fault.acts_on}: it takes no `{key}`"
                 problems.add(wrong(record.at(key), "S410", message, "remove it", record.at(key).key_place))
-    table = settings_table(f"the settings of `{name}`", fault.settings)
+    table = settings_table(f"a mapping of settings of `{name}`", fault.settings)
     given = table.read(record.own("with"), problems) if record.has("with") else Record(table)
     if given is BAD:
         return {}

@@ -84,9 +84,8 @@ def duration(text: str) -> int:
         smallest = unit_us
         total += Fraction(part[1]) * unit_us
     if total.denominator != 1:
-        raise Refused(
-            "S202", f"{quoted(text)} is finer than 1 us", f"write `{total.numerator // total.denominator} us`"
-        )
+        nearest_us = max(total.numerator // total.denominator, 1)
+        raise Refused("S202", f"{quoted(text)} is finer than 1 us", f"write `{nearest_us} us`")
     if total > LONGEST_US:
         raise Refused("S210", f"{quoted(text)} is longer than ten years", "write a shorter duration")
     return int(total)
@@ -201,6 +200,12 @@ def share(text: str) -> Fraction:
     return value
 
 
+def portion(text: str) -> Fraction:
+    """``150 %`` -> 3/2: as a share, but of what can be more than everything."""
+    match = _SHARE.fullmatch(text)
+    return Fraction(match[1]) / 100 if match else share(text)
+
+
 def rate(text: str) -> Rate:
     """``500/s``, ``30/min``, or of the fleet's devices: ``1 %/s``."""
     match = _RATE.fullmatch(text)
@@ -269,6 +274,23 @@ def size(text: str) -> Quantity:
         )
         raise Refused("S208", f"{quoted(text)} is not a size", hint)
     return Quantity(Fraction(match[1]) * _PREFIXES[prefix], match[3] + (match[4] or ""))
+
+
+def bytes_of(text: str) -> float:
+    """A size in bytes."""
+    found = size(text)
+    if "/" in found.unit:
+        raise Refused("S208", f"{quoted(text)} is a rate, not a size", "write `64 kB` or `2 MiB`")
+    return float(found.value / (8 if found.unit == "bit" else 1))
+
+
+def bytes_per_s(text: str) -> float:
+    """A size per time in bytes per second: ``24 kB/min``."""
+    amount, slash, unit = text.partition("/")
+    unit = unit.strip()
+    if not slash or unit not in US:
+        raise Refused("S208", f"{quoted(text)} is not a size per time", "write `24 kB/min` or `1 MB/h`")
+    return bytes_of(amount.strip()) / (US[unit] / 1e6)
 
 
 def quantity(text: str) -> Quantity:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from tests.record.recorded import FakeFleet, result, scenario, tell
 from twinstorm.scenarios.engine.run import RunOptions
 from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.language.overrides import Setting
 from twinstorm.scenarios.result import RunResult, Sink
 from twinstorm.tui.cli.main import app
 
@@ -34,20 +35,17 @@ class Puppet:
 
     ends: Ending = field(default=lambda scenario, options: result(scenario=scenario.name, seed=options.seed))
     refuses: dict[str, Exception] = field(default_factory=dict)
-    refuses_to_begin: Exception | None = None
     played: list[tuple[Scenario, RunOptions]] = field(default_factory=list)
     read: list[tuple[str, tuple[str, ...], int | None]] = field(default_factory=list)
 
-    def load(self, name: str, settings: Sequence[str] = (), devices: int | None = None) -> Scenario:
-        self.read.append((name, tuple(settings), devices))
+    def load(self, name: str, settings: Sequence[str | Setting] = (), devices: int | None = None) -> Scenario:
+        self.read.append((name, tuple(str(setting) for setting in settings), devices))
         if name in self.refuses:
             raise self.refuses[name]
         stem = Path(name).name.removesuffix(".storm.yaml")
         return scenario(name=stem, path=name, fleet=FakeFleet(devices or 1_000))
 
     def run(self, scenario: Scenario, options: RunOptions, sinks: Sequence[Sink]) -> PuppetRun:
-        if self.refuses_to_begin is not None:
-            raise self.refuses_to_begin
         return PuppetRun(self, scenario, options, sinks)
 
 
@@ -58,7 +56,9 @@ class PuppetRun:
     options: RunOptions
     sinks: Sequence[Sink]
 
-    def interrupt(self) -> None:
+    holds = False
+
+    def interrupt(self, why: str = "") -> None:
         raise AssertionError("nobody asked for this")
 
     def execute(self, progress: Callable[[int], None] | None = None) -> RunResult:

@@ -185,7 +185,7 @@ def test_the_first_sentence_is_not_cut_at_a_version() -> None:
         ("exit codes", "130  interrupted"),
         ("exit-codes", "130  interrupted"),
         ("delivery_time", "Not yet in this version."),
-        ("faults", "power-outage   devices lose power"),
+        ("faults", "  devices lose power"),
         ("selectors", "a part of them, by the seed"),
     ],
 )

@@ -23,26 +23,22 @@ from twinstorm.scenarios.language import reader
 
 obeys = sys.argv.pop(1) == "obeys"
 
-class Run:
+class Run(engine.Run):
     def __init__(self, scenario, options, sinks=()):
-        self.sinks, self.asked = sinks, threading.Event()
+        super().__init__(scenario, options, sinks)
+        self.asked = threading.Event()
 
-    def interrupt(self):
+    def interrupt(self, why=""):
         if obeys:
+            super().interrupt(why)
             self.asked.set()
 
-    def execute(self, progress=None):
-        outcome = None
-        try:
-            for sink in self.sinks:
-                tell(sink, until_s=200)
-            print("playing", file=sys.stderr, flush=True)
-            self.asked.wait()
-            outcome = result(ended="interrupted", simulated_s=200.0)
-        finally:
-            for sink in self.sinks:
-                sink.close(outcome)
-        return outcome
+    def _play(self, progress=None):
+        for sink in self.sinks:
+            tell(sink, until_s=200)
+        print("playing", file=sys.stderr, flush=True)
+        self.asked.wait()
+        return result(ended="interrupted", simulated_s=200.0)
 
 engine.Run = Run
 reader.load = lambda name, settings=(), devices=None: scenario(name=name)
@@ -81,7 +77,7 @@ def started(tmp_path: Path) -> Iterator[Start]:
         child.communicate()
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_the_first_signal_ends_the_run_with_its_report(sent: int, code: int, started: Start, tmp_path: Path) -> None:
     child = started("obeys", "storm")
     child.send_signal(sent)
@@ -90,27 +86,63 @@ def test_the_first_signal_ends_the_run_with_its_report(sent: int, code: int, sta
     assert err == "ending all faults and writing the report; once more leaves at once\n"
     assert "interrupted at 00:03:20   report: runs/storm-1/report.html" in out
     run = open_run("last", tmp_path / "runs")
-    assert run.about.state == "interrupted"
+    assert (run.about.state, run.about.stopped) == ("interrupted", "")
     assert run.result is not None
     assert (run.folder / "report.html").is_file()
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("first", "then", "code", "stopped"),
+    [
+        (signal.SIGINT, signal.SIGINT, 130, "interrupted twice"),
+        (signal.SIGTERM, signal.SIGTERM, 143, "terminated twice"),
+        (signal.SIGHUP, signal.SIGTERM, 143, "terminated twice"),
+        (signal.SIGTERM, signal.SIGINT, 143, "ended by two signals"),
+    ],
+)
 def test_the_second_signal_leaves_although_the_run_does_not_stop(
-    sent: int, code: int, started: Start, tmp_path: Path
+    first: int, then: int, code: int, stopped: str, started: Start, tmp_path: Path
 ) -> None:
     child = started("deaf", "storm")
-    child.send_signal(sent)
+    child.send_signal(first)
     assert child.stderr is not None
     assert child.stderr.readline().startswith("ending all faults")
-    child.send_signal(sent)
+    child.send_signal(then)
     out, err = child.communicate(timeout=20)
     assert child.returncode == code
     assert "Traceback" not in out + err
     run = open_run("last", tmp_path / "runs")
-    assert run.about.state == "interrupted"
+    assert (run.about.state, run.about.stopped) == ("interrupted", stopped)
     assert run.last_second() == 200
     assert not list(run.folder.glob("*report*"))
+
+
+def test_a_terminal_that_goes_is_told_of_twice_and_counts_once(started: Start, tmp_path: Path) -> None:
+    child = started("deaf", "storm")
+    child.send_signal(signal.SIGHUP)
+    assert child.stderr is not None
+    assert child.stderr.readline().startswith("ending all faults")
+    child.send_signal(signal.SIGHUP)  # From the shell as well as from the system; a signal is heard before a later one.
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert open_run("last", tmp_path / "runs").about.stopped == "ended by two signals"
+
+
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    program = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + PROGRAM.replace(
+        "self.asked.wait()", "signal.raise_signal(signal.SIGHUP); self.asked.set()"
+    ).replace('ended="interrupted"', 'ended="completed"')
+    done = subprocess.run(
+        [sys.executable, "-c", program, "obeys", "run", "storm"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert "ending all faults" not in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_signal_in_one_run_keeps_the_next_from_starting(started: Start, tmp_path: Path) -> None:
@@ -121,8 +153,8 @@ def test_a_signal_in_one_run_keeps_the_next_from_starting(started: Start, tmp_pa
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["first-1"]
 
 
-def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
-    program = PROGRAM.replace('print("playing", file=sys.stderr, flush=True)', "self.asked.set()")
+def test_a_closed_pipe_ends_the_run_quietly_with_its_report(tmp_path: Path) -> None:
+    program = PROGRAM.replace('print("playing", file=sys.stderr, flush=True)', "")
     with subprocess.Popen(
         [sys.executable, "-c", program, "obeys", "run", "storm", "--events", "-", "-q"],
         cwd=tmp_path,
@@ -138,7 +170,63 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         child.wait(timeout=20)
     assert err == b""
     assert child.returncode == 141
-    assert open_run("last", tmp_path / "runs").about.state == "interrupted"
+    run = open_run("last", tmp_path / "runs")
+    assert (run.about.state, run.about.stopped) == ("interrupted", "whoever read standard output has gone")
+    assert run.result is not None
+    assert (run.folder / "report.html").is_file()
+
+
+def test_a_reader_that_takes_one_line_ends_the_run_with_its_report(tmp_path: Path) -> None:
+    program = PROGRAM.replace('print("playing", file=sys.stderr, flush=True)', "")
+    # The run goes on only when the first line has been read and the reader has gone.
+    program = program.replace("tell(sink, until_s=200)", "sys.stdin.read(); tell(sink, until_s=200)")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "obeys", "run", "storm", "more"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline().startswith("storm  seed 1")
+        child.stdout.close()
+        child.stdin.close()
+        err = child.stderr.read()
+        child.wait(timeout=20)
+    assert (child.returncode, err) == (141, "")
+    run = open_run("last", tmp_path / "runs")
+    assert run.about.stopped == "whoever read standard output has gone"
+    assert (run.folder / "report.html").is_file()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["storm-1"]
+
+
+def test_ctrl_c_while_the_program_is_imported_ends_quietly(tmp_path: Path) -> None:
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from twinstorm.tui.cli.entry import main
+name = sys.argv[1]
+sys.argv[:] = [sys.argv[0], name, "list"]
+class Argv(list): pass
+import twinstorm
+def go():
+    main()
+sys.argv = ["twinstorm", "list"]
+Interrupted.find_spec = lambda self, found, path=None, target=None: interrupt(found)
+def interrupt(found):
+    if found == name:
+        raise KeyboardInterrupt
+go()
+"""
+    assert program
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["schema"], ["explain", "protocol"], ["--help"]])

@@ -141,7 +141,11 @@ def test_an_unavailable_port_is_told_with_advice(puppet: Puppet, command: Callab
     puppet.ends = raised(Unavailable("port 1883", "address already in use", "Take another one: --broker"))
     ran = command("run", "small-storm")
     assert ran.code == 4
-    assert ran.err == "error: port 1883 is not available: address already in use\n  Take another one: --broker\n"
+    assert ran.err.splitlines() == [
+        "error: port 1883 is not available: address already in use",
+        "  Take another one: --broker",
+        "  what was recorded until then: twinstorm report runs/small-storm-1",
+    ]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device", "runs/x")])
@@ -158,11 +162,55 @@ def test_what_the_engine_refuses_is_usage(puppet: Puppet, command: Callable[...,
     assert (ran.code, ran.err) == (2, "error: the broker says no\n")
 
 
-def test_what_does_not_go_together_makes_no_folder(command: Callable[..., Ran], puppet: Puppet, tmp_path: Path) -> None:
-    puppet.refuses_to_begin = BadRequest("--broker needs --live")
-    ran = command("run", "small-storm")
-    assert (ran.code, ran.err) == (2, "error: --broker needs --live\n")
+def test_the_record_of_a_run_that_failed_is_named_where_it_is(puppet: Puppet, command: Callable[..., Ran]) -> None:
+    puppet.ends = raised(Unavailable("the worker process", "it ended with code -9", ""))
+    ran = command("run", "small-storm", "--out", "my runs")
+    assert ran.err.endswith("twinstorm report 'my runs/small-storm-1'\n")
+    assert command("report", "my runs/small-storm-1").code == 0
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]], ids=["run", "dry-run"])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--broker", "mqtt://127.0.0.1"], ["--broker needs --live: a virtual run has no socket"]),
+        (
+            ["--broker", "mqtt://127.0.0.1", "--hold-open"],
+            [
+                "--broker needs --live: a virtual run has no socket",
+                "--hold-open needs --live: a virtual run has no socket",
+            ],
+        ),
+        (["--live", "--devices", "10000"], ["10,000 devices are more than one machine drives live (at most 2,000)"]),
+        (["--live", "--broker", "http://127.0.0.1"], ["`http://127.0.0.1` is not a broker address"]),
+        (
+            ["--live", "--broker", "mqtt://broker.example", "--devices", "10000"],
+            ["10,000 devices are more", "broker.example is not this machine: a storm against it needs --yes"],
+        ),
+        (["--live", "--hold-open", "--seeds", "1..3"], ["--hold-open is for one run, and these are 3"]),
+    ],
+)
+def test_what_does_not_go_together_is_told_at_once_and_makes_no_folder(
+    arguments: list[str],
+    told: list[str],
+    dry_run: list[str],
+    command: Callable[..., Ran],
+    puppet: Puppet,
+    tmp_path: Path,
+) -> None:
+    ran = command("run", "small-storm", *arguments, *dry_run)
+    assert ran.code == 2
+    lines = ran.err.splitlines()
+    assert len(lines) == len(told)
+    assert all(line.startswith(f"error: {start}") for line, start in zip(lines, told, strict=True))
+    assert ran.out == ""
+    assert puppet.played == []
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_be_live_names_the_scenario_among_several(command: Callable[..., Ran], puppet: Puppet) -> None:
+    ran = command("run", "a", "b", "--live", "--devices", "5000")
+    assert [line.split()[1] for line in ran.err.splitlines()] == ["a:", "b:"]
 
 
 def test_a_bug_leaves_its_trace_in_a_named_file(puppet: Puppet, command: Callable[..., Ran], tmp_path: Path) -> None:
@@ -370,6 +418,33 @@ def test_one_wrong_variant_runs_nothing(puppet: Puppet, command: Callable[..., R
     ran = command("run", "a", "--vary", "x=1,2,3")
     assert ran.code == 2
     assert ran.err.count("error[S102]") == 1
+
+
+def test_every_wrong_value_of_vary_is_told_once_under_its_option(command: Callable[..., Ran]) -> None:
+    vary = ("--vary", "fleet.reconnect.jitter=none,nope,fulll", "--vary", "fleet.buffer.evict=oldest,latest")
+    ran = command("run", "reboot-storm", "--dry-run", *vary)
+    assert ran.code == 2
+    told = [line.split()[1:] for line in ran.err.splitlines() if "-->" in line]
+    assert sorted(told) == [
+        ["--vary", "fleet.buffer.evict=latest", "fleet.buffer.evict"],
+        ["--vary", "fleet.reconnect.jitter=fulll", "fleet.reconnect.jitter"],
+        ["--vary", "fleet.reconnect.jitter=nope", "fleet.reconnect.jitter"],
+    ]
+
+
+@pytest.mark.parametrize("values", ["none", "none,full,equal"])
+def test_a_wrong_path_of_vary_is_told_once_however_many_values_it_has(values: str, command: Callable[..., Ran]) -> None:
+    ran = command("run", "reboot-storm", "--dry-run", "--vary", f"fleet.reconnect.jiter={values}")
+    assert ran.err.count("error") == 1
+    assert "error[S102]: unknown key `jiter`" in ran.err
+    assert "--> --vary fleet.reconnect.jiter=none" in ran.err
+
+
+def test_a_large_grid_is_read_no_more_often_than_it_can_tell(puppet: Puppet, command: Callable[..., Ran]) -> None:
+    puppet.refuses = {"a": wrong("a.storm.yaml")}
+    numbers = ",".join(map(str, range(50)))
+    command("run", "a", "--vary", f"x={numbers}", "--vary", f"y={numbers}")
+    assert len(puppet.read) == 99
 
 
 def test_a_run_of_many_that_fails_has_a_line_in_the_table(puppet: Puppet, command: Callable[..., Ran]) -> None:

@@ -102,7 +102,7 @@ def test_a_rate_at_most_has_a_budget_of_events() -> None:
     lab.boots([1])
     lab.play(6)
     standing = lab.core.objective("steady")
-    assert (standing.value, standing.unit, standing.verdict) == (20.0, "per device-hour", "held")
+    assert (standing.value, standing.unit, standing.verdict) == (20.0, "%", "held")
     assert standing.budget_left == pytest.approx(1 / 3)
     assert lab.core.burn("steady", 6 * SECOND_US) == pytest.approx(2 / 0.5)
     lab.boots([2, 3])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from twinstorm.broker.models import MODELS
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.slis import SLIS as MEASURED
-from twinstorm.scenarios.faults.base import Setting
+from twinstorm.scenarios.faults.base import Fault, Setting
 from twinstorm.scenarios.language import catalogue, schema
 from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.fields import BAD
@@ -100,17 +99,17 @@ SETTINGS = (
     Setting("factor", "number", "1.5", "times slower"),
     Setting("way", "word", "both", "direction", ("both", "up")),
     Setting("channel", "text", "first", "channel"),
+    Setting("by", "quantity", "-2.5 mm/s", "shift"),
+    Setting("free", "size", "64 kB", "memory"),
+    Setting("leak", "size_rate", "6 kB/min", "loss"),
 )
 
 
-@dataclass(frozen=True)
-class SlowLink:
+class SlowLink(Fault):
     """A stranger's fault."""
 
-    name = "slow-link"
-    acts_on = "world"
-    needs_target = True
-    settings = SETTINGS
+    name: ClassVar[str] = "slow-link"
+    settings: ClassVar[tuple[Setting, ...]] = SETTINGS
 
 
 @pytest.fixture
@@ -118,6 +117,7 @@ def slow_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "faults", lambda: {"slow-link": SlowLink})
 
 
+MORE = "by: 5 C, free: 1 MB, leak: 9 kB/h"
 STEP = "steps:\n  - {at: 1 min, fault: slow-link, target: all, with: {%s}}\n"
 
 
@@ -132,8 +132,13 @@ def test_settings_are_typed_by_their_kind_and_filled_with_defaults() -> None:
         "factor": 1.5,
         "way": "both",
         "channel": "first",
+        "by": (-2.5, "mm/s"),
+        "free": 64_000.0,
+        "leak": 100.0,
     }
-    (step,) = read(TEXT + STEP % "delay: 2 s, part: 20 %, speed: 30/min, some: 7, way: up, channel: 3", "t.yaml").steps
+    (step,) = read(
+        TEXT + STEP % ("delay: 2 s, part: 20 %, speed: 30/min, some: 7, way: up, channel: 3, " + MORE), "t.yaml"
+    ).steps
     assert step.settings == {
         "delay": 2_000_000,
         "part": 0.2,
@@ -142,6 +147,9 @@ def test_settings_are_typed_by_their_kind_and_filled_with_defaults() -> None:
         "factor": 1.5,
         "way": "up",
         "channel": "3",
+        "by": (5.0, "C"),
+        "free": 1_000_000.0,
+        "leak": 2.5,
     }
     assert {type(step.settings[name]) for name in ("part", "speed", "factor")} == {float}
     assert {type(step.settings[name]) for name in ("delay", "some")} == {int}

@@ -207,6 +207,21 @@ def test_the_message_of_a_wrong_unit_names_both_sides() -> None:
         parse("connectivity < 30 s")
 
 
+def test_all_names_selectors_and_units_that_are_wrong_are_told_and_nothing_twice() -> None:
+    with pytest.raises(ExpressionError) as raised:
+        parse("onlin > 3 and rate(conectivity, 5) < 30 s and freshness[sit=x zon=y] > 5 and open(x) and online >")
+    found = (raised.value, *raised.value.others)
+    assert [error.code for error in found] == ["S501", "S501", "S503", "S503", "S304", "S304", "S502", "S502"]
+    assert len({(error.offset, error.message) for error in found}) == len(found)
+
+
+def test_what_is_done_with_a_wrong_name_is_not_judged() -> None:
+    for text in ("-onlin < 3", "(onlin + 5 %) * 3 s > 2", "not onlin", "onlin and 1 < 2", "abs(onlin)", "share > 3"):
+        error = refusal(text)
+        assert error is not None
+        assert error.others == (), text
+
+
 def test_length_and_depth_have_limits() -> None:
     parse("(" * DEEPEST + "online > 1" + ")" * DEEPEST)
     for deep in ("(" * (DEEPEST + 1) + "online > 1" + ")" * (DEEPEST + 1), "not " * (DEEPEST + 1) + "online > 1"):

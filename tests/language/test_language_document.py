@@ -55,7 +55,6 @@ def words() -> dict[str, str]:
         catalogue.COUNTERS,
         catalogue.FUNCTIONS,
         catalogue.COUNTS,
-        catalogue.LATER_COUNTS,
         catalogue.LEDGER,
         catalogue.LINKS,
         catalogue.BROKER_MODELS,

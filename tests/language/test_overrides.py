@@ -10,7 +10,7 @@ import pytest
 from twinstorm.scenarios.language.errors import Problem, Problems, Source
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNode, compose
-from twinstorm.scenarios.language.overrides import apply_devices, apply_setting
+from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 
 TEXT = """\
 name: x
@@ -28,7 +28,7 @@ def changed(*settings: str) -> tuple[Any, list[Problem]]:
     root = compose(Source("x.yaml", TEXT), problems)
     assert isinstance(root, MapNode)
     for setting in settings:
-        apply_setting(root, setting, problems)
+        apply_setting(root, Setting(setting), problems)
     return plain(root), problems.found
 
 

@@ -29,6 +29,11 @@ def expectation(text: str) -> Change:
     return ("at_most: 0.1 %}\n", f"at_most: 0.1 %}}\n  - {text}\n")
 
 
+WATCHED = ("\nobjectives", "\ndetectors: [silence]\n\nobjectives")
+UNWATCHED = ("\nobjectives", "\ndetectors: []\n\nobjectives")
+NO_STORM = ("alarm: reboot-storm, after: outage.end, within: 60 s", "always: online <= devices")
+NO_PAGES = ("count: pages, at_most: 1", "count: reboots, at_least: 1")
+
 CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     # code, changes of the storm, line:column, path, words of the message, words of the advice
     ("S101", [("cap: 120 s", "cap: 120 s]")], "15:58", "", "this is not YAML", "close the bracket"),
@@ -41,7 +46,9 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S103", [("  devices: 10000", "  zones: 4\n  devices: 10000")], "11:3", "fleet.zones", "not yet", "remove it"),
     ("S103", [(STEP, STEP + "    say: Look!\n")], "35:5", "steps[0].say", "the key `say` is not yet", "remove it"),
     ("S103", [("sli: connectivity", "sli: completeness")], "26:20", "objectives.connected.sli", "not yet", "allowed: freshness"),
-    ("S103", [("count: pages", "count: bricked")], "39:13", "expect[2].count", "`bricked` is not yet", "allowed: pages"),
+    ("S103", [step("  - {at: 6 min, say: Look!}")], "35:17", "steps[1].say", "the key `say` is not yet", "remove it"),
+    ("S103", [step("  - {when: online > 3, mark: x}")], "35:6", "steps[1].when", "the key `when` is not yet", "remove it"),
+    ("S103", [step("  - {at: 6 min, campaign: 2.5.0, target: all, with: {soak: 1 h}}")], "35:17", "steps[1].campaign", "not yet", "remove it"),
     ("S103", [expectation("{campaign: x}")], "41:6", "expect[4].campaign", "not yet", "allowed: alarm"),
     ("S103", [expectation("never: auth_errors > 1 %")], "41:12", "expect[4].never", "`auth_errors` is not yet", "SLIs:"),
     ("S103", [("site=fra-*", "line=l-1")], "33:13", "steps[0].target", "selecting by `line` is not yet", "keys: id"),
@@ -69,11 +76,15 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S108", [(STEP, "  at: 5 min\n")], "29:1", "steps", "a list of steps is wanted", "begin every entry with `-`"),
     ("S108", [("\nfleet", "\ntags: storm\n\nfleet")], "10:7", "tags", "a list of tags is wanted", "write `[storm]`"),
     ("S108", [expectation("online > 5")], "41:5", "expect[4]", "an expectation is a mapping", "write `always: online > 5`"),
+    ("S108", [("alarm: reboot-storm", "alarm: [reboot-storm]")], "37:13", "expect[0].alarm", "an alarm is wanted", "write `connect-storm`"),
+    ("S108", [("sli: connectivity", "sli: {a: b}")], "26:20", "objectives.connected.sli", "an SLI is wanted", "write `freshness`"),
+    ("S108", [("\nobjectives", "\ndetectors: 3\n\nobjectives")], "25:12", "detectors", "a list or a mapping of detectors is wanted", "`key: value`"),
     ("S108", [("devices: 10000", "devices: [10000]")], "11:12", "fleet.devices", "a whole number is wanted", "`10000`"),
     ("S109", [("name: reboot-storm", "name: storm")], "2:7", "name", "the file is called `reboot-storm.storm.yaml`", "write `name: reboot-storm`, or rename"),
     ("S109", [("name: reboot-storm", "name: Reboot_Storm")], "2:7", "name", "is not a kebab-case name", "write `reboot-storm`"),
     ("S109", [("    motors:", "    Motors:")], "18:5", "fleet.segments.Motors", "`Motors` is not a kebab-case name", "write `motors`"),
     ("S109", [step("  - {name: end, at: 6 min, mark: x}")], "35:12", "steps[1].name", "means the end of the run", "choose another"),
+    ("S109", [("target: site=fra-*", "target: firmware<2.x")], "33:22", "steps[0].target", "`2.x` is not a version", "write `firmware<2` or `firmware=2.*`"),
     ("S110", [step("  - {name: outage, at: 6 min, mark: x}")], "30:11 and 35:12", "steps[1].name", "two steps have the name `outage`", "rename"),
     ("S110", [step("  - {name: step-3, at: 6 min, mark: x}\n  - {at: 7 min, mark: y}")], "35:12 and 36:5", "steps[2]", "`step-3`", "rename"),
     ("S110", [("fra-3", "fra-2")], "12:32", "fleet.sites[3]", "the site `fra-2` stands here twice", "a name of its own"),
@@ -97,6 +108,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S210", [("burst: 1 %", "burst: 0")], "23:34", "broker.connects.burst", "`0` is less than 1", "write `1` or more"),
     ("S210", [("rate: 1 %/s", "rate: 0 %/s")], "23:20", "broker.connects.rate", "`0 %/s` is nothing", "more than 0 %"),
     ("S210", [("share: 20 %", "share: 120 %")], "19:41", "fleet.segments.climate.share", "more than 100 %", "between"),
+    ("S210", [("sli: connectivity, at_least: 90 %", "sli: connectivity, at_least: 150 %")], "26:44", "objectives.connected.at_least", "`150 %` is more than 100 %", "between"),
     ("S210", [("[arn-1, fra-1, fra-2, fra-3, sin-1]", "[]")], "12:3", "fleet.sites", "1 to 10000 sites", "at least one"),
     ("S210", [("keep_alive: 60 s", "keep_alive: 2 h")], "13:15", "fleet.keep_alive", "more than 1 h", "`1 h` or less"),
     ("S211", [("after: outage.end", "after: outage.begin")], "37:34", "expect[0].after", "`outage.begin` is not an instant", "`outage.end`"),
@@ -112,11 +124,15 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S212", [expectation("{no_alarm: silence, from: 20 min, to: 10 min}")], "41:43", "expect[4].to", "`to` comes before `from`", "exchange"),
     ("S212", [("at_most: 1}", "at_most: 1, at_least: 2}")], "39:29", "expect[2].at_most", "`at_least` is more than `at_most`", "exchange"),
     ("S212", [("at_most: 0.1 %}", "at_most: 0.1 %, at_least: 2}")], "40:29", "expect[3].at_most", "one bound is a share", "alike"),
+    ("S212", [expectation("{objective: fresh, verdict: held}\n  - {objective: fresh, verdict: missed}")], "42:33 and 41:33", "expect[5].verdict", "objective `fresh` is expected to be held and to be missed", "remove one"),
     ("S213", [("warm_up", "start: 2030-01-07\nwarm_up")], "8:8", "start", "not an instant of the calendar", "`2030-01-07T00:00:00Z`"),
     ("S214", [("at: 5 min", "at:")], "31:5", "steps[0].at", "an instant is missing", "write `outage.end + 30 s`"),
     ("S301", [("target: site=fra-*", "target: site=iad-*")], "33:13", "steps[0].target", "`site=iad-*` matches 0 of 10,000 devices", "sites: arn-1, fra-1, fra-2, fra-3, sin-1"),
     ("S301", [("target: site=fra-*", "target: kind=moter site=fra-1")], "33:13", "steps[0].target", "matches 0", "did you mean `motor`?  kinds: motor, environment"),
     ("S301", [("target: site=fra-*", "target: kind=motor segment=climate")], "33:13", "steps[0].target", "matches 0", "no device has all"),
+    ("S301", [("target: site=fra-*", "target: site!=arn-1,fra-*,sin-1")], "33:13", "steps[0].target", "matches 0", "it leaves nothing; sites: arn-1"),
+    ("S301", [("target: site=fra-*", "target: firmware<1.0")], "33:13", "steps[0].target", "matches 0", "versions: 1.0.0"),
+    ("S301", [("    climate", "    o: {kind: motor, share: 0 %}\n    climate"), ("target: site=fra-*", "target: segment=o")], "34:13", "steps[0].target", "matches 0", "its part of the fleet is too small for one device; segments: motors, climate"),
     ("S301", [("target: site=fra-*", "target: all share=0.001 %")], "33:13", "steps[0].target", "matches 0", "take a larger one"),
     ("S301", [expectation("never: connectivity[site=fra-9] < 5 %")], "41:25", "expect[4].never", "`site=fra-9` matches 0", "sites: arn-1"),
     ("S301", [expectation("{alarm: silence, target: segment=motor}")], "41:30", "expect[4].target", "matches 0", "`motors`?  segments: motors, climate"),
@@ -135,6 +151,15 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S307", [step("  - {name: note, at: 6 min, mark: x}\n  - {after: note.end, mark: y}")], "36:13", "steps[2].after", "step `note` has no end", "write `note`"),
     ("S307", [("    lasts: 2 min\n", ""), ("after: outage.end", "after: 9 min")], "37:27", "expect[1].of", "step `outage` has no end", "give it `lasts`"),
     ("S307", [("    lasts: 2 min\n", ""), ("{recovered: 99 %, of: outage, within: 5 min}", "{no_alarm: any}")], "36:34", "expect[0].after", "step `outage` has no end", "give it `lasts`"),
+    ("S309", [("fault: power-outage", "fault: sensor-bias\n    with: {channel: temprature}")], "33:11", "steps[0].with", "no targeted machine has a channel `temprature`", "winding_temperature_c"),
+    ("S309", [("fault: power-outage", "fault: sensor-bias\n    with: {by: 5 bar}")], "33:11", "steps[0].with", "winding_temperature_c is in C", "write C, F, K"),
+    ("S309", [("fault: power-outage", "fault: machine-failure\n    with: {mode: rust}")], "33:11", "steps[0].with", "no targeted machine can fail by `rust`", "motor:"),
+    ("S308", [WATCHED], "39:13", "expect[0].alarm", "no detector looks for `reboot-storm`: only silence looks", "add `reboot-storm` to `detectors`"),
+    ("S308", [WATCHED, NO_STORM, expectation("{no_alarm: connect-storm}")], "43:16", "expect[4].no_alarm", "looks for `connect-storm`", "add `connect-storm`"),
+    ("S308", [UNWATCHED, NO_STORM, NO_PAGES, expectation("{no_alarm: any}")], "43:16", "expect[4].no_alarm", "nothing raises alarms: `detectors` is empty", "then all of them look"),
+    ("S308", [UNWATCHED, NO_STORM], "41:13", "expect[2].count", "nothing raises `pages`", "name detectors there"),
+    ("S308", [UNWATCHED, NO_STORM, NO_PAGES, expectation("never: online > 5 and incidents > 1")], "43:27", "expect[4].never", "nothing raises `incidents`", "name detectors"),
+    ("S308", [UNWATCHED, NO_STORM, NO_PAGES, ("\nobjectives", "\nstop_when: {when: alarms > 5}\n\nobjectives")], "27:19", "stop_when.when", "nothing raises `alarms`", "name detectors"),
     ("S401", [("at: 5 min", "at: 5 min\n    after: 4 min")], "31:5 and 32:5", "steps[0]", "step `outage` has two triggers, `at` and `after`", "a step has one: remove `at` or `after`"),
     ("S402", [step("  - {name: note, mark: x}")], "35:5", "steps[1]", "step `note` has no trigger", "add `at: 5 min`"),
     ("S403", [step("  - {name: note, at: 6 min}")], "35:5", "steps[1]", "step `note` has no action", "add `fault`"),
@@ -250,6 +275,40 @@ def test_everything_that_is_wrong_is_told_at_once(problems_of: Callable[..., tup
     assert found[-1].place.source.is_option
 
 
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (("site=fra-*", "gateway=3 sitte=4 battery<20 state=onlin"), ["S103", "S304", "S205", "S204"]),
+        (("site=fra-*", "site=fra-1,3% zone all=3 first=x kind=motor"), ["S303", "S303", "S303", "S207", "S303"]),
+        (expectation("never: onlin > 3 and connectivty < 3 and open(3) > 2"), ["S501", "S501", "S502"]),
+        (
+            expectation("never: connectivity < 30 s or freshness[sit=x] > 5 or share > 3"),
+            ["S503", "S503", "S304", "S502"],
+        ),
+        (expectation("never: auth_errors > 1 % and avg(online, 5) > 3 and online >"), ["S103", "S503", "S502"]),
+        (expectation("never: onlin > 3 and not avg(connectivity > 1 %, 5 s)"), ["S501", "S502"]),
+    ],
+)
+def test_everything_that_is_wrong_inside_one_value_is_told_from_left_to_right(
+    problems_of: Callable[..., tuple[Problem, ...]], change: Change, codes: list[str]
+) -> None:
+    found = problems_of(change)
+    assert [problem.code for problem in found] == codes
+    assert [problem.place.column for problem in found] == sorted(problem.place.column for problem in found)
+
+
+def test_every_segment_without_a_share_is_told(problems_of: Callable[..., tuple[Problem, ...]]) -> None:
+    found = problems_of(("share: 80 %, ", ""), ("share: 20 %, ", ""))
+    assert [problem.path for problem in found] == ["fleet.segments.motors.share", "fleet.segments.climate.share"]
+
+
+def test_detectors_that_cannot_be_read_are_no_reason_to_call_an_alarm_unwatched(
+    problem_of: Callable[..., Problem],
+) -> None:
+    assert problem_of(("\nobjectives", "\ndetectors: [silense]\n\nobjectives")).code == "S104"
+    assert problem_of(("\nobjectives", "\ndetectors: {silense: {}}\n\nobjectives")).code == "S104"
+
+
 def test_a_mistake_in_the_fleet_does_not_hide_that_a_target_matches_nothing(
     problems_of: Callable[..., tuple[Problem, ...]],
 ) -> None:
@@ -259,17 +318,39 @@ def test_a_mistake_in_the_fleet_does_not_hide_that_a_target_matches_nothing(
 
 @pytest.mark.parametrize(
     "change",
+    [("share: 20 %", "share: 30 %"), ("devices: 10000", "devices: many"), ("kind: motor", "kind: x")],
+)
+def test_targets_are_checked_by_what_is_known_of_a_wrong_fleet(
+    problems_of: Callable[..., tuple[Problem, ...]], change: Change
+) -> None:
+    fleet, first, second = problems_of(
+        change,
+        ("target: site=fra-*", "target: site=iad-*"),
+        expectation("never: connectivity[segment=moters] < 5 %"),
+    )
+    assert fleet.path.startswith("fleet.")
+    assert (first.code, first.message, first.advice.split(",")[0]) == (
+        *("S301", "`site=iad-*` matches no device", "sites: arn-1"),
+    )
+    assert (second.code, second.suggestion) == ("S301", "motors")
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
     [
-        ("share: 20 %", "share: 30 %"),
-        ("[arn-1", "[Arn 1"),
-        ("devices: 10000", "devices: many"),
-        ("kind: motor", "kind: x"),
+        (("[arn-1", "[Arn 1"), "site=iad-*"),
+        (("kind: motor", "kind: x"), "kind=y"),
+        (("link: wifi", "link: wify"), "link=lte"),
+        (("kind: motor, ", ""), "kind=y"),
+        (("devices: 10000", "devices: many"), "all first=1"),
+        (("devices: 10000", "devices: many"), "id=fra-9/*"),
+        (("devices: 10000", "devices: many"), "site=iad-* state=online"),
     ],
 )
 def test_a_fleet_that_cannot_be_told_is_no_reason_to_call_targets_wrong(
-    problem_of: Callable[..., Problem], change: Change
+    problem_of: Callable[..., Problem], change: Change, target: str
 ) -> None:
-    assert problem_of(change, ("target: site=fra-*", "target: site=iad-*")).path.startswith("fleet.")
+    assert problem_of(change, ("target: site=fra-*", f"target: {target}")).path.startswith("fleet.")
 
 
 @pytest.mark.parametrize(

@@ -408,13 +408,34 @@ def test_what_is_no_name_is_not_looked_for_on_the_disk(name: str) -> None:
     assert raised.value.problems[0].code == "S111"
 
 
+def test_a_rate_of_devices_may_be_more_than_all_of_them(storm: Callable[..., Scenario]) -> None:
+    scenario = storm(("sli: connectivity, at_least: 90 %", "sli: reboot_rate, at_most: 150 %"))
+    assert scenario.objectives[0].at_most == 1.5
+
+
+def test_a_count_of_what_cannot_happen_yet_is_read(storm: Callable[..., Scenario]) -> None:
+    scenario = storm(("{count: pages, at_most: 1}", "{count: bricked, at_most: 0}"))
+    assert (scenario.expectations[2].name, scenario.expectations[2].at_most) == ("bricked", 0.0)
+
+
+def test_the_same_verdict_may_be_expected_twice(storm: Callable[..., Scenario]) -> None:
+    twice = "  - {objective: fresh, verdict: missed}\n" * 2
+    assert len(storm(("  - {ledger", f"{twice}  - {{ledger")).expectations) == 6
+
+
+@pytest.mark.parametrize("detectors", ["[reboot-storm]", "[silence, reboot-storm, silence]", "{reboot-storm: {}}"])
+def test_an_alarm_is_expected_where_its_detector_looks(storm: Callable[..., Scenario], detectors: str) -> None:
+    chosen = ("\nobjectives", f"\ndetectors: {detectors}\n\nobjectives")
+    assert storm(chosen, ("{count: pages", "{no_alarm: any}\n  - {count: pages")).expectations[0].name == "reboot-storm"
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "latin.yaml").write_bytes("storm: 1\nname: größe\n".encode("latin-1"))
     (tmp_path / "large.yaml").write_bytes(b"#" * (MOST_BYTES + 1))
     expected = {
         "gone.yaml": "there is no such file",
-        "folder.yaml": "cannot be read",
+        "folder.yaml": "this is a folder",
         "latin.yaml": "not UTF-8: byte 17, in line 2, is 0xf6",
         "large.yaml": "larger than 1,048,576 bytes",
         "nul\0.yaml": "cannot be read",
@@ -425,6 +446,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (problem,) = raised.value.problems
         assert problem.code == "S111"
         assert words in problem.message
+        assert problem.advice
         problem.render()
 
 

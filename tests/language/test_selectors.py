@@ -71,6 +71,11 @@ def test_forms(text: str, terms: tuple[Term, ...], share: Fraction | None, first
         ("=fra-1", "S303", "=fra-1", "write terms such as"),
         ("site<fra-1", "S303", "fra-1", "only firmware and battery have an order"),
         ("firmware<2.*", "S303", "2.*", "without `*`"),
+        ("firmware<2.x", "S109", "2.x", "write `firmware<2` or `firmware=2.*`"),
+        ("firmware>=v2.4.X.1", "S109", "v2.4.X.1", "write `firmware>=v2.4` or `firmware=v2.4.*`"),
+        ("firmware<stable", "S109", "stable", "`2.4.1`"),
+        ("firmware<2.", "S109", "2.", "`2.4.1`"),
+        ("all=3", "S303", "all", "write `all`"),
         ("firmware<2.4,2.5", "S303", "firmware<2.4,2.5", "keep one"),
         ("battery<20", "S205", "20", "write `battery<20 %`"),
         ("state=onlin", "S204", "onlin", "states: online"),
@@ -106,6 +111,15 @@ def test_a_wrong_key_suggests_the_right_one() -> None:
     with pytest.raises(SelectorError) as raised:
         parse("state=ofline")
     assert raised.value.suggestion == "offline"
+
+
+def test_every_term_that_is_wrong_is_told() -> None:
+    with pytest.raises(SelectorError) as raised:
+        parse("gateway=3 sitte=4 site ==x battery<20 state=onlin,offline,of")
+    found = (raised.value, *raised.value.others)
+    assert [(error.code, error.offset) for error in found] == [
+        *(("S103", 0), ("S304", 10), ("S303", 23), ("S205", 35), ("S204", 44), ("S204", 58)),
+    ]
 
 
 DEVICE = {
@@ -144,6 +158,11 @@ DEVICE = {
         ("firmware<2.10", True),
         ("firmware>=2.4.1", True),
         ("firmware>2.4.1", False),
+        ("firmware<2.4.1-rc1", False),
+        ("firmware>2.4.1rc1", True),
+        ("firmware>v2.4.1.dev3", True),
+        ("firmware<=2.4.1+build.7", True),
+        ("firmware!=stable", True),
         ("firmware=2.4*", True),
         ("battery<20 %", True),
         ("battery<17.5 %", False),

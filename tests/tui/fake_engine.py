@@ -58,7 +58,7 @@ SITES = (("eu-north", "arn-1"), ("eu-mid", "fra-1"), ("eu-mid", "fra-2"), ("eu-m
 PER_SITE = 2_000
 DEVICES = PER_SITE * len(SITES)
 DURATION_S, WARM_UP_S = 1_800, 180
-OUTAGE_S, POWER_S = 300, 420
+OUTAGE_S, POWER_S, RESOLVED_S = 300, 420, 700
 ONLINE, DEGRADED, RECONNECTING, UPDATING, OFFLINE, FAILED, UNKNOWN = range(7)
 BAD_NAME = "fra-1/[bold]motor[/]-0007"
 """A device whose name looks like markup."""
@@ -239,15 +239,22 @@ class FakeEngine:
                 at_us = int(self.at_s * SECOND) if command.at_us is None else command.at_us
                 self.notes.append(Mark(at_us=at_us, kind="note", text=command.text))
             case AskDevice():
+                if command.name and all(command.name != device_name(device) for device in range(DEVICES)):
+                    words = f"no device `{command.name}`; nearest: {device_name(0)}, {device_name(1)}"
+                    self.inbox.put(Answered(ok=False, text=words, to="AskDevice"))
+                    return
                 self.device = command.name
+                self.inbox.put(Answered(ok=True, text="", to="AskDevice"))
             case AskCell():
                 self.inbox.put(self.list_cell(command))
                 return
             case SetFilter():
                 if command.selector and not self.matching(command.selector):
-                    self.inbox.put(Answered(ok=False, text=f"`{command.selector}` is not a selector: write key=value"))
+                    words = f"`{command.selector}` is not a selector: write key=value"
+                    self.inbox.put(Answered(ok=False, text=words, to="SetFilter"))
                     return
                 self.filter = command.selector
+                self.inbox.put(Answered(ok=True, text="", to="SetFilter"))
             case SetCells():
                 self.cells = command.cells
             case Quit():
@@ -258,11 +265,11 @@ class FakeEngine:
     def inject(self, order: Inject) -> None:
         reach = self.matching(order.target) if order.target else DEVICES
         if not self.armed:
-            self.inbox.put(Answered(ok=False, text="disarmed by an abort"))
+            self.inbox.put(Answered(ok=False, text="disarmed by an abort", to="Inject"))
         elif not reach:
             sites = ", ".join(site for _, site in SITES)
             words = f"0 of 10,000 devices match `{order.target}`; sites: {sites}"
-            self.inbox.put(Answered(ok=False, text=words))
+            self.inbox.put(Answered(ok=False, text=words, to="Inject"))
         else:
             if not order.dry:
                 now_us = int(self.at_s * SECOND)
@@ -275,7 +282,7 @@ class FakeEngine:
                     )
                 )  # fmt: skip
             words = "" if order.dry else f"{order.fault} started on {reach:,} devices"
-            self.inbox.put(Answered(ok=True, text=words, reach=reach))
+            self.inbox.put(Answered(ok=True, text=words, reach=reach, to="Inject"))
 
     def matching(self, selector: str) -> int:
         return sum(PER_SITE for _, site in SITES if matches(selector, site))
@@ -368,12 +375,13 @@ class FakeEngine:
         if self.at_s < WARM_UP_S:
             verdicts = ("warming up", "warming up")
         else:
-            verdicts = ("missed" if self.at_s > 420 else "held" if self.at_s < 305 else "at risk", "held")
+            verdicts = ("missed" if self.at_s >= 405 else "held" if self.at_s < 305 else "at risk", "held")
         warm = self.at_s >= WARM_UP_S
+        so_far = 99.98 if self.at_s < 305 else 86.2
         left = None if not warm else max(1.0 - max(self.at_s - 305, 0) / 100, -0.4)
         return [
             ObjectiveRow(
-                name="connected", sli="connectivity", value=connected, so_far=connected if warm else None,
+                name="connected", sli="connectivity", value=connected, so_far=so_far if warm else None,
                 wanted="at least 90 %", unit="%", verdict=verdicts[0], budget_left=left,
                 burn=(100 - connected) / 10 if warm else None,
             ),
@@ -388,11 +396,12 @@ class FakeEngine:
         if self.at_s < OUTAGE_S + 20:
             return []
         alarms = ["silence fra-*"] + (["connect-storm broker", "reboot-storm fra-*"] if self.at_s > 430 else [])
-        state = "open" if self.at_s < 700 else "resolved"
+        state = "open" if self.at_s < RESOLVED_S else "resolved"
         opened_us = (OUTAGE_S + 20) * SECOND
         return [
             IncidentRow(number=1, title="sessions lost eu-mid", severity="page", group="eu-mid", opened_us=opened_us,
-                        state=state, alarms=alarms)
+                        state=state, alarms=alarms, causes=["region=eu-mid (lift 3.1)"],
+                        resolved_us=RESOLVED_S * SECOND if state == "resolved" else None)
         ]  # fmt: skip
 
     def active(self, at_us: int) -> list[ActiveFault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui.fake_engine import FakeEngine
 from tests.tui.stage import Clock, on_stage
@@ -166,6 +167,7 @@ async def test_over_a_quarter_of_the_fleet_the_number_has_to_be_typed() -> None:
             "i", "p", "a", "r", "t", "enter", *["backspace"] * 5, "f", "r", "a", "minus", "asterisk", "enter"
         )
         assert "6,000 devices (60 %)" in stage.screen_text
+        assert "number > ....." in stage.screen_text
         await stage.press("I", "enter")
         assert len(stage.app.screen_stack) == 1  # Enter was for Cancel, I for nothing
         await stage.press(
@@ -304,7 +306,9 @@ async def test_a_filter_is_set_refused_and_cleared() -> None:
         await stage.press("enter")
         assert "/ site=fra-2: 2,000 devices" in stage.screen_text
         await stage.press("slash", "z", "enter")
-        assert "`site=fra-2z` is not a selector: write key=value" in stage.toasts[0]
+        assert "`site=fra-2z` is not a selector: write key=value" in stage.screen_text
+        await stage.press("escape")
+        assert "/ site=fra-2: 2,000 devices" in stage.screen_text
         await stage.press("escape")
         assert [command.selector for command in stage.engine.sent if isinstance(command, SetFilter)] == [
             "site=fra-2", "site=fra-2z", "",
@@ -356,6 +360,67 @@ async def test_a_device_is_found_by_its_name() -> None:
         await stage.press("enter")
         assert stage.engine.sent_of(AskDevice) == [AskDevice(name="sin-1/motors-0003")]
         assert "ap-south" in stage.screen_text
+
+
+async def test_a_refused_filter_stays_in_its_field_and_what_is_typed_next_is_text() -> None:
+    async with on_stage() as stage:
+        await stage.press("slash")
+        await stage.type("colour=red")
+        await stage.press("enter")
+        field = stage.app.focused
+        assert isinstance(field, Input)
+        assert field.value == "colour=red"
+        await stage.press("X", "space", "q")
+        assert field.value == "colour=redX q"
+        assert not stage.engine.sent_of(AbortAll)
+        assert not stage.engine.sent_of(Pause)
+        await stage.press(*["backspace"] * 13)
+        await stage.type("site=fra-2")
+        await stage.press("enter")
+        assert len(stage.app.screen_stack) == 1
+        assert stage.engine.filter == "site=fra-2"
+
+
+async def test_a_device_that_does_not_exist_is_told_in_the_field_and_opens_no_page() -> None:
+    async with on_stage() as stage:
+        await stage.press("enter", "enter")
+        page = stage.app.screen
+        assert isinstance(page, DeviceScreen)
+        await stage.press("colon")
+        await stage.type("find")
+        await stage.press("enter")
+        await stage.type("arn-1/motors-9999")
+        await stage.press("enter")
+        words = " ".join(stage.screen_text.replace("┃", " ").split())
+        assert "no device `arn-1/motors-9999`; nearest: arn-1/motors-0000" in words
+        await stage.press("escape")
+        assert stage.app.screen is page
+        assert "Asking the engine" not in stage.screen_text
+        assert "arn-1/motors-0000" in stage.screen_text
+
+
+async def test_a_page_that_comes_back_to_the_top_asks_for_its_device_again() -> None:
+    async with on_stage() as stage:
+        await stage.press("enter", "enter", "colon")
+        await stage.type("find")
+        await stage.press("enter")
+        await stage.type("sin-1/motors-0003")
+        await stage.press("enter")
+        assert "ap-south" in stage.screen_text
+        assert stage.engine.device == "sin-1/motors-0003"
+        await stage.press("escape")
+        assert stage.engine.device == "arn-1/motors-0000"
+        assert "Asking the engine" not in stage.screen_text
+        assert "eu-north" in stage.screen_text
+        await stage.press("escape", "escape")
+        assert stage.engine.device == ""
+
+
+async def test_after_an_abort_the_key_row_still_has_the_key_that_arms_again() -> None:
+    async with on_stage() as stage:
+        assert "i inject" in stage.screen_text
+        await stage.press("ctrl+x")
+        assert "i arm again" in stage.screen_text
 
 
 async def test_the_map_groups_and_sorts() -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
 
-from twinstorm.scenarios.protocol import BrokerRow
+from twinstorm.scenarios.protocol import BrokerRow, ObjectiveRow
 from twinstorm.tui.app.broker_lines import facts
-from twinstorm.tui.app.lines import PLAIN, clean, cut, ends, fit, plain, text, width_of, wrap
+from twinstorm.tui.app.lines import PLAIN, clean, cut, ends, fit, plain, shorten, text, width_of, wrap
 from twinstorm.tui.app.look import Look
-from twinstorm.tui.app.plot import bars, resample, spark
+from twinstorm.tui.app.objective_lines import headline, judged
+from twinstorm.tui.app.plot import bars, resample, span_of, spark
 from twinstorm.tui.app.signs import Signs
 
 SIGNS = Signs.of(Look())
@@ -73,9 +74,49 @@ def test_ascii_bars_and_sparklines_are_ascii() -> None:
     assert drawn.isascii()
 
 
-def test_a_sparkline_of_equal_values_is_flat_and_gaps_are_blank() -> None:
-    assert spark([5.0, None, 5.0], 3, SIGNS) == "▁ ▁"
+def test_a_sparkline_of_equal_values_is_flat_in_the_middle_and_gaps_are_blank() -> None:
+    assert spark([5.0, None, 5.0], 3, SIGNS) == "▅ ▅"
+    assert spark([0.0, 0.0], 2, SIGNS) == "▁▁"
     assert spark([None, None], 4, SIGNS) == "    "
+
+
+def test_what_hardly_moves_looks_steady_and_what_moves_does_not() -> None:
+    steady: list[float | None] = [2_390.0, 2_410.0, 2_400.0]
+    assert set(spark(steady, 3, SIGNS, span_of(steady, least_share=0.1))) <= set("▄▅")
+    moving: list[float | None] = [0.0, 2_400.0]
+    assert spark(moving, 2, SIGNS, span_of(moving, least_share=0.1)) == "▁█"
+
+
+@pytest.mark.parametrize("values", [[100.0] * 4, [99.0, 100.0, 99.5, 99.9], [40.0, 100.0, 100.0, 40.0]])
+def test_bars_and_sparkline_of_an_objective_have_one_scale(values: list[float | None]) -> None:
+    ends = span_of(values, 1.0)
+    (row,) = bars(values, 4, 1, SIGNS, PLAIN, ends)
+    assert text(row) == spark(values, 4, SIGNS, ends)
+
+
+@given(st.text(max_size=60), st.integers(6, 40))
+def test_shortened_words_fit_and_begin_as_they_did(words: str, width: int) -> None:
+    short = shorten(words, width)
+    assert cell_len(short) <= width
+    assert (
+        short == words
+        or short.removesuffix(" ...").split() == words.split()[: len(short.split()) - 1]
+        or (" ..." not in short)
+    )
+
+
+@pytest.mark.parametrize("width", [39, 68])
+def test_an_objective_says_which_number_is_now_and_which_is_judged(width: int) -> None:
+    row = ObjectiveRow(
+        name="connected", sli="connectivity", value=100.0, so_far=50.4, wanted="at least 90 %", unit="%",
+        verdict="at risk", budget_left=0.81, burn=0.0,
+    )  # fmt: skip
+    first, second = text(headline(row, SIGNS, width)), text(judged(row, SIGNS, width))
+    assert first.startswith("^ connected AT RISK  now 100 %")
+    assert "90 %" in first
+    assert second.startswith("  so far 50.4 %  budget ")
+    assert second.endswith("81 %  burn 0x")
+    assert len(second) <= width
 
 
 @pytest.mark.parametrize("width", [39, 60])

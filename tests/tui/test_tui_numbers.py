@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstorm.tui.app import actions, numbers
+from twinstorm.tui.app import actions, lines, numbers
 
 
-@pytest.mark.parametrize("module", [numbers, actions])
+@pytest.mark.parametrize("module", [numbers, actions, lines])
 def test_examples_of_the_docstrings_hold(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
@@ -49,6 +49,17 @@ def test_a_percentage_below_a_hundred_never_reads_as_a_hundred() -> None:
     assert numbers.value(99.9999, "%") == "99.99 %"
     assert numbers.value(100.0, "%") == "100 %"
     assert numbers.share(9_999_999, 10_000_000) == "99.9 %"
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=6))
+def test_shares_of_all_parts_sum_up_to_a_hundred_as_written(parts: list[int]) -> None:
+    whole = sum(parts)
+    written = numbers.shares(parts, whole)
+    tiny = [place for place, part in enumerate(parts) if 0 < 1_000 * part < whole]
+    if whole and not tiny:
+        assert sum(round(10 * float(share.split()[0])) for share in written) == 1_000
+    assert all((share == "0 %") == (part == 0) for share, part in zip(written, parts, strict=True))
+    assert all(share != "100 %" or part == whole for share, part in zip(written, parts, strict=True))
 
 
 def test_amounts_shrink_only_when_they_must() -> None:

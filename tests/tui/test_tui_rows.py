@@ -183,8 +183,21 @@ def test_a_dead_engine_leaves_reason_report_and_way_out(width: int) -> None:
     words = text(row)
     assert words.startswith(" RUN STOPPED: killed by signal 9")
     assert words.rstrip().endswith("; q quits")
-    assert width < 80 or "report in runs/reboot-storm-42" in words
+    assert width < 80 or "; twinstorm report " in words
+    assert width < 80 or "reboot-storm-42" in words
     assert len(words) == width
+
+
+@pytest.mark.parametrize("reason", ["killed by signal 9", "the engine ended without a verdict"])
+@pytest.mark.parametrize("folder", ["runs/reboot-storm-42-7", "/srv/plant-in-the-north/records/reboot-storm-42-7"])
+def test_in_eighty_columns_the_name_of_the_stopped_run_stays(reason: str, folder: str) -> None:
+    board = board_of(frame_at(330))
+    board.take(msgspec.structs.replace(HELLO, run_folder=folder), 0.0)
+    board.dead = reason
+    (row,) = fault_rows(board, SIGNS, 80, "ctrl+x", "u")
+    assert "reboot-storm-42-7; q quits" in text(row)
+    assert "RUN STOPPED: " + reason.rsplit(" ", 4)[0] in text(row)
+    assert len(text(row)) == 80
 
 
 def test_the_verdict_takes_the_second_row() -> None:

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from tests.tui.fake_engine import BAD_NAME, HELLO, FakeEngine, renamed
 from tests.tui.stage import Clock, Stage, on_stage, screen_text
-from twinstorm.scenarios.protocol import PROTOCOL, AbortAll, AskDevice, Frame, Inject, Pause, Quit
+from twinstorm.scenarios.protocol import PROTOCOL, AbortAll, AskDevice, Frame, Inject, LedgerRow, Pause, Quit
 from twinstorm.tui.app.app import Outcome, StormApp
 from twinstorm.tui.app.connection import Connection
 from twinstorm.tui.app.widgets.objectives_panel import ObjectivesPanel
@@ -122,7 +122,7 @@ async def test_if_the_engine_dies_every_screen_freezes_under_the_reason() -> Non
             await stage.press(key)
             rows = stage.screen_text.splitlines()
             assert rows[1].startswith(
-                " RUN STOPPED: killed by signal 9; partial report in runs/reboot-storm-42; q quits"
+                " RUN STOPPED: killed by signal 9; twinstorm report runs/reboot-storm-42; q quits"
             )
             assert "00:05:30/00:30:00 STOPPED" in rows[0]
         await stage.wait_s(30)
@@ -183,6 +183,116 @@ async def test_the_verdict_is_shown_and_q_quits() -> None:
         assert stage.app.return_value.ended.exit_code == 1
 
 
+@pytest.mark.parametrize("keys", [["q"], ["ctrl+x", "i"], ["i"], ["i", "p", "a", "r", "t", "enter", "enter"]])
+async def test_a_question_about_the_run_does_not_outlive_it(keys: list[str]) -> None:
+    async with on_stage(at_s=1_790) as stage:
+        await stage.press(*keys)
+        asked = stage.app.screen
+        assert len(stage.app.screen_stack) == 2
+        stage.engine.end("completed")
+        await stage.settle()
+        assert asked not in stage.app.screen_stack
+        assert "x MISSED   completed, exit code 1" in stage.screen_text
+        assert "The run ends here" not in stage.screen_text
+
+
+async def test_a_dying_engine_takes_the_quit_question_along() -> None:
+    async with on_stage() as stage:
+        await stage.press("q")
+        stage.engine.inbox.close("killed by signal 9")
+        await stage.settle()
+        assert len(stage.app.screen_stack) == 1
+        await stage.press("q")
+        assert stage.app.return_value == Outcome(None, "killed by signal 9")
+
+
+async def test_a_line_that_is_being_typed_when_the_run_ends_stays_and_the_verdict_follows() -> None:
+    async with on_stage(at_s=1_790) as stage:
+        await stage.press("n")
+        await stage.type("the ")
+        stage.engine.end("completed")
+        await stage.settle()
+        await stage.type("queue")
+        assert stage.app.is_running
+        assert isinstance(stage.app.focused, Input)
+        assert stage.app.focused.value == "the queue"
+        assert "The run has ended." in stage.screen_text
+        await stage.press("escape")
+        assert "x MISSED   completed, exit code 1" in stage.screen_text
+
+
+async def test_after_the_end_no_cell_opens_an_empty_page() -> None:
+    async with on_stage(at_s=1_799) as stage:
+        stage.engine.end("completed")
+        await stage.settle()
+        await stage.press("escape", "enter")
+        assert len(stage.app.screen_stack) == 1
+        assert stage.toasts == ["The run has ended. q quits."]
+
+
+async def test_nothing_is_quiet_before_the_warm_up_is_over() -> None:
+    async with on_stage(at_s=35) as stage:
+        assert "Warming up: nothing is judged yet." in stage.screen_text
+        await stage.press("4")
+        assert "Warming up: nothing is judged yet." in stage.screen_text
+        assert "All quiet" not in stage.screen_text
+
+
+def with_long_titles(frame: Frame) -> Frame:
+    title = "4,800 devices fell silent, fra-2,fra-3,fra-1,fra-4,fra-5,fra-6"
+    (row,) = frame.incidents
+    return msgspec.structs.replace(frame, incidents=[msgspec.structs.replace(row, title=title)])
+
+
+async def test_an_incident_has_its_whole_title_its_cause_and_its_end_where_there_is_room() -> None:
+    async with on_stage(answers=False) as stage:
+        await stage.show(900, change=with_long_titles)
+        panel = stage.screen_text.split("4 Incidents")[1].split("5 Broker")[0]
+        words = " ".join(line.rsplit("│", 2)[1].strip() for line in panel.splitlines()[1:-1] if "│" in line)
+        words = " ".join(words.split())
+        assert "! INC-1 4,800 devices fell" in words
+        assert "6:20 done" in words
+        assert "fra-2, fra-3, fra-1, fra-4, fra-5, fra-6" in words
+        assert "cause: region=eu-mid (lift 3.1)" in words
+        assert "resolved 00:11:40" in words
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_detail_of_an_incident_cuts_nothing(size: tuple[int, int]) -> None:
+    async with on_stage(size, answers=False) as stage:
+        await stage.show(900, change=with_long_titles)
+        await stage.press("4", "enter")
+        words = " ".join(" ".join(line.rsplit("│", 2)[-2:]) for line in stage.screen_text.splitlines())
+        words = " ".join(words.replace("┃", " ").split())
+        assert "fra-5, fra-6" in words
+        assert "resolved 00:11:40, after 6:20" in words
+        assert "opened 00:05:20" in words
+
+
+async def test_all_sites_of_a_small_fleet_are_seen_and_the_header_is_no_row() -> None:
+    async with on_stage((80, 24)) as stage:
+        await stage.press("2")
+        groups = stage.screen_text.split("Groups")[1]
+        assert "sin-1" in groups
+        assert "rows" not in groups
+        await stage.pilot.resize_terminal(80, 20)
+        await stage.settle()
+        assert "rows 1-4 of 5" in stage.screen_text.split("Groups")[1]
+
+
+async def test_the_broker_screen_tells_of_losses_and_drops_also_while_there_are_none() -> None:
+    async with on_stage(answers=False) as stage:
+        ledger = LedgerRow(produced=100_000, delivered=97_752, buffered=2_248, in_flight=0, lost={}, repeated=0)
+        await stage.show(250, change=lambda frame: msgspec.structs.replace(frame, ledger=ledger))
+        await stage.press("5")
+        rows = {line.split("│")[-2].strip() for line in stage.screen_text.splitlines() if "│" in line}
+        lost = next(row for row in rows if row.startswith("lost"))
+        assert lost.split() == ["lost", "0", "0", "%"]
+        assert any(row.startswith("drops in all") for row in rows)
+        assert any(row.endswith("97.8 %") for row in rows)
+        assert any(row.endswith("2.2 %") for row in rows)
+
+
 # --- text of others ---------------------------------------------------------------------------------------------------
 
 
@@ -212,8 +322,8 @@ async def test_answers_and_notes_that_look_like_markup_are_only_text() -> None:
         await stage.press("enter", "slash")
         await stage.type("[/nope]")
         await stage.press("enter")
-        assert "`[/nope]` is not a selector" in stage.toasts[0]
-        await stage.press("8")
+        assert "`[/nope]` is not a selector" in stage.screen_text
+        await stage.press("escape", "8")
         assert "[/] [red]x" in stage.screen_text
 
 

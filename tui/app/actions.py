@@ -141,15 +141,12 @@ class RunActions(App[Outcome]):
         if text:
             self.tell(AddNote(text=text, at_us=at_us))
 
-    def set_filter(self, selector: str) -> None:
-        self.tell(SetFilter(selector=selector))
-
     def action_clear_filter(self) -> None:
         frame = self.board.frame
         if frame is not None and not frame.filter and self.board.goes_on:
             self.say("No filter is set.")
         else:
-            self.set_filter("")
+            self.tell(SetFilter())
 
     def end_run(self) -> None:
         self.tell(Quit())

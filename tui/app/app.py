@@ -17,6 +17,7 @@ from textual.worker import Worker
 from twinstorm.scenarios.protocol import (
     PROTOCOL,
     Answered,
+    AskDevice,
     Command,
     DeviceList,
     Ended,
@@ -25,6 +26,7 @@ from twinstorm.scenarios.protocol import (
     Inject,
     Quit,
     SetCells,
+    SetFilter,
 )
 from twinstorm.tui.app.actions import RunActions
 from twinstorm.tui.app.board import Board
@@ -35,7 +37,7 @@ from twinstorm.tui.app.keys import NOT_YET, bindings, key_of
 from twinstorm.tui.app.lines import Line, clean
 from twinstorm.tui.app.link import Link
 from twinstorm.tui.app.look import THEMES, Colours, Look, theme_of
-from twinstorm.tui.app.messages import DevicesListed, ReachAnswered, RoomChanged
+from twinstorm.tui.app.messages import DevicesListed, Replied, RoomChanged
 from twinstorm.tui.app.screens.ask_line import AskLineDialog
 from twinstorm.tui.app.screens.base import BaseScreen
 from twinstorm.tui.app.screens.broker import BrokerScreen
@@ -164,6 +166,8 @@ class StormApp(RunActions[Outcome]):
             self.say(why or "No engine is connected.")
             return False
         self.board.asked(self._clock())
+        if isinstance(command, AskDevice):
+            self.board.followed = command.name
         self._link.send(command)
         return True
 
@@ -173,10 +177,12 @@ class StormApp(RunActions[Outcome]):
         self.notify(words, severity="error" if bad else "information", timeout=6, markup=False)
 
     def open_devices(self, group: str, cell: int) -> None:
-        self.push_screen(DevicesScreen(group, cell))
+        if self._can_tell():
+            self.push_screen(DevicesScreen(group, cell))
 
     def open_device(self, name: str) -> None:
-        self.push_screen(DeviceScreen(name))
+        if self._can_tell():
+            self.push_screen(DeviceScreen(name))
 
     def start_scenario(self, name: str) -> None:
         self._life = self._start_and_run(name)
@@ -191,7 +197,7 @@ class StormApp(RunActions[Outcome]):
         elif len(self.screen_stack) > 1:
             self.pop_screen()
         elif self.board.frame is not None and self.board.frame.filter:
-            self.set_filter("")
+            self.action_clear_filter()
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -266,8 +272,8 @@ class StormApp(RunActions[Outcome]):
 
     def _answer(self, answer: Answered) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, InjectFormDialog) and screen.awaits_reach:
-                screen.post_message(ReachAnswered(answer))
+            if isinstance(screen, Dialog) and screen.awaits(answer):
+                screen.post_message(Replied(answer))
                 return
         if isinstance(self.screen, DeviceScreen) and not answer.ok:
             self.screen.refused = answer.text
@@ -278,17 +284,37 @@ class StormApp(RunActions[Outcome]):
         """The engine is gone. Without its verdict everything stays as it was, under the reason."""
         if self.board.ended is None:
             self.board.dead = reason
-            self.close_fault_dialogs()
+            self._close_what_is_over()
             if self._leaving:
                 self._leave()
         self._paint_soon()
 
     def _finish(self) -> None:
-        self.close_fault_dialogs()
+        self._close_what_is_over()
         if self._leaving:
             self._leave()
-        else:
+        elif not isinstance(self.screen, AskLineDialog):
             self.action_verdict()
+
+    def _close_what_is_over(self) -> None:
+        """Close a question that makes no sense without a run. A line that somebody types stays, with the reason why it
+        cannot be sent: what is typed next must not act as keys. The verdict follows when it is closed."""
+        screen = self.screen
+        if isinstance(screen, AskLineDialog):
+            screen.complain(f"{self.board.why_not or ''} Esc closes this.")
+        elif isinstance(screen, Dialog) and screen.about_run:
+            screen.dismiss(None)
+
+    def _ask_line(self, dialog: AskLineDialog, then: Callable[[str], object]) -> None:
+        """Ask for a line; `then` gets it unless Esc was pressed."""
+
+        def closed(line: str | None) -> None:
+            if line is not None:
+                then(line)
+            if self.board.ended is not None and not self._leaving:
+                self.action_verdict()
+
+        self.push_screen(dialog, closed)
 
     def _leave(self) -> None:
         self.exit(Outcome(self.board.ended, self.board.dead))
@@ -394,7 +420,7 @@ class StormApp(RunActions[Outcome]):
         frame = self.board.frame
         at_us = frame.at_us if frame is not None else None
         hint = "@name, #todo and #decision become tags. Stamped with the moment this line opened."
-        self.push_screen(AskLineDialog("Note", hint), lambda text: self.add_note(text or "", at_us))
+        self._ask_line(AskLineDialog("Note", hint), lambda text: self.add_note(text, at_us))
 
     def action_filter(self) -> None:
         if not self._can_tell():
@@ -402,16 +428,14 @@ class StormApp(RunActions[Outcome]):
         frame = self.board.frame
         hint = "site=fra-*  state=offline  firmware<2.4  kind=motor; empty: all devices"
         now = frame.filter if frame is not None else ""
-        self.push_screen(
-            AskLineDialog("Filter", hint, now), lambda text: self.set_filter(text) if text is not None else None
-        )
+        dialog = AskLineDialog("Filter", hint, now, order=lambda text: SetFilter(selector=text))
+        self._ask_line(dialog, lambda _text: None)
 
     def action_find_device(self) -> None:
         if self._can_tell():
             hint = "the whole name, as in lists: site/kind-number"
-            self.push_screen(
-                AskLineDialog("Find a device", hint), lambda name: self.open_device(name) if name else None
-            )
+            dialog = AskLineDialog("Find a device", hint, order=lambda name: AskDevice(name=name))
+            self._ask_line(dialog, lambda name: self.open_device(name) if name else None)
 
     def _can_tell(self) -> bool:
         """A command could be given now; says why if not."""

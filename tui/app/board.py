@@ -20,6 +20,7 @@ class Board:
 
     Attributes:
         dead: why the engine is gone without a verdict; None while it is there.
+        followed: device whose page was asked for last, empty for none.
         waiting_since_s: wall instant since which a frame is due; None while none is (before the first one, and while
             the run is paused and nothing was asked).
     """
@@ -32,6 +33,7 @@ class Board:
     dead: str | None = None
     waiting_since_s: float | None = None
     asked_speed: float | None = None
+    followed: str = ""
     trends: Trends = field(default_factory=Trends)
     _other_speeds: int = 0
 

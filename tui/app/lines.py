@@ -12,6 +12,7 @@ Span = tuple[str, Style]
 Line = list[Span]
 
 PLAIN = Style.null()
+_MORE = " ..."
 
 
 def clean(text: str, *, ascii_only: bool = False) -> str:
@@ -85,6 +86,23 @@ def fit(variants: Iterable[Sequence[Line]], separator: Span, width: int) -> Line
         if width_of(joined := join(pieces[:number], separator)) <= width:
             return joined
     return cut(pieces[0], width) if pieces else []
+
+
+def shorten(letters: str, width: int) -> str:
+    """As many whole words as fit `width` columns with the dots that say that there are more.
+
+    >>> shorten("4,800 devices fell silent", 20), shorten("fell silent", 20)
+    ('4,800 devices ...', 'fell silent')
+    """
+    if cell_len(letters) <= width:
+        return letters
+    kept = ""
+    for word in letters.split():
+        longer = f"{kept} {word}" if kept else word
+        if cell_len(longer) + len(_MORE) > width:
+            break
+        kept = longer
+    return kept + _MORE if kept else set_cell_size(letters, max(width, 0))
 
 
 def wrap(letters: str, width: int, indent: str = "") -> list[str]:

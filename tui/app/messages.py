@@ -47,8 +47,8 @@ class RoomChanged(Message):
         self.cells = cells
 
 
-class ReachAnswered(Message):
-    """The engine answered the question how many devices a fault would hit."""
+class Replied(Message):
+    """The engine answered what this dialog asked it."""
 
     def __init__(self, answer: Answered) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
@@ -94,6 +95,26 @@ def share(part: int, whole: int) -> str:
         return "100 %"
     percent = math.floor(1000 * part / whole) / 10
     return "< 0.1 %" if percent == 0 else f"{percent:g} %"
+
+
+def shares(parts: Sequence[int], whole: int) -> list[str]:
+    """`share` of each part, rounded so that parts which make up the whole also do so as written.
+
+    >>> shares([977_52, 22_48], 1000_00), shares([2, 1], 3)
+    (['97.8 %', '2.2 %'], ['66.7 %', '33.3 %'])
+    """
+    if whole <= 0:
+        return ["0 %"] * len(parts)
+    tenths = [1000 * part // whole for part in parts]
+    missing = round(1000 * sum(parts) / whole) - sum(tenths)
+    by_rest = sorted(range(len(parts)), key=lambda place: -(1000 * parts[place] % whole))
+    for place in by_rest[: max(missing, 0)]:
+        tenths[place] += 1
+    made = []
+    for part, number in zip(parts, tenths, strict=True):
+        rounded = 0 < number < 1000
+        made.append(f"{number / 10:g} %" if rounded else share(part, whole))
+    return made
 
 
 def clock(at_us: int) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from twinstorm.scenarios.protocol import STATES, ActiveFault, Frame
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.board import Board
-from twinstorm.tui.app.lines import PLAIN, Line, cut, fit, plain, width_of
+from twinstorm.tui.app.lines import PLAIN, Line, cut, fit, plain, shorten, width_of
 from twinstorm.tui.app.signs import CODE, WORST_FIRST, Signs
 
 WORTH_SAYING_S = 0.1
 """Lag of a live run behind the wall clock from which on it is shown."""
+RUNS = "runs"
+"""Folder of recorded runs: those in it are known by their names."""
+_WAY_OUT = "; q quits"
+_LEAST_REASON = 24
+"""Columns of a reason below which it is not worth shortening."""
 _ALWAYS = ("failed", "offline")
 """States whose number stands in the row also when it is 0."""
 
@@ -127,9 +132,24 @@ def fault_rows(
 
 def _stopped(board: Board, signs: Signs, width: int) -> Line:
     folder = board.hello.run_folder if board.hello is not None else ""
-    report = f"; partial report in {folder}" if folder else ""
-    brief = f"; report in {folder}" if folder else ""
-    return _banner((f"RUN STOPPED: {board.dead}{report}", f"RUN STOPPED: {board.dead}{brief}"), signs, width)
+    stopped = f"RUN STOPPED: {board.dead}"
+    if not folder:
+        return _banner((stopped,), signs, width)
+    # The engine is gone, so nobody wrote a report: the command that makes one of what was recorded.
+    parent, _, name = folder.rpartition("/")
+    brief = name if parent == RUNS else _from_the_left(folder, 1)
+    commands = [f"; twinstorm report {path}" for path in (folder, brief)]
+    room = _banner_room(width) - len(commands[-1])
+    variants = [stopped + command for command in commands]
+    if room >= _LEAST_REASON:
+        variants.append(shorten(stopped, room) + commands[-1])
+    return _banner((*variants, stopped), signs, width)
+
+
+def _from_the_left(path: str, parts: int) -> str:
+    """A path cut where it matters least: its last parts name the run."""
+    kept = path.split("/")
+    return path if len(kept) <= parts else "/".join(["...", *kept[-parts:]])
 
 
 def _ended(board: Board, signs: Signs, width: int) -> Line:
@@ -137,16 +157,20 @@ def _ended(board: Board, signs: Signs, width: int) -> Line:
     assert ended is not None
     report = f"; report: {ended.report}" if ended.report else ""
     verdict = ended.verdict.upper()
-    said = (f"{verdict} ({ended.ended}), exit code {ended.exit_code}{report}", f"{verdict}{report}", verdict)
-    return _banner(said, signs, width)
+    brief = f"; report: {_from_the_left(ended.report, 2)}" if ended.report else ""
+    said = (f"{verdict} ({ended.ended}), exit code {ended.exit_code}{report}", f"{verdict}{report}", verdict + brief)
+    return _banner((*said, verdict), signs, width)
 
 
 def _banner(variants: Sequence[str], signs: Signs, width: int) -> Line:
     """The first way to say it that fits, or the last one cut; the last words, the way out, survive any width."""
-    way_out = "; q quits"
-    room = max(width - len(way_out) - 1, 0)
+    room = _banner_room(width)
     words = next((said for said in variants if len(said) <= room), variants[-1][:room])
-    return [(f" {words}{way_out}".ljust(width)[:width], signs.selected)]
+    return [(f" {words}{_WAY_OUT}".ljust(width)[:width], signs.selected)]
+
+
+def _banner_room(width: int) -> int:
+    return max(width - len(_WAY_OUT) - 1, 0)
 
 
 def newest_injected(frame: Frame) -> ActiveFault | None:

@@ -29,6 +29,7 @@ class Trends:
             ("queue", broker.queue),
             ("in", broker.messages_in_per_s),
             ("out", broker.messages_out_per_s),
+            ("drops", broker.dropped),
         ):
             self._add(name, frame.at_us, float(value))
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
+from typing import TYPE_CHECKING
 
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.tui.cli.command import UsageError
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.language.errors import Problem, ScenarioErrors
 
 MOST_RUNS = 10_000
 
@@ -53,10 +57,11 @@ def read_cases(asked: Asked) -> list[Case]:
     """Read every file before anything runs.
 
     Raises:
-        ScenarioErrors: a file or a setting is wrong; all problems of all files at once.
-        UsageError: `--vary` is not readable.
+        ScenarioErrors: a file or a setting is wrong; all problems of all files and values at once.
+        UsageError: `--vary` is not readable, or varies nothing.
     """
     from twinstorm.scenarios.language.errors import ScenarioErrors
+    from twinstorm.scenarios.language.overrides import Setting
     from twinstorm.scenarios.language.reader import load
 
     grid = [split_vary(text) for text in asked.vary]
@@ -64,39 +69,87 @@ def read_cases(asked: Asked) -> list[Case]:
     if len(asked.scenarios) * len(variants) * len(asked.seeds) > MOST_RUNS:
         raise UsageError(f"that is more than {MOST_RUNS:,} runs")
     cases: list[Case] = []
-    wrong: list[ScenarioErrors] = []
+    wrong: list[Problem] = []
+    left_out = 0
     for name in asked.scenarios:
+        found = _Found()
         for varied in variants:
-            settings = [*asked.settings, *(f"{path}={value}" for path, value in varied)]
+            if not found.may_tell_more(varied):
+                continue
+            settings = [
+                *map(Setting, asked.settings),
+                *(Setting(f"{path}={value}", "--vary") for path, value in varied),
+            ]
             try:
                 scenario = load(name, settings, asked.devices)
             except ScenarioErrors as errors:
-                wrong.append(errors)
-                break  # The other variants would repeat most of it.
-            repeats = (_repeat(asked, name, seed, settings) for seed in asked.seeds)
+                found.add(errors)
+                continue
+            texts = [setting.text for setting in settings]
+            repeats = (_repeat(asked, name, seed, texts) for seed in asked.seeds)
             cases += [Case(scenario, seed, varied, text) for seed, text in zip(asked.seeds, repeats, strict=True)]
+        wrong += found.problems
+        left_out += found.left_out
     if wrong:
-        raise ScenarioErrors(
-            tuple(problem for errors in wrong for problem in errors.problems), sum(errors.left_out for errors in wrong)
-        )
+        raise ScenarioErrors(tuple(wrong), left_out)
+    for text, (_, values) in zip(asked.vary, grid, strict=True):
+        if len(values) < 2:  # Said only now: a wrong path or value is the better news.
+            raise _not_varied(text)
     return cases
+
+
+@dataclass
+class _Found:
+    """What is wrong with one scenario in any of its variants, each problem once.
+
+    Attributes:
+        problems: in the order of the variants.
+        left_out: how many more there are, in the variant with the most.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+    _known: set[tuple[object, ...]] = field(default_factory=set)
+    _tried: set[tuple[str, str]] = field(default_factory=set)
+
+    def may_tell_more(self, varied: tuple[tuple[str, str], ...]) -> bool:
+        """Whether to read this variant. Once something is wrong nothing will run, and only a value that was not tried
+        yet is worth the time: a grid of thousands is told in seconds."""
+        is_new = not self.problems or not self._tried.issuperset(varied)
+        self._tried.update(varied)
+        return is_new
+
+    def add(self, errors: ScenarioErrors) -> None:
+        self.left_out = max(self.left_out, errors.left_out)
+        for problem in errors.problems:
+            place = problem.place
+            # The same path is wrong in every variant that sets it, each time in another option.
+            where = ("",) if place.source.is_option else (place.source.name, place.short)
+            told = (problem.code, problem.path, problem.message, *where)
+            if told not in self._known:
+                self._known.add(told)
+                self.problems.append(problem)
 
 
 def split_vary(text: str) -> tuple[str, list[str]]:
     """``PATH=a,b,c`` as a path and its values; commas inside brackets belong to a value.
 
     Raises:
-        UsageError: no path, or fewer than two values.
+        UsageError: no path, no value, or one of them twice.
     """
     path, sign, values = text.partition("=")
     found = [value.strip() for value in _split(values)]
-    if not sign or not path.strip() or len(found) < 2 or not all(found):
-        raise UsageError(
-            f"--vary {shlex.quote(text)} is not PATH=a,b,c", "e.g. --vary fleet.reconnect.jitter=none,equal,full"
-        )
+    if not sign or not path.strip() or not all(found):
+        raise _not_varied(text)
     if len(set(found)) < len(found):
         raise UsageError(f"--vary {shlex.quote(text)} names a value twice")
     return path.strip(), found
+
+
+def _not_varied(text: str) -> UsageError:
+    return UsageError(
+        f"--vary {shlex.quote(text)} is not PATH=a,b,c", "e.g. --vary fleet.reconnect.jitter=none,equal,full"
+    )
 
 
 def _split(values: str) -> Iterable[str]:

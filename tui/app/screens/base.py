@@ -122,8 +122,7 @@ class BaseScreen(Screen[None]):
             words.append((host.key("run.step"), "1 s on", "app.step"))
         if newest_injected(frame) is not None:
             words.append((host.key("fault.end"), "end fault", "app.end_newest"))
-        if frame.armed:
-            words.append((host.key("fault.inject"), "inject", "app.inject"))
+        words.append((host.key("fault.inject"), "inject" if frame.armed else "arm again", "app.inject"))
         if frame.filter:
             words.append(("Esc", "all devices", "app.back"))
         words.append((host.key("note.add"), "note", "app.note"))

@@ -10,13 +10,21 @@ from twinstorm.scenarios.protocol import Frame
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.broker_lines import connects, facts, quiet
 from twinstorm.tui.app.lines import PLAIN, Line, cut
-from twinstorm.tui.app.plot import spark
+from twinstorm.tui.app.plot import span_of, spark
 from twinstorm.tui.app.screens.base import BaseScreen
 from twinstorm.tui.app.widgets.broker_panel import NO_SESSION
 from twinstorm.tui.app.widgets.panel import waiting_lines
 from twinstorm.tui.app.widgets.text_panel import TextPanel
 
-_TRENDS = (("sessions", "sessions"), ("queue", "queue"), ("in", "messages in/s"), ("out", "messages out/s"))
+_TRENDS = (
+    ("sessions", "sessions"),
+    ("queue", "queue"),
+    ("in", "messages in/s"),
+    ("out", "messages out/s"),
+    ("drops", "drops in all"),
+)
+_LEAST_SHARE = 0.1
+"""A trend that moves by less than this share of its highest value looks steady."""
 
 
 class BrokerScreen(BaseScreen):
@@ -50,7 +58,8 @@ class BrokerScreen(BaseScreen):
             room = max(width - 25, 4)
             points = board.trends.of(name, room)
             now = points[-1] if points else None
-            line: Line = [(f"{words:<15}", signs.muted), (spark(points, room, signs), PLAIN)]
+            ends = span_of(points, least_share=_LEAST_SHARE)
+            line: Line = [(f"{words:<15}", signs.muted), (spark(points, room, signs, ends), PLAIN)]
             line.append((f" {numbers.short(now) if now is not None else 'no data':>8}", PLAIN))
             made.append(cut(line, width))
         return made
@@ -64,19 +73,17 @@ class BrokerScreen(BaseScreen):
 def ledger_lines(frame: Frame, width: int) -> list[Line]:
     """Every reading under the name of what became of it; nothing is lost without one."""
     ledger = frame.ledger
-    rows = [
-        ("produced", ledger.produced),
-        ("delivered", ledger.delivered),
-        ("buffered", ledger.buffered),
-        ("in flight", ledger.in_flight),
-        *((f"lost: {cause.replace('_', ' ')}", number) for cause, number in ledger.lost.items() if number),
-        ("repeated (beside)", ledger.repeated),
-    ]
+    produced, lost = ledger.produced, sum(ledger.lost.values())
+    places = (("delivered", ledger.delivered), ("buffered", ledger.buffered), ("in flight", ledger.in_flight))
+    parts = [*places, ("lost", lost)]
+    shares = numbers.shares([number for _, number in parts], produced)
+    rows = [("produced", produced, numbers.share(produced, produced))]
+    rows += [(name, number, share) for (name, number), share in zip(parts, shares, strict=True)]
+    for cause, number in ledger.lost.items():
+        if number:
+            rows.append((f"  lost: {cause.replace('_', ' ')}", number, numbers.share(number, produced)))
+    rows.append(("repeated (beside)", ledger.repeated, numbers.share(ledger.repeated, produced)))
     return [
-        cut([(f"{name:<22}{numbers.count(number):>15}", PLAIN), (f"  {_share(number, ledger.produced)}", PLAIN)], width)
-        for name, number in rows
+        cut([(f"{name:<22}{numbers.count(number):>15}", PLAIN), (f"  {share:>8}", PLAIN)], width)
+        for name, number, share in rows
     ]
-
-
-def _share(number: int, produced: int) -> str:
-    return f"{numbers.share(number, produced):>8}"

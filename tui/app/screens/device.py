@@ -16,7 +16,7 @@ from twinstorm.tui.app.widgets.text_panel import TextPanel
 
 
 class DeviceScreen(BaseScreen):
-    """Asks for the page with every frame while it is open."""
+    """Asks for the page with every frame while it is open; the page of a device below waits until it is on top."""
 
     TITLE_HERE = "Device"
 
@@ -28,11 +28,15 @@ class DeviceScreen(BaseScreen):
     def body(self) -> ComposeResult:
         yield TextPanel(self._lines, name_of_panel="Device", widget_id="device")
 
-    def on_mount(self) -> None:
-        self.host.tell(AskDevice(name=self.device))
+    def on_screen_resume(self) -> None:
+        """On top again, or for the first time: another page may have been asked for since."""
+        if self.host.board.followed != self.device:
+            self.host.tell(AskDevice(name=self.device))
 
     def on_unmount(self) -> None:
-        if self.host.board.goes_on:
+        if not self.host.board.goes_on:
+            return
+        if not any(isinstance(screen, DeviceScreen) for screen in self.app.screen_stack):
             self.host.tell(AskDevice(name=""))
 
     def keys_here(self) -> KeyWords:
@@ -87,7 +91,9 @@ def _covered(page: DevicePage) -> str:
     if not page.history_us:
         return "  none yet"
     covered_us = page.history_us[-1] - page.history_us[0]
-    return f"  the last {len(page.history_us)}, {numbers.span(covered_us)} long, lowest to highest"
+    if not covered_us:
+        return "  the newest"
+    return f"  the newest at each simulated second for {numbers.span(covered_us)}, lowest to highest"
 
 
 def _readings(page: DevicePage, signs: Signs, width: int) -> list[Line]:
@@ -98,8 +104,8 @@ def _readings(page: DevicePage, signs: Signs, width: int) -> list[Line]:
         known = [value for value in values if value is not None]
         newest = next((value for value in reversed(values) if value is not None), None)
         line: Line = [(f"  {channel:<{name_width}} ", PLAIN), (f"{numbers.value(newest, unit):>12} ", signs.strong)]
-        line.append((spark(values, room, signs), PLAIN))
-        if known:
+        if len(values) > 1 and known:
+            line.append((spark(values, room, signs), PLAIN))
             line.append((f" {numbers.value(min(known), '')} to {numbers.value(max(known), unit)}", signs.muted))
         made.append(line)
     return made

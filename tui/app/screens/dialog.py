@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from twinstorm.scenarios.protocol import Answered
 from twinstorm.tui.app.host import Host, host_of
 from twinstorm.tui.app.lines import clean
 from twinstorm.tui.app.sizes import SizeClass
@@ -35,6 +36,8 @@ class Dialog(ModalScreen[Answer | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "close", show=False)]
     about_faults: ClassVar[bool] = False
     """True for dialogs that lead to a fault: an abort closes them."""
+    about_run: ClassVar[bool] = False
+    """True for questions that make sense only while the run goes on: its end closes them."""
 
     def __init__(self, heading: str) -> None:
         super().__init__()
@@ -65,6 +68,10 @@ class Dialog(ModalScreen[Answer | None]):
         self.update_classes(SizeClass.of(size.width, size.height).classes)
         self.query_one("#box").styles.max_height = max(size.height - ROWS_ABOVE, 1)
         self.call_after_refresh(self.renew)
+
+    def awaits(self, answer: Answered) -> bool:  # noqa: ARG002 - for those who ask the engine
+        """The engine's answer belongs to this dialog."""
+        return False
 
     @property
     def hidden(self) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Hashable, Sequence
 from textual.geometry import Size
 
 from twinstorm.scenarios.protocol import Frame
-from twinstorm.tui.app import numbers
-from twinstorm.tui.app.incident_lines import detail, headline, newest_first
+from twinstorm.tui.app.incident_lines import detail, headline, newest_first, quiet_words
 from twinstorm.tui.app.lines import Line
 from twinstorm.tui.app.screens.list_detail import ListDetailScreen
 
@@ -30,5 +29,4 @@ class IncidentsScreen(ListDetailScreen):
         return detail(newest_first(frame)[row], frame, self.host.signs, size.width)
 
     def empty_words(self) -> str:
-        hello = self.host.board.hello
-        return f"All quiet since {numbers.clock(hello.warm_up_us if hello is not None else 0)}."
+        return quiet_words(self.host.board)

@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from twinstorm.scenarios.protocol import FaultInfo, FaultSetting, Inject
+from twinstorm.scenarios.protocol import Answered, FaultInfo, FaultSetting, Inject
 from twinstorm.tui.app.lines import clean
-from twinstorm.tui.app.messages import Pushed, ReachAnswered
+from twinstorm.tui.app.messages import Pushed, Replied
 from twinstorm.tui.app.numbers import parse_duration
 from twinstorm.tui.app.screens.dialog import Dialog
 from twinstorm.tui.app.widgets.picker import Picker
@@ -32,7 +32,7 @@ class Prepared:
 class InjectFormDialog(Dialog[Prepared]):
     """Enter in a field goes on to the question; a refusal stays here, in words."""
 
-    about_faults = True
+    about_faults = about_run = True
 
     def __init__(self, fault: FaultInfo, target: str) -> None:
         super().__init__(f"Inject: {fault.name}")
@@ -61,10 +61,8 @@ class InjectFormDialog(Dialog[Prepared]):
     def on_mount(self) -> None:
         self.query("#fields Input, #fields Picker").first().focus()
 
-    @property
-    def awaits_reach(self) -> bool:
-        """The next answer of the engine belongs to this form."""
-        return self._asked is not None
+    def awaits(self, answer: Answered) -> bool:
+        return self._asked is not None and answer.to == Inject.__name__
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -77,7 +75,7 @@ class InjectFormDialog(Dialog[Prepared]):
         else:
             self.action_cancel()
 
-    def on_reach_answered(self, event: ReachAnswered) -> None:
+    def on_replied(self, event: Replied) -> None:
         order, self._asked = self._asked, None
         if order is None:
             return

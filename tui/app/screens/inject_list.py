@@ -25,7 +25,7 @@ class InjectListDialog(Dialog[FaultInfo]):
         Binding("down", "move(1)", "next", show=False, priority=True),
         Binding("up", "move(-1)", "before", show=False, priority=True),
     ]
-    about_faults = True
+    about_faults = about_run = True
 
     def __init__(self, faults: Sequence[FaultInfo]) -> None:
         super().__init__("Inject a fault")

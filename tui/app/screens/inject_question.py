@@ -30,7 +30,7 @@ class InjectQuestionDialog(Dialog[bool]):
     """Cancel has the focus. `I` injects; or, if it is much or for good, the number of devices, typed, and Enter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("I", "inject", "inject", show=False)]
-    about_faults = True
+    about_faults = about_run = True
 
     def __init__(self, fault: FaultInfo, prepared: Prepared, devices: int) -> None:
         super().__init__(f"Inject: {fault.name}")
@@ -45,7 +45,14 @@ class InjectQuestionDialog(Dialog[bool]):
                 "Devices do not survive this" if not self._fault.survivable else "That is over a quarter of the fleet"
             )
             yield Static(Content(f"{words}: type the number of devices, then Enter."), classes="words")
-            yield Input(compact=True, id="number", restrict=r"[0-9,]*", select_on_focus=False)
+            number = Input(
+                placeholder="." * len(numbers.count(self._prepared.reach)),
+                compact=True,
+                id="number",
+                restrict=r"[0-9,]*",
+                select_on_focus=False,
+            )
+            yield Horizontal(Static(Content("number >"), classes="prompt"), number, classes="field")
             yield Static(id="answer", classes="answer")
         label = "Inject" if self.must_type else "Inject (I)"
         yield Horizontal(Push("Cancel", widget_id="cancel"), Push(label, widget_id="inject"), classes="buttons")

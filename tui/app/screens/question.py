@@ -17,6 +17,8 @@ from twinstorm.tui.app.widgets.push import Push
 class QuestionDialog(Dialog[bool]):
     """Cancel has the focus; the other answer takes its capital letter, or tab and Enter."""
 
+    about_run = True
+
     def __init__(self, heading: str, words: Sequence[str], answer: str, letter: str) -> None:
         super().__init__(heading)
         self._words = words

@@ -41,7 +41,8 @@ class BriefRows(Panel):
         )
         for row in rows:
             sign, _, style = self.signs.objective(row.verdict)
-            piece: Line = [(f"{row.name} {numbers.value(row.value, row.unit)} ", PLAIN), (sign, style)]
+            now = f" now {numbers.value(row.value, row.unit)}"
+            piece: Line = [(f"{row.name} ", PLAIN), (sign, style), (now, PLAIN)]
             if row.verdict != "held" and row.burn is not None:
                 piece.append((f" burn {numbers.short(row.burn)}x", PLAIN))
             pieces.append(piece)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from textual.geometry import Size
 
-from twinstorm.tui.app import numbers
-from twinstorm.tui.app.incident_lines import headline, newest_first
-from twinstorm.tui.app.lines import Line, plain
-from twinstorm.tui.app.widgets.panel import waiting_lines
+from twinstorm.tui.app.incident_lines import panel_lines, quiet_words
+from twinstorm.tui.app.lines import Line
+from twinstorm.tui.app.widgets.panel import empty_lines, waiting_lines
 from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
 
 class IncidentsPanel(WallPanel):
-    """A line an incident; under an open one its alarms, where there is room."""
+    """Where there is room the whole title, the cause and the alarms of each; else a line an incident."""
 
     opens = "incidents"
 
@@ -24,16 +23,6 @@ class IncidentsPanel(WallPanel):
         board, signs = self.host.board, self.signs
         if board.frame is None:
             return waiting_lines(self.host, width)
-        rows = newest_first(board.frame)
-        if not rows:
-            since = board.hello.warm_up_us if board.hello is not None else 0
-            if board.frame.at_us < since:
-                return [[("Warming up: nothing is judged yet."[:width], signs.muted)]]
-            return [[(f"All quiet since {numbers.clock(since)}."[:width], signs.muted)]]
-        with_alarms = len(rows) + sum(len(row.alarms) for row in rows if row.state != "resolved") <= height
-        made: list[Line] = []
-        for row in rows:
-            made.append(headline(row, board.frame, signs, width))
-            if with_alarms and row.state != "resolved":
-                made += [plain(f"    {alarm}"[:width]) for alarm in row.alarms]
-        return made
+        if not board.frame.incidents:
+            return empty_lines(quiet_words(board), width, signs.muted)
+        return panel_lines(board.frame, signs, width, height)

@@ -1,11 +1,11 @@
-"""Objectives on the overview: now, wanted, verdict, budget and burn."""
+"""Objectives on the overview: verdict, now, wanted, so far, budget and burn."""
 
 from __future__ import annotations
 
 from textual.geometry import Size
 
 from twinstorm.tui.app.lines import Line
-from twinstorm.tui.app.objective_lines import budget, headline, trend
+from twinstorm.tui.app.objective_lines import headline, judged, trend
 from twinstorm.tui.app.widgets.panel import empty_lines, waiting_lines
 from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
@@ -32,7 +32,7 @@ class ObjectivesPanel(WallPanel):
         made: list[Line] = []
         for row in rows:
             made.append(headline(row, signs, width))
-            if line := budget(row, signs, width):
+            if line := judged(row, signs, width):
                 made.append(line)
             if with_trend:
                 made.append(trend(row, board, signs, width))

@@ -61,6 +61,14 @@ class RowList(Panel):
     def heading(self) -> tuple[str, list[str]]:
         return self.name_of_list, self.more
 
+    def footing(self) -> str:
+        """Which rows are seen if not all are; the header is none."""
+        total, room = len(self._keys), self.size.height - self._top
+        if total <= room or room < 1:
+            return ""
+        first = self.scroll_offset.y + 1
+        return f"rows {first}-{min(first + room - 1, total)} of {total}"
+
     @property
     def marked(self) -> int | None:
         """Row under the cursor; None in an empty list."""

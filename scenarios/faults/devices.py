@@ -1,0 +1,194 @@
+"""Faults of devices: they crash, hang, reset in a loop, run out of memory, leave and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from twinstorm.scenarios.faults.base import Fault, Setting
+
+if TYPE_CHECKING:
+    from twinstorm.twin.flow import Device, FaultOrder
+    from twinstorm.twin.world import World
+
+MINUTE_US = 60_000_000
+
+_LOSES = (
+    " A reset loses what the memory held (lost: power), the broker is not told, and the device boots and asks for "
+    "a new session. Evidence: devices that were reset."
+)
+
+
+class DeviceCrash(Fault):
+    """Devices crash once and boot again."""
+
+    name: ClassVar[str] = "device-crash"
+    summary: ClassVar[str] = "devices crash once and boot again at the same instant"
+    effect: ClassVar[str] = "The firmware of the targeted devices crashes and starts again." + _LOSES
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.bit(order.step, "devices_reset", on.power_off(device, at_us))
+        on.power_on(device, at_us)
+
+
+class DeviceFreeze(Fault):
+    """Devices hang until a watchdog or a person resets them."""
+
+    name: ClassVar[str] = "device-freeze"
+    summary: ClassVar[str] = "devices hang: no readings, no pings, until a watchdog or the end of the fault resets them"
+    effect: ClassVar[str] = (
+        "The targeted devices stop in the middle of what they do: they sample nothing and answer nothing, and the "
+        "broker finds out by keep-alive. With a watchdog they reset after that time and may freeze again as soon after "
+        "they booted; without one they are reset when the fault ends." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("watchdog", "duration", "0 s", "time after which a watchdog resets a hanging device; 0 s: it has none"),
+        Setting("again", "duration", "1 h", "time after a boot in which a device with a watchdog hangs again"),
+    )
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        from twinstorm.twin.flow import NEVER_US
+
+        watchdog_us, again_us = order.settings["watchdog"], order.settings["again"]
+        on.resets.begin(order.step, device, at_us, _around(again_us), watchdog_us or NEVER_US, (0, 0))
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.resets.end(order.step, device, at_us)
+
+
+class ResetFault(Fault):
+    """What faults share that reset devices again and again."""
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:
+        """Shortest and longest time from a boot to the next reset."""
+        raise NotImplementedError
+
+    @classmethod
+    def first_us(cls, up_us: tuple[int, int]) -> tuple[int, int]:
+        """The same, from the start of the fault to the first reset."""
+        return up_us
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        up_us = cls.up_us(order.settings, len(order.device))
+        on.resets.begin(order.step, device, at_us, up_us, order.settings.get("away", 0), cls.first_us(up_us))
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.resets.end(order.step, device, at_us)
+
+
+class CrashLoop(ResetFault):
+    """Devices crash soon after every boot."""
+
+    name: ClassVar[str] = "crash-loop"
+    summary: ClassVar[str] = "devices crash soon after every boot, over and over"
+    effect: ClassVar[str] = (
+        "The targeted devices come up, connect, and crash again after about `uptime` (half to one and a half times), "
+        "as with a poisoned configuration. Each round costs the broker a handshake." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("uptime", "duration", "30 s", "mean time from a boot to the next crash"),
+    )
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:  # noqa: ARG003
+        return _around(settings["uptime"])
+
+
+class SteadyResets(ResetFault):
+    """Resets that go on at the same rate from the start, because the first ones are spread over a whole period."""
+
+    @classmethod
+    def first_us(cls, up_us: tuple[int, int]) -> tuple[int, int]:
+        return 0, (up_us[0] + up_us[1]) // 2
+
+
+class WatchdogStorm(SteadyResets):
+    """Watchdogs reset healthy devices at random."""
+
+    name: ClassVar[str] = "watchdog-storm"
+    summary: ClassVar[str] = "watchdogs reset devices at random, all over the fleet"
+    effect: ClassVar[str] = (
+        "A task that starves the watchdog resets each targeted device about every `every` (half to one and a half "
+        "times): never many at once, and never an end." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("every", "duration", "5 min", "mean time between two resets of one device"),
+    )
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:  # noqa: ARG003
+        return _around(settings["every"])
+
+
+class MemoryLeak(ResetFault):
+    """Memory leaks until the watchdog resets the device."""
+
+    name: ClassVar[str] = "memory-leak"
+    summary: ClassVar[str] = "memory leaks until a watchdog resets the device, again and again"
+    effect: ClassVar[str] = (
+        "Each targeted device loses `rate` of its memory; when `free` is used up (within a tenth of that time), the "
+        "watchdog resets it and the leak begins anew. The first resets come in a wave, for all leaks began together; "
+        "the waves then spread." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("rate", "size_rate", "24 kB/min", "how much is lost"),
+        Setting("free", "size", "1.5 MB", "how much there is to lose after a boot"),
+    )
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:  # noqa: ARG003
+        full_us = round(settings["free"] / max(settings["rate"], 1e-9) * 1e6)
+        return full_us * 9 // 10, full_us * 11 // 10
+
+
+class BrownOut(ResetFault):
+    """The supply sags: the weaker devices reset and reset again."""
+
+    name: ClassVar[str] = "brown-out"
+    summary: ClassVar[str] = "the supply sags: devices without margin reset over and over while it lasts"
+    effect: ClassVar[str] = (
+        "The voltage drops by `depth`. Each device has a margin of its own, from nothing to a third of the voltage; "
+        "those with less than `depth` reset, boot, transmit, draw too much and reset again within seconds. The others "
+        "notice nothing." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (Setting("depth", "share", "15 %", "how far the voltage drops"),)
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:  # noqa: ARG003
+        return 1_000_000, 10_000_000
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        weak = on.with_margin_below(device, order.settings["depth"])
+        if len(weak):
+            on.resets.begin(order.step, weak, at_us, cls.up_us(order.settings, len(weak)), 0, (0, 0))
+
+
+class Churn(SteadyResets):
+    """A share of the fleet leaves and joins all the time."""
+
+    name: ClassVar[str] = "churn"
+    summary: ClassVar[str] = "part of the fleet leaves and joins all the time"
+    effect: ClassVar[str] = (
+        "Targeted devices are switched off one by one, `rate` of them, stay away for `away` and join again with a new "
+        "boot, as rented, moved or unplugged devices do." + _LOSES
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("rate", "rate", "1 %/min", "devices that leave; a share is of the fleet"),
+        Setting("away", "duration", "2 min", "how long each stays away"),
+    )
+
+    @classmethod
+    def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:
+        return _around(max(round(devices / max(settings["rate"], 1e-9) * 1e6) - settings["away"], 2))
+
+
+def _around(mean_us: int) -> tuple[int, int]:
+    """Half to one and a half times."""
+    return mean_us // 2, mean_us * 3 // 2

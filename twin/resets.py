@@ -1,0 +1,129 @@
+"""Devices that reset again and again: crash loops, watchdogs, full memories, a sagging supply, churn.
+
+Resets happen on a grid of one second, so that many devices share an instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
+from twinstorm.twin.fleet import State
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, Int, Mask
+from twinstorm.twin.stories import Story
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
+
+RESETS: Final = "resets"
+
+
+@dataclass
+class ResetOrder:
+    """One order: arrays with one row a device.
+
+    Attributes:
+        device: int64, ascending. key: of these devices.
+        up_us: shortest and longest time that a device is up until it resets, drawn anew each time.
+        down_us: how long it stays down before it boots; `NEVER_US`: until the order ends.
+        stream: key of the draws.
+        next_us: int64, when each resets, or, where `down`, boots. number: of draws so far.
+    """
+
+    step: str
+    device: Int
+    key: Words
+    up_us: tuple[int, int]
+    down_us: int
+    stream: int
+    next_us: Int = field(init=False)
+    down: Mask = field(init=False)
+    number: Int = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.device)
+        self.next_us = np.full(n, NEVER_US, np.int64)
+        self.down = np.zeros(n, np.bool_)
+        self.number = np.zeros(n, np.int64)
+
+    def schedule(self, rows: Int, from_us: Int | int, up_us: tuple[int, int] | None = None) -> None:
+        """Draw when these rows, up since `from_us`, reset next."""
+        least_us, most_us = self.up_us if up_us is None else up_us
+        draws = words(self.stream, self.key[rows], self.number[rows])
+        self.number[rows] += 1
+        # In milliseconds, so that a month fits 32 bits.
+        self.next_us[rows] = from_us + least_us + below(draws, (most_us - least_us) // 1_000 + 1) * 1_000
+
+
+class Resets:
+    """All orders of one world, and the story that carries them out."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.orders: list[ResetOrder] = []
+        self.story = Story(RESETS, rank=1, due_us=SECOND_US)
+
+    def begin(
+        self,
+        step: str,
+        device: Device,
+        at_us: int,
+        up_us: tuple[int, int],
+        down_us: int = 0,
+        first_us: tuple[int, int] | None = None,
+    ) -> None:
+        """Let these devices reset again and again; each time they lose what their memory held.
+
+        Args:
+            up_us, down_us: see `ResetOrder`.
+            first_us: as `up_us`, for the first reset; (0, 0): now; None: as all others.
+        """
+        world = self._world
+        who = device.astype(np.int64)
+        key = stream(world.seed, Purpose.RESET_AGAIN << 64 | device_key(step))
+        order = ResetOrder(step, who, world.fleet.key[who], up_us, down_us, key)
+        self.orders.append(order)
+        rows = np.arange(len(who))
+        if first_us == (0, 0):
+            self._reset(order, rows, at_us)
+        else:
+            order.schedule(rows, at_us, first_us)
+
+    def end(self, step: str, device: Device, at_us: int) -> None:
+        """End the orders of a step that began on these devices; who is down boots."""
+        for order in [one for one in self.orders if one.step == step and one.device[0] in device]:
+            self._world.power_on(order.device[order.down].astype(np.int32), at_us)
+            self.orders = [one for one in self.orders if one is not order]
+
+    def act(self, story: Story, now_us: int) -> None:
+        """Once a second: boot and reset whoever is due."""
+        story.due_us = now_us + SECOND_US
+        for order in self.orders:
+            due = np.flatnonzero(order.next_us <= now_us)
+            if len(due):
+                self._world.advance_to(now_us)
+                down = order.down[due]
+                self._boot(order, due[down], now_us)
+                self._reset(order, due[~down], now_us)
+
+    def _reset(self, order: ResetOrder, rows: Int, now_us: int) -> None:
+        up = self._world.fleet.power_cuts[order.device[rows]] == 0
+        # Somebody else holds it down: it has nothing to lose, and is asked again later.
+        order.schedule(rows[~up], now_us)
+        rows = rows[up]
+        self._world.power_off(order.device[rows].astype(np.int32), now_us)
+        self._world.bit(order.step, "devices_reset", len(rows))
+        order.down[rows] = True
+        order.next_us[rows] = NEVER_US if order.down_us == NEVER_US else now_us + order.down_us
+        if not order.down_us:
+            self._boot(order, rows, now_us)
+
+    def _boot(self, order: ResetOrder, rows: Int, now_us: int) -> None:
+        fleet = self._world.fleet
+        device = order.device[rows]
+        self._world.power_on(device.astype(np.int32), now_us)
+        order.down[rows] = False
+        order.schedule(rows, np.where(fleet.state[device] == State.BOOTING, fleet.due_us[device], now_us))
