@@ -163,8 +163,19 @@ BROKER_MODELS: Mapping[str, str] = {
 SEVERITIES = ("page", "ticket")
 
 KINDS: Mapping[str, str] = {
-    "motor": "electric motor with a bearing: temperature, vibration in three axes, current, speed",
+    "air-quality": "outdoor air: fine dust, carbon dioxide, nitrogen dioxide, temperature, humidity",
+    "building": "occupancy, room climate and the energy of heating and cooling",
+    "chiller": "refrigeration machine: water temperature, pressures, superheat, power, starts",
     "environment": "battery-powered sensor: temperature, humidity, pressure, battery",
+    "gateway": "edge gateway: processor, memory, disk, queue, round trip",
+    "inverter": "solar inverter: direct and alternating current, temperature, power limit in force",
+    "irrigation": "soil moisture, valve, flow and pressure; it decides by itself when to water",
+    "meter": "electricity meter: voltage, current, power, energy, frequency",
+    "motor": "electric motor with a bearing: temperature, vibration in three axes, current, speed",
+    "pump": "centrifugal pump: flow, pressures, power, temperatures, vibration",
+    "shelf": "cooled shelf of a shop: stock, door, temperature",
+    "vehicle": "tracker on a vehicle: position, speed, heading, satellites, geofence",
+    "wearable": "patient monitor: heart rate and its variability, oxygen, skin temperature, breathing",
 }
 """Lines for the kinds that come with twinstorm; `kinds` tells which are installed."""
 

@@ -6,6 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from twinstorm.scenarios.language import catalogue, selectors
 from twinstorm.scenarios.language.codes import CODES
@@ -287,7 +288,23 @@ def _from_class(group: str, name: str, summary: str) -> str:
             (each.name, f"{each.lowest:g} to {each.highest:g} {each.unit}, step {each.step:g}") for each in channels
         ]
         parts.append("Channels:\n\n" + _rows(rows))
+    for title, things in (
+        ("Ways to fail, for the fault `machine-failure` and those of the same names", _failures(kind)),
+        ("Driven from outside, by a recording or a controller", _quantities(getattr(kind, "drives", ()))),
+        ("Parameters that may be set", _quantities(getattr(kind, "settable", ()))),
+    ):
+        if things:
+            parts.append(f"{title}:\n\n{_rows(things)}")
     return _joined(f"{name}: {summary}" if summary else name, parts)
+
+
+def _failures(kind: Any) -> list[tuple[str, str]]:
+    modes = getattr(kind, "failures", ())
+    return [(mode.name, f"{mode.summary}; shows on {', '.join(mode.channels)}") for mode in modes]
+
+
+def _quantities(quantities: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(one.name, f"{one.summary}, {one.lowest:g} to {one.highest:g} {one.unit}".rstrip()) for one in quantities]
 
 
 def _expectation(name: str) -> str:

@@ -1,8 +1,10 @@
-"""A battery-powered sensor of temperature, humidity and pressure, standing in a hall or a shed.
+"""A battery-powered sensor of temperature, humidity and pressure, standing outside or in a shed.
 
-Temperature follows the day with the lag of the enclosure; the vapour in the air hardly changes over a day, so that
-humidity falls when the air warms; pressure follows altitude, a slow weather and the half-daily tide. The battery is
-counted in joules: so many a message, a floor while asleep, and self-discharge.
+Temperature is the place's (see `climate`): mean and year by latitude and altitude, day and weather of the site; devices
+of a site differ by their exposure: how sheltered, how slow the housing, how early a front reaches them. The vapour in
+the air follows the season and hardly changes over a day, so that humidity falls when the air warms; pressure follows
+altitude, the weather and the half-daily tide. The battery is counted in joules: so many a message, a floor while
+asleep, and self-discharge.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import air, battery
+from twinstorm.twin.machines import air, battery, climate
 from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
+from twinstorm.twin.machines.sensing import disturb, keep_within
 from twinstorm.twin.machines.spread import uniform
 
 CELL_J: Final = battery.cell_j(7.7, 3.6)
@@ -27,12 +30,26 @@ MESSAGE_J: Final = (0.12, 0.20)
 """A burst of 0.24 to 0.40 s at 500 mW, from good to poor reception (assumed)."""
 SELF_DISCHARGE_W: Final = battery.self_discharge_w(CELL_J, 0.01)
 
-HIGHEST_ALTITUDE_M: Final = 600.0
-FRONT_SPREAD: Final = 0.4
-"""Phase by which the weather of one device may run ahead or behind, radians."""
-WARMTH_K_HPA: Final = 0.3
-"""Temperature of the air masses before and behind a front, per hPa of the weather's wave."""
+EXPOSURE_K: Final = 0.8
+"""By which the mean at a device may differ from the site's, either way (assumed)."""
+EXPOSURE_SWING: Final = (0.75, 1.15)
+"""Share of the site's daily wave that reaches a device: from a shed to a sunny yard (assumed)."""
+HOUSING_S: Final = (300.0, 1500.0)
+"""Time constant of the housing."""
+DRYNESS_K: Final = (4.0, 11.0)
+"""Dew point below the mean of the season (assumed: from a lake to a dry plain)."""
+HIGHEST_FLOOR_M: Final = 30.0
+"""Above the ground of the site."""
+FRONT_SPREAD: Final = 0.1
+"""Phase by which the weather of one device may run ahead of or behind the site's, radians."""
 MOISTURE_PER_HPA: Final = 0.012
+"""Share of the vapour that comes and goes with a front."""
+
+SUN_ERROR_K: Final = 7.0
+"""What 1 kW/m2 of sun does to a sensor whose shield is broken and whose air does not move. Source: WMO-No. 8 tells of
+errors of several K in poor screens."""
+WET_PCT: Final = 99.5
+"""What a wet humidity sensor tells."""
 
 TEMPERATURE_NOISE_K: Final = 0.04
 HUMIDITY_NOISE_PCT: Final = 0.25
@@ -52,35 +69,47 @@ class Environment:
     )
     every_us = 30 * SECOND_US
     words = 1
-    settable: tuple[Quantity, ...] = ()
-    drives: tuple[Quantity, ...] = ()
-    failures: tuple[FailureMode, ...] = ()
+    settable: tuple[Quantity, ...] = (
+        Quantity("mean_c", "C", -40.0, 40.0, "mean temperature of the year"),
+        Quantity("year_k", "K", -30.0, 30.0, "half the difference of summer and winter, negative in the south"),
+        Quantity("dryness_k", "K", 0.0, 40.0, "dew point below the season's mean temperature"),
+        Quantity("station_hpa", "hPa", 500.0, 1080.0, "mean air pressure"),
+        Quantity("message_j", "J", 0.001, 5.0, "energy of a message"),
+        Quantity("spent_at_start_j", "J", 0.0, CELL_J, "what the cell has given before the run"),
+    )
+    drives: tuple[Quantity, ...] = (Quantity("air_c", "C", -40.0, 85.0, "temperature of the air around the sensor"),)
+    failures: tuple[FailureMode, ...] = (
+        FailureMode("condensation", "water on the humidity sensor: it reads near 100 % whatever", ("humidity_pct",)),
+        FailureMode(
+            "radiation-error",
+            "the sun heats the housing: too warm and too dry around noon, right at night and under clouds",
+            ("temperature_c", "humidity_pct"),
+        ),
+    )
 
-    def parameters(self, draws: Draws, place: Place) -> dict[str, Values]:  # noqa: ARG002
+    def parameters(self, draws: Draws, place: Place) -> dict[str, Values]:
         """See `MachineKind`.
 
         Returns:
-            mean_c: mean temperature. day_cos_k, day_sin_k: daily wave at the sensor.
-            vapour_hpa: mean vapour pressure. station_hpa: mean pressure.
-            front_cos, front_sin: phase in the weather.
+            Those of `climate.of_place`, as the device stands exposed to it, and
+            dryness_k: dew point below the season's mean. station_hpa: mean pressure.
             message_j: energy of a message. spent_at_start_j: what the cell has given.
         """
-        mean_c = uniform(draws(0), 12.0, 22.0)
-        swing_k = uniform(draws(1), 1.5, 5.0).astype(np.float64)
-        warmest = uniform(draws(2), 13.5 / 24.0, 16.0 / 24.0).astype(np.float64) * air.TURN
-        tau_s = uniform(draws(3), 300.0, 1500.0).astype(np.float64)
-        day_cos_k, day_sin_k = air.lagged(swing_k * exact.cos(warmest), swing_k * exact.sin(warmest), tau_s)
-        dew_point_c = mean_c.astype(np.float64) - uniform(draws(4), 6.0, 14.0)
-        front = uniform(draws(5), -FRONT_SPREAD, FRONT_SPREAD).astype(np.float64)
-        altitude_m = uniform(draws(6), 0.0, HIGHEST_ALTITUDE_M).astype(np.float64)
-        return {
-            "mean_c": mean_c,
+        site = climate.of_place(place)
+        share = uniform(draws(1), *EXPOSURE_SWING).astype(np.float64)
+        tau_s = uniform(draws(2), *HOUSING_S).astype(np.float64)
+        day_cos_k, day_sin_k = air.lagged(share * site["day_cos_k"], share * site["day_sin_k"], tau_s)
+        ahead = uniform(draws(5), -FRONT_SPREAD, FRONT_SPREAD).astype(np.float64)
+        cosine, sine = exact.cos(ahead), exact.sin(ahead)
+        height_m = uniform(draws(6), 0.0, HIGHEST_FLOOR_M).astype(np.float64)
+        return site | {
+            "mean_c": site["mean_c"] + uniform(draws(0), -EXPOSURE_K, EXPOSURE_K),
             "day_cos_k": day_cos_k.astype(np.float32),
             "day_sin_k": day_sin_k.astype(np.float32),
-            "vapour_hpa": air.saturation_hpa(dew_point_c).astype(np.float32),
-            "station_hpa": air.station_hpa(altitude_m).astype(np.float32),
-            "front_cos": exact.cos(front).astype(np.float32),
-            "front_sin": exact.sin(front).astype(np.float32),
+            "front_cos": (site["front_cos"] * cosine - site["front_sin"] * sine).astype(np.float32),
+            "front_sin": (site["front_sin"] * cosine + site["front_cos"] * sine).astype(np.float32),
+            "dryness_k": uniform(draws(4), *DRYNESS_K),
+            "station_hpa": air.station_hpa(place.altitude_m + height_m).astype(np.float32),
             "message_j": uniform(draws(7), *MESSAGE_J),
             "spent_at_start_j": uniform(draws(8), 0.0, 0.7 * CELL_J),
         }
@@ -100,8 +129,8 @@ class Environment:
     ) -> None:
         """See `MachineKind`. A step is one message; a sensor that is not running only sleeps."""
         temperature, humidity, pressure, charge = out
-        level_hpa, later_hpa = air.weather_hpa(inputs.now_us)
-        day_cos, day_sin = air.day(inputs.calendar_us)
+        at = climate.moment(inputs)
+        level_hpa, later_hpa = at.front_hpa
         front_cos, front_sin = parameters["front_cos"], parameters["front_sin"]
 
         # A device's own phase turns the pair of waves; `later` of it drives warmth and moisture.
@@ -113,29 +142,32 @@ class Environment:
         humidity -= temperature
         later = humidity
 
-        np.multiply(parameters["day_cos_k"], day_cos, out=temperature)
-        np.multiply(parameters["day_sin_k"], day_sin, out=charge)
+        np.multiply(parameters["year_k"], at.year, out=charge)
+        charge += parameters["mean_c"]
+        np.multiply(parameters["day_cos_k"], at.day[0], out=temperature)
+        temperature += parameters["day_sin_k"] * at.day[1]
         temperature += charge
-        np.multiply(later, WARMTH_K_HPA, out=charge)
-        temperature += charge
-        temperature += parameters["mean_c"]
+        temperature += later * climate.WARMTH_K_HPA
+        _drive(temperature, inputs.drives.get("air_c"))
+        _shine(temperature, parameters, at, inputs.failures.get("radiation-error"))
 
+        charge -= parameters["dryness_k"]
         later *= MOISTURE_PER_HPA
         later += 1.0
-        later *= parameters["vapour_hpa"]
+        later *= climate.vapour_hpa(charge)
         np.minimum(air.humidity_pct(later, temperature), 100.0, out=humidity)
+        _wet(humidity, inputs.failures.get("condensation"))
 
         pressure += parameters["station_hpa"]
         pressure += air.tide_hpa(inputs.calendar_us)
         _spend(state, parameters, inputs)
         np.multiply(state["spent_j"], -100.0 / CELL_J, out=charge)
         charge += 100.0
-        np.maximum(charge, 0.0, out=charge)
 
-        _disturb(temperature, noise[0], TEMPERATURE_NOISE_K)
-        _disturb(humidity, noise[1], HUMIDITY_NOISE_PCT)
-        _disturb(pressure, noise[2], PRESSURE_NOISE_HPA)
-        np.clip(humidity, 0.0, 100.0, out=humidity)
+        disturb(temperature, noise[0], TEMPERATURE_NOISE_K)
+        disturb(humidity, noise[1], HUMIDITY_NOISE_PCT)
+        disturb(pressure, noise[2], PRESSURE_NOISE_HPA)
+        keep_within(self.channels, out)
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the cell."""
@@ -146,9 +178,28 @@ class Environment:
         return Truth(left_j / np.float32(CELL_J), left_j / drain_w)
 
 
-def _disturb(values: Values, drawn: Values, size: float) -> None:
-    drawn *= size
-    values += drawn
+def _drive(temperature: Values, air_c: Values | None) -> None:
+    """Take the temperature from outside where it is given."""
+    if air_c is not None:
+        np.copyto(temperature, air_c, where=air_c == air_c)
+
+
+def _shine(temperature: Values, parameters: Mapping[str, Values], at: climate.Moment, severity: Values | None) -> None:
+    """Warm a housing whose radiation shield does not shield."""
+    if severity is not None and severity.any():
+        warmer = climate.ground_w_m2(parameters, at)
+        warmer *= SUN_ERROR_K / 1000.0
+        warmer *= severity
+        temperature += warmer
+
+
+def _wet(humidity: Values, severity: Values | None) -> None:
+    """Move what the sensor tells towards what water tells; the wet sensor is never drier than the air."""
+    if severity is not None:
+        wetter = WET_PCT - humidity
+        np.maximum(wetter, 0.0, out=wetter)
+        wetter *= severity
+        humidity += wetter
 
 
 def _spend(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:
