@@ -51,6 +51,8 @@ class Purpose(IntEnum):
     """How long a device is up until it resets, in a crash loop and the like."""
     MARGIN = 16
     """How far the supply of a device may sag before it resets."""
+    SETTING = 17
+    """A parameter of a machine for which the scenario gives a range."""
 
 
 def _mix(z: int) -> int:

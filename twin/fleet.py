@@ -31,6 +31,7 @@ class SegmentPlan:
     Attributes:
         devices: how many stand on each site, in the order of `FleetPlan.sites`.
         boot_us: shortest and longest boot, inclusive; one draw a device.
+        machine: parameters of its machines that are set, not drawn by the kind: name, lowest, highest.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SegmentPlan:
     evict_oldest: bool
     qos: int
     firmware: str
+    machine: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True)

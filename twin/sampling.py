@@ -16,6 +16,7 @@ from twinstorm.twin.failures import MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.machines.kind import Inputs, MachineKind
+from twinstorm.twin.machines.spread import uniform
 from twinstorm.twin.normal import normals
 from twinstorm.twin.places import place
 from twinstorm.twin.resolution import Scale, Steps
@@ -72,7 +73,20 @@ class Sampler:
         sites = [name for name, _ in fleet.plan.sites]
         where = place(self._seed, Purpose.SITE, sites, fleet.site[group.first : group.last])
         parameters = kind.parameters(draws, where)
+        self._set(parameters, group)
         return Machines(kind, parameters, kind.initial(parameters))
+
+    def _set(self, parameters: dict[str, Values], group: SampleGroup) -> None:
+        """Put in what the scenario says of the machines of some segments; of a range, one draw a machine."""
+        fleet = self._fleet
+        segment = fleet.segment[group.first : group.last]
+        for number, plan in enumerate(fleet.plan.segments):
+            if not plan.machine:
+                continue
+            rows = np.flatnonzero(segment == number)
+            for name, low, high in plan.machine if len(rows) else ():
+                key = stream(self._seed, Purpose.SETTING << 64 | device_key(name))
+                parameters[name][rows] = uniform(words(key, fleet.key[group.first + rows], 0), low, high)
 
     def measure(
         self, number: int, rows: slice, now_us: int, seq: Int, powered: Mask, all_powered: bool

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from twinstorm.twin.flow import Channel
+from typing import Final, Protocol
 
 _SCALES: Final = (
     {"C": 1.0, "K": 1.0, "F": 5.0 / 9.0},
@@ -23,11 +21,24 @@ _SCALES: Final = (
 """Units of one dimension, each as a multiple of the same base. Temperatures as differences: 1 F is 5/9 K."""
 
 
+class Measured(Protocol):
+    """What has a unit and a range: a channel, a parameter."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def lowest(self) -> float: ...
+    @property
+    def highest(self) -> float: ...
+
+
 class UnitError(ValueError):
     """A unit that a channel cannot be told in; the text says which it can."""
 
 
-def difference_in(channel: Channel, value: float, unit: str) -> float:
+def difference_in(channel: Measured, value: float, unit: str) -> float:
     """A difference in the channel's own unit.
 
     Args:
@@ -37,6 +48,7 @@ def difference_in(channel: Channel, value: float, unit: str) -> float:
         UnitError: if the unit is of another dimension.
 
     Example:
+        >>> from twinstorm.twin.flow import Channel
         >>> difference_in(Channel("pressure_hpa", "hPa", 300.0, 1100.0, 0.02, 700.0), 0.01, "bar")
         10.0
     """
@@ -51,7 +63,7 @@ def difference_in(channel: Channel, value: float, unit: str) -> float:
     raise UnitError(f"{channel.name} is in {channel.unit}; write {', '.join(allowed)}, or % of its range, not {unit}")
 
 
-def line_to(channel: Channel, unit: str) -> tuple[float, float]:
+def line_to(channel: Measured, unit: str) -> tuple[float, float]:
     """Gain and shift that turn a value of this channel into another unit.
 
     Args:
@@ -61,6 +73,7 @@ def line_to(channel: Channel, unit: str) -> tuple[float, float]:
         UnitError: if the unit is of another dimension, or none is known.
 
     Example:
+        >>> from twinstorm.twin.flow import Channel
         >>> line_to(Channel("inlet_c", "C", -40.0, 85.0, 0.01), "F")
         (1.8, 32.0)
     """
@@ -88,3 +101,15 @@ _MISTAKEN: Final = {
 
 def _one_of(units: list[str]) -> str:
     return f"write one of {', '.join(units)}" if units else "no other unit of it is known"
+
+
+def value_in(measured: Measured, value: float, unit: str) -> float:
+    """A value written in some unit, in that of what is measured.
+
+    Raises:
+        UnitError: if the unit is of another dimension.
+    """
+    if unit == measured.unit:
+        return value
+    gain, shift = line_to(measured, unit)
+    return (value - shift) / gain

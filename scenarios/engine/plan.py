@@ -43,6 +43,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 evict_oldest=segment.buffer.evict == "oldest",
                 qos=segment.qos,
                 firmware=segment.firmware,
+                machine=segment.machine,
             )
             for segment in fleet.segments
         ),

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from twinstorm.scenarios.language import values
+from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, wrong
 from twinstorm.scenarios.language.model import Buffer, Fleet, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.schema import SiteEntry
+from twinstorm.scenarios.language.settings import parameters_table
 
 _MOST_SHOWN = 8
 
@@ -40,7 +41,8 @@ def read_fleet(record: Record, problems: Problems) -> Fleet | None:
         devices=sum(devices),
         sites=sites,
         segments=tuple(
-            _segment(name, record, own, count) for (name, own), count in zip(segments.items(), devices, strict=True)
+            _segment(name, record, own, count, problems)
+            for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
     )
 
@@ -169,7 +171,7 @@ def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
 # --- segments ---------------------------------------------------------------------------------------------------------
 
 
-def _segment(name: str, fleet: Record, own: Record, devices: int) -> Segment:
+def _segment(name: str, fleet: Record, own: Record, devices: int, problems: Problems) -> Segment:
     """A segment with the fleet's defaults; a nested mapping is overridden key by key."""
 
     def setting(key: str) -> Any:
@@ -195,7 +197,17 @@ def _segment(name: str, fleet: Record, own: Record, devices: int) -> Segment:
         buffer=Buffer(readings=buffer["readings"], evict=buffer["evict"]),
         qos=int(setting("qos")),
         firmware=setting("firmware"),
+        machine=_machine(own, problems) if own.has("machine") else (),
     )
+
+
+def _machine(own: Record, problems: Problems) -> tuple[tuple[str, float, float], ...]:
+    """Parameters of the segment's machines, as far as they could be read. Loads the kind."""
+    (kind,) = catalogue.machines([own.own("kind")])
+    record = parameters_table(kind.name, kind.settable).read(own.own("machine"), problems)
+    if not isinstance(record, Record):
+        return ()
+    return tuple((one.name, *record.own(one.key)) for one in kind.settable if record.own(one.key) is not None)
 
 
 def _overridden(fleet: Record, own: Record, part: str) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Segment:
     buffer: Buffer
     qos: int
     firmware: str
+    machine: tuple[tuple[str, float, float], ...] = ()
+    """Parameters of its machines that the file sets: name, and the ends of their range, in the parameter's unit."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ SEGMENT = Table(
         Key("kind", KIND, "kind of machine", required=True),
         Key("share", share(), "part of the fleet's devices; the shares add up to 100 %"),
         Key("devices", whole("1", str(MOST_DEVICES)), "number of devices, instead of a share"),
+        Key("machine", Raw("parameters of the kind"), "parameters of its machines; of a range, one draw a machine"),
         *DEVICE_DEFAULTS,
     ),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twinstorm.scenarios.language import fields, values
-from twinstorm.scenarios.language.errors import Problems
-from twinstorm.scenarios.language.fields import NOWHERE, Field, Key, Single, Table
-from twinstorm.scenarios.language.nodes import MapNode, ScalarNode
+from twinstorm.scenarios.language.errors import Problems, Refused, quoted
+from twinstorm.scenarios.language.fields import BAD, NOWHERE, Field, Key, Single, Table, refused, scalar_text, wrong
+from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Count, Quantity, Rate
+from twinstorm.twin.units import UnitError, value_in
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.faults.base import Fault
@@ -48,6 +50,79 @@ def _field(option: Option) -> Field:
             return fields.words(f"value of `{option.name}`", *option.choices)
         case _:
             return Single("a text", str, example, may_be_number=True)
+
+
+class Parameter(Protocol):
+    """A parameter of a kind of machine; see `twinstorm.twin.machines.kind.Quantity`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def lowest(self) -> float: ...
+    @property
+    def highest(self) -> float: ...
+    @property
+    def summary(self) -> str: ...
+
+
+def parameters_table(kind: str, parameters: Sequence[Parameter]) -> Table:
+    """The keys under `machine` of a segment of this kind."""
+    return Table(
+        f"a mapping of parameters of `{kind}`",
+        tuple(Key(one.key, ParameterField(one), one.summary) for one in parameters),
+    )
+
+
+@dataclass(frozen=True)
+class ParameterField(Field):
+    """A value or a range of values of one parameter; read to (lowest, highest) in its own unit."""
+
+    parameter: Parameter
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        text = scalar_text(node, problems, "a value with its unit", self._shown(self.parameter.highest))
+        if text is None:
+            return BAD
+        assert isinstance(node, ScalarNode)
+        try:
+            ends = [self._value(part.strip()) for part in text.split("..", 1)]
+        except Refused as reason:
+            problems.add(refused(node, reason))
+            return BAD
+        low, high = ends[0], ends[-1]
+        lowest, highest = self.parameter.lowest, self.parameter.highest
+        if low > high:
+            problems.add(wrong(node, "S209", f"the range {quoted(text)} ends before it begins", "exchange its ends"))
+        elif low < lowest or high > highest:
+            end = "less" if low < lowest else "more"
+            bound = self._shown(lowest if low < lowest else highest)
+            hint = f"allowed: {self._shown(lowest)} .. {self._shown(highest)}"
+            problems.add(wrong(node, "S210", f"{quoted(text)} is {end} than {bound}", hint))
+        else:
+            return low, high
+        return BAD
+
+    def _value(self, text: str) -> float:
+        one = self.parameter
+        if one.unit in ("", "1"):
+            return float(values.share(text)) if text.endswith("%") else values.number(text)
+        written = values.quantity(text)
+        try:
+            return value_in(one, float(written.value), written.unit)
+        except UnitError:
+            raise Refused(
+                "S208", f"`{one.key}` is in {one.unit}, not in {written.unit}", f"write `{text.split()[0]} {one.unit}`"
+            ) from None
+
+    def _shown(self, value: float) -> str:
+        return f"{value:g}" if self.parameter.unit in ("", "1") else f"{value:g} {self.parameter.unit}"
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["string", "number"]}
 
 
 def _share(text: str) -> float:

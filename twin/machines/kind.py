@@ -47,6 +47,17 @@ class Quantity:
     highest: float
     summary: str
 
+    @property
+    def key(self) -> str:
+        """Its name without the unit, which in a scenario stands beside the value.
+
+        Example:
+            >>> Quantity("flow_m3_h", "m3/h", 0.0, 150.0, "").key
+            'flow'
+        """
+        unit = self.unit.lower().replace("%", "pct").replace("/", "_")
+        return self.name.removesuffix(f"_{unit}") or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class FailureMode:
