@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 import numpy as np
 import simpy
@@ -35,7 +36,6 @@ objectives:
 def play_motors(devices: int, seconds: int) -> float:
     """Wall seconds of a run without its start."""
     import tempfile
-    from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench-motors.storm.yaml"
@@ -96,7 +96,8 @@ def memory_bytes(devices: int) -> int:
         f"play_motors({devices}, 5)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    checkout = Path(__file__).resolve().parents[1]  # where the child finds `benchmarks`, wherever we stand
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=checkout).stdout
     return int(said) * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -174,5 +174,5 @@ class Sink(Protocol):
 
         Args:
             result: None: there is none, something that the run needed has gone, or twinstorm itself failed.
-            why: what has gone; empty: twinstorm itself failed.
+            why: what has gone, or, with a result, what ended the run early; empty: nothing, or twinstorm itself failed.
         """

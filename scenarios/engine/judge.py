@@ -6,17 +6,21 @@ All state is plain data. Nothing is judged during the warm-up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.timeline import Steps
-from twinstorm.scenarios.language.expressions import Evaluator
+from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.model import Expectation
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.reports.words import objective_value, share
 from twinstorm.scenarios.result import ExpectationResult, ObjectiveResult, Verdict
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED
 from twinstorm.twin.flow import SECOND_US, Alarm, Ledger, Mask
+
+_SHAPED_ALARMS = frozenset({"connect-storm", "reboot-storm"})
+_SHAPED_COUNTERS = frozenset({"queue", "refused"})
+"""What a broker's limits on connects decide, beside the time that recovery takes."""
 
 LookUp = Callable[[str, Selector | None, int], float | None]
 
@@ -42,6 +46,8 @@ class _Finding:
     value: str | None = None
     at_us: int | None = None
     why: str = ""
+    alarm: str = ""
+    """Of `no_alarm`: the one that came."""
 
 
 @dataclass
@@ -96,6 +102,8 @@ class Judge:
     warm_up_us: int
     implied: list[str] = field(default_factory=list)
     """Objectives that no expectation speaks of: each implies `held`."""
+    limits_missing: str = ""
+    """Why the scenario's limits on connects were not imposed: what they shape stays open then. Empty: they were."""
 
     def look(self, now_us: int, look_up: LookUp, end_us: int) -> None:
         if now_us > self.warm_up_us:
@@ -146,7 +154,33 @@ class Judge:
             "count": self._bounded,
             "ledger": self._bounded,
         }[each.written.form]
-        return judge(each, facts)
+        finding = judge(each, facts)
+        if self.limits_missing and self._needs_limits(each.written, finding, facts):
+            return replace(finding, verdict=INCONCLUSIVE, why=self.limits_missing)
+        return finding
+
+    def _needs_limits(self, written: Expectation, finding: _Finding, facts: Facts) -> bool:
+        """Whether a broker that limits connects could have led to another verdict."""
+        match written.form:
+            case "recovered":
+                return True
+            case "count":
+                return written.name in _SHAPED_COUNTERS
+            case "alarm":
+                return written.name in _SHAPED_ALARMS
+            case "no_alarm":
+                # Limits bite once something has gone wrong; until then silence is silence. Of `any`, an alarm that
+                # they do not shape decides on its own.
+                until_us = self.steps.instant_us(written.to, facts.end_us) if written.to else facts.end_us
+                calm = until_us is not None and all(
+                    step.started_us is None or step.started_us >= until_us
+                    for step in self.steps.runs
+                    if step.action == "fault"
+                )
+                if written.name == "any":
+                    return not calm and (finding.verdict != MISSED or finding.alarm in _SHAPED_ALARMS)
+                return not calm and written.name in _SHAPED_ALARMS
+        return written.expression is not None and not _SHAPED_COUNTERS.isdisjoint(names(written.expression))
 
     def _alarm(self, each: Watched, facts: Facts) -> _Finding:
         written = each.written
@@ -176,10 +210,18 @@ class Judge:
         until_us = self.steps.instant_us(written.to, facts.end_us) if written.to else facts.end_us
         if since_us is None or until_us is None or since_us > facts.end_us:
             return _Finding(INCONCLUSIVE, why="the run ended before that time")
-        for alarm in facts.alarms:
-            named = written.name in ("any", alarm.name)
-            if named and since_us <= alarm.at_us <= until_us and _overlaps(alarm, each.mask):
-                return _Finding(MISSED, f"{alarm.name} at {_clock(alarm.at_us)}", alarm.at_us)
+        came = [
+            alarm
+            for alarm in facts.alarms
+            if written.name in ("any", alarm.name)
+            and since_us <= alarm.at_us <= until_us
+            and _overlaps(alarm, each.mask)
+        ]
+        if came:
+            # Without its limits a run is missed for the first alarm that they do not shape.
+            sure = (alarm for alarm in came if not (self.limits_missing and alarm.name in _SHAPED_ALARMS))
+            alarm = next(sure, came[0])
+            return _Finding(MISSED, f"{alarm.name} at {_clock(alarm.at_us)}", alarm.at_us, alarm=alarm.name)
         if facts.cut_short or until_us > facts.end_us:
             return _Finding(INCONCLUSIVE, why=_CUT_SHORT)
         return _Finding(HELD, "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import signal
 import sys
 import threading
 import time
@@ -11,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Any
+from multiprocessing import resource_tracker
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +23,23 @@ from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
+from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, start_of, year_us
 from twinstorm.scenarios.engine.run import RunOptions, begin
-from twinstorm.scenarios.engine.worker import DRAIN_S, Act, Finish, Forget, Gathered, Go, Task, Totals, work
-from twinstorm.scenarios.faults.base import Fault, catalogue
+from twinstorm.scenarios.engine.worker import (
+    DRAIN_S,
+    LEFT_TO_THE_ENGINE,
+    Act,
+    Finish,
+    Forget,
+    Gathered,
+    Go,
+    Task,
+    Totals,
+    work,
+)
+from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import RunResult, Sink
 from twinstorm.twin.eventlog import EventLog
@@ -46,16 +59,12 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.stories import Story
 
-MOST_DEVICES = 2_000
-"""More paho clients than one process holds at a useful rate on a small machine; the embedded broker carries 1,000."""
-
-SHORTEST_KEEP_ALIVE_S = 2.0
 GATHER_PER_S = 200.0
 HEAD_START_S = 0.5
 BROKER_GONE_S = 30.0
 """A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
 SWITCH_S = 0.0005
-_KEPT = "What was recorded until then is kept: twinstorm report last"
+_NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
 _PAUSE_S = 0.01
 
 
@@ -66,11 +75,16 @@ def play_live(
     interrupted: threading.Event,
     progress: Callable[[int], None] | None,
     repeat: str,
-) -> RunResult:
+) -> tuple[RunResult, LiveWiring | None]:
     """Play a scenario over real sockets and judge it.
 
+    Args:
+        options: checked by `live_checks`.
+
+    Returns:
+        The result, and, with `hold_open`, the broker that is still there: whoever asked for it closes it.
+
     Raises:
-        BadRequest: the options do not go together.
         Unavailable: broker, port or worker is not there.
     """
     # The core shares this process with the broker's loop: at Python's 5 ms, milliseconds become hundreds (measured).
@@ -78,10 +92,12 @@ def play_live(
     started = time.perf_counter()
     speed = Fraction(options.speed or 1).limit_denominator(1_000)
     wiring = LiveWiring(scenario, options, speed)
+    held = None
     try:
         wiring.gather(interrupted)
         engine = Engine(scenario, options.seed, wiring, options.until_us)
         engine.sinks = sinks
+        engine.judge.limits_missing = wiring.limits_missing
         wiring.send_ahead(engine)
         begin(engine)
         if options.hold_open:
@@ -116,25 +132,26 @@ def play_live(
         if wiring.failure:
             raise Unavailable(*wiring.failure)
         result = result_of(engine, speed=float(speed), wall_s=time.perf_counter() - started, repeat=repeat)
-        if options.hold_open and not interrupted.is_set():
-            options.invite("the run is over; the broker stays open until Ctrl+C")
-            interrupted.wait()
-        return result
+        if options.hold_open and wiring.has_own_broker and not interrupted.is_set():
+            wiring.end_fleet()
+            held = wiring
+        return result, held
+    except KeyboardInterrupt:
+        wiring.kill_worker()  # Somebody does not want to wait for it.
+        raise
     finally:
         gc.unfreeze()
-        wiring.close()
+        if held is None:
+            wiring.close()
 
 
 class LiveWiring:
     """World in a worker process; embedded broker (or one by URL) and cloud end in this one."""
 
-    clock = "live"
+    clock: Literal["virtual", "live"] = "live"
 
     def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction) -> None:
         plan = fleet_plan(scenario, options.phases)
-        _refuse_what_cannot_be_live(scenario, plan.devices, speed)
-        if options.broker_url is not None:
-            _refuse_what_needs_the_embedded_broker(scenario)
         self.speed = speed
         self.log = EventLog()
         fleet = grow(plan)
@@ -150,10 +167,14 @@ class LiveWiring:
         self._evidence_here: dict[str, Counter[str]] = {}
         self._lost_here: Counter[str] = Counter()
         self._in_flight = 0
+        self._fleet_ended = False
         self._foreign_letters = 0
         """Payloads that nobody could read: a twin's always can, so some guest sent them."""
         self._foreign_readings = 0
         self._settings = broker_settings(scenario)
+        is_limited = self._settings.connect_rate is not None
+        self.limits_missing = _NO_LIMITS if options.broker_url is not None and is_limited else ""
+        """Why the scenario's limits on connects are not imposed; empty: they are, or it has none."""
         self._embedded, target = self._open_broker(options, list(self.registry.names))
         self._target = target
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
@@ -191,7 +212,12 @@ class LiveWiring:
             gather_per_s=GATHER_PER_S,
         )
         self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
+        # A terminal signals the whole group: the worker must not meet it in the second before `work` begins. Its helper
+        # that tracks resources comes first, for it would let signals through again.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
         try:
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
             self._worker.start()
         except OSError as error:
             self._pipe.close()
@@ -202,23 +228,24 @@ class LiveWiring:
                 "the worker process", str(error), "Has this machine memory and processes left?"
             ) from error
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
 
     def _open_broker(self, options: RunOptions, names: list[str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
             embedded = EmbeddedBroker(names, now_us=self.now_us, speed=self.speed)
-            port = embedded.open()
+            try:
+                port = embedded.open()
+            except OSError as error:
+                embedded.close()
+                raise Unavailable(
+                    "a port of 127.0.0.1 for the embedded broker",
+                    error.strerror or str(error),
+                    "The system chooses a free one: has this machine sockets left?",
+                ) from error
             user, password = embedded.core_credentials
             return embedded, BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
-        try:
-            target = parse_url(options.broker_url)
-        except ValueError as error:
-            raise BadRequest(str(error)) from error
-        if not target.is_loopback and not options.yes:
-            raise BadRequest(
-                f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
-            )
-        return None, target
+        return None, parse_url(options.broker_url)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -286,7 +313,7 @@ class LiveWiring:
                 self.failure = (
                     "the worker process",
                     f"it ended with code {self._worker.exitcode}",
-                    _KEPT,
+                    "",
                 )
         self._miss_broker(BROKER_GONE_S)
 
@@ -312,7 +339,7 @@ class LiveWiring:
             self.failure = (
                 f"the broker at {self._target.host}:{self._target.port}",
                 f"it has been away for {self._cloud.gone_s:.0f} s",
-                _KEPT,
+                "",
             )
 
     def _deliver(self, engine: Engine) -> int:
@@ -451,7 +478,7 @@ class LiveWiring:
 
     def notes(self) -> list[str]:
         if self._embedded is None:
-            notes = ["limits on connects cannot be imposed on a foreign broker: expectations that need them are open"]
+            notes = [f"{_NO_LIMITS}: expectations that need them are open"] if self.limits_missing else []
         else:
             notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
         if self._foreign_letters or self._foreign_readings:
@@ -476,47 +503,42 @@ class LiveWiring:
         try:
             self._pipe.send(message)
         except (BrokenPipeError, OSError):
-            self.failure = ("the worker process", "it ended", _KEPT)
+            self.failure = ("the worker process", "it ended", "")
 
     def _receive(self) -> object:
         return self._pipe.recv()
 
-    def close(self) -> None:
-        """End the worker, the cloud end and the broker; leaves no process and no socket."""
+    @property
+    def has_own_broker(self) -> bool:
+        return self._embedded is not None
+
+    @property
+    def address(self) -> str:
+        """Host and port of the broker."""
+        return f"{self._target.host}:{self._target.port}"
+
+    def kill_worker(self) -> None:
+        """End the worker now, whatever it does."""
+        self._worker.kill()
+
+    def end_fleet(self) -> None:
+        """End the worker and the cloud end; the broker stays. A second call does nothing."""
+        if self._fleet_ended:
+            return
+        self._fleet_ended = True
         self._pipe.close()
         self._worker.join(timeout=5.0)
         if self._worker.is_alive():
-            self._worker.terminate()
+            self._worker.kill()  # It leaves signals that can be caught to the engine.
             self._worker.join(timeout=5.0)
         self._cloud.close()
+
+    def close(self) -> None:
+        """End the worker, the cloud end and the broker; leaves no process and no socket."""
+        self.end_fleet()
         if self._embedded is not None:
             self._embedded.close()
 
 
 def _ended_while_gathering() -> Unavailable:
     return Unavailable("the worker process", "it ended while it connected the fleet", "Try -vv for its trace")
-
-
-def _refuse_what_needs_the_embedded_broker(scenario: Scenario) -> None:
-    for step in scenario.steps:
-        if step.action == "fault" and catalogue()[step.value].acts_on == "broker":
-            raise BadRequest(
-                f"step {step.name}: twinstorm cannot stop a broker that is not its own: leave --broker out for "
-                "the embedded one"
-            )
-
-
-def _refuse_what_cannot_be_live(scenario: Scenario, devices: int, speed: Fraction) -> None:
-    if devices > MOST_DEVICES:
-        raise BadRequest(
-            f"{devices:,} devices are more than one machine drives live (at most {MOST_DEVICES:,}): add --devices 200"
-        )
-    if speed <= 0:
-        raise BadRequest("a live run needs a speed above 0")
-    for segment in scenario.fleet.segments:
-        keep_alive_s = segment.keep_alive_us / SECOND_US / float(speed)
-        if keep_alive_s < SHORTEST_KEEP_ALIVE_S:
-            raise BadRequest(
-                f"at {float(speed):g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the "
-                f"wire; it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
-            )

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.errors import BadRequest, EngineError
+from twinstorm.scenarios.engine.errors import BadRequest, EngineError, Unavailable
+from twinstorm.scenarios.engine.live_checks import problems
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import (
     broker_settings,
@@ -22,6 +24,9 @@ from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import EventRow, RunResult, Sink
 from twinstorm.twin.flow import SECOND_US
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.engine.live import LiveWiring
 
 BYTES_PER_DEVICE = 600
 """Fleet, core and machines of one device, buffers apart; measured by `twinstorm bench world`."""
@@ -85,22 +90,40 @@ class Run:
 
     Args:
         sinks: get every event and pane; closed with the result.
+
+    Raises:
+        BadRequest: scenario and options do not go together; a line for each reason.
     """
 
     def __init__(self, scenario: Scenario, options: RunOptions, sinks: Sequence[Sink] = ()) -> None:
-        if options.broker_url and not options.live:
-            raise BadRequest("--broker needs --live: a virtual run has no socket")
-        if options.hold_open and not options.live:
-            raise BadRequest("--hold-open needs --live: a virtual run has no socket")
+        wrong = problems(
+            scenario,
+            live=options.live,
+            speed=options.speed,
+            broker_url=options.broker_url,
+            hold_open=options.hold_open,
+            yes=options.yes,
+        )
+        if wrong:
+            raise BadRequest("\n".join(wrong))
         self.scenario, self.options, self.sinks = scenario, options, tuple(sinks)
         self._interrupted = threading.Event()
+        self._why_interrupted = ""
+        self._held: LiveWiring | None = None
 
-    def interrupt(self) -> None:
-        """End faults and finish at the next pause; safe from a signal handler or another thread."""
+    def interrupt(self, why: str = "") -> None:
+        """End faults and finish at the next pause; safe from a signal handler or another thread.
+
+        Args:
+            why: told to the sinks, if it is not a person who asks.
+        """
+        self._why_interrupted = self._why_interrupted or why
         self._interrupted.set()
 
     def execute(self, progress: Callable[[int], None] | None = None) -> RunResult:
         """Play to the end and judge; blocks.
+
+        With `hold_open` the broker may still be there afterwards: call `hold`, or `close`.
 
         Args:
             progress: called with the simulated instant a few times a second.
@@ -111,19 +134,54 @@ class Run:
         result, why = None, ""
         try:
             result = self._play(progress)
+            why = self._why_interrupted if result.ended == "interrupted" else ""
+        except Unavailable as error:
+            why = f"{error.what} is not available: {error.why}"  # What to try is for people, not for the record.
+            raise
         except EngineError as error:
             why = str(error)
             raise
+        except KeyboardInterrupt as error:
+            why = str(error) or "interrupted"
+            raise
         finally:
-            for sink in self.sinks:
-                sink.close(result, why)
+            try:
+                for sink in self.sinks:
+                    sink.close(result, why)
+            except BaseException:
+                self.close()
+                raise
         return result
+
+    @property
+    def holds(self) -> bool:
+        """The run is over, but its broker is still there."""
+        return self._held is not None
+
+    def hold(self) -> None:
+        """Keep the broker of a run with `hold_open` up until `interrupt`, then close it; without one do nothing."""
+        if self._held is None:
+            return
+        try:
+            self.options.invite(f"the run is over; the broker stays open at {self._held.address} until Ctrl+C")
+            self._interrupted.wait()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End what `hold_open` left open."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     def _play(self, progress: Callable[[int], None] | None) -> RunResult:
         if self.options.live:
             from twinstorm.scenarios.engine.live import play_live
 
-            return play_live(self.scenario, self.options, self.sinks, self._interrupted, progress, self.repeat)
+            result, self._held = play_live(
+                self.scenario, self.options, self.sinks, self._interrupted, progress, self.repeat
+            )
+            return result
         started = time.perf_counter()
         engine = build(self.scenario, self.options)
         engine.sinks = self.sinks

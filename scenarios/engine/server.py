@@ -10,6 +10,7 @@ import contextlib
 import os
 import queue
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -20,6 +21,7 @@ import time
 import traceback
 from collections import deque
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 import msgspec
@@ -29,6 +31,8 @@ from twinstorm.scenarios.protocol import Command, Ended, Event, Frame, Loading
 _LENGTH = struct.Struct(">I")
 LARGEST_BYTES = 64 * 2**20
 START_TIMEOUT_S = 60.0
+TOLD_TO_LEAVE = 143
+_LOOK_S = 0.2
 
 _encode_event = msgspec.msgpack.Encoder().encode
 _decode_command = msgspec.msgpack.Decoder(Command).decode
@@ -155,6 +159,7 @@ def start_engine(request: EngineRequest) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,  # What the terminal signals is for the screen alone.
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -174,9 +179,39 @@ def remove_socket(path: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Leaving:
+    """SIGTERM and SIGHUP end the run as if the screen had gone, with its report. Before there is a run: at once.
+
+    Attributes:
+        told: a signal has come. A flag, not an event: a handler may stop the main thread inside one.
+    """
+
+    def __init__(self) -> None:
+        self.told = False
+        self._at_once = True
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._handle)
+
+    def from_now_on_with_a_report(self) -> None:
+        self._at_once = False
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.told = True
+        if self._at_once:
+            sys.exit(TOLD_TO_LEAVE)
+
+
 def main() -> int:
     """Body of the engine process."""
+    leaving = Leaving()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=EngineRequest)
+    try:
+        return _play_one(request, leaving)
+    finally:
+        remove_socket(request.socket)
+
+
+def _play_one(request: EngineRequest, leaving: Leaving) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(request.socket)
         Path(request.socket).chmod(0o600)
@@ -186,8 +221,9 @@ def main() -> int:
         threading.Thread(target=_leave_with_parent, args=(request.socket,), daemon=True).start()
         connection, _ = listener.accept()
     line = Line(connection)
+    leaving.from_now_on_with_a_report()
     try:
-        _serve(request, line)
+        _serve(request, line, leaving)
     except Exception as error:  # told to the front end, then the process ends
         text = f"{type(error).__name__}: {error}"
         traceback.print_exc()
@@ -195,19 +231,20 @@ def main() -> int:
         return 70
     finally:
         line.close()
-        remove_socket(request.socket)
-    return 0
+    return TOLD_TO_LEAVE if leaving.told else 0
 
 
 def _leave_with_parent(path: str) -> None:
     """End when the parent's pipe closes: no engine outlives its screen."""
-    sys.stdin.buffer.read()
+    # Past the buffer: a thread that holds its lock would abort the interpreter as it ends.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     time.sleep(10.0)  # the socket has closed as well: the loop finishes the run and its report first
     remove_socket(path)
     os._exit(143)
 
 
-def _serve(request: EngineRequest, line: Line) -> None:
+def _serve(request: EngineRequest, line: Line, leaving: Leaving) -> None:
     line.outbox.put(Loading(what=f"Placing the devices of {request.scenario}", share=0.0))
     from twinstorm.scenarios.engine.attended import Attended
 
@@ -217,15 +254,15 @@ def _serve(request: EngineRequest, line: Line) -> None:
             answer = run.session.obey(line.commands.get())
             if answer is not None:
                 line.outbox.put(answer)
-        if line.gone.is_set():
+        if line.gone.is_set() or leaving.told:
             run.leave()
             break
         run.go_on()
         line.outbox.put(run.session.frame())
         line.gone.wait(run.session.idle_s())
     line.outbox.put(run.end())
-    if not run.session.leaving:
-        line.gone.wait()  # the screen looks at the verdict until it quits
+    while not (run.session.leaving or leaving.told or line.gone.wait(_LOOK_S)):
+        pass  # the screen looks at the verdict until it quits
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ readings of that instant, as in virtual time.
 from __future__ import annotations
 
 import gc
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from twinstorm.twin.world import World
 
 GATHER_TIMEOUT_S = 120.0
 DRAIN_S = 10.0
+LEFT_TO_THE_ENGINE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that a terminal, or `timeout`, sends to the whole group: the engine decides what they mean."""
 _LONGEST_SLEEP_S = 0.005
 
 
@@ -241,6 +244,8 @@ class Worker:
         self._world.advance_to(end_us)
         until = time.monotonic() + DRAIN_S
         while self._end.unacknowledged() and time.monotonic() < until:
+            if self._pipe.poll():
+                self._pipe.recv()  # Nothing is asked of us any more, but an engine that has gone shows here.
             self._end.poll(self._now_us())
             time.sleep(_LONGEST_SLEEP_S)
         self._log.seal(end_us + 1)
@@ -309,10 +314,9 @@ class Worker:
 
 def work(task: Task, pipe: Connection) -> None:
     """Body of the worker process; ends when the pipe closes."""
-    import signal
-
-    # Ctrl-C reaches the whole group; the engine decides what it means and tells us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in LEFT_TO_THE_ENGINE:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_THE_ENGINE)  # The engine starts us with them held back.
     try:
         worker = Worker(task, pipe)
         if worker.gather():

@@ -32,8 +32,8 @@ class EventLines:
         try:
             self._stream.write(msgspec.json.encode(row) + b"\n")
             self._stream.flush()
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            raise BrokenPipeError(error.errno, error.strerror, self._name) from error
         except OSError as error:
             hint = "Free some space." if error.errno == errno.ENOSPC else "Choose another file."
             raise Unavailable(self._name, error.strerror or str(error), hint) from error

@@ -7,6 +7,8 @@ so that a reader never sees half of it.
 from __future__ import annotations
 
 import os
+import stat
+from io import FileIO
 from itertools import count
 from pathlib import Path
 
@@ -31,7 +33,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
         pid, host, born: the process that writes the record; `born` tells it from a later process with the same number.
         protocol: number of `scenarios.protocol`, for `attach`.
         started_at: wall time of the start, RFC 3339; orders runs, never an input of one.
-        stopped: why the run has no result, if it has none; empty otherwise.
+        stopped: why the run has no result, or what made it end early if no person did; empty otherwise.
     """
 
     record: int = RECORD
@@ -80,10 +82,21 @@ def create_folder(root: Path, scenario: str, seed: int) -> Path:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that it is there as a whole or not at all.
 
+    A link stays, and the file that it names is written. What is no plain file (a pipe, a terminal), or is where this
+    process writes anyway, cannot be replaced: it gets the content as it is.
+
     Raises:
         Unavailable: disk full or folder not writable; nothing is left behind, an older file stays as it was.
     """
     data = content.encode() if isinstance(content, str) else content
+    if not _can_be_replaced(path):
+        try:
+            with path.open("ab", buffering=0) as stream:
+                _write_all(stream, data)
+        except OSError as error:
+            raise no_room(path, error) from error
+        return
+    path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with draft.open("wb") as file:
@@ -95,6 +108,29 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise no_room(path, error) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _can_be_replaced(path: Path) -> bool:
+    """A plain file, or none yet, and not our own output under another name, as `/dev/stdout` is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return True  # Nothing there, or out of reach: writing says which.
+    return stat.S_ISREG(found.st_mode) and not any(_is_ours(found, number) for number in (1, 2))
+
+
+def _is_ours(found: os.stat_result, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(found, os.fstat(descriptor))
+    except OSError:
+        return False  # Closed.
+
+
+def _write_all(stream: FileIO, data: bytes) -> None:
+    """A pipe may take less than it is given."""
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
 
 
 def write_run_file(folder: Path, run_file: RunFile) -> None:

@@ -165,7 +165,8 @@ def _mark_interrupted(folder: Path, about: RunFile, result: RunResult | None) ->
     marked = msgspec.structs.replace(
         about,
         state="finished" if finished else "interrupted",
-        stopped="" if result is not None else "its process was killed",
+        # A disk without room for one small file looks the same: the recorder could not mark the end itself.
+        stopped="" if result is not None else "its process was killed, or the disk was full",
     )
     with suppress(Unavailable):  # A folder that cannot be written is still worth reading.
         write_run_file(folder, marked)

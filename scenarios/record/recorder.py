@@ -106,6 +106,11 @@ class Recorder:
         write_run_file(folder, run_file)  # Last: it makes the folder a run.
         return recorder
 
+    @property
+    def has_rows(self) -> bool:
+        """The run had begun: there is something to report of."""
+        return self._events > 0
+
     def event(self, row: EventRow) -> None:
         self._events += 1
         self._writer.put(tables.events, {"number": self._events, **msgspec.structs.asdict(row)})
@@ -116,6 +121,9 @@ class Recorder:
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Write the end, then the reports. A second call does nothing.
 
+        Args:
+            why: with a result, what made the run end early if no person did; without one, what has gone.
+
         Raises:
             Unavailable: disk full; the record stays readable up to its last commit and is marked interrupted.
         """
@@ -124,14 +132,17 @@ class Recorder:
         self._closed = True
         finished = result is not None and result.ended != "interrupted"
         last: dict[str, Any] = {"state": "finished" if finished else "interrupted"}
-        stopped = "" if result is not None else why or "twinstorm itself failed"
+        stopped = why if result is not None else why or "twinstorm itself failed"
         try:
             if result is not None:
                 last |= self._put_result(result)
             self._writer.close(last)
         except Unavailable as error:
             self.result = None
-            self._mark("interrupted", str(error))
+            self._mark("interrupted", f"{error.what} is not available: {error.why}")
+            raise
+        except KeyboardInterrupt as error:
+            self._mark("interrupted", str(error) or "interrupted")
             raise
         self._mark(last["state"], stopped)
         if self.result is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -396,3 +398,37 @@ def test_the_checkout_is_found_from_the_package() -> None:
     folder = bench.checkout_folder()
     assert folder is not None
     assert {"world", "start"} <= set(bench.benchmark_names(folder))
+
+
+def test_init_where_nothing_can_be_made_is_unavailable(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = command("init", "file/below")
+    assert ran.code == 4
+    assert ran.err.startswith("error: file/below is not available: Not a directory")
+
+
+def test_init_on_a_full_disk_leaves_no_half_file(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("twinstorm.scenarios.record.folder.os.fsync", full)
+    ran = command("init")
+    assert ran.code == 4
+    assert "smoke.storm.yaml is not available: No space left on device" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_into_a_folder_is_refused(command: Command, tmp_path: Path) -> None:
+    record(tmp_path / "runs")
+    for out in (".", "no/such.md"):
+        ran = command("report", "last", "--out", out)
+        assert (ran.code, ran.err.partition(":")[0]) == (2, "error")
+
+
+def test_the_benchmarks_find_themselves_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from benchmarks.world import memory_bytes
+
+    monkeypatch.chdir(tmp_path)
+    assert memory_bytes(10) > 2**20

@@ -151,7 +151,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S307", [step("  - {name: note, at: 6 min, mark: x}\n  - {after: note.end, mark: y}")], "36:13", "steps[2].after", "step `note` has no end", "write `note`"),
     ("S307", [("    lasts: 2 min\n", ""), ("after: outage.end", "after: 9 min")], "37:27", "expect[1].of", "step `outage` has no end", "give it `lasts`"),
     ("S307", [("    lasts: 2 min\n", ""), ("{recovered: 99 %, of: outage, within: 5 min}", "{no_alarm: any}")], "36:34", "expect[0].after", "step `outage` has no end", "give it `lasts`"),
-    ("S102", [("share: 80 %,", "share: 80 %, machine: {dty: 90 %},")], "18:50", "fleet.segments.motors.machine.dty", "unknown key `dty`", "did you mean `duty`?"),
+    ("S102", [("share: 80 %,", "share: 80 %, machine: {dty: 90 %},")], "18:50", "fleet.segments.motors.machine.duty", "unknown key `dty`", "did you mean `duty`?"),
     ("S208", [("share: 80 %,", "share: 80 %, machine: {ambient: 30 V},")], "18:59", "fleet.segments.motors.machine.ambient", "`ambient` is in C, not in V", "write `30 C`"),
     ("S209", [("share: 80 %,", "share: 80 %, machine: {ambient: 30 C .. 20 C},")], "18:59", "fleet.segments.motors.machine.ambient", "ends before it begins", "exchange"),
     ("S210", [("share: 80 %,", "share: 80 %, machine: {ambient: 20 C .. 95 C},")], "18:59", "fleet.segments.motors.machine.ambient", "is more than 60 C", "allowed: -30 C .. 60 C"),

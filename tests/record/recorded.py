@@ -30,6 +30,7 @@ STORY = "Site fra-2 loses power for two minutes, then 400 machines ask for a ses
 @dataclass(frozen=True)
 class FakeFleet:
     devices: int = 1_000
+    segments: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class FakeScenario:
     fleet: FakeFleet = field(default_factory=FakeFleet)
     path: str = "small-storm.storm.yaml"
     resolved: str = "storm: 1\nname: small-storm\n"
+    steps: tuple[object, ...] = ()
 
 
 def scenario(**changes: Any) -> Scenario:

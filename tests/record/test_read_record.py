@@ -69,7 +69,7 @@ def killed(tmp_path: Path) -> Path:
 
 def test_a_killed_run_is_readable_and_marked_interrupted(killed: Path) -> None:
     run = open_run("last", killed)
-    assert (run.about.state, run.about.stopped) == ("interrupted", "its process was killed")
+    assert (run.about.state, run.about.stopped) == ("interrupted", "its process was killed, or the disk was full")
     assert run.result is None
     assert run.events() == list(EVENTS[:2])
     assert run.last_second() == 130

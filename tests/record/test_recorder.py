@@ -102,6 +102,32 @@ def test_every_row_names_its_run_and_plain_sql_finds_it(tmp_path: Path) -> None:
     assert rows(folder, "select scenario, verdict, state from runs") == [("small-storm", "missed", "finished")]
 
 
+def test_a_run_that_was_made_to_end_early_says_why_beside_its_result(tmp_path: Path) -> None:
+    recorder = start(tmp_path)
+    tell(recorder)
+    recorder.close(result(ended="interrupted"), "whoever read standard output has gone")
+    run = open_run("last", tmp_path)
+    assert (run.about.state, run.about.stopped) == ("interrupted", "whoever read standard output has gone")
+    assert run.result is not None
+
+
+def test_who_leaves_while_the_end_is_written_leaves_a_marked_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = start(tmp_path)
+
+    def close(last: object) -> None:
+        raise KeyboardInterrupt("interrupted twice")
+
+    real = recorder._writer.close
+    monkeypatch.setattr(recorder._writer, "close", close)
+    with pytest.raises(KeyboardInterrupt):
+        recorder.close(result())
+    real({"state": "interrupted"})
+    assert folders.read_run_file(recorder.folder).state == "interrupted"
+    assert folders.read_run_file(recorder.folder).stopped == "interrupted twice"
+
+
 def test_a_finished_record_is_one_plain_file(tmp_path: Path) -> None:
     folder = record(tmp_path).folder
     assert rows(folder, "pragma journal_mode") == [("delete",)]

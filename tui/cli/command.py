@@ -74,7 +74,7 @@ def guarded(talk: Talk, body: Callable[[], int]) -> int:
     """Run a command; whatever goes wrong becomes a message on standard error and an exit code."""
     try:
         code = int(body())
-        talk.out.flush()
+        talk.flush()
     except BrokenPipeError:
         _hush(talk)
         return PIPE_CLOSED
@@ -104,7 +104,8 @@ def explained(talk: Talk, error: Exception, trace_file: Path | None = None) -> i
         talk.error(error.what, error.hint)
         return ExitCode.USAGE
     if isinstance(error, BadRequest):
-        talk.error(str(error))
+        for reason in str(error).splitlines():
+            talk.error(reason)
         return ExitCode.USAGE
     if isinstance(error, Unavailable):
         talk.error(f"{error.what} is not available: {error.why}", error.hint)

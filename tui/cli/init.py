@@ -50,11 +50,15 @@ def init(talk: Talk, folder: Path, template: str) -> int:
         )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
+    from twinstorm.scenarios.record.folder import no_room, write_whole
+
     for name, text in wanted.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise no_room(path.parent, error) from error
+        write_whole(path, text)
         talk.say(f"wrote {path}")
     talk.say(f"try: twinstorm run {folder / SCENARIOS[template]}" if folder != Path() else _try(template))
     return 0

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from twinstorm.tui.cli.talk import make_talk
+from twinstorm.tui.cli.talk import make_talk, named
 
 SHORT_HELP = """\
 twinstorm: a storm laboratory for connected machines
@@ -40,7 +40,10 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module = import_module(f"twinstorm.tui.cli.{cmd_name}")
+        try:
+            module = import_module(f"twinstorm.tui.cli.{cmd_name}")
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
         # A function named like a builtin has an underscore behind it.
         found = getattr(module, f"{cmd_name}_" if hasattr(builtins, cmd_name) else cmd_name)
         assert isinstance(found, click.Command)
@@ -77,21 +80,27 @@ def app(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """The whole program; `entry` calls it."""
     for stream in (sys.stdout, sys.stderr):
         # A name from a scenario must not end the program because a terminal cannot show it.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="twinstorm")
+    except OSError as error:
+        # Help and version are written by click, outside of any command.
+        from twinstorm.tui.cli.command import explained
+
+        talk = make_talk("auto", quiet=False, verbose=0, progress=False)
+        sys.exit(explained(talk, named(error, talk.out) if error.filename is None else error))
     finally:
         _flush()
 
 
 def _flush() -> None:
-    """The interpreter flushes as it ends and complains if the reader has gone; here it ends quietly."""
+    """The interpreter flushes as it ends and complains if that fails; here that has been done, or need not be."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

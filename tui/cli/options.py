@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from twinstorm.tui.cli.command import UsageError
+
 SCENARIOS = click.Argument(
     ["scenarios"], nargs=-1, required=True, metavar="SCENARIO...", help="Names in the library, or files."
 )
@@ -21,3 +23,18 @@ OUT = click.Option(
     help="Where run folders are made.",
 )
 JSON = click.Option(["--json"], is_flag=True, help="One document on standard output.")
+
+
+def must_be_writable(path: str | Path | None) -> None:
+    """A wrong path is found before the work, not after it.
+
+    Raises:
+        UsageError: there is no such folder, or the path is one.
+    """
+    if path is None:
+        return
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise UsageError(f"cannot write {path}: {folder} is not a folder")
+    if Path(path).is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,22 +16,29 @@ from twinstorm.tui.cli.cases import Case
 from twinstorm.tui.cli.command import PIPE_CLOSED, explained
 from twinstorm.tui.cli.printed import Printed, heading
 from twinstorm.tui.cli.progress import Meter
+from twinstorm.tui.cli.readers import Readers
 from twinstorm.tui.cli.signals import Interruption
 from twinstorm.tui.cli.talk import Talk, write_at_once
 
 if TYPE_CHECKING:
-    from twinstorm.scenarios.engine.run import RunOptions
+    from twinstorm.scenarios.engine.run import Run, RunOptions
     from twinstorm.scenarios.record.recorder import Recorder
     from twinstorm.scenarios.result import RunResult, Sink
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one case ended. `result` is None if the run could not end (a bug, no disk, left at once)."""
+    """How one case ended.
+
+    Attributes:
+        result: None if the run could not end (a bug, no disk).
+        run: has a broker that is still open, see `hold_open_until_interrupted`; None: nothing is open.
+    """
 
     case: Case
     code: int
     result: RunResult | None
+    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,8 @@ class Style:
 
 
 def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk: Talk, style: Style) -> Outcome:
-    """Run a case to its end, whatever that is; only a closed pipe and a second Ctrl+C leave as exceptions."""
+    """Run a case to its end, whatever that is; only a second Ctrl+C leaves as an exception, and a reader that has gone
+    before anything was recorded."""
     until_us = case.scenario.duration_us if options.until_us is None else options.until_us
     meter = Meter(talk, case.scenario.name, until_us)
     line = _line(talk, style, meter)
@@ -56,6 +65,7 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
         line(heading(case.scenario, case.seed, options.until_us, options.live, options.speed))
         sinks = [*sinks, Printed(line, color, talk.verbose > 0)]
     recorder: Recorder | None = None
+    readers = Readers()
     try:
         # The heading stands before the second that these imports take.
         from twinstorm.scenarios.engine.run import Run
@@ -69,25 +79,45 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
             until_us=options.until_us,
             repeat=case.repeat,
         )
-        run = Run(case.scenario, options, [recorder, *sinks])
+        run = Run(case.scenario, options, [recorder, *map(readers.of, sinks)])
+        readers.interrupt = run.interrupt
         with Interruption(run.interrupt, partial(write_at_once, talk.err)) as interruption:
             result = run.execute(meter)
-    except BrokenPipeError:
-        _abandon(recorder)
+    except KeyboardInterrupt as error:
+        _abandon(recorder, str(error) or "interrupted")
         raise
     except Exception as error:
         meter.close()
         _abandon(recorder)
         trace = None if recorder is None else recorder.folder / TRACE
-        return Outcome(case, explained(talk, error, trace), None)
+        code = explained(talk, error, trace)
+        if recorder is not None and recorder.has_rows and code == ExitCode.UNAVAILABLE:
+            talk.complain(f"  what was recorded until then: twinstorm report {shlex.quote(str(recorder.folder))}")
+        return Outcome(case, code, None)
     finally:
         meter.close()
     result = recorder.result or result
-    if style.story:
-        for text in [verdict_line(result, color)] if talk.quiet else ending(result, color):
-            line(text)
+    try:
+        if style.story:
+            with readers:
+                for text in [verdict_line(result, color)] if talk.quiet else ending(result, color):
+                    line(text)
+    except BaseException:
+        run.close()
+        raise
     code = exit_code(result)
-    return Outcome(case, _interrupted_code(code, interruption.code), result)
+    if readers.gone and not interruption.code:
+        code = PIPE_CLOSED
+    return Outcome(case, _interrupted_code(code, interruption.code), result, run if run.holds else None)
+
+
+def hold_open_until_interrupted(outcome: Outcome, talk: Talk) -> None:
+    """Keep the broker of a run with `--hold-open` up for other clients. Its verdict has been told: a signal ends only
+    the broker."""
+    if outcome.run is not None:
+        tell = partial(write_at_once, talk.err)
+        with Interruption(outcome.run.interrupt, tell, "closing the broker; once more leaves at once"):
+            outcome.run.hold()
 
 
 def _interrupted_code(code: int, signalled: int) -> int:
@@ -99,11 +129,11 @@ def _line(talk: Talk, style: Style, meter: Meter) -> Callable[[str], None]:
     return meter.line if style.on_out else talk.complain
 
 
-def _abandon(recorder: Recorder | None) -> None:
+def _abandon(recorder: Recorder | None, why: str = "") -> None:
     """The engine closes its sinks even when it fails; a run that never got so far is closed here."""
     if recorder is not None:
         try:
-            recorder.close(None)
+            recorder.close(None, why)
         except Exception:
             return
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from twinstorm.tui.cli.talk import Talk
+from twinstorm.tui.cli.talk import Talk, named
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -55,13 +56,17 @@ class Meter:
         from rich.text import Text
 
         # Both streams are the same terminal: the bar steps aside for what goes through its own console.
-        self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
+        try:
+            self._bar.console.print(Text.from_ansi(text), soft_wrap=True)
+        except OSError as error:
+            raise named(error, self._talk.err) from error
 
     def close(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(OSError):  # The terminal has gone, and the bar with it.
+                bar.stop()
 
     def _show_bar(self) -> None:
         from rich.console import Console

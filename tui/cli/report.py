@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import must_be_writable
 from twinstorm.tui.cli.talk import Talk
 
 
@@ -42,6 +43,7 @@ def report(talk: Talk, run: str, form: str, runs: Path, out: Path | None) -> int
     from twinstorm.scenarios.record.read import NoSuchRun, open_run
     from twinstorm.scenarios.reports.files import render
 
+    must_be_writable(out)
     try:
         text = render(open_run(run, runs), form)
     except NoSuchRun as error:

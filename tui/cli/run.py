@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS
+from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
+from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -79,19 +79,20 @@ def run(
       twinstorm run reboot-storm --live --devices 200
 
     Exit: 0 all held, 1 missed, 2 command line or scenario wrong, 3 inconclusive, 4 port, disk or memory unavailable,
-    5 stopped early, 70 a bug, 130 interrupted, 143 terminated.
+    5 stopped early, 70 a bug, 130 interrupted, 141 reader gone, 143 terminated.
     """
     from twinstorm.tui.cli.cases import Asked, read_cases, read_seeds
 
     if json and events == "-":
         raise UsageError("--json and --events - both write to standard output", "give --events a file")
     for path in (None if events == "-" else events, junit):
-        _must_be_writable(path)
+        must_be_writable(path)
     speed_x = _speed(speed, live)
     extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, hold_open, yes)]
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = _duration("--until", until), _duration("--max-wall", max_wall)
     cases = read_cases(asked)
+    _refuse_what_does_not_go_together(cases, live, speed_x, broker, hold_open, yes)
     if dry_run:
         from twinstorm.tui.cli.plan import show_plans
 
@@ -110,19 +111,48 @@ def run(
         fail_fast=fail_fast,
         invite=talk.complain,
     )
-    outcomes = _play_all(talk, cases, options, out, json, events)
-    return _answer(talk, outcomes, len(cases) > 1, json, events, junit)
+    from twinstorm.tui.cli.play import hold_open_until_interrupted
+
+    with ExitStack() as open_brokers:
+        outcomes = _play_all(talk, cases, options, out, json, events, open_brokers)
+        code = _answer(talk, outcomes, len(cases) > 1, json, events, junit)
+        # Only now, when everything has been told: who holds a broker open ends it by leaving.
+        for outcome in outcomes:
+            hold_open_until_interrupted(outcome, talk)
+    return code
+
+
+def _refuse_what_does_not_go_together(
+    cases: list[Case], live: bool, speed: float, broker: str | None, hold_open: bool, yes: bool
+) -> None:
+    """Before the first folder is made; all reasons of all cases, each once."""
+    from twinstorm.scenarios.engine.errors import BadRequest
+    from twinstorm.scenarios.engine.live_checks import problems
+
+    several = len({case.scenario.name for case in cases}) > 1
+    found = [
+        f"{case.scenario.name}: {problem}" if several and live else problem
+        for case in cases
+        for problem in problems(case.scenario, live=live, speed=speed, broker_url=broker, hold_open=hold_open, yes=yes)
+    ]
+    if hold_open and len(cases) > 1:
+        found.append(f"--hold-open is for one run, and these are {len(cases):,}")
+    if found:
+        raise BadRequest("\n".join(dict.fromkeys(found)))
 
 
 def _play_all(
-    talk: Talk, cases: list[Case], options: RunOptions, out: Path, json: bool, events: str | None
+    talk: Talk,
+    cases: list[Case],
+    options: RunOptions,
+    out: Path,
+    json: bool,
+    events: str | None,
+    open_brokers: ExitStack,
 ) -> list[Outcome]:
-    from twinstorm.scenarios.engine.run import Run
     from twinstorm.scenarios.record.event_lines import EventLines
     from twinstorm.tui.cli.play import Style, play
 
-    for case in cases:
-        Run(case.scenario, options, ())  # What does not go together is refused before the first folder is made.
     style = Style(story=not _alike(cases) or talk.verbose > 0, on_out=not json and events != "-")
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
@@ -132,7 +162,9 @@ def _play_all(
         for case in cases:
             one = replace(options, seed=case.seed, repeat=case.repeat)
             outcomes.append(play(case, one, out, sinks, talk, style))
-            if outcomes[-1].code in (130, 143) or (options.fail_fast and outcomes[-1].code):
+            if (run := outcomes[-1].run) is not None:
+                open_brokers.callback(run.close)
+            if outcomes[-1].code in (130, PIPE_CLOSED, 143) or (options.fail_fast and outcomes[-1].code):
                 break
             if not style.story:
                 talk.say(f"{len(outcomes)} of {len(cases)}: {_label(outcomes[-1])}")
@@ -224,17 +256,6 @@ def _without_password(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     user, at, host = rest.rpartition("@")
     return url if not at else f"{scheme}{separator}{user.partition(':')[0]}@{host}"
-
-
-def _must_be_writable(path: str | Path | None) -> None:
-    """A wrong path is found before the run, not after it."""
-    if path is None:
-        return
-    folder = Path(path).parent
-    if not folder.is_dir():
-        raise UsageError(f"cannot write {path}: {folder} is not a folder")
-    if Path(path).is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder")
 
 
 def _open_events(talk: Talk, name: str, stack: ExitStack) -> BinaryIO:

@@ -1,4 +1,7 @@
-"""Ctrl+C once ends faults and writes the report, twice leaves at once. SIGTERM does the same under its own number."""
+"""Ctrl+C once ends faults and writes the report, twice leaves at once.
+
+SIGTERM does the same under its own number, and so does the end of the terminal (SIGHUP), under that of SIGTERM.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-CLEAN_UP_S = 1.0
+ENDING_THE_RUN = "ending all faults and writing the report; once more leaves at once"
+
+CLEAN_UP_S = 2.0
 """After the second signal: time for what must not be left behind, then the process ends whatever it does."""
 
 
 class Leave(KeyboardInterrupt):
-    """The second signal: go now. `code` is the exit code."""
+    """The second signal: go now. `code` is the exit code; the text says what happened."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
         self.code = code
 
 
@@ -30,21 +35,23 @@ class Interruption:
 
     Args:
         interrupt, tell: are called from a signal handler, between any two instructions of the main thread.
+        says: what is told when the first signal comes.
 
     Attributes:
         code: exit code of the signal that came, 130 or 143; 0 without one.
     """
 
-    def __init__(self, interrupt: Callable[[], None], tell: Callable[[str], None]) -> None:
+    def __init__(self, interrupt: Callable[[], None], tell: Callable[[str], None], says: str = ENDING_THE_RUN) -> None:
         self.code = 0
         self._interrupt = interrupt
         self._tell = tell
+        self._says = says
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         # Handlers belong to the main thread; elsewhere (a test, a host application) the run cannot be interrupted so.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in caught():
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -56,14 +63,28 @@ class Interruption:
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.code:
-            self._leave()
-        self.code = 128 + number
+            if number == signal.SIGHUP:
+                return  # A shell and the system both tell of one terminal that has gone.
+            self._leave(exit_code(number))
+        self.code = exit_code(number)
         self._interrupt()
-        self._tell("ending all faults and writing the report; once more leaves at once")
+        self._tell(self._says)
 
-    def _leave(self) -> None:
+    def _leave(self, code: int) -> None:
         # Temporary files and child processes go as the exception passes through; a run that is stuck does not stop us.
         last = threading.Timer(CLEAN_UP_S, os._exit, [self.code])
         last.daemon = True
         last.start()
-        raise Leave(self.code)
+        what = "interrupted" if self.code == 130 else "terminated"
+        raise Leave(self.code, f"{what} twice" if code == self.code else "ended by two signals")
+
+
+def caught() -> tuple[signal.Signals, ...]:
+    """Signals that end a program which ends by itself; not SIGHUP under `nohup`."""
+    hang_up = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hang_up)
+
+
+def exit_code(number: int) -> int:
+    """130 or 143: who loses the terminal is told to end as much as who is terminated."""
+    return 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,6 +14,8 @@ from typing import Literal, TextIO
 from twinstorm.scenarios.reports.color import paint
 
 When = Literal["auto", "always", "never"]
+
+STANDARD_OUTPUT = "standard output"
 
 
 @dataclass
@@ -34,9 +38,28 @@ class Talk:
     progress: bool = True
 
     def data(self, text: str) -> None:
-        """What the user asked for: one or more whole lines on standard output, at once."""
-        self.out.write(text + "\n")
-        self.out.flush()
+        """What the user asked for: one or more whole lines on standard output, at once.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+            OSError: it cannot be written; `filename` says that it is standard output.
+        """
+        try:
+            self.out.write(text + "\n")
+            self.out.flush()
+        except OSError as error:
+            raise named(error, self.out) from error
+
+    def flush(self) -> None:
+        """Write what is left for standard output.
+
+        Raises:
+            OSError: as `data`.
+        """
+        try:
+            self.out.flush()
+        except OSError as error:
+            raise named(error, self.out) from error
 
     def say(self, text: str) -> None:
         """Talk about it; silent with `--quiet`."""
@@ -44,15 +67,31 @@ class Talk:
             self.complain(text)
 
     def complain(self, text: str) -> None:
-        """Something is wrong: said even with `--quiet`."""
-        self.err.write(text + "\n")
-        self.err.flush()
+        """Something is wrong: said even with `--quiet`. If standard error takes no more, there is nobody to tell."""
+        with suppress(OSError):
+            self.err.write(text + "\n")
+            self.err.flush()
 
     def error(self, what: str, hint: str = "") -> None:
         """The form of all errors that are not about a line of a scenario."""
         self.complain(f"{paint('error', 'bad', self.color_err)}: {what}")
         if hint:
             self.complain(f"  {hint}")
+
+
+def named(error: OSError, stream: TextIO) -> OSError:
+    """The error of a write to standard output, with that name on it. A terminal that was closed is a reader gone."""
+    if isinstance(error, BrokenPipeError) or (error.errno == errno.EIO and _is_device(stream)):
+        return BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE), STANDARD_OUTPUT)
+    return OSError(error.errno, error.strerror or str(error), STANDARD_OUTPUT)
+
+
+def _is_device(stream: TextIO) -> bool:
+    """A terminal, even one that has gone: that is no `isatty` any more."""
+    try:
+        return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def write_at_once(stream: TextIO, line: str) -> None:

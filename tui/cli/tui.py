@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,14 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import DEVICES, OUT, SETTINGS
+from twinstorm.tui.cli.signals import caught, exit_code
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinstorm.scenarios.engine.server import EngineRequest
+    from twinstorm.tui.app.app import StormApp
     from twinstorm.tui.app.connection import Connection
     from twinstorm.tui.cli.engine_link import EngineLink
 
@@ -73,13 +76,15 @@ def tui(
         )
 
     try:
-        return _show(talk, scenario, request, ascii_only)
+        return _show(talk, scenario, request, out, ascii_only)
     except EngineError as error:
         talk.error(str(error))
         return 70
 
 
-def _show(talk: Talk, scenario: str | None, request: Callable[[str], EngineRequest], ascii_only: bool) -> int:
+def _show(
+    talk: Talk, scenario: str | None, request: Callable[[str], EngineRequest], out: Path, ascii_only: bool
+) -> int:
     import asyncio
 
     from twinstorm.tui.app.app import StormApp
@@ -94,27 +99,66 @@ def _show(talk: Talk, scenario: str | None, request: Callable[[str], EngineReque
         return link
 
     async def play() -> int:
+        leaving = Leaving()
         try:
-            return await show()
+            return await show(leaving)
+        except asyncio.CancelledError:
+            if not leaving.code:
+                raise
+            return leaving.code
         finally:
             for link in links:
                 await link.close()
 
-    async def show() -> int:
+    async def show(leaving: Leaving) -> int:
         look = Look.detect(os.environ, ascii_only=ascii_only)
         connection = await start(scenario) if scenario is not None else None
         app = StormApp(connection, scenarios=_choices() if scenario is None else (), start=start, look=look)
+        leaving.through(app)
         outcome = await app.run_async()
+        if leaving.code:
+            return leaving.code
         if outcome is None or (outcome.ended is None and outcome.dead is None):
             return 130 if links else 0
         if outcome.dead is not None:
-            talk.error(f"the run stopped: {outcome.dead}", "what was recorded is in its folder under runs/")
+            talk.error(f"the run stopped: {outcome.dead}", f"what was recorded is in its folder under {out}/")
             return 70
         assert outcome.ended is not None
         talk.data(outcome.ended.text)
         return outcome.ended.exit_code
 
     return asyncio.run(play())
+
+
+class Leaving:
+    """SIGTERM and the end of the terminal leave the application as people do: screen restored, engine ended.
+
+    Attributes:
+        code: exit code of the signal that came; 0 without one.
+    """
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self.code = 0
+        self._app: StormApp | None = None
+        self._task = asyncio.current_task()
+        for number in caught():
+            if number != signal.SIGINT:  # A key of the application.
+                asyncio.get_running_loop().add_signal_handler(number, self._leave, number)
+
+    def through(self, app: StormApp) -> None:
+        """From now on this is what has to end."""
+        self._app = app
+
+    def _leave(self, number: int) -> None:
+        if self.code:
+            return
+        self.code = exit_code(number)
+        if self._app is not None and self._app.is_running:
+            self._app.exit()
+        elif self._task is not None:
+            self._task.cancel()
 
 
 def _choices() -> list[tuple[str, str, str]]:

@@ -1,0 +1,69 @@
+"""What a live run cannot do, found from the scenario and the options alone: before a folder, a process or a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twinstorm.broker.url import BrokerUrl, parse_url
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.model import Scenario
+
+MOST_DEVICES = 2_000
+"""More paho clients than one process holds at a useful rate on a small machine; the embedded broker carries 1,000."""
+
+SHORTEST_KEEP_ALIVE_S = 2.0
+
+
+def problems(
+    scenario: Scenario, *, live: bool, speed: float, broker_url: str | None, hold_open: bool, yes: bool
+) -> list[str]:
+    """All that is wrong with asking for this run, a sentence each; empty: it can be started.
+
+    Args:
+        live, speed, broker_url, hold_open, yes: as in `RunOptions`.
+    """
+    if not live:
+        return [
+            f"{option} needs --live: a virtual run has no socket"
+            for option, asked in (("--broker", broker_url), ("--hold-open", hold_open))
+            if asked
+        ]
+    found = [*_of_the_fleet(scenario, speed or 1.0)]
+    if broker_url is not None:
+        found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
+    return found
+
+
+def _of_the_fleet(scenario: Scenario, speed: float) -> Iterator[str]:
+    devices = scenario.fleet.devices
+    if devices > MOST_DEVICES:
+        yield f"{devices:,} devices are more than one machine drives live (at most {MOST_DEVICES:,}): add --devices 200"
+    if speed <= 0:
+        yield "a live run needs a speed above 0"
+        return
+    for segment in scenario.fleet.segments:
+        keep_alive_s = segment.keep_alive_us / 1e6 / speed
+        if keep_alive_s < SHORTEST_KEEP_ALIVE_S:
+            yield (
+                f"at {speed:g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the "
+                f"wire; it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
+            )
+
+
+def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
+    try:
+        target: BrokerUrl = parse_url(url)
+    except ValueError as error:
+        yield str(error)
+        return
+    if not target.is_loopback and not yes:
+        yield f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
+
+
+def _of_the_steps(scenario: Scenario) -> Iterator[str]:
+    for step in scenario.steps:
+        if step.action == "fault" and catalogue()[step.value].acts_on == "broker":
+            yield (
+                f"step {step.name}: twinstorm cannot stop a broker that is not its own: leave --broker out for "
+                "the embedded one"
+            )

@@ -1,0 +1,103 @@
+"""What is judged when a broker's limits on connects were not imposed; in virtual time, for the judge knows no clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinstorm.scenarios.engine.live_checks import problems
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.language.reader import load
+
+REASON = "limits cannot be imposed"
+
+SCENARIO = """storm: 1
+name: limits
+story: An outage, and devices that come back.
+duration: 3 min
+warm_up: 10 s
+fleet:
+  devices: 100
+  sites: [arn-1, fra-1]
+  keep_alive: 12 s
+  segments:
+    motors: {kind: motor, share: 100 %, every: 1 s, link: ethernet}
+broker:
+  connects: {rate: 10/s, burst: 1, queue: 0}
+objectives:
+  connected: {sli: connectivity, at_least: 1 %}
+steps:
+  - {name: outage, at: 30 s, fault: power-outage, target: all, lasts: 30 s}
+expect:
+"""
+
+
+def judged(tmp_path: Path, expectation: str, limits_missing: str) -> tuple[str, str]:
+    path = tmp_path / "limits.storm.yaml"
+    path.write_text(f"{SCENARIO}  - {{{expectation}}}\n", encoding="utf-8")
+    engine = build(load(str(path)), RunOptions(seed=1))
+    engine.judge.limits_missing = limits_missing
+    engine.play()
+    found = result_of(engine, speed=0.0, wall_s=0.0, repeat="").expectations[0]
+    return found.verdict, found.why
+
+
+@pytest.mark.parametrize(
+    ("expectation", "with_limits"),
+    [
+        ("recovered: 90 %, of: outage", "held"),
+        ("recovered: 90 %, of: outage, within: 1 s", "missed"),
+        ("count: refused, at_most: 0", "missed"),
+        ("alarm: reboot-storm, after: outage", "held"),
+        ("alarm: connect-storm, after: outage", "held"),
+        ("no_alarm: connect-storm, from: outage", "missed"),
+        ("never: refused > 100000", "held"),
+    ],
+)
+def test_what_limits_shape_is_open_without_them(expectation: str, with_limits: str, tmp_path: Path) -> None:
+    assert judged(tmp_path, expectation, "")[0] == with_limits
+    assert judged(tmp_path, expectation, REASON) == ("inconclusive", REASON)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "verdict"),
+    [
+        ("count: reboots, at_most: 1000", "held"),
+        ("count: reboots, at_most: 1", "missed"),
+        ("ledger: lost, at_most: 100 %", "held"),
+        ("alarm: silence, after: outage", "held"),
+        ("no_alarm: silence, from: outage", "missed"),
+        ("no_alarm: any, to: outage", "held"),
+        ("no_alarm: connect-storm, to: outage", "held"),
+        # A storm that the limits shape came as well, but this one is reason enough.
+        ("no_alarm: any, from: outage", "missed"),
+        ("always: produced >= 0", "held"),
+    ],
+)
+def test_what_limits_do_not_shape_is_judged_as_ever(expectation: str, verdict: str, tmp_path: Path) -> None:
+    for limits_missing in ("", REASON):
+        assert judged(tmp_path, expectation, limits_missing) == (verdict, "")
+
+
+def test_all_that_is_wrong_with_a_live_run_is_told_together() -> None:
+    found = problems(
+        load("reboot-storm", devices=5_000),
+        live=True,
+        speed=100.0,
+        broker_url="mqtt://broker.example",
+        hold_open=False,
+        yes=False,
+    )
+    assert any("5,000 devices" in problem for problem in found)
+    assert any("keep-alive" in problem for problem in found)
+    assert any("--yes" in problem for problem in found)
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.0])
+def test_a_live_run_that_can_be_played_has_no_problem(speed: float) -> None:
+    assert (
+        problems(load("reboot-storm", devices=200), live=True, speed=speed, broker_url=None, hold_open=True, yes=False)
+        == []
+    )
