@@ -2,7 +2,7 @@
 
 The time change of a Poisson process: with the expected number of events as its clock, every Poisson process is the one
 of rate 1. So one path of rate 1 is drawn once and kept as a table; each machine begins somewhere on it and goes along
-it at its own rate. How many events a stretch holds is the difference of two entries, and no sampling period matters.
+it at its own rate. How much a stretch holds is the difference of two entries, and no sampling period matters.
 
 Source: e.g. Daley and Vere-Jones, An Introduction to the Theory of Point Processes, section 7.4 (random time change).
 """
@@ -10,11 +10,11 @@ Source: e.g. Daley and Vere-Jones, An Introduction to the Theory of Point Proces
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from twinstorm.twin import exact
 from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import Values
 from twinstorm.twin.machines.counting import add_to
@@ -22,63 +22,65 @@ from twinstorm.twin.machines.spread import uniform
 from twinstorm.twin.machines.wander import drawn
 
 PATH: Final = 4096
-"""Expected events of the path, which then begins again."""
+"""Events of the path, which then begins again."""
 ENTRIES_PER_EVENT: Final = 16
-_TABLE: Final = 21
-"""Of `wander.drawn`."""
+_TIMES, _SIZES = 21, 22
+"""Tables of `wander.drawn`."""
+
+
+class Stretch(NamedTuple):
+    """A way along the path: entries at both ends, int32 (n,), and how often the end of the path was passed."""
+
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
+    turns: Values
 
 
 def begin(draws: Words) -> Values:
-    """Where on the path a machine begins: float32, expected events."""
-    return np.minimum(uniform(draws, 0.0, PATH), np.float32(PATH - 1.0 / ENTRIES_PER_EVENT))
+    """Where on the path a machine begins: float32 (n,), expected events."""
+    return uniform(draws, 0.0, PATH - 1.0)
 
 
-def passed(place: Values, rest: Values, expected: Values) -> Values:
-    """Go along the path and count.
+def along(place: Values, rest: Values, expected: Values) -> Stretch:
+    """Go along the path.
 
     Args:
         place, rest: where each is, and what that could not hold (see `counting`); changed in place.
         expected: events expected in the stretch, >= 0; overwritten.
-
-    Returns:
-        Events that came: float32 (n,), whole.
     """
-    path = _path()
-    before = path.take((place * ENTRIES_PER_EVENT).astype(np.int32))
+    before = (place * ENTRIES_PER_EVENT).astype(np.int32)
     add_to(place, rest, expected)
-    np.maximum(place, 0.0, out=place)  # a rest below zero may take a place at the very beginning under it
     turns = place * np.float32(1.0 / PATH)
     np.floor(turns, out=turns)
     place -= turns * np.float32(PATH)
-    turns *= path[-1]
-    turns += path.take((place * ENTRIES_PER_EVENT).astype(np.int32))
-    turns -= before
-    return turns
+    return Stretch(before, (place * ENTRIES_PER_EVENT).astype(np.int32), turns)
+
+
+def brought(stretch: Stretch, path: Values) -> Values:
+    """What the events of a stretch brought, by one of the tables below: float32 (n,), whole, >= 0."""
+    amount = stretch.turns * path[-1]
+    amount += path.take(stretch.after)
+    amount -= path.take(stretch.before)
+    return amount
 
 
 @cache
-def _path() -> Values:
-    """Events before each entry; the last entry is the end of the path, float32 (`PATH` * `ENTRIES_PER_EVENT` + 1,)."""
-    # Exactly `PATH` events, so that nobody's rate is bent by the path he happens to walk: uniform points, sorted, are a
-    # Poisson process given its number.
-    at = np.sort(drawn(_TABLE, PATH)) * (PATH * ENTRIES_PER_EVENT)
-    counts = np.bincount(np.ceil(at).astype(np.int64), minlength=PATH * ENTRIES_PER_EVENT + 1)
-    return np.cumsum(counts).astype(np.float32)
+def events() -> Values:
+    """Events before each entry, and at the end of the path: float32 (`PATH` * `ENTRIES_PER_EVENT` + 1,)."""
+    return _summed(np.ones(PATH, np.int64))
 
 
 @cache
-def marks(number: int, shares: tuple[float, ...]) -> Values:
-    """How much the first k events bring together, each 1, 2, ... with these probabilities: float32 (`PATH` + 1,)."""
-    chances = np.cumsum(np.array(shares, np.float64))
-    each = 1 + np.searchsorted(chances[:-1], drawn(number, PATH), side="right")
-    return np.append(0, np.cumsum(each)).astype(np.float32)
+def batches(shares: tuple[float, ...]) -> Values:
+    """What those events brought, each 1, 2, ... with these probabilities; see `events`."""
+    bounds = np.cumsum(np.array(shares[:-1], np.float64))
+    return _summed(1 + np.searchsorted(bounds, drawn(_SIZES, PATH), side="right"))
 
 
-def mean_wait_s(rate_per_h: float) -> float:
-    """Seconds between events at a rate."""
-    return 3600.0 / rate_per_h
-
-
-def nobody_within(expected: float) -> float:
-    """Probability that a stretch with so many expected events holds none."""
-    return exact.exp(-expected)
+def _summed(sizes: NDArray[np.int64]) -> Values:
+    # As many events as the path is long, so that nobody's rate is bent by it: given their number, the events of a
+    # Poisson process are so many independent uniform points.
+    entry = np.ceil(drawn(_TIMES, PATH) * (PATH * ENTRIES_PER_EVENT)).astype(np.int64)
+    each = np.zeros(PATH * ENTRIES_PER_EVENT + 1, np.int64)
+    np.add.at(each, entry, sizes)
+    return np.cumsum(each).astype(np.float32)

@@ -21,10 +21,12 @@ def parts(now_us: int, dt_us: int, every_us: int, memory_us: int | None = None) 
     Example:
         >>> list(parts(25, 20, 10))
         [(5, 10), (10, 20), (20, 25)]
+        >>> list(parts(99, 25, 10, 24))
+        [(74, 80), (80, 90), (90, 99)]
     """
     at_us = now_us - dt_us
     if memory_us is not None and dt_us > memory_us:
-        at_us = (now_us - memory_us) // every_us * every_us
+        at_us = max(at_us, (now_us - memory_us) // every_us * every_us)
     while at_us < now_us:
         end_us = min((at_us // every_us + 1) * every_us, now_us)
         yield at_us, end_us

@@ -21,7 +21,9 @@ def stretches(now_us: int, dt_us: int, every_us: int, memory_us: int) -> Iterato
         [(0, 80), (80, 90), (90, 100), (100, 105)]
     """
     begun_us = now_us - dt_us
-    for start_us, end_us in parts(now_us, dt_us, every_us, memory_us):
+    # What is remembered begins on a multiple, which may lie before a step that is hardly longer.
+    cut_us = memory_us if dt_us >= memory_us + every_us else None
+    for start_us, end_us in parts(now_us, dt_us, every_us, cut_us):
         if start_us > begun_us:
             yield begun_us, start_us
         yield start_us, end_us

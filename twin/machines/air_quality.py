@@ -1,0 +1,244 @@
+"""An outdoor air quality station with low-cost sensors: fine and coarse dust, CO2, NO2, temperature, humidity.
+
+The air is that of `city_air`: it peaks in the rush hours and washes out in the afternoon. Neighbours share it and the
+weather; they differ by how near a road they stand.
+
+A low-cost particle counter sees wet particles as bigger ones: it reads high in humid air. Dust settles on its optics
+for ever. Its fan brings the air in; without it, what gets in is late and little.
+
+Sensors follow what stands before them with time constants of their own; it is constant until the box moves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from twinstorm.twin.flow import SECOND_US, Channel, Values
+from twinstorm.twin.machines import air, city_air, climate
+from twinstorm.twin.machines.counting import add_to
+from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
+from twinstorm.twin.machines.relaxing import gone
+from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.machines.spread import uniform
+from twinstorm.twin.machines.stretches import stretches
+
+EXPOSURE: Final = (0.7, 1.9)
+"""Own emissions of a city, at a device: from a yard to a kerb."""
+DRYNESS_K: Final = (3.0, 9.0)
+"""Dew point below the season's mean temperature (assumed)."""
+MOISTURE_PER_HPA: Final = 0.012
+"""Share of the vapour that comes and goes with a front."""
+
+HYGROSCOPICITY: Final = (0.25, 0.55)
+"""Kappa of ambient dust: 0.1 for organic matter, 0.6 for ammonium salts (Petters and Kreidenweis, 2007)."""
+DRY_DENSITY: Final = 1.65
+"""g/cm3; Crilley et al., Atmos. Meas. Tech. 11 (2018)."""
+WETTEST: Final = 0.90
+"""Water activity from which particles cannot grow any more in the counter's own warmth (assumed)."""
+GAIN: Final = (0.88, 1.12)
+INLET_S: Final = (20.0, 60.0)
+CELL_S: Final = (45.0, 110.0)
+"""Time constants of the particle counter with its fan, and of the gas cells."""
+STILL: Final = 40.0
+"""Times slower without fan: air comes in by itself."""
+LOST_STILL: Final = 0.75
+"""Of the dust, on the way in without fan; coarse dust is lost altogether as its square."""
+DOSE_UG_H_M3: Final = (2.5e5, 6.0e5)
+"""Fine dust times hours until the optics are done: two to five years in a city (assumed)."""
+FILM_UG_M3, FILM_GAIN = 30.0, 0.35
+"""What a film on the optics scatters, and by which it makes each particle look bigger, as a share."""
+
+SENSED: Final = ("fine", "coarse", "no2_ppb", "co2_ppm")
+"""What has an inlet or a cell of its own."""
+PM_NOISE, NO2_NOISE_PPB, CO2_NOISE_PPM = 0.04, 0.8, 3.0
+TEMPERATURE_NOISE_K, HUMIDITY_NOISE_PCT = 0.05, 0.4
+
+
+class AirQuality:
+    """Outdoor air quality station. See `MachineKind` for the contract."""
+
+    name = "air-quality"
+    summary = "outdoor air quality station: PM2.5, PM10, CO2, NO2, temperature, humidity"
+    channels: tuple[Channel, ...] = (
+        Channel("pm2_5_ug_m3", "ug/m3", 0.0, 1_000.0, 0.1),
+        Channel("pm10_ug_m3", "ug/m3", 0.0, 2_000.0, 0.1),
+        Channel("co2_ppm", "ppm", 0.0, 5_000.0, 1.0),
+        Channel("no2_ppb", "ppb", 0.0, 500.0, 0.1),
+        Channel("temperature_c", "C", -40.0, 85.0, 0.01),
+        Channel("humidity_pct", "%", 0.0, 100.0, 0.01),
+    )
+    every_us = 60 * SECOND_US
+    words = 2
+    settable: tuple[Quantity, ...] = (
+        Quantity("exposure", "1", 0.0, 5.0, "own emissions of the city at the device: 0.7 in a yard, 2 at a kerb"),
+        Quantity("background_ug_m3", "ug/m3", 0.0, 200.0, "mean fine dust of the country around"),
+        Quantity("wind_m_s", "m/s", 0.5, 15.0, "mean wind"),
+        Quantity("mean_c", "C", -40.0, 40.0, "mean temperature of the year"),
+        Quantity("hygroscopicity", "1", 0.0, 1.2, "how much dust grows in humid air: kappa"),
+        Quantity("fouled_at_start", "1", 0.0, 1.0, "share of the optics' life that is over at the start"),
+    )
+    drives: tuple[Quantity, ...] = (
+        Quantity("traffic", "1", 0.0, 2.0, "vehicles as a share of those of the busiest hour"),
+        Quantity("background_ug_m3", "ug/m3", 0.0, 800.0, "fine dust of the country around: smoke of wildfires"),
+        Quantity("mixing_m", "m", 30.0, 3_000.0, "height of the mixed layer: an inversion holds it low"),
+    )
+    failures: tuple[FailureMode, ...] = (
+        FailureMode(
+            "pm-fouling",
+            "a film on the optics of the particle counter: it reads high even in clean air",
+            ("pm2_5_ug_m3", "pm10_ug_m3"),
+        ),
+        FailureMode(
+            "fan-failure",
+            "the particle counter's fan slows and stops: dust reads low, coarse dust most; peaks come late and flat",
+            ("pm2_5_ug_m3", "pm10_ug_m3"),
+        ),
+    )
+
+    def parameters(self, draws: Draws, place: Place) -> dict[str, Values]:
+        """See `MachineKind`.
+
+        Returns:
+            Those of `city_air.of_place`, and
+            exposure, hygroscopicity, fouled_at_start: as set.
+            dryness_k: dew point below the season's mean. gain, inlet_s, cell_s: of the sensors. dose_ug_h_m3: see
+            `DOSE_UG_H_M3`.
+        """
+        return city_air.of_place(place) | {
+            "exposure": uniform(draws(0), *EXPOSURE),
+            "hygroscopicity": uniform(draws(1), *HYGROSCOPICITY),
+            "fouled_at_start": uniform(draws(2), 0.0, 0.5),
+            "gain": uniform(draws(3), *GAIN),
+            "inlet_s": uniform(draws(4), *INLET_S),
+            "cell_s": uniform(draws(5), *CELL_S),
+            "dose_ug_h_m3": uniform(draws(6), *DOSE_UG_H_M3),
+            "dryness_k": uniform(place.of_site(44), *DRYNESS_K),
+        }
+
+    def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
+        """Sensors that have settled in the air of `city_air.initial`."""
+        outside = city_air.initial(parameters)
+        sensed = {f"{name}_sensed": outside[f"{name}_outside"].copy() for name in SENSED}
+        fouled = parameters["fouled_at_start"].copy()
+        return outside | sensed | {"fouled": fouled, "fouled_rest": np.zeros_like(fouled)}
+
+    def step(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],
+        inputs: Inputs,
+        noise: Values,
+        out: Values,
+    ) -> None:
+        """See `MachineKind`. Without power a station's fan stands still."""
+        for start_us, end_us in stretches(inputs.now_us, inputs.dt_us, city_air.HOLD_US, city_air.MEMORY_US):
+            if start_us % city_air.HOLD_US == 0:
+                city_air.move(state, parameters, inputs, inputs.now_us - start_us)
+            _sense(state, parameters, inputs, end_us - start_us)
+        _measure(state, parameters, inputs, noise, out)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends are the optics of the particle counter, in air as it is now."""
+        health = np.clip(1.0 - state["fouled"], 0.0, 1.0)
+        hours = health * parameters["dose_ug_h_m3"] / np.maximum(state["fine_outside"], np.float32(0.1))
+        return Truth(health, hours * np.float32(3600.0))
+
+
+# --- sensors ----------------------------------------------------------------------------------------------------------
+
+
+def _sense(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, dt_us: int) -> None:
+    """Let the sensors follow what stands before them, and dust settle on the optics."""
+    dt_s = np.float32(dt_us / SECOND_US)
+    drawn_in = 1.0 / parameters["inlet_s"]
+    still = inputs.failures.get("fan-failure")
+    if inputs.running is not None:
+        off = (~inputs.running).astype(np.float32)
+        still = off if still is None else np.maximum(still, off)
+    fine, coarse = state["fine_outside"].copy(), state["coarse_outside"].copy()
+    if still is not None:
+        drawn_in /= 1.0 + np.float32(STILL - 1.0) * still
+        kept = 1.0 - np.float32(LOST_STILL) * still
+        fine *= kept
+        coarse *= kept
+        coarse *= kept
+    drawn_in *= dt_s
+    share = gone(drawn_in)
+    _follow(state["fine_sensed"], fine, share)
+    _follow(state["coarse_sensed"], coarse, share)
+    share = gone(dt_s / parameters["cell_s"])
+    _follow(state["no2_ppb_sensed"], state["no2_ppb_outside"].copy(), share)
+    _follow(state["co2_ppm_sensed"], state["co2_ppm_outside"].copy(), share)
+
+    dose = state["fine_sensed"] * (dt_s * np.float32(1.0 / 3600.0))
+    dose /= parameters["dose_ug_h_m3"]
+    add_to(state["fouled"], state["fouled_rest"], dose)
+    np.minimum(state["fouled"], np.float32(1.0), out=state["fouled"])
+
+
+def _follow(sensed: Values, outside: Values, share: Values) -> None:
+    """Go a share of the way in place; `outside` is overwritten."""
+    outside -= sensed
+    outside *= share
+    sensed += outside
+
+
+def growth(humidity_pct: Values, hygroscopicity: Values) -> Values:
+    """By which an optical counter reads too much in humid air: float32 (n,), new.
+
+    1 + (kappa / 1.65) a / (1 - a) with water activity a. Source: Crilley et al., Atmos. Meas. Tech. 11 (2018), from
+    kappa-Koehler theory.
+    """
+    activity = np.minimum(humidity_pct * np.float32(0.01), np.float32(WETTEST))
+    more = activity / (1.0 - activity)
+    more *= hygroscopicity
+    more *= 1.0 / DRY_DENSITY
+    more += 1.0
+    return more
+
+
+def _measure(
+    state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, noise: Values, out: Values
+) -> None:
+    """Fill `out`."""
+    fine, coarse, co2, no2, temperature, humidity = out
+    at = climate.moment(inputs)
+    np.copyto(temperature, climate.air_c(parameters, at))
+    level_hpa, later_hpa = at.front_hpa
+    moisture = parameters["front_cos"] * (MOISTURE_PER_HPA * later_hpa)
+    moisture -= parameters["front_sin"] * (MOISTURE_PER_HPA * level_hpa)
+    moisture += 1.0
+    np.multiply(parameters["year_k"], at.year, out=humidity)
+    humidity += parameters["mean_c"]
+    humidity -= parameters["dryness_k"]
+    moisture *= climate.vapour_hpa(humidity)
+    np.minimum(air.humidity_pct(moisture, temperature), 100.0, out=humidity)
+
+    np.multiply(state["fine_sensed"], growth(humidity, parameters["hygroscopicity"]), out=fine)
+    np.add(fine, state["coarse_sensed"], out=coarse)
+    film = state["fouled"] * np.float32(0.5)
+    fouling = inputs.failures.get("pm-fouling")
+    if fouling is not None:
+        film += (1.0 - film) * fouling
+    scattered = film * np.float32(FILM_UG_M3)
+    film *= FILM_GAIN
+    film += 1.0
+    film *= parameters["gain"]
+    out[:2] *= film
+    out[:2] += scattered
+    np.copyto(co2, state["co2_ppm_sensed"])
+    np.copyto(no2, state["no2_ppb_sensed"])
+
+    # One counter, one volume of air: the coarse part alone has a chance of its own.
+    noise[1] *= 0.5
+    noise[1] += noise[0]
+    disturb_share(fine, noise[0], PM_NOISE)
+    disturb_share(coarse, noise[1], PM_NOISE)
+    disturb(co2, noise[2], CO2_NOISE_PPM)
+    disturb(no2, noise[3], NO2_NOISE_PPB)
+    disturb(temperature, noise[4], TEMPERATURE_NOISE_K)
+    disturb(humidity, noise[5], HUMIDITY_NOISE_PCT)
+    keep_within(AirQuality.channels, out)
