@@ -164,7 +164,8 @@ class Run:
             return
         try:
             self.options.invite(f"the run is over; the broker stays open at {self._held.address} until Ctrl+C")
-            self._interrupted.wait()
+            while not self._interrupted.wait(0.5):  # A wait without an end may begin just after the signal.
+                pass
         finally:
             self.close()
 
