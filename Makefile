@@ -7,7 +7,7 @@ PY      := $(VENV)/bin/python
 
 export PYTHON VENV
 
-.PHONY: help run test lint bench nightly readme constraints clean set-up set-up-run
+.PHONY: help run test lint bench nightly readme validation constraints clean set-up set-up-run
 
 help:
 	@echo 'make run          install what is needed, run the reboot storm, show its verdict'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench        figures of this machine beside a peer'
 	@echo 'make nightly      long campaigns, run by hand'
 	@echo 'make readme       write the output of the commands in README.md into it'
+	@echo 'make validation   write docs/validation.md from the figures of the tests'
 	@echo 'make constraints  resolve the pinned versions again'
 	@echo 'make clean        remove everything that can be made again, but no run'
 
@@ -53,6 +54,9 @@ readme: set-up
 	TWINSTORM_WRITE_README=1 $(PY) -m pytest -q tests/house/test_readme.py
 
 # One file for every Python from 3.11 on and every system. It names versions only, never where they come from.
+validation: set-up
+	$(PY) -m tests.validation.page
+
 constraints: set-up
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header \

@@ -1,0 +1,86 @@
+"""Radio: LoRa's time on air, the silence after it, and losses in bursts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.validation.case import Case, Subject
+from twinstorm.twin import radio
+from twinstorm.twin.chance import stream, words
+
+AN1200_13 = "Semtech AN1200.13"
+GILBERT = "Gilbert 1960, Elliott 1963"
+ETSI = "duty cycle of 1 %: 99 times the airtime"
+EXAMPLE = radio.BurstLoss(worsen=0.01, recover=0.2)
+MIXED = radio.BurstLoss(worsen=0.05, recover=0.3, through_good=0.99, through_bad=0.4)
+
+
+def airtime_ms(spreading: int, payload_bytes: int) -> float:
+    return radio.Lora(spreading).airtime_us(payload_bytes) / 1e3
+
+
+def silence_over_airtime(spreading: int, payload_bytes: int) -> float:
+    airtime_us = radio.Lora(spreading).airtime_us(payload_bytes)
+    return radio.off_us(airtime_us, Fraction(1, 100)) / airtime_us
+
+
+class Seen(NamedTuple):
+    """What a receiver could tell of a lossy link."""
+
+    loss: float
+    mean_burst: float
+    mean_gap: float
+    correlation: float
+
+
+@cache
+def seen(chain: radio.BurstLoss) -> Seen:
+    """Of 500 links with 4,000 packets each, all good at first, after 200 packets."""
+    links, packets, settling = 500, 4_000, 200
+    keys = np.arange(links, dtype=np.uint64)
+    numbers = np.arange(packets + settling)
+    draws = words(stream(42, 2), np.tile(keys, len(numbers)), np.repeat(numbers, links)).reshape(-1, links)
+    lost = chain.lost(np.zeros(links, np.bool_), draws)[0][settling:]
+    before, after = lost[:-1], lost[1:]
+    share = float(lost.mean())
+    both = float((before & after).mean())
+    ends = float((before & ~after).mean())
+    return Seen(share, share / ends, (1.0 - share) / ends, (both - share * share) / (share - share * share))
+
+
+SUBJECT = Subject(
+    "Radio",
+    "`twin/radio.py`; what is seen: two million packets by its sampler",
+    (
+        Case("LoRa SF7, 125 kHz, 4/5, 10 B, ms", AN1200_13, 41.216, 0.0005, partial(airtime_ms, 7, 10)),
+        Case("LoRa SF11, 125 kHz, 4/5, 10 B, ms", AN1200_13, 577.536, 0.0005, partial(airtime_ms, 11, 10)),
+        Case("LoRa SF9, 125 kHz, 4/5, 13 B, ms", AN1200_13, 164.864, 0.0005, partial(airtime_ms, 9, 13)),
+        Case("silence after SF7, 10 B, over its airtime", ETSI, 99.0, 1e-6, partial(silence_over_airtime, 7, 10)),
+        Case("silence after SF12, 51 B, over its airtime", ETSI, 99.0, 1e-6, partial(silence_over_airtime, 12, 51)),
+        Case("bad link, p 0.01, r 0.2, share of packets", GILBERT, 0.0476, 5e-5, lambda: EXAMPLE.bad_share),
+        Case("loss, p 0.01, r 0.2", GILBERT, 0.0476, 5e-5, lambda: EXAMPLE.loss),
+        Case("mean burst, p 0.01, r 0.2, packets", GILBERT, 5.0, 1e-6, lambda: EXAMPLE.mean_burst),
+        Case("mean gap, p 0.01, r 0.2, packets", GILBERT, 100.0, 1e-6, lambda: EXAMPLE.mean_gap),
+        Case("correlation of neighbours, p 0.01, r 0.2", GILBERT, 0.79, 1e-6, lambda: EXAMPLE.correlation),
+        Case("loss as seen", GILBERT, 1 / 21, 0.03, lambda: seen(EXAMPLE).loss, relative=True),
+        Case("mean burst as seen, packets", GILBERT, 5.0, 0.02, lambda: seen(EXAMPLE).mean_burst, relative=True),
+        Case("mean gap as seen, packets", GILBERT, 100.0, 0.03, lambda: seen(EXAMPLE).mean_gap, relative=True),
+        Case(
+            "correlation of neighbours as seen", GILBERT, 0.79, 0.01, lambda: seen(EXAMPLE).correlation, relative=True
+        ),
+        Case("loss, p 0.05, r 0.3, k 0.99, h 0.4", GILBERT, 0.094286, 1e-6, lambda: MIXED.loss),
+        Case("the same as seen", GILBERT, 0.094286, 0.02, lambda: seen(MIXED).loss, relative=True),
+        Case(
+            "correlation of neighbours, the same chain",
+            GILBERT + ": (k - h)² pr/(p+r)² (1-p-r) / (loss (1 - loss))",
+            0.324441,
+            1e-6,
+            lambda: MIXED.correlation,
+        ),
+        Case("the same as seen, correlation", GILBERT, 0.324441, 0.02, lambda: seen(MIXED).correlation, relative=True),
+    ),
+)
