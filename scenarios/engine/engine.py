@@ -432,16 +432,19 @@ class Engine:
         back = self.wiring.online()
         for name, recovery in self.recoveries.items():
             step = self.steps[name]
-            if step.ended_us is None or now_us < step.ended_us:
-                continue
             targeted = catalogue()[step.value].needs_target
             online = int(np.count_nonzero(back[step.device] if targeted else back))
+            recovery.away |= online < recovery.devices
+            if step.ended_us is None or now_us < step.ended_us:
+                continue
             recovery.see(now_us, online)
             if name in self._steady:
                 continue
             back_us = recovery.reached_us(0.99, now_us)
             if back_us is not None:
                 self._steady.append(name)
+                if not recovery.away:
+                    continue  # A fault that took nobody away has nobody to bring back.
                 # Known only when they have stayed for a minute; told of the instant from which they did.
                 took = seconds(back_us - step.ended_us)
                 self._tell(back_us, "steady", name, f"99 % of its devices back  {took} after its end")

@@ -16,10 +16,12 @@ class Recovery:
 
     Attributes:
         devices: of the fault.
+        away: some of them were away at some pane since the fault began; else there is nothing to recover from.
         online: pane instant and count, ascending.
     """
 
     devices: int
+    away: bool = False
     online: list[tuple[int, int]] = field(default_factory=list)
 
     def see(self, now_us: int, online: int) -> None:

@@ -215,7 +215,7 @@ class _Assembly:
         objectives = read_objectives(record.own("objectives") or {}, problems)
         self._check_references()
         self._check_selectors(fleet)
-        if fleet is not None and not problems.found:
+        if fleet is not None:
             self._check_faults(fleet)
         problems.check()
         assert fleet is not None
@@ -312,12 +312,15 @@ class _Assembly:
         """Whether the targeted machines can have each fault; asked last, for it may load what machines compute with."""
         reach = Reach(fleet)
         for step in self._steps:
-            if step.action != "fault" or not catalogue.faults()[step.record.own("fault")].needs_target:
+            fault = catalogue.faults().get(step.record.own("fault") or "")
+            if step.action != "fault" or fault is None or step.record.own("target") is None:
                 continue
+            if len(step.settings) < len(fault.settings) or None in step.settings.values():
+                continue  # They could not be read, and that has been told.
             node = step.record.at("with" if step.record.has("with") else "fault")
             kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
             settings = plain(step.settings, fleet.devices)
-            said = catalogue.faults()[step.record.own("fault")].misfit(kinds, settings)
+            said = fault.misfit(kinds, settings)
             if said:
                 message, _, hint = said.partition("; ")
                 self._problems.add(wrong(node, "S309", message, hint))

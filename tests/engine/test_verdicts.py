@@ -156,6 +156,15 @@ def test_steady_stands_at_the_instant_from_which_devices_stayed(write: Write) ->
     assert steady.at_s < 120
 
 
+def test_a_fault_that_takes_nobody_away_has_no_return(write: Write) -> None:
+    steps = OUTAGE.replace("power-outage", "sensor-bias")
+    engine = write(HEAD + steps + "expect:\n  - {recovered: 99 %, of: outage, within: 60 s}\n")
+    told = Told()
+    engine.sinks = (told,)
+    assert judged(engine).verdict == "held"
+    assert not [row for row in told.rows if row.kind == "steady"]
+
+
 def test_overlapping_outages_of_the_broker_end_with_the_last_of_them(write: Write) -> None:
     steps = """steps:
   - {name: short, at: 60 s, fault: broker-outage, lasts: 20 s}
