@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from twinstorm.twin.flow import Device, Mask, Values
+from twinstorm.twin.flow import Device, Int, Mask, Values
 from twinstorm.twin.machines.kind import Inputs, MachineKind
 from twinstorm.twin.resolution import Scale, Steps
 
@@ -23,34 +23,44 @@ class MachineFailure:
     """One order: these machines fail in this way.
 
     Attributes:
-        device: int32, ascending, all of one sample group.
         severity: 0..1, how far it goes. grows_us: how long it takes from 0 to there.
-        without: state of the same machines had they not failed, float32 (devices,) each; empty before the first step.
+        device: int32, ascending, all of one sample group. from_us: int64, since when each fails.
+        without: state of the same machines had they not failed, float32 (devices,) each.
         changed: readings that told something else than they would have, so far.
     """
 
     step: str
-    device: Device
     mode: str
     severity: float
-    from_us: int
     grows_us: int
+    device: Device = field(default_factory=lambda: np.empty(0, np.int32))
+    from_us: Int = field(default_factory=lambda: np.empty(0, np.int64))
     without: dict[str, Values] = field(default_factory=dict)
     changed: int = 0
 
-    def severity_at(self, now_us: int) -> float:
-        """How far it has gone."""
-        if self.grows_us <= 0:
-            return self.severity
-        return self.severity * min(max((now_us - self.from_us) / self.grows_us, 0.0), 1.0)
+    def join(self, device: Device, at_us: int, first: int, state: Columns) -> None:
+        """Let more machines fail from now on, before they are stepped again.
 
-    def begin(self, first: int, state: Columns) -> None:
-        """Remember the machines as they are now; `state`: columns of the sample group, whose first device is `first`.
-
-        Done before the first step under the failure.
+        Args:
+            first: the first device of the sample group. state: of its machines.
         """
-        rows = self.device.astype(np.intp) - first
-        self.without = {name: column[rows] for name, column in state.items()}
+        device_all = np.concatenate((self.device, device))
+        order = np.argsort(device_all, kind="stable")
+        rows = device.astype(np.intp) - first
+        self.without = {
+            name: np.concatenate((self.without.get(name, column[:0]), column[rows]))[order]
+            for name, column in state.items()
+        }
+        self.from_us = np.concatenate((self.from_us, np.full(len(device), at_us, np.int64)))[order]
+        self.device = device_all[order]
+
+    def severities_at(self, now_us: int, rows: slice) -> Values:
+        """How far it has gone in some of the machines: float32."""
+        from_us = self.from_us[rows]
+        if self.grows_us <= 0:
+            return np.full(len(from_us), self.severity, np.float32)
+        grown = np.clip((now_us - from_us) / self.grows_us, 0.0, 1.0)
+        return (self.severity * grown).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def severities(failures: list[MachineFailure], first: int, n: int, now_us: int) 
             continue
         column = columns.setdefault(failure.mode, np.zeros(n, np.float32))
         rows = failure.device[low:high].astype(np.intp) - first
-        column[rows] = np.maximum(column[rows], np.float32(failure.severity_at(now_us)))
+        column[rows] = np.maximum(column[rows], failure.severities_at(now_us, slice(low, high)))
     return columns
 
 

@@ -160,9 +160,12 @@ class Sampler:
         reached = 0
         for number, group, mine in self.groups_of(device):
             if any(known.name == mode for known in self.kind(number).failures):
-                failure = MachineFailure(step, mine, mode, severity, at_us, grows_us)
-                failure.begin(group.first, self._machines[number].state)
-                self.failures[number].append(failure)
+                known = (one for one in self.failures[number] if one.step == step)
+                failure = next(known, None)
+                if failure is None:
+                    failure = MachineFailure(step, mode, severity, grows_us)
+                    self.failures[number].append(failure)
+                failure.join(mine, at_us, group.first, self._machines[number].state)
                 reached += len(mine)
         return reached
 

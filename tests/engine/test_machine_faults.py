@@ -90,3 +90,28 @@ def test_two_failures_of_one_machine_are_each_counted_against_the_machine_withou
     imbalance, overheating = (lab.world.evidence_of(step).counts["readings_changed"] for step in ("f0", "f1"))
     assert imbalance > 0.9 * 58 * len(ILL), "at once"
     assert 50 < overheating < imbalance, "as soon as the heat has gathered"
+
+
+def test_machines_that_join_in_a_ramp_fail_from_then_on() -> None:
+    """Two parts of one step, the later machines before the earlier ones in the fleet."""
+    kind = kinds()["motor"]
+    lab = Lab.make(fleet(kind))
+    fault = catalogue()["machine-failure"]
+    settings = fault_settings(fault, {"mode": "overheating", "grows": "20 s"})
+    order = FaultOrder("f", "", settings, ILL, 0, None)
+    lab.until(10 * SECOND_US)
+    fault.start(lab.world, order, ILL[3:], 10 * SECOND_US)
+    lab.until(20 * SECOND_US)
+    fault.start(lab.world, order, ILL[:3], 20 * SECOND_US)
+    (failure,) = lab.world.sampler.failures[0]
+    assert failure.device.tolist() == ILL.tolist()
+    severity = failure.severities_at(30 * SECOND_US, slice(0, len(ILL)))
+    assert severity.tolist() == [0.5] * 3 + [1.0] * 3
+    lab.until(70 * SECOND_US)
+    well = Lab.make(fleet(kind))
+    well.until(70 * SECOND_US)
+    seen = {key for key, values in lab.delivered.items() if values != well.delivered[key]}
+    assert {who for who, _ in seen} == set(ILL.tolist())
+    assert fault.evidence(lab.world, order).counts == {"readings_changed": len(seen)}
+    fault.end(lab.world, order, ILL, 70 * SECOND_US)
+    assert not lab.world.sampler.failures[0]
