@@ -11,7 +11,7 @@ from twinstorm.scenarios.language.errors import Problems, Refused, quoted
 from twinstorm.scenarios.language.fields import BAD, NOWHERE, Field, Key, Single, Table, refused, scalar_text, wrong
 from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Count, Quantity, Rate
-from twinstorm.twin.units import UnitError, value_in
+from twinstorm.twin.units import Measured, UnitError, value_in
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.faults.base import Fault
@@ -52,19 +52,11 @@ def _field(option: Option) -> Field:
             return Single("a text", str, example, may_be_number=True)
 
 
-class Parameter(Protocol):
+class Parameter(Measured, Protocol):
     """A parameter of a kind of machine; see `twinstorm.twin.machines.kind.Quantity`."""
 
     @property
-    def name(self) -> str: ...
-    @property
     def key(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def lowest(self) -> float: ...
-    @property
-    def highest(self) -> float: ...
     @property
     def summary(self) -> str: ...
 
