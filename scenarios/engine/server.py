@@ -163,8 +163,9 @@ def start_engine(request: EngineRequest) -> subprocess.Popen[bytes]:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(msgspec.json.encode(request) + b"\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # It has gone already; what it said, or that it said nothing, is below.
+        process.stdin.write(msgspec.json.encode(request) + b"\n")
+        process.stdin.flush()
     if process.stdout.readline().strip() != b"listening":
         said = process.communicate()[1].decode(errors="replace")
         remove_socket(request.socket)
