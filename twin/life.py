@@ -80,10 +80,14 @@ class Hooks:
     Attributes:
         connected: devices and instants of CONNACKs that arrived.
         lost: devices that noticed, at these instants, that their session is gone.
+        arriving: devices whose CONNECTs, with these numbers, reach the broker.
+        connect_extra_us: how much longer the CONNECTs of these devices, with these numbers, take than their links say.
     """
 
     connected: Callable[[Devices, Int], None]
     lost: Callable[[Devices, Int], None]
+    arriving: Callable[[Devices, Int], None]
+    connect_extra_us: Callable[[Devices, Int], Int]
 
 
 class Life:
@@ -164,7 +168,7 @@ class Life:
         if len(booted):
             window.code[booted] = Code.BOOTED
             who = device[booted]
-            window.next_us[booted] = at_us[booted] + self._latency_us(Purpose.UPLINK, who, self.fleet.tries[who] + 1)
+            window.next_us[booted] = at_us[booted] + self._connect_us(who, self.fleet.tries[who] + 1)
         arrived = np.flatnonzero(state == State.CONNECTING)
         if len(arrived):
             self._foresee_connects(window, arrived)
@@ -212,7 +216,7 @@ class Life:
         device = window.device[rows]
         wait_us = self._wait_us(device)
         window.wait_us[rows] = wait_us
-        uplink_us = self._latency_us(Purpose.UPLINK, device, self.fleet.tries[device] + 1)
+        uplink_us = self._connect_us(device, self.fleet.tries[device] + 1)
         window.next_us[rows] = window.heard_us[rows] + wait_us + uplink_us
 
     def _wait_us(self, device: Devices) -> Int:
@@ -238,6 +242,9 @@ class Life:
         told = code != 0
         self._log.add(window.at_us[told], code[told], device[told].astype(np.int32))
 
+        if len(window.offered):
+            who = device[window.offered]
+            self._hooks.arriving(who, fleet.tries[who])
         booted = code == Code.BOOTED
         if booted.any():
             who = device[booted]
@@ -271,6 +278,13 @@ class Life:
     def _latency_us(self, purpose: Purpose, device: Devices, number: Int) -> Int:
         draws = words(self._streams[purpose], self.fleet.key[device], number)
         return self.fleet.links.latency_us(self.fleet.link[device], draws)
+
+    def _connect_us(self, device: Devices, number: Int) -> Int:
+        """How long a CONNECT with this number is on its way."""
+        latency_us = self._latency_us(Purpose.UPLINK, device, number)
+        latency_us += self.fleet.links.connect_us[self.fleet.link[device]]
+        latency_us += self._hooks.connect_extra_us(device, number)
+        return latency_us
 
     # --- what came by itself (live) -----------------------------------------------------------------------------------
 
@@ -373,6 +387,14 @@ class Life:
         kept = whole[~gone]
         fleet.due_us[kept] = NEVER_US
         return kept
+
+    def links_changed(self, device: Devices, at_us: int) -> None:
+        """CONNECTs of these devices that are still to be sent take another time than foreseen."""
+        fleet = self.fleet
+        waits = (fleet.state[device] == State.CONNECTING) & (fleet.begin_us[device] >= at_us)
+        who = device[waits]
+        fleet.due_us[who] = fleet.begin_us[who] + self._connect_us(who, fleet.tries[who])
+        self._agenda.add(who)
 
     def broker_stops(self, at_us: int, silent: bool) -> Devices:
         """The broker dies. Returns the online devices that can no longer deliver."""

@@ -1,18 +1,35 @@
 """Link classes: what a device's access network does to a message.
 
-Every latency is `base` plus uniform jitter plus, for a share of messages, one retransmission timeout: TCP repairs loss
-into delay. Figures are assumptions in the range of published presets (network emulators, 2020s), not measurements;
-they stand in every report by name.
+Every latency is `base` plus uniform jitter plus, for a share of messages, one retransmission timeout: whoever has a
+connection repairs loss into delay. On slow networks the time on air comes on top, and messages of one device wait for
+each other (`twin.uplink`). All figures are assumptions in the range of data sheets and published presets (network
+emulators, 3GPP and Semtech documents, 2020s), not measurements; they stand in every report by name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
 from twinstorm.twin.chance import Words
-from twinstorm.twin.flow import Int
+from twinstorm.twin.flow import SECOND_US, Int, Mask
+from twinstorm.twin.radio import Lora, off_us
+
+DOCUMENT_BYTES = 340
+"""A reading as a JSON document, without its channels."""
+DOCUMENT_CHANNEL_BYTES = 30
+PACKED_BYTES = 8
+"""A reading in the sensor's own steps, without its channels: boot, sequence number, flags."""
+PACKED_CHANNEL_BYTES = 2
+STATE_BYTES = 200
+"""A birth as a document."""
+PACKED_STATE_BYTES = 12
+CONNECT_BYTES = 120
+"""A CONNECT with its name, password and will."""
+PACKED_CONNECT_BYTES = 23
+"""What joins a device to a gateway that holds the session for it."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +39,19 @@ class LinkClass:
     Attributes:
         base_us: smallest one-way latency, at least 1, so that an effect comes after its cause.
         jitter_us: width of the uniform jitter on top.
-        retry_us: what one lost packet costs (TCP's retransmission timeout).
+        retry_us: what one lost packet costs (TCP's retransmission timeout, or the radio's).
         retry_per_65536: share of messages that meet such a loss.
+        bits_per_s: from device to network; a message takes its bits over this, on top of the latency. 0: too fast to
+            matter. A class for which it matters keeps the messages of a device in order, one after the other.
+        spreading_factor: of LoRa at 125 kHz and coding rate 4/5; gives the time on air, not `bits_per_s`. 0: none.
+        duty_per_mille: share of time that a device may be on air.
+        datagram: nobody repeats or orders readings: the share that `retry_per_65536` gives does not arrive. What
+            belongs to a session (CONNECT, birth) is repeated all the same.
+        packed: readings travel in the sensor's own steps to a gateway, which makes documents of them.
+        overhead_bytes: headers of one message.
+        payload_bytes: largest payload, a longer one is not sent; 0: any, the network cuts it up.
+        energy_j, energy_byte_j, energy_retry_j: what a message costs a battery: to wake up, send and listen; for each
+            byte with its headers; and for each repetition.
     """
 
     name: str
@@ -31,18 +59,183 @@ class LinkClass:
     jitter_us: int
     retry_us: int
     retry_per_65536: int
+    bits_per_s: int = 0
+    spreading_factor: int = 0
+    duty_per_mille: int = 1_000
+    datagram: bool = False
+    packed: bool = False
+    overhead_bytes: int = 100
+    payload_bytes: int = 0
+    energy_j: float = 0.0
+    energy_byte_j: float = 0.0
+    energy_retry_j: float = 0.0
+
+    @property
+    def paced(self) -> bool:
+        """Messages of one device have to wait for each other, or may be lost: `twin.uplink` looks at each."""
+        return self.bits_per_s > 0 or self.spreading_factor > 0 or self.datagram
+
+    def reading_bytes(self, channels: int) -> int:
+        """Payload of one reading."""
+        if self.packed:
+            return PACKED_BYTES + PACKED_CHANNEL_BYTES * channels
+        return DOCUMENT_BYTES + DOCUMENT_CHANNEL_BYTES * channels
+
+    @property
+    def state_bytes(self) -> int:
+        """Payload of a birth."""
+        return PACKED_STATE_BYTES if self.packed else STATE_BYTES
+
+    @property
+    def connect_bytes(self) -> int:
+        """Payload of what asks for a session."""
+        return PACKED_CONNECT_BYTES if self.packed else CONNECT_BYTES
+
+    def fits(self, payload_bytes: int) -> bool:
+        return self.payload_bytes == 0 or payload_bytes <= self.payload_bytes
+
+    def air_us(self, payload_bytes: int) -> int:
+        """Time that one transmission of this payload with its headers takes, rounded up."""
+        size = payload_bytes + self.overhead_bytes
+        if self.spreading_factor:
+            return Lora(self.spreading_factor).airtime_us(size)
+        return -(-size * 8 * SECOND_US // self.bits_per_s) if self.bits_per_s else 0
+
+    def message_j(self, payload_bytes: int, retries: int = 0) -> float:
+        """Energy of one message, joules."""
+        size = payload_bytes + self.overhead_bytes
+        return self.energy_j + self.energy_byte_j * size + self.energy_retry_j * retries
+
+
+def _per_65536(share: float) -> int:
+    return round(share * 65_536)
 
 
 LINKS = {
     link.name: link
     for link in (
         LinkClass("ethernet", base_us=2_000, jitter_us=2_000, retry_us=0, retry_per_65536=0),
-        LinkClass("wifi", base_us=3_000, jitter_us=4_000, retry_us=200_000, retry_per_65536=655),
+        LinkClass(
+            "wifi",
+            base_us=3_000,
+            jitter_us=4_000,
+            retry_us=200_000,
+            retry_per_65536=655,
+            energy_j=0.02,
+            energy_byte_j=1e-6,
+            energy_retry_j=0.005,
+        ),
+        LinkClass(
+            "lte-m",
+            base_us=50_000,
+            jitter_us=50_000,
+            retry_us=400_000,
+            retry_per_65536=_per_65536(0.02),
+            bits_per_s=375_000,
+            energy_j=0.5,
+            energy_byte_j=2e-5,
+            energy_retry_j=0.05,
+        ),
+        LinkClass(
+            "nb-iot",
+            base_us=700_000,
+            jitter_us=1_600_000,
+            retry_us=4_000_000,
+            retry_per_65536=_per_65536(0.05),
+            bits_per_s=20_000,
+            energy_j=0.8,
+            energy_byte_j=1e-4,
+            energy_retry_j=0.2,
+        ),
+        LinkClass(
+            "lorawan",
+            base_us=80_000,
+            jitter_us=120_000,
+            retry_us=2_000_000,
+            retry_per_65536=_per_65536(0.05),
+            spreading_factor=9,
+            duty_per_mille=10,
+            packed=True,
+            overhead_bytes=13,
+            payload_bytes=115,
+            energy_j=0.02,
+            energy_byte_j=5e-4,
+            energy_retry_j=0.04,
+        ),
+        LinkClass(
+            "satellite",
+            base_us=285_000,
+            jitter_us=30_000,
+            retry_us=1_200_000,
+            retry_per_65536=_per_65536(0.03),
+            bits_per_s=64_000,
+            energy_j=5.0,
+            energy_byte_j=5e-4,
+            energy_retry_j=1.0,
+        ),
+        LinkClass(
+            "ble",
+            base_us=30_000,
+            jitter_us=70_000,
+            retry_us=100_000,
+            retry_per_65536=_per_65536(0.02),
+            bits_per_s=200_000,
+            packed=True,
+            overhead_bytes=17,
+            payload_bytes=244,
+            energy_j=1e-4,
+            energy_byte_j=5e-7,
+            energy_retry_j=3e-5,
+        ),
+        LinkClass(
+            "zigbee",
+            base_us=15_000,
+            jitter_us=45_000,
+            retry_us=60_000,
+            retry_per_65536=_per_65536(0.03),
+            bits_per_s=60_000,
+            packed=True,
+            overhead_bytes=33,
+            payload_bytes=80,
+            energy_j=3e-4,
+            energy_byte_j=2e-6,
+            energy_retry_j=1e-4,
+        ),
+        LinkClass(
+            "datagram",
+            base_us=20_000,
+            jitter_us=40_000,
+            retry_us=2_000_000,
+            retry_per_65536=_per_65536(0.01),
+            bits_per_s=1_000_000,
+            datagram=True,
+            overhead_bytes=60,
+            payload_bytes=1_200,
+            energy_j=0.1,
+            energy_byte_j=2e-6,
+        ),
     )
 }
 
 _JITTER_BITS = np.uint64(32)
 _LOW_BITS = np.uint64(0xFFFF)
+
+
+@dataclass(frozen=True)
+class Size:
+    """One kind of message on every link class of a fleet; row i belongs to link code i.
+
+    Attributes:
+        total_bytes: payload and headers.
+        air_us: of one transmission.
+        rest_us: how long the device must be silent after it (duty cycle).
+        fits: it can be sent at all.
+    """
+
+    total_bytes: Int
+    air_us: Int
+    rest_us: Int
+    fits: Mask
 
 
 @dataclass(frozen=True)
@@ -53,13 +246,27 @@ class Links:
     jitter_us: Int
     retry_us: Int
     retry_per_65536: Int
+    classes: tuple[LinkClass, ...] = ()
+    connect_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Time on air of a CONNECT."""
+    paced: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
+    datagram: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     @classmethod
     def of(cls, links: tuple[LinkClass, ...]) -> Links:
         def column(name: str) -> Int:
             return np.array([getattr(link, name) for link in links], np.int64)
 
-        return cls(column("base_us"), column("jitter_us"), column("retry_us"), column("retry_per_65536"))
+        return cls(
+            column("base_us"),
+            column("jitter_us"),
+            column("retry_us"),
+            column("retry_per_65536"),
+            links,
+            np.array([link.air_us(link.connect_bytes) for link in links], np.int64),
+            np.array([link.paced for link in links], np.bool_),
+            np.array([link.datagram for link in links], np.bool_),
+        )
 
     def latency_us(self, code: np.ndarray, draws: Words) -> Int:
         """Latency of one message each: int64, shape of `draws`.
@@ -75,3 +282,31 @@ class Links:
         if np.any(share):
             latency += np.where((draws & _LOW_BITS).view(np.int64) < share, self.retry_us[code], 0)
         return latency
+
+    def goes_astray(self, code: np.ndarray, draws: Words) -> Mask:
+        """Which of these readings never arrive, because nobody repeats them."""
+        lost: Mask = (draws & _LOW_BITS).view(np.int64) < self.retry_per_65536[code]
+        return lost & self.datagram[code]
+
+    def reading_size(self, channels: int) -> Size:
+        return self._size([link.reading_bytes(channels) for link in self.classes])
+
+    def state_size(self) -> Size:
+        return self._size([link.state_bytes for link in self.classes])
+
+    def connect_bytes(self) -> Int:
+        """A CONNECT with its headers, by link code."""
+        return np.array([link.connect_bytes + link.overhead_bytes for link in self.classes], np.int64)
+
+    def _size(self, payloads: list[int]) -> Size:
+        both = list(zip(self.classes, payloads, strict=True))
+        air_us = [link.air_us(payload) for link, payload in both]
+        rest_us = [
+            off_us(air, Fraction(link.duty_per_mille, 1_000)) for air, link in zip(air_us, self.classes, strict=True)
+        ]
+        return Size(
+            np.array([payload + link.overhead_bytes for link, payload in both], np.int64),
+            np.array(air_us, np.int64),
+            np.array(rest_us, np.int64),
+            np.array([link.fits(payload) for link, payload in both], np.bool_),
+        )

@@ -10,12 +10,11 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
@@ -34,10 +33,13 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.life import Hooks, Life
 from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.outbox import Outboxes
+from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
+from twinstorm.twin.uplink import AHEAD_US, READING, STATE, UPLINKS, Sent, Uplinks, horizon_us
 
 BLOCK_DEVICES = 16_384
 """Rows of one pass over a sample group: what fits the L2 cache. No result depends on it."""
@@ -84,14 +86,23 @@ class World(Exhibits):
         self.log = log
         self.kinds = {name: kind for name, kind in catalogue().items() if name in {s.kind for s in plan.segments}}
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
-        self.life = Life(self.fleet, seed, device_end, log, Hooks(self._connected, self._lost), foreseen)
-        self.buffers = Buffers.of(self.fleet, self.channels)
+        links = self.fleet.links
+        self.evidence: dict[str, Counter[str]] = {}
+        self.uplinks = Uplinks(self.fleet, seed, self.bit, foreseen)
+        hooks = Hooks(self._connected, self._lost, self._arriving, self.uplinks.connect_extra_us)
+        self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
+        self.buffers = Outboxes.of(self.fleet, self.channels)
+        self._sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
+        self._state_size = links.state_size()
+        self._datagrams = foreseen and bool(links.datagram.any())
+        if self._datagrams:
+            # Nobody acknowledges a datagram.
+            self.fleet.qos[links.datagram[self.fleet.link]] = 0
         n = len(self.fleet)
         self.blocked: Mask = np.zeros(n, np.bool_)
         """Online devices whose packets do not reach a broker that knows them."""
         self.produced = 0
         self.lost: Counter[str] = Counter()
-        self.evidence: dict[str, Counter[str]] = {}
         self._device_end = device_end
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
@@ -100,16 +111,17 @@ class World(Exhibits):
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.resets = Resets(self)
+        self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     @property
     def stories(self) -> list[Story]:
-        return [self.sampling, self.resets.story]
+        return [self.sampling, self.resets.story, self._draining]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {SAMPLING: self._act_sampling, RESETS: self.resets.act}
+        return {SAMPLING: self._act_sampling, RESETS: self.resets.act, UPLINKS: self._act_uplinks}
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""
@@ -152,8 +164,11 @@ class World(Exhibits):
         fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
         self.produced += n if all_powered else int(np.count_nonzero(powered))
         direct = online & ~self.blocked[rows]
+        keeps = powered
+        if self.uplinks.active:
+            direct, keeps = self._paced(group, rows, direct, powered, now_us)
         if not direct.all():
-            held = powered & ~direct
+            held = keeps & ~direct
             if held.any():
                 self._hold(number, rows, held, seq, now_us, steps)
         if not fleet.link_cuts[rows].any():
@@ -166,6 +181,19 @@ class World(Exhibits):
         chosen = np.flatnonzero(held)
         self.buffers.keep(number, chosen + rows.start, seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
         return steps
+
+    def _paced(self, group: SampleGroup, rows: slice, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
+        """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
+        fleet, buffers = self.fleet, self.buffers
+        code = fleet.link[rows]
+        unfit = powered & ~self._sizes[group.kind].fits[code]
+        if self._datagrams:
+            # The device does not know that nobody hears it; what waits already, waits on.
+            unfit |= self.blocked[rows] & fleet.links.datagram[code] & powered & (buffers.depth[rows] == 0)
+        self.lost[LossCause.QOS0] += int(np.count_nonzero(unfit))
+        depth = buffers.depth[rows]
+        waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
+        return direct & ~unfit & ~self.uplinks.full(rows, now_us, waiting), powered & ~unfit
 
     def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         chosen = np.flatnonzero(held)
@@ -205,6 +233,8 @@ class World(Exhibits):
         n = rows.stop - rows.start
         latency_us = fleet.links.latency_us(fleet.link[rows], words(self._uplink, fleet.key[rows], seq))
         latency_us += now_us
+        if self.uplinks.active:
+            direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
         now = np.broadcast_to(np.int64(now_us), n)
         readings = Readings(
             kind=group.kind,
@@ -219,17 +249,83 @@ class World(Exhibits):
         )
         return self._device_end.publish(readings, latency_us, kept)
 
+    def _send_paced(self, group: SampleGroup, rows: slice, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
+        """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
+        chosen = np.flatnonzero(direct & self.uplinks.paced[rows])
+        if not len(chosen):
+            return direct
+        sent = self.uplinks.send(READING, chosen + rows.start, now_us, seq[chosen], self._sizes[group.kind])
+        arrive_us[chosen] = sent.arrive_us
+        return self._without(direct, chosen, sent)
+
+    def _without(self, direct: Mask, chosen: Int, sent: Sent) -> Mask:
+        if not sent.lost.any():
+            return direct
+        self.lost[LossCause.QOS0] += int(np.count_nonzero(sent.lost))
+        arrives = direct.copy()
+        arrives[chosen[sent.lost]] = False
+        return arrives
+
+    def _act_uplinks(self, story: Story, now_us: int) -> None:
+        """Once a second: let paced devices send what starts within it."""
+        story.due_us = now_us + AHEAD_US
+        if not self.uplinks.active:
+            return
+        self.advance_to(now_us)
+        fleet = self.fleet
+        heard = self.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
+        device = np.flatnonzero(heard & self.uplinks.paced & (self.buffers.depth > 0))
+        self._drain(device, np.full(len(device), now_us, np.int64))
+        self.uplinks.settle(now_us, self.buffers.depth)
+
+    def _drain(self, device: Int, at_us: Int) -> None:
+        """Let paced devices send from `at_us` on what they hold, oldest first, as far as it starts in that second."""
+        end_us = horizon_us(at_us)
+        while True:
+            start_us = np.maximum(self.uplinks.free_us[device], at_us)
+            more = (self.buffers.depth[device] > 0) & (start_us < end_us)
+            if not more.any():
+                return
+            device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
+            for readings in self.buffers.take_oldest(device, start_us, self.fleet.boot, self.sampler.scales):
+                self._send_one_each(readings)
+
+    def _send_one_each(self, readings: Readings) -> None:
+        who = readings.device.astype(np.int64)
+        sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self._sizes[readings.kind])
+        arrives = self._without(np.ones(len(who), np.bool_), np.arange(len(who)), sent)
+        if not arrives.all():
+            columns = ("device", "boot", "seq", "device_time_us", "sent_us", "values")
+            readings = replace(readings, **{name: getattr(readings, name)[arrives] for name in columns})
+        if len(readings):
+            self._device_end.publish(readings, sent.arrive_us[arrives])
+
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def _connected(self, device: Int, at_us: Int) -> None:
         self.blocked[device] = False
-        self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], self._arrive_us(device, at_us))
+        arrive_us = self._arrive_us(device, at_us)
+        if self.uplinks.active:
+            paced = np.flatnonzero(self.uplinks.paced[device])
+            who = device[paced]
+            self.uplinks.restart(who, at_us[paced])
+            sent = self.uplinks.send(STATE, who, at_us[paced], self.fleet.tries[who], self._state_size)
+            arrive_us[paced] = sent.arrive_us
+        self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], arrive_us)
         self.flush(device, at_us)
+
+    def _arriving(self, device: Int, tries: Int) -> None:
+        if self.uplinks.orders:
+            self.uplinks.count_connects(device, self.fleet.begin_us[device], tries)
 
     def flush(self, device: Int, at_us: Int) -> None:
         """Send what these devices hold, oldest first, at `at_us` each."""
         if not self.buffers.depth[device].any():
             return
+        if self.uplinks.active:
+            paced = self.uplinks.paced[device]
+            self._drain(device[paced], at_us[paced])
+            device, at_us = device[~paced], at_us[~paced]
         arrive_us = self._arrive_us(device, at_us)
         for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
             self._device_end.publish(readings, arrive_us[sender])
@@ -311,6 +407,30 @@ class World(Exhibits):
         sends = heard[known & (~deaf | (fleet.qos[heard] == 0))]
         self.flush(sends, np.full(len(sends), at_us, np.int64))
         return len(kept)
+
+    def slow_down(self, step: str, device: Device, at_us: int, more_us: int, jitter_us: int) -> None:
+        """Let everything that these devices send from now on take so much, and up to `jitter_us`, longer."""
+        self.uplinks.slow_down(step, device, at_us, more_us, jitter_us)
+        self.life.links_changed(device.astype(np.int64), at_us)
+
+    def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
+        """Let what these devices send from now on pass at this rate only."""
+        self.uplinks.squeeze(step, device, at_us, bytes_per_s)
+        self.life.links_changed(device.astype(np.int64), at_us)
+
+    def lose_in_bursts(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
+        """Let what these devices send from now on be lost in bursts."""
+        self.uplinks.lose(step, device, at_us, chain)
+        self.life.links_changed(device.astype(np.int64), at_us)
+
+    def links_recover(self, step: str, device: Device, at_us: int) -> None:
+        """End what a step did to the links of these devices; what they have sent stays on its way."""
+        fleet = self.fleet
+        who = device.astype(np.int64)
+        on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]
+        self.uplinks.count_connects(on_the_way, fleet.begin_us[on_the_way], fleet.tries[on_the_way], step)
+        self.uplinks.end(step, device)
+        self.life.links_changed(who, at_us)
 
     def broker_stopped(self, at_us: int, silent: bool) -> int:
         """The broker died. Returns how many devices were online with it."""

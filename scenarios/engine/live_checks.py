@@ -28,7 +28,7 @@ def problems(
             for option, asked in (("--broker", broker_url), ("--hold-open", hold_open))
             if asked
         ]
-    found = [*_of_the_fleet(scenario, speed or 1.0)]
+    found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_faults(scenario)]
     if broker_url is not None:
         found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
     return found
@@ -58,6 +58,12 @@ def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
         return
     if not target.is_loopback and not yes:
         yield f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
+
+
+def _of_the_faults(scenario: Scenario) -> Iterator[str]:
+    for step in scenario.steps:
+        if step.action == "fault" and "live" not in catalogue()[step.value].clocks:
+            yield f"step {step.name}: the fault {step.value} runs in virtual time only: leave --live out"
 
 
 def _of_the_steps(scenario: Scenario) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
+    from twinstorm.twin.machines.kind import MachineKind
     from twinstorm.twin.world import World
 
 
@@ -31,9 +33,120 @@ class Partition(Fault):
     )
 
     @classmethod
+    def direction(cls, order: FaultOrder) -> str:
+        chosen: str = order.settings["direction"]
+        return chosen
+
+    @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "sessions_cut_off", on.cut(device, at_us, order.settings["direction"]))
+        on.bit(order.step, "sessions_cut_off", on.cut(device, at_us, cls.direction(order)))
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "sessions_survived", on.heal(device, at_us, order.settings["direction"]))
+        on.bit(order.step, "sessions_survived", on.heal(device, at_us, cls.direction(order)))
+
+
+class SimExpiry(Partition):
+    """The plan of SIM cards has run out."""
+
+    name: ClassVar[str] = "sim-expiry"
+    summary: ClassVar[str] = "SIM plans run out: devices are cut off until somebody renews them"
+    effect: ClassVar[str] = (
+        "The operator of the mobile network lets no packet of the targeted devices through any more, in either "
+        "direction. They work, sample and buffer on, and ask for a session in vain, until the fault ends: nothing that "
+        "a device does brings it back. Evidence: sessions cut off, sessions that survived."
+    )
+    survivable: ClassVar[bool] = False
+    settings: ClassVar[tuple[Setting, ...]] = ()
+
+    @classmethod
+    def direction(cls, order: FaultOrder) -> str:  # noqa: ARG003
+        return "both"
+
+
+class SlowLink(Fault):
+    """What faults share that change how messages travel from devices to the broker."""
+
+    # A socket cannot be told when to let go of what was written to it.
+    clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.links_recover(order.step, device, at_us)
+
+
+class Latency(SlowLink):
+    """Everything takes longer."""
+
+    name: ClassVar[str] = "latency"
+    summary: ClassVar[str] = "messages of devices take longer on their way to the broker"
+    effect: ClassVar[str] = (
+        "Whatever the targeted devices send, connects and readings, arrives later by `more` and by a part of `jitter` "
+        "that is drawn for each message. Over a connection the order stays: who is overtaken by chance, waits. A "
+        "connect that takes longer than its client waits fails, though the broker pays for it. What was sent before "
+        "the fault ends, arrives as late as it would have. In virtual time only. Evidence: messages delayed."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("more", "duration", "2 s", "what each message takes longer"),
+        Setting("jitter", "duration", "500 ms", "and up to this on top"),
+    )
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.slow_down(order.step, device, at_us, order.settings["more"], order.settings["jitter"])
+
+
+class BandwidthSqueeze(SlowLink):
+    """Hardly anything gets through."""
+
+    name: ClassVar[str] = "bandwidth-squeeze"
+    summary: ClassVar[str] = "the way to the broker is so narrow that messages queue in the devices"
+    effect: ClassVar[str] = (
+        "Each targeted device sends no faster than `to`: a message, of some 600 bytes with its headers, takes its size "
+        "over that, and those behind it wait in the buffer of the device, which overflows in the end (lost: evicted). "
+        "Connects take their time too. When the fault ends, what waits is sent. In virtual time only. Evidence: "
+        "messages delayed."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/min", "what is left for each device"),)
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        return "" if settings["to"] > 0 else "nothing at all gets through at a rate of 0; use the fault `partition`"
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.squeeze(order.step, device, at_us, order.settings["to"])
+
+
+class BurstLoss(SlowLink):
+    """Packets are lost in bursts."""
+
+    name: ClassVar[str] = "burst-loss"
+    summary: ClassVar[str] = "messages of devices are lost in bursts, and sent again later and later"
+    effect: ClassVar[str] = (
+        "Of what the targeted devices transmit, the share `loss` is lost, `burst` transmissions in a row on average "
+        "(the chain of Gilbert and Elliott: a link is good or bad). Over a connection each is repeated after a timeout "
+        "that doubles up to a minute, at most eight times, and what follows waits behind it: loss becomes delay. Over "
+        "`datagram` it is gone (lost: qos0). Bursts are never shorter than the share needs: at 80 % four. In virtual "
+        "time only. Evidence: messages retried, messages lost."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("loss", "share", "20 %", "transmissions that are lost"),
+        Setting("burst", "count", "4", "how many in a row, on the average"),
+    )
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        if settings["loss"] >= 1:
+            return "nothing at all gets through at a loss of 100 %; use the fault `partition`"
+        return "" if settings["burst"] >= 1 else "a burst is at least 1 message"
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        from twinstorm.twin.radio import BurstLoss as Chain
+
+        loss, burst = order.settings["loss"], order.settings["burst"]
+        recover = min(1 / max(burst, 1), (1 - loss) / loss) if loss else 1.0
+        on.lose_in_bursts(
+            order.step, device, at_us, Chain(worsen=min(recover * loss / (1 - loss), 1.0), recover=recover)
+        )

@@ -28,6 +28,8 @@ class Device:
     boot_high_us: int
     every_us: int
     phase_us: int
+    air_us: int = 0
+    """Of a CONNECT."""
     state: str = "online"
     due: int = NEVER
     tries: int = 0
@@ -76,19 +78,30 @@ class Broker:
 
 @dataclass(frozen=True)
 class Action:
-    """`kind`: power-off, power-on, cut, heal, broker-stop, broker-start."""
+    """`kind`: power-off, power-on, cut, heal, broker-stop, broker-start, slow, lossy, recover.
+
+    The last three have the name of their step; `more_us` and `jitter_us` belong to slow, `worsen` and `recover` to
+    lossy.
+    """
 
     at_us: int
     kind: str
     devices: tuple[int, ...] = ()
     direction: str = "both"
     silent: bool = False
+    step: str = ""
+    more_us: int = 0
+    jitter_us: int = 0
+    worsen: float = 0.0
+    recover: float = 1.0
 
 
 class Simulation:
     def __init__(self, devices: list[Device], broker: Broker, seed: int) -> None:
         self.devices, self.broker = devices, broker
         self.streams = {purpose: stream(seed, purpose) for purpose in Purpose}
+        self.seed = seed
+        self.orders: list[Action] = []
         self.heap: list[tuple[int, int]] = []
         self.rows: list[Row] = []
 
@@ -99,6 +112,28 @@ class Simulation:
         base, jitter, retry, share = device.link
         w = self.draw(purpose, device, number)
         return base + below_one(w, jitter) + (retry if (w & 0xFFFF) < share else 0)
+
+    def up(self, index: int) -> int:
+        """How long the CONNECT of this attempt is on its way."""
+        device = self.devices[index]
+        extra = sum(self.extra(order, device) for order in self.orders if index in order.devices)
+        return self.latency(Purpose.UPLINK, device, device.tries) + device.air_us + extra
+
+    def extra(self, order: Action, device: Device) -> int:
+        def draw(nth: int) -> int:
+            key = stream(self.seed, Purpose.UPLINK << 64 | device_key(f"{order.step}/connect/{nth}"))
+            return word(key, device.key, device.tries)
+
+        if order.kind == "slow":
+            return order.more_us + below_one(draw(0), order.jitter_us + 1)
+        bad = draw(0) >> 32 < round(order.worsen / (order.worsen + order.recover) * 2**32)
+        rto, total = max(device.link[2], 200_000), 0
+        for nth in range(8):
+            bad = draw(1 + nth) >> 32 < round((1 - order.recover if bad else order.worsen) * 2**32)
+            if not bad:
+                break
+            total += min(rto << nth, 60_000_000)
+        return total
 
     def set_due(self, index: int, due: int) -> None:
         self.devices[index].due = due
@@ -113,7 +148,7 @@ class Simulation:
         device.begin = heard + wait
         device.tries += 1
         device.state = "connecting"
-        self.set_due(index, device.begin + self.latency(Purpose.UPLINK, device, device.tries))
+        self.set_due(index, device.begin + self.up(index))
 
     def wait(self, device: Device) -> int:
         w = self.draw(Purpose.BACKOFF, device, device.tries)
@@ -139,7 +174,7 @@ class Simulation:
             device.failures = device.previous = 0
             device.begin = at
             device.state = "connecting"
-            self.set_due(index, at + self.latency(Purpose.UPLINK, device, device.tries))
+            self.set_due(index, at + self.up(index))
         elif device.state == "connecting":
             self.arrive(at, index)
         elif device.state == "waiting" and device.ok == at:
@@ -185,6 +220,14 @@ class Simulation:
             self.broker_stop(at, action.silent)
         elif action.kind == "broker-start":
             self.broker_start(at)
+        elif action.kind in ("slow", "lossy", "recover"):
+            self.orders = [order for order in self.orders if order.step != action.step]
+            if action.kind != "recover":
+                self.orders.append(action)
+            for index in action.devices:
+                device = self.devices[index]
+                if device.state == "connecting" and device.begin >= at:
+                    self.set_due(index, device.begin + self.up(index))
         else:
             do = {"power-off": self.power_off, "power-on": self.power_on, "cut": self.cut, "heal": self.heal}
             for index in action.devices:

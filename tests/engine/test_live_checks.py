@@ -1,0 +1,31 @@
+"""What a live run cannot do is told before anything exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinstorm.scenarios.engine.live_checks import problems
+from twinstorm.scenarios.language.reader import load
+
+TEXT = """storm: 1
+name: slow
+story: A slow link.
+duration: 5 min
+fleet: {devices: 10, segments: {all: {kind: motor, share: 100 %}}}
+steps:
+  - {name: lag, at: 60 s, fault: FAULT, target: all, lasts: 60 s}
+"""
+
+
+@pytest.mark.parametrize(("fault", "live"), [("latency", False), ("burst-loss", False), ("sim-expiry", True)])
+def test_a_fault_of_virtual_time_is_refused_in_a_live_run(fault: str, live: bool, tmp_path: Path) -> None:
+    path = tmp_path / "slow.storm.yaml"
+    path.write_text(TEXT.replace("FAULT", fault))
+    scenario = load(str(path))
+    asked = {"speed": 1.0, "broker_url": None, "hold_open": False, "yes": False}
+    told = problems(scenario, live=True, **asked)  # type: ignore[arg-type]
+    assert (not told) == live
+    assert all("step lag" in each and "virtual time only" in each for each in told)
+    assert problems(scenario, live=False, **asked) == []  # type: ignore[arg-type]

@@ -1,0 +1,343 @@
+"""The way from a device to the broker where messages are slow, wait for each other, or are lost: exact, per device.
+
+Most links are far faster than their devices talk, and `twin.network` draws a latency for each message. This module
+looks after the others, the *paced* devices: those on a slow or lossy class, and those that a link fault holds. Each has
+one transmitter. A message starts when it is written or when the transmitter is free, is on air for its size, is
+repeated while it is lost, and arrives a latency later, never before an older one. Over datagram nothing is repeated or
+ordered.
+
+What cannot start before the next whole second waits in the device's buffer, where a power cut finds it. `World` moves
+it on once a second; as each message starts at the earliest instant that it can, no result depends on that second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
+from twinstorm.twin.fleet import Fleet
+from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
+from twinstorm.twin.network import Size
+from twinstorm.twin.radio import BurstLoss
+
+UPLINKS: Final = "uplinks"
+AHEAD_US: Final = SECOND_US
+"""Messages that start before the next multiple of this are on their way: nothing calls them back."""
+
+LEAST_RETRY_US: Final = 200_000
+"""First retransmission timeout of a class that has none of its own (TCP's smallest on Linux)."""
+LONGEST_RETRY_US: Final = 60_000_000
+"""A timeout doubles up to this (RFC 6298 allows no less)."""
+MOST_RETRIES: Final = 8
+"""The last of them gets through."""
+
+DELAYED, RETRIED, LOST = "messages_delayed", "messages_retried", "messages_lost"
+
+READING, STATE, CONNECT = "reading", "state", "connect"
+
+Waiting = NDArray[np.int32]
+
+
+@dataclass
+class LinkFault:
+    """What one order does to the messages that its devices send; arrays with one row a device.
+
+    Attributes:
+        device: int64, ascending. key: of these devices.
+        from_us: messages sent at or after it are affected.
+        seed: of the run.
+    """
+
+    step: str
+    device: Int
+    key: Words
+    from_us: int
+    seed: int
+
+    def rows(self, device: Int) -> tuple[Int, Int]:
+        """Rows of `device` (in any order) that this order holds, and which of its own rows they are."""
+        own = np.searchsorted(self.device, device)
+        own[own == len(self.device)] = 0
+        mine = np.flatnonzero(self.device[own] == device) if len(self.device) else np.empty(0, np.int64)
+        return mine, own[mine]
+
+    def keep(self, rows: Mask) -> None:
+        """Let go of all others."""
+        self.device, self.key = self.device[rows], self.key[rows]
+
+    def draws(self, what: str, own: Int, number: Int, nth: int = 0) -> Words:
+        """A word of chance for each message, by the order's step, the device and the number of the message."""
+        purpose = Purpose.UPLINK if what == CONNECT else Purpose.READING_LINK
+        key = stream(self.seed, purpose << 64 | device_key(f"{self.step}/{what}/{nth}"))
+        return words(key, self.key[own], number)
+
+
+@dataclass
+class Slowdown(LinkFault):
+    """Every message takes `more_us` and up to `jitter_us` longer."""
+
+    more_us: int
+    jitter_us: int
+
+    def extra_us(self, what: str, own: Int, number: Int) -> Int:
+        """Jitter in milliseconds where it is long, so that it fits 32 bits."""
+        unit_us = 1 if self.jitter_us < 1 << 31 else 1_000
+        jitter_us = below(self.draws(what, own, number), self.jitter_us // unit_us + 1) * unit_us
+        return self.more_us + jitter_us
+
+
+@dataclass
+class Squeeze(LinkFault):
+    """A message takes its size over this rate, if its link is not slower anyway."""
+
+    bytes_per_s: float
+
+    def air_us(self, total_bytes: Int) -> Int:
+        return np.ceil(total_bytes * (SECOND_US / self.bytes_per_s)).astype(np.int64)
+
+
+@dataclass
+class Losses(LinkFault):
+    """Transmissions are lost in bursts: a chain of two states a device, which moves with every transmission.
+
+    Attributes:
+        bad: bool, the last transmission of each device was lost.
+    """
+
+    chain: BurstLoss
+    bad: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bad = self._begins(STATE, np.arange(len(self.device)), np.zeros(len(self.device), np.int64))
+
+    def keep(self, rows: Mask) -> None:
+        super().keep(rows)
+        self.bad = self.bad[rows]
+
+    def lost(self, what: str, own: Int, number: Int, bad: Mask, transmissions: int) -> Mask:
+        """Which of so many transmissions in a row would be lost, bool (transmissions, n)."""
+        draws = np.stack([self.draws(what, own, number, 1 + nth) for nth in range(transmissions)])
+        lost, _ = self.chain.lost(bad, draws)
+        return lost
+
+    def send(self, what: str, own: Int, number: Int) -> Int:
+        """How often each message is repeated until it gets through; moves the chain."""
+        lost = self.lost(what, own, number, self.bad[own], MOST_RETRIES)
+        retries = _first_false(lost)
+        self.bad[own] = retries == MOST_RETRIES
+        return retries
+
+    def drop(self, what: str, own: Int, number: Int) -> Mask:
+        """Which messages are gone, because nobody repeats them; moves the chain."""
+        lost: Mask = self.lost(what, own, number, self.bad[own], 1)[0]
+        self.bad[own] = lost
+        return lost
+
+    def connect_retries(self, own: Int, number: Int) -> Int:
+        """As `send`, for a CONNECT: it comes so long after the message before that the chain is anywhere."""
+        return _first_false(self.lost(CONNECT, own, number, self._begins(CONNECT, own, number), MOST_RETRIES))
+
+    def _begins(self, what: str, own: Int, number: Int) -> Mask:
+        share = round(self.chain.bad_share * (1 << 32))
+        bad: Mask = (self.draws(what, own, number) >> np.uint64(32)) < np.uint64(share)
+        return bad
+
+
+def _first_false(lost: Mask) -> Int:
+    """Of each column, its row; the number of rows if there is none."""
+    got_through = np.concatenate([~lost, np.ones((1, lost.shape[1]), np.bool_)])
+    return got_through.argmax(axis=0).astype(np.int64)
+
+
+def retry_us(first_us: Int, retries: Int) -> Int:
+    """How long so many timeouts take, each twice the one before."""
+    total = np.zeros(len(retries), np.int64)
+    for nth in range(int(retries.max(initial=0))):
+        total += np.where(retries > nth, np.minimum(first_us << nth, LONGEST_RETRY_US), 0)
+    return total
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What becomes of messages: when each arrives, int64 (n,), and which do not."""
+
+    arrive_us: Int
+    lost: Mask
+
+
+class Uplinks:
+    """The transmitters of one fleet.
+
+    Args:
+        bit: counts evidence: step, what, how many.
+        foreseen: False: real sockets carry the messages, nothing is paced.
+
+    Attributes:
+        paced: bool, whose messages are looked at one by one.
+        free_us: when the transmitter of each has done all that it was given.
+        last_us: when the newest message of each arrives.
+        active: somebody is paced.
+    """
+
+    def __init__(self, fleet: Fleet, seed: int, bit: Callable[[str, str, int], None], foreseen: bool = True) -> None:
+        self._fleet = fleet
+        self._seed = seed
+        self._bit = bit
+        n = len(fleet)
+        links = fleet.links
+        self._always = links.paced[fleet.link] if foreseen and links.paced.any() else np.zeros(n, np.bool_)
+        self.paced = self._always.copy()
+        self.active = bool(self.paced.any())
+        self.orders: list[LinkFault] = []
+        self.free_us = np.zeros(n, np.int64)
+        self.last_us = np.zeros(n, np.int64)
+        self._latency = stream(seed, Purpose.READING_LINK)
+        self._connect_bytes = links.connect_bytes()
+        self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def full(self, device: slice, now_us: int, waiting: Waiting) -> Mask:
+        """Paced devices that cannot begin a new message before the next whole second, because others come first.
+
+        Args:
+            waiting: how many messages wait in each buffer.
+        """
+        ahead = (waiting > 0) | (self.free_us[device] >= horizon_us(now_us))
+        mask: Mask = self.paced[device] & ahead
+        return mask
+
+    def send(self, what: str, device: Int, at_us: Int | int, number: Int, size: Size) -> Sent:
+        """Send one message of each of these paced devices, which are distinct.
+
+        Args:
+            what: `READING` or `STATE`; a state is repeated until it arrives, also over datagram.
+            number: of the message; chance hangs on it.
+        """
+        fleet = self._fleet
+        code = fleet.link[device]
+        draws = words(self._latency, fleet.key[device], number)
+        latency_us = fleet.links.latency_us(code, draws)
+        repeated = ~fleet.links.datagram[code] | (what == STATE)
+        lost = fleet.links.goes_astray(code, draws) & ~repeated
+        air_us = size.air_us[code]
+        retries = np.zeros(len(device), np.int64)
+        for order in self.orders:
+            mine, own = order.rows(device)
+            if not len(mine):
+                continue
+            if isinstance(order, Squeeze):
+                slower_us = np.maximum(air_us[mine], order.air_us(size.total_bytes[code[mine]]))
+                self._count(order, DELAYED, slower_us > air_us[mine])
+                air_us[mine] = slower_us
+            elif isinstance(order, Slowdown):
+                extra_us = order.extra_us(what, own, number[mine])
+                self._count(order, DELAYED, extra_us > 0)
+                latency_us[mine] += extra_us
+            elif isinstance(order, Losses):
+                again = repeated[mine]
+                repeats = order.send(what, own[again], number[mine[again]])
+                self._count(order, RETRIED, repeats > 0)
+                retries[mine[again]] += repeats
+                gone = order.drop(what, own[~again], number[mine[~again]])
+                self._count(order, LOST, gone)
+                lost[mine[~again]] |= gone
+        first_us = np.maximum(fleet.links.retry_us[code], LEAST_RETRY_US)
+        sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
+        self.free_us[device] = sent_us + size.rest_us[code] * (retries + 1)
+        arrive_us = sent_us + latency_us
+        arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
+        self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
+        return Sent(arrive_us, lost)
+
+    def restart(self, device: Int, at_us: Int) -> None:
+        """A new connection: what the old one still had to repeat is given up; a duty cycle goes on."""
+        given_up_us = np.minimum(self.free_us[device], at_us)
+        rests = self._rests[self._fleet.link[device]]
+        self.free_us[device] = np.where(rests, self.free_us[device], given_up_us)
+
+    def connect_extra_us(self, device: Int, tries: Int) -> Int:
+        """How much longer a CONNECT that is sent now takes because of faults. Changes nothing."""
+        extra_us = np.zeros(len(device), np.int64)
+        for order in self.orders:
+            mine, own = order.rows(device)
+            if len(mine):
+                extra_us[mine] += self._connect_us(order, device[mine], own, tries[mine])
+        return extra_us
+
+    def _connect_us(self, order: LinkFault, device: Int, own: Int, tries: Int) -> Int:
+        links, code = self._fleet.links, self._fleet.link[device]
+        if isinstance(order, Slowdown):
+            return order.extra_us(CONNECT, own, tries)
+        if isinstance(order, Squeeze):
+            return np.maximum(order.air_us(self._connect_bytes[code]) - links.connect_us[code], 0)
+        assert isinstance(order, Losses)
+        return retry_us(np.maximum(links.retry_us[code], LEAST_RETRY_US), order.connect_retries(own, tries))
+
+    def count_connects(self, device: Int, begin_us: Int, tries: Int, step: str | None = None) -> None:
+        """These CONNECTs were sent at `begin_us`: count what faults, or those of one step, did to them."""
+        for order in self.orders:
+            if step not in (None, order.step):
+                continue
+            mine, own = order.rows(device)
+            sent = begin_us[mine] >= order.from_us
+            mine, own = mine[sent], own[sent]
+            if len(mine):
+                what = RETRIED if isinstance(order, Losses) else DELAYED
+                self._count(order, what, self._connect_us(order, device[mine], own, tries[mine]) > 0)
+
+    def _count(self, order: LinkFault, what: str, rows: Mask) -> None:
+        count = int(np.count_nonzero(rows))
+        if count:
+            self._bit(order.step, what, count)
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    def slow_down(self, step: str, device: Device, at_us: int, more_us: int, jitter_us: int) -> None:
+        self._begin(Slowdown(*self._common(step, device, at_us), more_us, jitter_us))
+
+    def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
+        self._begin(Squeeze(*self._common(step, device, at_us), bytes_per_s))
+
+    def lose(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
+        self._begin(Losses(*self._common(step, device, at_us), chain))
+
+    def _common(self, step: str, device: Device, at_us: int) -> tuple[str, Int, Words, int, int]:
+        who = device.astype(np.int64)
+        return step, who, self._fleet.key[who], at_us, self._seed
+
+    def _begin(self, order: LinkFault) -> None:
+        self.orders.append(order)
+        self.paced[order.device] = True
+        self.active = True
+
+    def end(self, step: str, device: Device) -> None:
+        """End the orders of a step on these devices; what has been sent already is not called back."""
+        for order in self.orders:
+            if order.step == step:
+                order.keep(~np.isin(order.device, device))
+        self.orders = [order for order in self.orders if len(order.device)]
+
+    def settle(self, now_us: int, waiting: Waiting) -> None:
+        """Stop looking at devices that no fault holds any more and that have nothing left to send."""
+        links, code = self._fleet.links, self._fleet.link
+        # What has just been sent is as late as on any other day.
+        usual_us = now_us + (links.base_us + links.jitter_us)[code]
+        held = self._always | (waiting > 0) | (self.free_us > now_us) | (self.last_us > usual_us)
+        for order in self.orders:
+            held[order.device] = True
+        self.paced &= held
+        self.active = bool(self.paced.any())
+
+
+Instant = TypeVar("Instant", Int, int)
+
+
+def horizon_us(now_us: Instant) -> Instant:
+    """The next whole second after an instant."""
+    return (now_us // AHEAD_US + 1) * AHEAD_US
