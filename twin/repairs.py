@@ -15,7 +15,7 @@ import numpy as np
 
 from twinstorm.twin.chance import Words, words
 from twinstorm.twin.flow import NEVER_US, Int
-from twinstorm.twin.machines.spread import weibull
+from twinstorm.twin.physics.spread import weibull
 
 _BLOCK: Final = 256
 """Failures of each machine that are drawn at once."""

@@ -16,8 +16,8 @@ from twinstorm.twin.failures import MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.machines.kind import Inputs, MachineKind
-from twinstorm.twin.machines.spread import uniform
 from twinstorm.twin.normal import normals
+from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
 from twinstorm.twin.resolution import Scale, Steps
 from twinstorm.twin.sensors import Order, Sampled, SensorFault

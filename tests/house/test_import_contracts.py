@@ -23,6 +23,7 @@ WRONG_IMPORTS = [
     ("layers", "scenarios/result.py", "import twinstorm.tui.cli"),
     ("truth", "detectors/wrong.py", "from twinstorm.twin import fleet"),
     ("truth", "detectors/wrong.py", "from twinstorm.twin.machines import kind"),
+    ("physics", "twin/physics/wrong.py", "from twinstorm.twin.machines import motor"),
     ("shared", "twin/flow.py", "from twinstorm.twin import fleet"),
     ("shared", "twin/wire/wrong.py", "from twinstorm.twin import world"),
     ("screens", "tui/app/wrong.py", "from twinstorm.scenarios import result"),

@@ -7,9 +7,10 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import air_quality, city_air
+from twinstorm.twin.machines import air_quality
 from twinstorm.twin.machines.air_quality import AirQuality, growth
-from twinstorm.twin.machines.city_air import HOLD_US
+from twinstorm.twin.physics import city_air
+from twinstorm.twin.physics.city_air import HOLD_US
 
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60 * SECOND_US

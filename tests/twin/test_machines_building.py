@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US
-from twinstorm.twin.machines import building, register
+from twinstorm.twin.machines import building
 from twinstorm.twin.machines.building import HOLD_US, Building
+from twinstorm.twin.physics import register
 
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60 * SECOND_US

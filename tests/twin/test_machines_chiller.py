@@ -7,8 +7,9 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import chiller, refrigerant
+from twinstorm.twin.machines import chiller
 from twinstorm.twin.machines.chiller import CYCLE_US, Chiller
+from twinstorm.twin.physics import refrigerant
 
 MINUTE_US = 60 * SECOND_US
 N = 100

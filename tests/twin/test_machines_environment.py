@@ -8,9 +8,10 @@ import pytest
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US
-from twinstorm.twin.machines import air, climate, environment
+from twinstorm.twin.machines import environment
 from twinstorm.twin.machines.environment import CELL_J, Environment
 from twinstorm.twin.machines.kind import Inputs, Place
+from twinstorm.twin.physics import air, climate
 
 EVERY_US = 30 * SECOND_US
 

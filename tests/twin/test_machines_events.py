@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tests.twin.machine_runs import some_keys
 from twinstorm.twin.chance import words
 from twinstorm.twin.flow import SECOND_US, Values
-from twinstorm.twin.machines import arrivals
-from twinstorm.twin.machines.driving import follow
 from twinstorm.twin.machines.kind import Inputs
-from twinstorm.twin.machines.queueing import mean_queue
-from twinstorm.twin.machines.skewed import exponential, geometric, upper_tail
-from twinstorm.twin.machines.stretches import stretches
 from twinstorm.twin.normal import normals
+from twinstorm.twin.physics import arrivals
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.queueing import mean_queue
+from twinstorm.twin.physics.skewed import exponential, geometric, upper_tail
+from twinstorm.twin.physics.stretches import stretches
 
 
 def floats(*values: float) -> Values:

@@ -8,8 +8,8 @@ import pytest
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US
 from twinstorm.twin.machines import gateway
-from twinstorm.twin.machines import gateway_storage as storage
 from twinstorm.twin.machines.gateway import HOLD_US, Gateway
+from twinstorm.twin.physics import gateway_storage as storage
 
 DAY_US = 24 * HOUR_US
 MONDAY_US = 6 * DAY_US

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys, somewhere
 from twinstorm.twin.flow import HOUR_US, SECOND_US
-from twinstorm.twin.machines import meter, register
+from twinstorm.twin.machines import meter
 from twinstorm.twin.machines.meter import Meter
+from twinstorm.twin.physics import register
 
 DAY_US = 24 * HOUR_US
 MINUTE_US = 60 * SECOND_US

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import SECOND_US
-from twinstorm.twin.machines import bearing, motor
+from twinstorm.twin.machines import motor
 from twinstorm.twin.machines.motor import LEVEL_S, LEVEL_US, PROFILE, Motor
+from twinstorm.twin.physics import bearing
 
 HOUR_US = 3600 * SECOND_US
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Values
-from twinstorm.twin.machines import bearing, motor, motor_apart
+from twinstorm.twin.machines import motor
 from twinstorm.twin.machines.motor import Motor
-from twinstorm.twin.machines.motor_body import RATED_W, WORN_OUT_FACTOR
+from twinstorm.twin.physics import bearing, motor_apart
+from twinstorm.twin.physics.motor_body import RATED_W, WORN_OUT_FACTOR
 
 N = 60
 VIBRATION = ("vibration_x_mm_s", "vibration_y_mm_s", "vibration_z_mm_s")

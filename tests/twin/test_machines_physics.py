@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinstorm.twin.chance import words
-from twinstorm.twin.machines import air, battery, bearing, spread, thermal
-from twinstorm.twin.machines.counting import add_to
+from twinstorm.twin.physics import air, battery, bearing, spread, thermal
+from twinstorm.twin.physics.counting import add_to
 
 # --- heat -------------------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import bearing, pump
+from twinstorm.twin.machines import pump
 from twinstorm.twin.machines.pump import CYCLE_US, Pump
-from twinstorm.twin.machines.pump_curves import EFFICIENCY
+from twinstorm.twin.physics import bearing
+from twinstorm.twin.physics.pump_curves import EFFICIENCY
 
 MINUTE_US = 60 * SECOND_US
 N = 120

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines import pump_curves as curves
-from twinstorm.twin.machines.pump_curves import Asked, Duty, Ills, meet
+from twinstorm.twin.physics import pump_curves as curves
+from twinstorm.twin.physics.pump_curves import Asked, Duty, Ills, meet
 
 
 def column(*values: float) -> Values:

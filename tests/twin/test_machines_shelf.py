@@ -7,8 +7,9 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US
-from twinstorm.twin.machines import arrivals, shelf
+from twinstorm.twin.machines import shelf
 from twinstorm.twin.machines.shelf import HOLD_US, Shelf
+from twinstorm.twin.physics import arrivals
 
 DAY_US = 24 * HOUR_US
 MONDAY_US = 6 * DAY_US

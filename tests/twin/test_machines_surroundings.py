@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.twin.machine_runs import some_keys, somewhere
 from twinstorm.twin.flow import HOUR_US, SECOND_US
-from twinstorm.twin.machines import air, climate, mains, register
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Inputs, Place
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.tables import looked_up, table
-from twinstorm.twin.machines.wander import ENTRIES, Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import air, climate, mains, register
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.tables import looked_up, table
+from twinstorm.twin.physics.wander import ENTRIES, Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 DAY_US = 24 * HOUR_US
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines import refrigerant, vapour_cycle
-from twinstorm.twin.machines.vapour_cycle import EVAPORATOR, Balance, balance
+from twinstorm.twin.physics import refrigerant, vapour_cycle
+from twinstorm.twin.physics.vapour_cycle import EVAPORATOR, Balance, balance
 
 
 def column(*values: float) -> Values:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys, somewhere
 from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Values
-from twinstorm.twin.machines import receiver, routes, vehicle
-from twinstorm.twin.machines.receiver import FIX_SATELLITES, NO_FIX_HDOP
-from twinstorm.twin.machines.routes import HIDDEN, ROWS, Leg, backwards, heading_deg, tables
+from twinstorm.twin.machines import vehicle
 from twinstorm.twin.machines.vehicle import Vehicle
+from twinstorm.twin.physics import receiver, routes
+from twinstorm.twin.physics.receiver import FIX_SATELLITES, NO_FIX_HDOP
+from twinstorm.twin.physics.routes import HIDDEN, ROWS, Leg, backwards, heading_deg, tables
 
 N = 120
 DAY_US = 24 * HOUR_US

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys
-from twinstorm.twin.machines import bearing, motor_waveform, waveform
-from twinstorm.twin.machines.bearing import CWRU_6205, Geometry
 from twinstorm.twin.machines.motor import Motor
-from twinstorm.twin.machines.waveform import Defects, Housing, acceleration
+from twinstorm.twin.physics import bearing, motor_waveform, waveform
+from twinstorm.twin.physics.bearing import CWRU_6205, Geometry
+from twinstorm.twin.physics.waveform import Defects, Housing, acceleration
 
 RATE_HZ = 25_600.0
 SECONDS = 8

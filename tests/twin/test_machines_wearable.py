@@ -8,8 +8,8 @@ import pytest
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
 from twinstorm.twin.machines import wearable
-from twinstorm.twin.machines.blood_gas import arterial_mmhg, saturation_pct
 from twinstorm.twin.machines.wearable import HOLD_US, Wearable, steps_per_min
+from twinstorm.twin.physics.blood_gas import arterial_mmhg, saturation_pct
 
 DAY_US = 24 * HOUR_US
 MONDAY_US = 6 * DAY_US

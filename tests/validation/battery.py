@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.validation.case import Case, Subject
-from twinstorm.twin.machines import battery
+from twinstorm.twin.physics import battery
 
 TR_45_820 = "3GPP TR 45.820, assumptions on energy"
 CELL_J = 5.0 * 3600.0
@@ -26,7 +26,7 @@ def shelf_loss_pct() -> float:
 
 SUBJECT = Subject(
     "Batteries",
-    "`twin/machines/battery.py`",
+    "`twin/physics/battery.py`",
     (
         Case("cell of 5 Wh asleep at 0.015 mW, years", TR_45_820, 38.0, 0.1, asleep_years),
         Case("cell of 5 Wh sending at 500 mW, h", TR_45_820, 10.0, 1e-6, sending_hours),

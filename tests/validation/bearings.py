@@ -8,9 +8,9 @@ import numpy as np
 
 from tests.validation.case import Case, Subject
 from twinstorm.twin.chance import stream, words
-from twinstorm.twin.machines import bearing, spread
-from twinstorm.twin.machines.bearing import CWRU_6205
-from twinstorm.twin.machines.waveform import Defects, acceleration
+from twinstorm.twin.physics import bearing, spread
+from twinstorm.twin.physics.bearing import CWRU_6205
+from twinstorm.twin.physics.waveform import Defects, acceleration
 
 CWRU = "Bearing Data Center, Case Western Reserve University, 6205-2RS"
 ISO_281 = "ISO 281"
@@ -89,7 +89,7 @@ def limits_of_3(group: int, foundation: str, published: tuple[float, float, floa
 
 SUBJECT = Subject(
     "Bearings",
-    "`twin/machines/bearing.py`, `spread.py`; what is heard: the envelope of a record of `waveform.py`",
+    "`twin/physics/bearing.py`, `spread.py`; what is heard: the envelope of a record of `waveform.py`",
     (
         Case("outer race, order", CWRU, 3.5848, 1e-4, lambda: CWRU_6205.outer),
         Case("inner race, order", CWRU, 5.4152, 1e-4, lambda: CWRU_6205.inner),

@@ -10,7 +10,7 @@ from tests.validation.case import Case, Subject
 from tests.validation.machine_shop import PRINTED, parts_made
 from twinstorm.twin.chance import stream, words
 from twinstorm.twin.flow import SECOND_US, Int
-from twinstorm.twin.machines.spread import weibull
+from twinstorm.twin.physics.spread import weibull
 from twinstorm.twin.queues import gcra
 from twinstorm.twin.repairs import Repairs, Scatter, simulate
 from twinstorm.twin.serving import begin_us

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tests.validation.case import Case, Subject
-from twinstorm.twin.machines.thermal import relaxed_c, sphere_tau_s
+from twinstorm.twin.physics.thermal import relaxed_c, sphere_tau_s
 
 CENGEL = "Cengel, Heat and Mass Transfer, example 4-1"
 FIRST_ORDER = "step response of a first-order system"
@@ -38,7 +38,7 @@ def step_in_parts(parts: int) -> float:
 
 SUBJECT = Subject(
     "Heat",
-    "`twin/machines/thermal.py`",
+    "`twin/physics/thermal.py`",
     (
         Case("junction of 1 mm, rate, 1/s", CENGEL, 0.4632, 1e-4, lambda: 1.0 / junction_tau_s()),
         Case("junction of 1 mm, time constant, s", CENGEL, 2.159, 1e-3, junction_tau_s),

@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import air, city_air, climate
-from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import uniform
-from twinstorm.twin.machines.stretches import stretches
+from twinstorm.twin.physics import air, city_air, climate
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import uniform
+from twinstorm.twin.physics.stretches import stretches
 
 EXPOSURE: Final = (0.7, 1.9)
 """Own emissions of a city, at a device: from a yard to a kerb."""

@@ -18,14 +18,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
-from twinstorm.twin.machines import climate, register
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import uniform, whole
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import climate, register
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import uniform, whole
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 HOLD_S: Final = 900
 HOLD_US: Final = HOLD_S * SECOND_US

@@ -21,13 +21,13 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import climate, vapour_cycle
-from twinstorm.twin.machines.air import DAY_US
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.refrigerant import pressure_bar
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.spread import uniform, unit
+from twinstorm.twin.physics import climate, vapour_cycle
+from twinstorm.twin.physics.air import DAY_US
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.refrigerant import pressure_bar
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.spread import uniform, unit
 
 # --- time -------------------------------------------------------------------------------------------------------------
 

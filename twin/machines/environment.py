@@ -16,11 +16,11 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import air, battery, climate
-from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.sensing import disturb, keep_within
-from twinstorm.twin.machines.spread import uniform
+from twinstorm.twin.physics import air, battery, climate
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.sensing import disturb, keep_within
+from twinstorm.twin.physics.spread import uniform
 
 CELL_J: Final = battery.cell_j(7.7, 3.6)
 """Primary lithium cell, 7.7 Ah at a flat 3.6 V (data sheet of Saft LS 26500)."""

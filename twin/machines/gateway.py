@@ -22,18 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
-from twinstorm.twin.machines import air
-from twinstorm.twin.machines import gateway_storage as storage
-from twinstorm.twin.machines.driving import follow
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.queueing import mean_queue
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, keep_within
-from twinstorm.twin.machines.skewed import exponential, geometric
-from twinstorm.twin.machines.spread import uniform, whole
-from twinstorm.twin.machines.stretches import stretches
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import air
+from twinstorm.twin.physics import gateway_storage as storage
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.queueing import mean_queue
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, keep_within
+from twinstorm.twin.physics.skewed import exponential, geometric
+from twinstorm.twin.physics.spread import uniform, whole
+from twinstorm.twin.physics.stretches import stretches
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 HOLD_S: Final = 60
 HOLD_US: Final = HOLD_S * SECOND_US

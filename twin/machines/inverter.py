@@ -19,12 +19,12 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import climate, mains
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import uniform
+from twinstorm.twin.physics import climate, mains
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import uniform
 
 # --- panels -----------------------------------------------------------------------------------------------------------
 

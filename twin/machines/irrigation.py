@@ -23,14 +23,14 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import air, climate
-from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import uniform, unit, whole
-from twinstorm.twin.machines.tables import Table, looked_up, table
-from twinstorm.twin.machines.wander import Wander
+from twinstorm.twin.physics import air, climate
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import uniform, unit, whole
+from twinstorm.twin.physics.tables import Table, looked_up, table
+from twinstorm.twin.physics.wander import Wander
 
 # --- soil and crop ----------------------------------------------------------------------------------------------------
 

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines import mains, register
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import Floats, uniform, unit, whole
-from twinstorm.twin.machines.wander import ENTRIES, drawn
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import mains, register
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import Floats, uniform, unit, whole
+from twinstorm.twin.physics.wander import ENTRIES, drawn
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 # --- demand -----------------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
-from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.motor_apart import DRIVES, FAILURES, Apart
-from twinstorm.twin.machines.motor_body import (
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.motor_apart import DRIVES, FAILURES, Apart
+from twinstorm.twin.physics.motor_body import (
     BELT_SHARE,
     CAPACITY_KN,
     CONSTANT_RISE_K,
@@ -43,7 +43,7 @@ from twinstorm.twin.machines.motor_body import (
     WORST_WEAR,
     wear_rate,
 )
-from twinstorm.twin.machines.motor_duty import (
+from twinstorm.twin.physics.motor_duty import (
     LEVEL_S,
     LEVEL_US,
     MEAN_SQUARE,
@@ -52,7 +52,7 @@ from twinstorm.twin.machines.motor_duty import (
     changed_levels,
     level,
 )
-from twinstorm.twin.machines.spread import uniform, weibull, whole
+from twinstorm.twin.physics.spread import uniform, weibull, whole
 
 __all__ = [
     "BELT_SHARE",

@@ -20,14 +20,14 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines.air import DAY_US
-from twinstorm.twin.machines.bearing import rating_life_hours, weibull_scale
-from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.holding import parts
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.pump_curves import EFFICIENCY, Asked, Duty, Ills, meet
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.spread import uniform, unit, weibull, whole
+from twinstorm.twin.physics.air import DAY_US
+from twinstorm.twin.physics.bearing import rating_life_hours, weibull_scale
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.holding import parts
+from twinstorm.twin.physics.pump_curves import EFFICIENCY, Asked, Duty, Ills, meet
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.spread import uniform, unit, weibull, whole
 
 # --- demand -----------------------------------------------------------------------------------------------------------
 

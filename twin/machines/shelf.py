@@ -17,16 +17,16 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
-from twinstorm.twin.machines import arrivals
-from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.driving import follow
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, disturb_share, keep_within
-from twinstorm.twin.machines.spread import uniform, weibull
-from twinstorm.twin.machines.stretches import stretches
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import arrivals
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
+from twinstorm.twin.physics.spread import uniform, weibull
+from twinstorm.twin.physics.stretches import stretches
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 HOLD_S: Final = 60.0
 HOLD_US: Final = 60 * SECOND_US

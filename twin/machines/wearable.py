@@ -17,16 +17,16 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
-from twinstorm.twin.machines import air
-from twinstorm.twin.machines.blood_gas import arterial_mmhg, saturation_pct
-from twinstorm.twin.machines.driving import follow
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.sensing import disturb, keep_within
-from twinstorm.twin.machines.spread import uniform, unit, whole
-from twinstorm.twin.machines.stretches import stretches
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import air
+from twinstorm.twin.physics.blood_gas import arterial_mmhg, saturation_pct
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.sensing import disturb, keep_within
+from twinstorm.twin.physics.spread import uniform, unit, whole
+from twinstorm.twin.physics.stretches import stretches
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 HOLD_US: Final = 60 * SECOND_US
 MEMORY_US: Final = 3 * HOUR_US

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
-from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import FailureMode, Inputs, Quantity
-from twinstorm.twin.machines.motor_body import (
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.motor_body import (
     BELT_SHARE,
     CONSTANT_W,
     COPPER_W,
@@ -28,9 +28,9 @@ from twinstorm.twin.machines.motor_body import (
     VIBRATION_NOISE,
     WORST_WEAR,
 )
-from twinstorm.twin.machines.motor_duty import LEVEL_US, changed_levels, level
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.thermal import TwoNode
+from twinstorm.twin.physics.motor_duty import LEVEL_US, changed_levels, level
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.thermal import TwoNode
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines.counting import add_to
 from twinstorm.twin.machines.kind import Inputs, Truth
+from twinstorm.twin.physics.counting import add_to
 
 Columns = Mapping[str, Values]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.spread import Floats
+from twinstorm.twin.physics.spread import Floats
 
 Table = tuple[Values, Values]
 """Value of each entry, and its change to the next."""

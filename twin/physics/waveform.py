@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from twinstorm.twin import exact
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.bearing import Geometry
-from twinstorm.twin.machines.spread import unit
 from twinstorm.twin.normal import LANES, normals
+from twinstorm.twin.physics.bearing import Geometry
+from twinstorm.twin.physics.spread import unit
 
 Floats = NDArray[np.float64]
 

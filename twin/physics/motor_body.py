@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.bearing import rating_life_hours, weibull_scale
-from twinstorm.twin.machines.motor_duty import LEVEL_S
-from twinstorm.twin.machines.thermal import TwoNode
+from twinstorm.twin.physics.bearing import rating_life_hours, weibull_scale
+from twinstorm.twin.physics.motor_duty import LEVEL_S
+from twinstorm.twin.physics.thermal import TwoNode
 
 # --- electricity and heat ---------------------------------------------------------------------------------------------
 

@@ -16,13 +16,13 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import climate
-from twinstorm.twin.machines.driving import follow
 from twinstorm.twin.machines.kind import Inputs, Place
-from twinstorm.twin.machines.relaxing import gone
-from twinstorm.twin.machines.spread import uniform, whole
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import climate
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.spread import uniform, whole
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 Columns = Mapping[str, Values]
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import air
 from twinstorm.twin.machines.kind import Inputs, Place
-from twinstorm.twin.machines.spread import Floats, uniform, unit
-from twinstorm.twin.machines.tables import Table, looked_up, table
-from twinstorm.twin.machines.wander import Wander, phase
+from twinstorm.twin.physics import air
+from twinstorm.twin.physics.spread import Floats, uniform, unit
+from twinstorm.twin.physics.tables import Table, looked_up, table
+from twinstorm.twin.physics.wander import Wander, phase
 
 Columns = Mapping[str, Values]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Int, Values
 from twinstorm.twin.machines.kind import Inputs
-from twinstorm.twin.machines.routes import ROWS, tables
-from twinstorm.twin.machines.spread import Floats
+from twinstorm.twin.physics.routes import ROWS, tables
+from twinstorm.twin.physics.spread import Floats
 
 DAY_US: Final = 24 * HOUR_US
 KM_H: Final = 3.6

@@ -7,10 +7,10 @@ from typing import Final
 
 from twinstorm.twin.chance import stream, word
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.bearing import BALL_6309
-from twinstorm.twin.machines.motor_apart import IMBALANCE, IMBALANCE_MM_S
-from twinstorm.twin.machines.motor_body import RATED_SLIP_RPM, SYNCHRONOUS_RPM
-from twinstorm.twin.machines.waveform import Defects, acceleration
+from twinstorm.twin.physics.bearing import BALL_6309
+from twinstorm.twin.physics.motor_apart import IMBALANCE, IMBALANCE_MM_S
+from twinstorm.twin.physics.motor_body import RATED_SLIP_RPM, SYNCHRONOUS_RPM
+from twinstorm.twin.physics.waveform import Defects, acceleration
 
 PARTS: Final = (("outer", 0.55), ("inner", 0.35), ("ball", 0.10))
 """Where bearings break out, and which share of them (assumed: the outer ring most, its load never moves on)."""

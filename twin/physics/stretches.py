@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from twinstorm.twin.machines.holding import parts
+from twinstorm.twin.physics.holding import parts
 
 
 def stretches(now_us: int, dt_us: int, every_us: int, memory_us: int) -> Iterator[tuple[int, int]]:

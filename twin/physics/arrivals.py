@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.counting import add_to
-from twinstorm.twin.machines.spread import uniform
-from twinstorm.twin.machines.wander import drawn
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.spread import uniform
+from twinstorm.twin.physics.wander import drawn
 
 PATH: Final = 4096
 """Events of the path, which then begins again."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import SECOND_US, Channel, Values
-from twinstorm.twin.machines.counting import add_to
+from twinstorm.twin.physics.counting import add_to
 
 FULL_WH: Final = 65_000.0
 """After this the register begins again at 0."""

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import SECOND_US, Mask, Values
-from twinstorm.twin.machines import air
 from twinstorm.twin.machines.kind import Draws, Inputs, Place
-from twinstorm.twin.machines.spread import Floats, uniform
-from twinstorm.twin.machines.wander import Wander, phase
-from twinstorm.twin.machines.weeks import of_week_us, week
+from twinstorm.twin.physics import air
+from twinstorm.twin.physics.spread import Floats, uniform
+from twinstorm.twin.physics.wander import Wander, phase
+from twinstorm.twin.physics.weeks import of_week_us, week
 
 EUROPE_V, EUROPE_HZ = 230.0, 50.0
 AMERICA_V, AMERICA_HZ = 240.0, 60.0

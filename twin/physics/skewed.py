@@ -13,9 +13,9 @@ import numpy as np
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.air import TURN
-from twinstorm.twin.machines.spread import Floats
-from twinstorm.twin.machines.tables import Table, looked_up, table
+from twinstorm.twin.physics.air import TURN
+from twinstorm.twin.physics.spread import Floats
+from twinstorm.twin.physics.tables import Table, looked_up, table
 
 _REACH: Final = 6.5
 """Normal draws do not go further."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.spread import Floats, unit, whole
+from twinstorm.twin.physics.spread import Floats, unit, whole
 
 ENTRIES: Final = 16_384
 """Of every table: with a phase of as many slots, float32 still tells a 1/512 of a slot."""

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin.flow import Values
-from twinstorm.twin.machines import air
-from twinstorm.twin.machines.spread import Floats
+from twinstorm.twin.physics import air
+from twinstorm.twin.physics.spread import Floats
 
 MMHG_HPA: Final = 0.750062
 WATER_MMHG, OXYGEN_SHARE, CARBON_MMHG, QUOTIENT = 47.0, 0.2095, 40.0, 0.8
