@@ -358,10 +358,12 @@ class RepairedBroker(Broker):
         admit: may it have a session now? May wait; False: CONNACK 3.
         may_use: may this session publish to, subscribe to or receive from this topic (or filter)?
         matters: is a message lost if this session does not get it?
+        offline_queue: messages that wait for a session whose client is away; the newest beyond it are dropped.
         count: totals; see `EmbeddedBroker.counters`.
 
     Attributes:
         lost: messages that were acknowledged and reached nobody that matters, by topic; see `forget`.
+        overflown: those that were dropped because the queue of a session that matters was full, by topic.
     """
 
     def __init__(
@@ -372,27 +374,38 @@ class RepairedBroker(Broker):
         admit: Admit,
         may_use: MayUse,
         matters: Callable[[Session], bool],
+        offline_queue: int,
         count: Counter[str],
         lost: Counter[str],
+        overflown: Counter[str],
     ) -> None:
         super().__init__(config)
         self._may = authenticate
         self._admit = admit
         self._may_use = may_use
         self._matters = matters
-        self.count, self.lost = count, lost
+        self._offline_queue = offline_queue
+        self.count, self.lost, self.overflown = count, lost, overflown
         self.deliveries: Deliveries = {}
 
     @property
     def queued(self) -> int:
         """Messages that were taken and have not reached everybody; may be asked from any thread."""
-        return self._broadcast_queue.qsize() + len(self.deliveries)
+        kept = sum(session.retained_messages.qsize() for session, _ in list(self._sessions.values()))
+        return self._broadcast_queue.qsize() + len(self.deliveries) + kept
+
+    def kept_for(self, client_id: str) -> int:
+        """Messages that wait for this client, which is away; may be asked from any thread."""
+        known = self._sessions.get(client_id)
+        return 0 if known is None else known[0].retained_messages.qsize()
 
     def forget(self) -> None:
         """Lose, as a dying broker does, every message that it has taken and that has not arrived."""
         for session, _ in list(self._sessions.values()):
             while not session.delivered_message_queue.empty():
                 self.lost[session.delivered_message_queue.get_nowait().topic] += 1
+            while not session.retained_messages.empty():
+                self.lost[session.retained_messages.get_nowait().topic] += self._matters(session)
         while not self._broadcast_queue.empty():
             self.lost[self._broadcast_queue.get_nowait()["topic"]] += 1
         for task, (session, topic) in list(self.deliveries.items()):
@@ -595,10 +608,11 @@ class RepairedBroker(Broker):
                 taken |= self._matters(session)
                 if session.transitions.state != "connected":
                     if qos and not session.clean_session:
-                        if session.retained_messages.qsize() < LONGEST_QUEUE:
+                        if session.retained_messages.qsize() < self._offline_queue:
                             await self._retain_broadcast_message(broadcast, qos, session)
                         else:
                             self.count["dropped"] += 1
+                            self.overflown[topic] += self._matters(session)
                     continue
                 handler = self._get_handler(session)
                 if isinstance(handler, RepairedHandler):

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,14 @@ RECONNECT_S = 0.1
 _Message = tuple[str, bytes, int]
 
 
+class _Link(Enum):
+    """What becomes of the connection, in the order of the messages."""
+
+    LOST = 1
+    RESUMED = 2
+    """It is back, and the broker has kept the session."""
+
+
 class LiveCloudEnd:
     """Implements `CloudEnd` over a real socket.
 
@@ -46,6 +55,7 @@ class LiveCloudEnd:
         registry: devices by name; what others send is malformed.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
+        persistent: let the broker keep the session while the core is away; only for a broker that ends with the run.
     """
 
     def __init__(
@@ -58,18 +68,21 @@ class LiveCloudEnd:
         registry: Registry,
         now_us: Callable[[], int],
         origin_us: int = 0,
+        persistent: bool = False,
     ) -> None:
         self._host, self._port = host, port
         self._registry, self._now_us = registry, now_us
         self.origin_us = origin_us
         self._device = {name: device for device, name in enumerate(registry.names)}
         self._layouts = layouts(dict(registry.channels))
-        self._raw: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
-        """Messages as they came; None: the connection to the broker was lost."""
+        self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
+        """Messages as they came, and between them the fate of the connection."""
         self._granted = threading.Event()
         self._refused = ""
         self._live = np.zeros(len(registry), np.bool_)
         self._boot = np.zeros(len(registry), np.int64)
+        self._live_before = np.zeros(len(registry), np.bool_)
+        """Who had a session when the connection was lost."""
         self._births = 0
         self._received = 0
         self._early: list[tuple[int, int, int, int]] = []
@@ -77,7 +90,7 @@ class LiveCloudEnd:
         self._gone_since_s: float | None = None
         self._closing = False
         client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=paho.MQTTv311, clean_session=True
+            CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=paho.MQTTv311, clean_session=not persistent
         )
         if username:
             client.username_pw_set(username, password)
@@ -107,9 +120,8 @@ class LiveCloudEnd:
         malformed: list[Malformed] = []
         for _ in range(self._raw.qsize()):
             message = self._raw.get()
-            if message is None:
-                events.extend((now_us, int(who), SessionEvent.CLOSED, 0) for who in np.flatnonzero(self._live))
-                self._live[:] = False
+            if isinstance(message, _Link):
+                self._note_link(message, now_us, events)
                 continue
             wrong = self._sort(message, rows, events)
             if wrong:
@@ -213,6 +225,17 @@ class LiveCloudEnd:
             self._live[device] = False
             events.append((arrived_us, device, SessionEvent.LOST, 0))
 
+    def _note_link(self, link: _Link, now_us: int, events: list[tuple[int, int, int, int]]) -> None:
+        """Without its connection the core knows of no session; what was true then still is when it resumes, and what
+        has happened since follows."""
+        if link is _Link.LOST:
+            events.extend((now_us, who, SessionEvent.CLOSED, 0) for who in np.flatnonzero(self._live).tolist())
+            self._live_before, self._live = self._live, np.zeros_like(self._live)
+            return
+        again = np.flatnonzero(self._live_before & ~self._live).tolist()
+        events.extend((now_us, who, SessionEvent.BORN, int(self._boot[who])) for who in again)
+        self._live |= self._live_before
+
     def _delivery(self, kind: str, rows: list[tuple[int, Reading, int]]) -> Delivery:
         arrived_us = np.array([arrived for _, _, arrived in rows], np.int64)
         values = np.array([reading.values for _, reading, _ in rows], np.float64)
@@ -229,11 +252,20 @@ class LiveCloudEnd:
 
     # --- what paho tells, on its thread -------------------------------------------------------------------------------
 
-    def _on_connect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
+    def _on_connect(
+        self,
+        client: paho.Client,
+        data: Any,  # noqa: ARG002
+        flags: paho.ConnectFlags,
+        reason: Any,
+        properties: Any,  # noqa: ARG002
+    ) -> None:
         if reason.is_failure:
             self._refused = f"the broker refuses the core: {reason}"
             self._granted.set()
             return
+        if flags.session_present:
+            self._raw.put(_Link.RESUMED)
         client.subscribe([(topic, 1) for topic in TWINSTORM.core_filters])
 
     def _on_subscribe(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:  # noqa: ARG002
@@ -245,7 +277,7 @@ class LiveCloudEnd:
     def _on_disconnect(self, client: paho.Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:  # noqa: ARG002
         if self._up and not self._closing:
             self._gone_since_s = time.monotonic()
-            self._raw.put(None)
+            self._raw.put(_Link.LOST)
         self._up = False
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002

@@ -24,6 +24,7 @@ from amqtt.session import Session
 
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
+from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
@@ -49,9 +50,16 @@ class EmbeddedBroker(Exhibits):
         names: devices; user name and client id of each is its name.
         now_us: simulated instant, for admission.
         speed: simulated seconds per wall second.
+        offline_queue: messages that wait for a session whose client is away.
     """
 
-    def __init__(self, names: Sequence[str], now_us: Callable[[], int], speed: Fraction = Fraction(1)) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        now_us: Callable[[], int],
+        speed: Fraction = Fraction(1),
+        offline_queue: int = 1_000,
+    ) -> None:
         self.evidence = {}
         self._passwords = {name: secrets.token_urlsafe(12) for name in names}
         self._core_password = secrets.token_urlsafe(16)
@@ -60,6 +68,9 @@ class EmbeddedBroker(Exhibits):
         self._limit: Admission | None = None
         self._count: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
+        self._overflown: Counter[str] = Counter()
+        self._offline_queue = offline_queue
+        self._core_absences = 0
         self._connecting = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twinstorm-broker", daemon=True)
@@ -93,7 +104,7 @@ class EmbeddedBroker(Exhibits):
     def _authenticate(self, session: Session) -> bool:
         user, given = session.username or "", (session.password or "").encode()
         if user == CORE_USER:
-            wanted: str | None = self._core_password
+            wanted: str | None = None if self._core_absences else self._core_password
         elif user == GUEST_USER:
             wanted = self._guest_password
         else:
@@ -129,7 +140,17 @@ class EmbeddedBroker(Exhibits):
         """The fleet has gathered: count from here, and from now on devices meet this limit."""
         self._limit = limit
         self._lost.clear()
-        for name in ("attempts", "admitted", "refused", "takeovers", "expired", "messages_in", "messages_out"):
+        self._overflown.clear()
+        for name in (
+            "attempts",
+            "admitted",
+            "refused",
+            "takeovers",
+            "expired",
+            "messages_in",
+            "messages_out",
+            "dropped",
+        ):
             self._count[name] = 0
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -151,8 +172,10 @@ class EmbeddedBroker(Exhibits):
             admit=self._admit,
             may_use=self._may_use,
             matters=lambda session: session.username == CORE_USER,
+            offline_queue=self._offline_queue,
             count=self._count,
             lost=self._lost,
+            overflown=self._overflown,
         )
         await self._core.start()
         if self._held is not None:
@@ -239,6 +262,18 @@ class EmbeddedBroker(Exhibits):
             self._limit.tat = 0
         await self._start()
 
+    def core_leaves(self, at_us: int) -> int:  # noqa: ARG002 - now is when it is called
+        """See `Broker.core_leaves`: cut the core's connection, and let it in no more."""
+        self._core_absences += 1
+        if self._core_absences > 1:
+            return 0
+        self.kick([CLIENT_ID])
+        return self.counters(0).sessions
+
+    def core_returns(self, at_us: int) -> int:  # noqa: ARG002
+        self._core_absences -= 1
+        return 0 if self._core_absences or self._core is None else self._core.kept_for(CLIENT_ID)
+
     def kick(self, client_ids: Sequence[str]) -> int:
         """Cut the connections of these clients. Returns how many there were."""
         return self._call(self._kick(frozenset(client_ids)))
@@ -264,6 +299,7 @@ class EmbeddedBroker(Exhibits):
             expired=count["expired"],
             messages_in=count["messages_in"],
             messages_out=count["messages_out"],
+            dropped=count["dropped"],
             sessions=sessions,
             connecting=self._connecting,
             queue=core.queued if core is not None and up else 0,
@@ -273,12 +309,11 @@ class EmbeddedBroker(Exhibits):
     def lost_readings(self) -> dict[str, int]:
         """Readings a device that were acknowledged and have not reached the core: held by the broker when it died, or
         published before the core was back. At most so many: the core may have them, though its own answer was lost."""
-        lost: dict[str, int] = {}
-        for topic, count in list(self._lost.items()):
-            address = TWINSTORM.parse_topic(topic)
-            if count and address is not None and address.channel == "telemetry":
-                lost[address.name] = lost.get(address.name, 0) + count
-        return lost
+        return _by_device(self._lost)
+
+    def overflown_readings(self) -> dict[str, int]:
+        """Readings a device that were dropped because too many waited for the core."""
+        return _by_device(self._overflown)
 
     def snapshot(self) -> Mapping[str, Any]:
         return {
@@ -315,6 +350,16 @@ class EmbeddedBroker(Exhibits):
 
 
 _ROOT = TWINSTORM.pattern.partition("/")[0]
+
+
+def _by_device(topics: Counter[str]) -> dict[str, int]:
+    """Telemetry a device."""
+    found: dict[str, int] = {}
+    for topic, count in list(topics.items()):
+        address = TWINSTORM.parse_topic(topic)
+        if count and address is not None and address.channel == "telemetry":
+            found[address.name] = found.get(address.name, 0) + count
+    return found
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

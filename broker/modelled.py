@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from twinstorm.broker.downstream import Downstream
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -22,7 +23,6 @@ from twinstorm.twin.flow import (
     BrokerCounters,
     BrokerWatcher,
     CloudOutcome,
-    Delivery,
     Device,
     DeviceOutcome,
     Exhibits,
@@ -37,8 +37,6 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.queues import Passed, ceil_div, gcra
 
-DOWNSTREAM_US = 1_000
-"""From the broker to the core: one hop in a data centre."""
 _LINK = 5
 """Among the session events: the broker stops hearing a device (with the instant of its last packet) or hears it again
 (with `_HEARD`). Nobody is told."""
@@ -56,6 +54,7 @@ class BrokerSettings:
         connect_queue: connects that wait for a token; the rest is refused.
         message_rate: messages per second towards the core, None: no limit.
         message_queue: messages that wait for the core; the newest is dropped when it is full.
+        offline_queue: messages at QoS 1 that are kept for a core that is away, likewise.
     """
 
     model: str
@@ -66,6 +65,7 @@ class BrokerSettings:
     connect_queue: int = 0
     message_rate: Fraction | None = None
     message_queue: int = 1_000
+    offline_queue: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,6 @@ class _Offer:
 
 
 @dataclass
-class _Pending:
-    """Messages on their way to the core."""
-
-    readings: Readings
-    at_broker_us: Int
-    arrived_us: Int
-    last_us: int
-    departed_us: Int | None = None
-    """When each leaves the broker; None: at once."""
-
-
-@dataclass
 class ModelledBroker(Exhibits):
     """Implements `DeviceEnd`, `CloudEnd` and `Broker` of `twin.flow`. All fields are plain data."""
 
@@ -102,12 +90,10 @@ class ModelledBroker(Exhibits):
     watcher: BrokerWatcher | None = None
     evidence: dict[str, Counter[str]] = field(default_factory=dict)
     count: Counter[str] = field(default_factory=Counter)
-    lost: Counter[str] = field(default_factory=Counter)
     outages: int = 0
     """Faults that keep it down; it is up when the last of them ends."""
     free_ns: int = 0
     tat: int = 0
-    message_free_us: int = 0
     live: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
     heard: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
     """The client of this session knows that it has one; else it is a ghost of an abandoned attempt."""
@@ -116,9 +102,17 @@ class ModelledBroker(Exhibits):
     expires_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     keep_alive_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     _offer: _Offer | None = None
-    _pending: list[_Pending] = field(default_factory=list)
     _session_rows: list[Int] = field(default_factory=list)
     """What happens to sessions, int64 (n, 4): instant, device, what, boot; handled in `collect`."""
+    downstream: Downstream = field(init=False)
+    boot: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+    """What each device said last of itself on its retained `state`."""
+    _untold: list[Int] = field(default_factory=list)
+    """Rows that the core is told at its next look."""
+
+    def __post_init__(self) -> None:
+        limits = self.settings
+        self.downstream = Downstream(limits.message_rate, limits.message_queue, limits.offline_queue)
 
     @property
     def down(self) -> bool:
@@ -133,6 +127,8 @@ class ModelledBroker(Exhibits):
         self.unheard = np.zeros(n, np.bool_)
         self.expires_us = np.full(n, NEVER_US, np.int64)
         self.keep_alive_us = identities.keep_alive_us
+        self.downstream.qos = identities.qos
+        self.boot = np.zeros(n, np.int64)
         device = np.arange(n, dtype=np.int64)
         self._note(np.zeros(n, np.int64), device, SessionEvent.BORN, np.ones(n, np.int64))
 
@@ -193,53 +189,12 @@ class ModelledBroker(Exhibits):
         self._note(at_us, device, SessionEvent.BORN, boot)
 
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
-        count = len(readings)
-        self.count["messages_in"] += count
+        self.count["messages_in"] += len(readings)
         if self.down:
             present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
-            self._lose(LossCause.OUTAGE, readings, present, kept)
+            self.downstream.lose(LossCause.OUTAGE, readings, present, kept)
             return present
-        if self.settings.message_rate is not None:
-            return self._queue(readings, at_broker_us, self.settings.message_rate, kept)
-        arrived_us = at_broker_us + DOWNSTREAM_US
-        last_us = int(arrived_us.max()) if len(arrived_us) else 0
-        self._pending.append(_Pending(readings, at_broker_us, arrived_us, last_us))
-        return None
-
-    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction, held: Mask | None) -> Mask:
-        """A batch meets the FIFO towards the core: served in its order from its first arrival on.
-
-        Returns:
-            Rows that found it full.
-        """
-        present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
-        first_us = int(at_broker_us[present].min()) if present.any() else 0
-        waiting = self._waiting(first_us, rate)
-        room = max(self.settings.message_queue - waiting, 0)
-        place = np.cumsum(present)
-        taken = present & (place <= room)
-        dropped: Mask = present & ~taken
-        self._lose(LossCause.QUEUE_FULL, readings, dropped, held)
-        self.count["dropped"] += int(np.count_nonzero(dropped))
-        free_us = max(self.message_free_us, first_us)
-        departed_us = free_us + place * SECOND_US * rate.denominator // rate.numerator
-        departed_us = np.maximum(departed_us, at_broker_us)
-        if taken.any():
-            last_us = int(departed_us[taken].max())
-            count = int(np.count_nonzero(taken))
-            self.message_free_us = free_us + count * SECOND_US * rate.denominator // rate.numerator
-            kept = replace(readings, present=taken) if readings.dense_from >= 0 else _rows(readings, taken)
-            if readings.dense_from < 0:
-                departed_us, at_broker_us = departed_us[taken], at_broker_us[taken]
-            self._pending.append(
-                _Pending(kept, at_broker_us, departed_us + DOWNSTREAM_US, last_us + DOWNSTREAM_US, departed_us)
-            )
-        return dropped
-
-    def _waiting(self, now_us: int, rate: Fraction) -> int:
-        """Messages in the queue towards the core."""
-        behind_us = max(self.message_free_us - now_us, 0)
-        return -(-behind_us * rate.numerator // (rate.denominator * SECOND_US))
+        return self.downstream.publish(readings, at_broker_us, kept)
 
     def poll(self, now_us: int) -> DeviceOutcome:  # noqa: ARG002
         none = np.empty(0, np.int64)
@@ -249,33 +204,32 @@ class ModelledBroker(Exhibits):
 
     def collect(self, now_us: int) -> CloudOutcome:
         """What reached the core up to and including `now_us`."""
-        deliveries: list[Delivery] = []
-        waiting: list[_Pending] = []
-        for each in self._pending:
-            pending = each
-            if pending.last_us <= now_us:
-                deliveries.append(Delivery(pending.readings, pending.arrived_us, pending.last_us))
-                continue
-            here = pending.arrived_us <= now_us
-            if pending.readings.present is not None:
-                here &= pending.readings.present
-            if here.any():
-                deliveries.append(_part(pending, here, now_us))
-                pending = _rest(pending, ~here)
-            waiting.append(pending)
-        self._pending = waiting
+        deliveries = self.downstream.collect(now_us)
         self.count["messages_out"] += sum(len(delivery.readings) for delivery in deliveries if delivery.readings)
-        return CloudOutcome(tuple(deliveries), self._sessions_until(now_us))
+        told = self._sessions_until(now_us)
+        if self.downstream.away:
+            told = told[:0]
+        if self._untold:
+            told = np.concatenate([*self._untold, told])
+            self._untold = []
+        events = told[np.lexsort((told[:, 1], told[:, 0]))]
+        sessions = SessionEvents(
+            events[:, 0].copy(),
+            events[:, 1].astype(np.int32),
+            events[:, 2].astype(np.uint8),
+            events[:, 3].astype(np.int32),
+        )
+        return CloudOutcome(deliveries, sessions)
 
     @property
     def in_flight(self) -> int:
         """Readings between device and core that exist nowhere else."""
-        return sum(len(pending.readings) for pending in self._pending if not pending.readings.duplicate)
+        return self.downstream.in_flight
 
-    def _lose(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
-        """These rows are gone; what the device keeps, or what came before, is not lost with them."""
-        if not readings.duplicate:
-            self.lost[cause] += int(np.count_nonzero(rows if kept is None else rows & ~kept))
+    @property
+    def lost(self) -> Counter[str]:
+        """Readings by cause."""
+        return self.downstream.lost
 
     def _note(self, at_us: Int, device: Int | Device, what: SessionEvent | int, boot: Int | Device) -> None:
         if len(device):
@@ -283,8 +237,12 @@ class ModelledBroker(Exhibits):
             rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = at_us, device, what, boot
             self._session_rows.append(rows)
 
-    def _sessions_until(self, now_us: int) -> SessionEvents:
-        """Play what happened to sessions up to `now_us` in order, keep-alive expiries between."""
+    def _sessions_until(self, now_us: int) -> Int:
+        """Play what happened to sessions up to `now_us` in order, keep-alive expiries between.
+
+        Returns:
+            What there is to tell, as rows of `_session_rows`.
+        """
         told: list[Int] = []
         rows = np.concatenate(self._session_rows) if self._session_rows else np.empty((0, 4), np.int64)
         due = rows[:, 0] <= now_us
@@ -298,14 +256,7 @@ class ModelledBroker(Exhibits):
             told.extend(self._session_round(rows[first]))
             rows = rows[~first]
         told.append(self._expire(np.flatnonzero(self.live & (self.expires_us <= now_us))))
-        events = np.concatenate(told)
-        events = events[np.lexsort((events[:, 1], events[:, 0]))]
-        return SessionEvents(
-            events[:, 0].copy(),
-            events[:, 1].astype(np.int32),
-            events[:, 2].astype(np.uint8),
-            events[:, 3].astype(np.int32),
-        )
+        return np.concatenate(told)
 
     def _session_round(self, rows: Int) -> list[Int]:
         device = rows[:, 1]
@@ -326,6 +277,7 @@ class ModelledBroker(Exhibits):
         last_us = rows[born, 0] + ceil_div(self.keep_alive_us[device[born]] * 3, 2)
         self.expires_us[device[born]] = np.where(self.unheard[device[born]], last_us, NEVER_US)
         self.heard[device[born]] = True
+        self.boot[device[born]] = rows[born, 3]
         self._hear(rows[what == _LINK])
         closed = (what == SessionEvent.CLOSED) & self.live[device]
         self.live[device[closed]] = False
@@ -367,27 +319,11 @@ class ModelledBroker(Exhibits):
         self._session_rows = [rows] if len(rows) else []
         device = np.arange(len(self.live), dtype=np.int64)
         self._note(np.full(len(device), at_us, np.int64), device, SessionEvent.CLOSED, np.zeros(len(device), np.int64))
-        kept: list[_Pending] = []
-        for pending in self._pending:
-            present = pending.readings.present
-            here = np.ones(len(pending.arrived_us), np.bool_) if present is None else present
-            # What has not reached the broker when it dies is still the device's, if it waits for an acknowledgement.
-            unread = here & (pending.at_broker_us >= at_us)
-            gone = here & ~unread & (pending.departed_us > at_us) if pending.departed_us is not None else ~here & here
-            if not (gone | unread).any():
-                kept.append(pending)
-                continue
-            self._lose(LossCause.OUTAGE, pending.readings, gone)
-            if unread.any() and not pending.readings.duplicate:
-                taken = 0
-                if self.watcher is not None:
-                    taken = self.watcher.undelivered(pending.readings, unread)
-                self.lost[LossCause.OUTAGE] += int(np.count_nonzero(unread)) - taken
-            rest = _rest(pending, here & ~gone & ~unread)
-            if len(rest.readings):
-                kept.append(rest)
-        self._pending = kept
-        self.message_free_us = 0
+        watcher = self.watcher
+        if watcher is None:
+            self.downstream.forget(at_us)
+        else:
+            self.downstream.forget(at_us, watcher.undelivered, watcher.unarrived)
 
     def start(self, at_us: int) -> None:
         self.outages -= 1
@@ -398,8 +334,31 @@ class ModelledBroker(Exhibits):
         if self.watcher is not None:
             self.watcher.broker_started(at_us)
 
+    def core_leaves(self, at_us: int) -> int:
+        self.downstream.core_leaves(at_us)
+        if self.downstream.absences > 1:
+            return 0
+        self._untold.append(self._sessions_until(at_us))
+        # Whoever loses the broker knows of no session any more.
+        return self._tell_all(at_us, SessionEvent.CLOSED)
+
+    def core_returns(self, at_us: int) -> int:
+        kept = self.downstream.waiting
+        self.downstream.core_returns(at_us)
+        if not self.downstream.away:
+            self._sessions_until(at_us)
+            self._tell_all(at_us, SessionEvent.BORN)
+        return kept
+
+    def _tell_all(self, at_us: int, what: SessionEvent) -> int:
+        device = np.flatnonzero(self.live & self.heard)
+        rows = np.zeros((len(device), 4), np.int64)
+        rows[:, 0], rows[:, 1], rows[:, 2] = at_us, device, what
+        rows[:, 3] = self.boot[device] if what == SessionEvent.BORN else 0
+        self._untold.append(rows)
+        return len(device)
+
     def counters(self, now_us: int) -> BrokerCounters:
-        rate = self.settings.message_rate
         return BrokerCounters(
             attempts=self.count["attempts"],
             admitted=self.count["admitted"],
@@ -409,10 +368,10 @@ class ModelledBroker(Exhibits):
             expired=self.count["expired"],
             messages_in=self.count["messages_in"],
             messages_out=self.count["messages_out"],
-            dropped=self.count["dropped"],
+            dropped=self.downstream.dropped,
             sessions=int(np.count_nonzero(self.live)),
             connecting=max(self.free_ns // 1_000 - now_us, 0) * 1_000 // self.settings.handshake_ns,
-            queue=self._waiting(now_us, rate) if rate is not None else 0,
+            queue=self.downstream.depth(now_us),
             up=not self.down,
         )
 
@@ -432,33 +391,3 @@ class ModelledCloudEnd:
 
     def poll(self, now_us: int) -> CloudOutcome:
         return self.broker.collect(now_us)
-
-
-def _part(pending: _Pending, rows: Mask, now_us: int) -> Delivery:
-    readings = pending.readings
-    if readings.dense_from >= 0:
-        return Delivery(replace(readings, present=rows), pending.arrived_us, now_us)
-    return Delivery(_rows(readings, rows), pending.arrived_us[rows], now_us)
-
-
-def _rest(pending: _Pending, rows: Mask) -> _Pending:
-    readings = pending.readings
-    if readings.dense_from >= 0:
-        present = rows if readings.present is None else rows & readings.present
-        return replace(pending, readings=replace(readings, present=present))
-    departed_us = None if pending.departed_us is None else pending.departed_us[rows]
-    at_broker_us = pending.at_broker_us[rows]
-    return _Pending(_rows(readings, rows), at_broker_us, pending.arrived_us[rows], pending.last_us, departed_us)
-
-
-def _rows(readings: Readings, rows: Mask) -> Readings:
-    return Readings(
-        readings.kind,
-        readings.device[rows],
-        readings.boot[rows],
-        readings.seq[rows],
-        readings.device_time_us[rows],
-        readings.sent_us[rows],
-        readings.values[rows],
-        duplicate=readings.duplicate,
-    )

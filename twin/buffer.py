@@ -199,6 +199,21 @@ class Buffers:
             self._clear(who)
         return flushed
 
+    def disown(self, device: Int, seq: Int) -> int:
+        """Take back that these readings have arrived. Returns how many of them are held, as the newest that had."""
+        order = np.lexsort((-seq, device))
+        device, seq = device[order], seq[order]
+        held = 0
+        while len(device):
+            first = np.ones(len(device), np.bool_)
+            first[1:] = device[1:] != device[:-1]
+            who = device[first]
+            newest = (self.unacked[who] > 0) & (seq[first] == self.first_seq[who] + self.unacked[who] - 1)
+            self.unacked[who[newest]] -= 1
+            held += int(np.count_nonzero(newest))
+            device, seq = device[~first], seq[~first]
+        return held
+
     def _clear(self, device: Int) -> None:
         self.depth[device] = 0
         self.unacked[device] = 0

@@ -397,6 +397,10 @@ class BrokerWatcher(Protocol):
     def undelivered(self, readings: Readings, rows: Mask) -> int:
         """These rows were on their way when the broker died. Returns how many the devices have or account for."""
 
+    def unarrived(self, readings: Readings, rows: Mask) -> int:
+        """The broker lost these rows before the core had them, and their devices kept a copy that they believe to have
+        arrived. Returns how many they still have."""
+
 
 class Broker(Protocol):
     """What faults and screens may touch."""
@@ -412,6 +416,18 @@ class Broker(Protocol):
 
     def start(self, at_us: int) -> None:
         """It comes back, empty."""
+
+    def core_leaves(self, at_us: int) -> int:
+        """The core loses its connection; its session and what is published for it stay, up to a limit.
+
+        Absences may overlap: the core is back when each was ended by `core_returns`.
+
+        Returns:
+            How many sessions of devices it loses sight of.
+        """
+
+    def core_returns(self, at_us: int) -> int:
+        """The core is back and gets what was kept. Returns how many messages that were."""
 
     def bit(self, step: str, what: str, count: int) -> None: ...
 

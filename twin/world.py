@@ -465,6 +465,11 @@ class World(Exhibits):
         self._take_back(readings, chosen[taken])
         return int(np.count_nonzero(taken | once))
 
+    def unarrived(self, readings: Readings, rows: Mask) -> int:
+        """See `BrokerWatcher`. Behind a link cut downwards these wait for an acknowledgement, and are sent again."""
+        chosen = np.flatnonzero(rows)
+        return self.buffers.disown(readings.device[chosen].astype(np.int64), readings.seq[chosen])
+
     def _take_back(self, readings: Readings, rows: Int) -> None:
         """Put readings, ordered by device and sequence, into the buffers of their devices, which are empty."""
         device = readings.device[rows].astype(np.int64)

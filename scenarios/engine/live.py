@@ -65,6 +65,7 @@ BROKER_GONE_S = 30.0
 """A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
 SWITCH_S = 0.0005
 _NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
+_TAKE_AWAY = "--set broker.connects=none judges the broker's own limits instead"
 _PAUSE_S = 0.01
 
 
@@ -187,6 +188,7 @@ class LiveWiring:
             registry=self.registry,
             now_us=self.now_us,
             origin_us=origin_us,
+            persistent=self._embedded is not None,
         )
         try:
             self._cloud.start()
@@ -233,7 +235,9 @@ class LiveWiring:
 
     def _open_broker(self, options: RunOptions, names: list[str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
-            embedded = EmbeddedBroker(names, now_us=self.now_us, speed=self.speed)
+            embedded = EmbeddedBroker(
+                names, now_us=self.now_us, speed=self.speed, offline_queue=self._settings.offline_queue
+            )
             try:
                 port = embedded.open()
             except OSError as error:
@@ -373,9 +377,17 @@ class LiveWiring:
         by_qos0 = min(rest, int(missing[self._qos0].sum()))
         self._lost_here[LossCause.QOS0] += by_qos0
         if self._embedded is not None:
-            lost = self._embedded.lost_readings()
-            bound = np.array([lost.get(name, 0) for name in self.registry.names], np.int64)
-            self._lost_here[LossCause.OUTAGE] += min(rest - by_qos0, int(np.minimum(missing, bound).sum()))
+            rest -= by_qos0
+            for cause, lost in (
+                (LossCause.QUEUE_FULL, self._embedded.overflown_readings()),
+                (LossCause.OUTAGE, self._embedded.lost_readings()),
+            ):
+                bound = np.array([lost.get(name, 0) for name in self.registry.names], np.int64)
+                of_it = np.minimum(missing, bound)
+                missing -= of_it
+                count = min(rest, int(of_it.sum()))
+                self._lost_here[cause] += count
+                rest -= count
 
     def _twin_letters(self, dead_letters: int) -> int:
         """Dead letters that a twin sent: readable, but with a value that no sensor reports."""
@@ -417,7 +429,7 @@ class LiveWiring:
     def _broker(self) -> EmbeddedBroker:
         if self._embedded is None:
             raise Unavailable(
-                "broker-outage on a foreign broker", "twinstorm cannot stop it", "Use the embedded broker (no --broker)"
+                "a fault on a foreign broker", "twinstorm cannot reach into it", "Use the embedded broker (no --broker)"
             )
         return self._embedded
 
@@ -478,7 +490,7 @@ class LiveWiring:
 
     def notes(self) -> list[str]:
         if self._embedded is None:
-            notes = [f"{_NO_LIMITS}: expectations that need them are open"] if self.limits_missing else []
+            notes = [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
         else:
             notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
         if self._foreign_letters or self._foreign_readings:

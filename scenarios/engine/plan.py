@@ -65,6 +65,7 @@ def broker_settings(scenario: Scenario) -> BrokerSettings:
         connect_queue=0 if broker.connect_queue is None else broker.connect_queue.for_fleet(devices),
         message_rate=None if broker.message_rate is None else broker.message_rate.for_fleet(devices),
         message_queue=DEFAULT_MESSAGE_QUEUE if broker.message_queue is None else broker.message_queue,
+        offline_queue=broker.offline_queue,
     )
 
 

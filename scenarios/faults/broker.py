@@ -35,3 +35,29 @@ class BrokerOutage(Fault):
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.start(at_us)
         on.bit(order.step, "seconds_down", (at_us - order.from_us) // 1_000_000)
+
+
+class CoreOutage(Fault):
+    """The core loses its connection to the broker, while the fleet keeps its own."""
+
+    name: ClassVar[str] = "core-outage"
+    summary: ClassVar[str] = "the core is away; the broker queues for it"
+    effect: ClassVar[str] = (
+        "The processing core is cut off from the broker, while devices stay connected and publish. The broker keeps "
+        "the core's session and queues for it what comes at QoS 1, up to `broker.offline_queue` messages; the newest "
+        "beyond that are lost (queue_full), as is everything at QoS 0, and no device learns of it. To the core the "
+        "whole fleet falls silent. When it is back it is told who is online and gets what was kept, late. If the "
+        "broker dies meanwhile, the session dies with it. Evidence: sessions that the core lost sight of, messages "
+        "kept for it, seconds away."
+    )
+    acts_on: ClassVar[Literal["world", "broker"]] = "broker"
+    needs_target: ClassVar[bool] = False
+
+    @classmethod
+    def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.bit(order.step, "sessions_out_of_sight", on.core_leaves(at_us))
+
+    @classmethod
+    def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.bit(order.step, "messages_kept", on.core_returns(at_us))
+        on.bit(order.step, "seconds_away", (at_us - order.from_us) // 1_000_000)

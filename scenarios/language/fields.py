@@ -388,17 +388,21 @@ class Table(Field):
 
     Attributes:
         wanted: what the mapping as a whole is.
+        may_be_none: the word ``none`` may stand for it, as if the key were not there; so `--set` can take it away.
     """
 
     wanted: str
     keys: tuple[Key, ...]
+    may_be_none: bool = False
 
     def key(self, name: str) -> Key:
         return next(key for key in self.keys if key.name == name)
 
     def read(self, node: Node, problems: Problems) -> Any:
+        if self.may_be_none and isinstance(node, ScalarNode) and node.text.strip() == "none":
+            return Record(self)
         if not isinstance(node, MapNode):
-            tell_no_mapping(node, problems, self.wanted)
+            tell_no_mapping(node, problems, self.wanted + (", or none," if self.may_be_none else ""))
             return BAD
         nodes: dict[str, Node] = {}
         for name, value in node.entries.items():
@@ -444,7 +448,8 @@ class Table(Field):
             },
         }
         required = [key.name for key in self.keys if key.required]
-        return schema | ({"required": required} if required else {})
+        schema |= {"required": required} if required else {}
+        return {"anyOf": [{"const": "none"}, schema]} if self.may_be_none else schema
 
 
 @dataclass(frozen=True)

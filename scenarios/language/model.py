@@ -79,6 +79,7 @@ class Broker:
     backlog: int | None = None
     message_rate: Rate | None = None
     message_queue: int | None = None
+    offline_queue: int = 1_000
 
 
 @dataclass(frozen=True)

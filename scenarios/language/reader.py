@@ -393,4 +393,5 @@ def _broker(record: Record) -> Broker:
         backlog=record.own("backlog"),
         message_rate=messages.own("rate"),
         message_queue=messages.own("queue"),
+        offline_queue=record.value("offline_queue"),
     )

@@ -217,6 +217,7 @@ CONNECTS = Table(
         Key("burst", count("1", example="1 %"), "connects admitted at once after a calm"),
         Key("queue", count(example="1 %"), "connects that wait in order; the rest is refused at once"),
     ),
+    may_be_none=True,
 )
 
 MESSAGES = Table(
@@ -225,6 +226,7 @@ MESSAGES = Table(
         Key("rate", rate("1/d", "100000000/s", "5000/s"), "messages passed on to the core in a time", required=True),
         Key("queue", whole("1", "1000000000", "100000"), "messages that wait for it; the rest is lost"),
     ),
+    may_be_none=True,
 )
 
 BROKER = Table(
@@ -239,6 +241,12 @@ BROKER = Table(
         Key("connects", CONNECTS, "limit of new sessions: rate, burst, queue"),
         Key("backlog", whole("1", "1000000000", "1024"), "places of the handshake queue"),
         Key("messages", MESSAGES, "limit of messages toward the core: rate, queue"),
+        Key(
+            "offline_queue",
+            whole("0", "1000000000", "1000"),
+            "messages kept for a client that is away, at QoS 1; the rest is lost",
+            default="1000",
+        ),
     ),
 )
 

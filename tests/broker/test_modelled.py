@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from twinstorm.broker.modelled import DOWNSTREAM_US, BrokerSettings, ModelledBroker
+from twinstorm.broker.downstream import DOWNSTREAM_US
+from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,

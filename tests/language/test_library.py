@@ -8,9 +8,9 @@ from twinstorm.scenarios.language.reader import library_names, load
 
 
 def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
-    assert library_names() == ("all-quiet", "broker-outage", "partition", "reboot-storm", "stuck-sensor")
+    assert library_names() == ("all-quiet", "broker-outage", "core-outage", "partition", "reboot-storm", "stuck-sensor")
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
-    assert used == {"power-outage", "broker-outage", "partition", "sensor-stuck"}
+    assert used == {"power-outage", "broker-outage", "core-outage", "partition", "sensor-stuck"}
 
 
 @pytest.mark.parametrize("name", library_names())
@@ -33,6 +33,7 @@ SUGGESTED = [
     ("reboot-storm", "fleet.reconnect.jitter=none"),
     ("broker-outage", "fleet.reconnect.backoff=fixed"),
     ("broker-outage", "steps.outage.with.connections=silent"),
+    ("core-outage", "broker.offline_queue=1000"),
     ("partition", "fleet.keep_alive=20s"),
     ("partition", "steps.long.with.direction=down"),
 ]

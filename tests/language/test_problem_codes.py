@@ -71,6 +71,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S106", [("warm_up: 3 min", "warm_up: 3 min\nwarm_up: 4 min")], "8:1 and 9:1", "warm_up", "`warm_up` stands here twice", "remove one"),
     ("S107", [("duration: 30 min", "duration: &x 30 min")], "7:11", "duration", "no anchor `&x`", "remove it"),
     ("S108", [("[arn-1, fra-1, fra-2, fra-3, sin-1]", "[{a: b}]")], "12:11", "fleet.sites[0]", "this is a mapping", "write `fra-1`"),
+    ("S108", [("{rate: 1 %/s, burst: 1 %, queue: 1 %}", "nothing")], "23:13", "broker.connects", "or none, is wanted here", "`key: value`"),
     ("S108", [("{readings: 300, evict: oldest}", "300")], "16:11", "fleet.buffer", "a single value", "`{key: value}`"),
     ("S108", [("  reconnect: {", "  reconnect: [{"), ("10 s}", "10 s}]")], "15:3", "fleet.reconnect", "this is a list", "`key: value`"),
     ("S108", [(STEP, "  at: 5 min\n")], "29:1", "steps", "a list of steps is wanted", "begin every entry with `-`"),

@@ -581,3 +581,11 @@ def test_the_longest_chain_of_steps_is_followed() -> None:
     steps = "".join(f"  - {{name: s{n}, after: s{n + 1} + 1 s, mark: x}}\n" for n in range(198))
     scenario = small("steps:\n" + steps + "  - {name: s198, at: 1 s, mark: x}\n")
     assert len(scenario.steps) == 199
+
+
+def test_a_limit_may_be_taken_away() -> None:
+    assert load("reboot-storm").broker.connect_rate is not None
+    without = load("reboot-storm", ["broker.connects=none"]).broker
+    assert (without.connect_rate, without.connect_burst, without.connect_queue) == (None, None, None)
+    with pytest.raises(ScenarioErrors, match="or none, is wanted"):
+        load("reboot-storm", ["broker.connects=nothing"])

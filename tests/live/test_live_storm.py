@@ -73,8 +73,8 @@ def storm(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def play(path: Path, **options: Any) -> RunResult:
-    result = Run(load(str(path)), RunOptions(seed=5, **{"live": True, "speed": 3.0, **options})).execute()
+def play(path: Path, *settings: str, **options: Any) -> RunResult:
+    result = Run(load(str(path), settings), RunOptions(seed=5, **{"live": True, "speed": 3.0, **options})).execute()
     ledger = result.ledger
     lost = sum(ledger.lost.values())
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + lost
@@ -94,12 +94,38 @@ def test_a_storm_over_real_sockets_ends_with_everybody_back(storm: Callable[...,
 
 
 @pytest.mark.parametrize(
-    ("fault", "target"), [("partition", "target: site=fra-*"), ("broker-outage", ""), ("sensor-stuck", "target: all")]
+    ("fault", "target"),
+    [("partition", "target: site=fra-*"), ("broker-outage", ""), ("core-outage", ""), ("sensor-stuck", "target: all")],
 )
 def test_every_fault_leaves_evidence_live(storm: Callable[..., Path], fault: str, target: str) -> None:
     result = play(storm(fault=fault, target=target or "# it takes no target"), speed=4.0)
     assert result.faults[0].bit
     assert result.verdict == "held"
+
+
+def test_what_an_absent_core_misses_is_kept_up_to_the_limit_and_the_rest_is_lost_by_name(
+    storm: Callable[..., Path],
+) -> None:
+    path = storm(fault="core-outage", target="# it takes no target")
+    result = play(path, "broker.offline_queue=20")
+    assert result.faults[0].evidence["sessions_out_of_sight"] == 25
+    # Births do not count against the limit here: nobody reconnects.
+    assert result.faults[0].evidence["messages_kept"] == 20
+    assert set(result.ledger.lost) == {"queue_full"}
+    # Three seconds of 22 readings each, and what is left of a fourth until the core has connected again.
+    assert 20 <= result.ledger.lost["queue_full"] <= 90
+    assert "silence" not in {alarm.name for alarm in result.alarms}
+
+
+def test_without_limits_in_the_file_the_storm_is_judged_on_mosquitto_as_anywhere(
+    storm: Callable[..., Path], mosquitto: Any
+) -> None:
+    path = storm(duration=80)  # recovered means for a minute
+    path.write_text(path.read_text().rstrip("\n") + FOREIGN, encoding="utf-8")
+    result = play(path, "broker.connects=none", broker_url=mosquitto.url, speed=6.0)
+    assert [each for each in result.expectations if each.verdict != "held"] == []
+    assert result.verdict == "held"
+    assert result.counts["reboots"] == 15
 
 
 def test_the_same_storm_on_mosquitto_and_mosquitto_sub_sees_it(

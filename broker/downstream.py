@@ -1,0 +1,296 @@
+"""Messages on their way from the modelled broker to the core: a FIFO of limited rate, and the queue of an absent core.
+
+The core's session is persistent. While the core is away the broker keeps what is published at QoS 1 for it, up to a
+limit, drops the newest beyond it, and keeps nothing at QoS 0, as brokers do; whoever publishes is not told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Delivery, Int, LossCause, Mask, Readings
+
+DOWNSTREAM_US = 1_000
+"""From the broker to the core: one hop in a data centre."""
+
+Undelivered = Callable[[Readings, Mask], int]
+"""See `twin.flow.BrokerWatcher`: `undelivered` and `unarrived`."""
+
+
+def _nobody(readings: Readings, rows: Mask) -> int:  # noqa: ARG001
+    """Nobody has what is lost."""
+    return 0
+
+
+@dataclass
+class Pending:
+    """Messages on their way to the core.
+
+    Attributes:
+        departed_us: when each leaves the broker, `NEVER_US` while the core is away; None: at once.
+        kept: rows that their device keeps as well; None: none.
+    """
+
+    readings: Readings
+    at_broker_us: Int
+    arrived_us: Int
+    last_us: int
+    departed_us: Int | None = None
+    kept: Mask | None = None
+
+    @property
+    def present(self) -> Mask:
+        """Rows that count."""
+        present = self.readings.present
+        return np.ones(len(self.arrived_us), np.bool_) if present is None else present
+
+    def held_at(self, at_us: int) -> Mask:
+        """Rows that lie in the broker."""
+        if self.departed_us is None:
+            return np.zeros(len(self.arrived_us), np.bool_)
+        held: Mask = self.present & (self.at_broker_us < at_us) & (self.departed_us > at_us)
+        return held
+
+
+@dataclass
+class Downstream:
+    """What lies between broker and core. All fields are plain data.
+
+    Attributes:
+        rate: messages per second towards the core, None: no limit.
+        queue: messages that wait for that rate; the newest is dropped when it is full.
+        offline_queue: messages that the broker keeps for an absent core, likewise.
+        absences: faults that keep the core away; it is back when the last of them ends.
+        known: the broker has a session for the core; not so if it died while the core was away.
+        waiting: messages kept for an absent core.
+    """
+
+    rate: Fraction | None
+    queue: int
+    offline_queue: int
+    qos: Codes = field(default_factory=lambda: np.zeros(0, np.uint8))
+    lost: Counter[str] = field(default_factory=Counter)
+    dropped: int = 0
+    free_us: int = 0
+    absences: int = 0
+    known: bool = True
+    waiting: int = 0
+    _pending: list[Pending] = field(default_factory=list)
+    _kept: list[Pending] = field(default_factory=list)
+    """Of an absent core."""
+
+    @property
+    def away(self) -> bool:
+        return self.absences > 0
+
+    @property
+    def in_flight(self) -> int:
+        """Readings between device and core that exist nowhere else."""
+        return sum(len(each.readings) for each in (*self._pending, *self._kept) if not each.readings.duplicate)
+
+    def depth(self, now_us: int) -> int:
+        """Messages that wait in the broker."""
+        return self.waiting + (self._behind(now_us, self.rate) if self.rate is not None else 0)
+
+    def _behind(self, now_us: int, rate: Fraction) -> int:
+        behind_us = max(self.free_us - now_us, 0)
+        return -(-behind_us * rate.numerator // (rate.denominator * SECOND_US))
+
+    def _drop(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
+        """The broker drops these rows; what the device keeps, or what came before, is not lost with them."""
+        self.dropped += int(np.count_nonzero(rows))
+        self.lose(cause, readings, rows, kept)
+
+    def lose(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
+        """Count these rows as lost, unless they are repeats, or the device keeps them."""
+        if not readings.duplicate:
+            self.lost[cause] += int(np.count_nonzero(rows if kept is None else rows & ~kept))
+
+    # --- messages come ------------------------------------------------------------------------------------------------
+
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
+        """Pass a batch on.
+
+        Args:
+            kept: rows that their device keeps as well.
+
+        Returns:
+            Rows that are dropped; None: none.
+        """
+        if self.away:
+            return self._keep(readings, at_broker_us, kept)
+        if self.rate is not None:
+            return self._queue(readings, at_broker_us, self.rate, kept)
+        arrived_us = at_broker_us + DOWNSTREAM_US
+        last_us = int(arrived_us.max()) if len(arrived_us) else 0
+        self._pending.append(Pending(readings, at_broker_us, arrived_us, last_us, kept=kept))
+        return None
+
+    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction, held: Mask | None) -> Mask:
+        """A batch meets the FIFO towards the core: served in its order from its first arrival on."""
+        present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
+        first_us = int(at_broker_us[present].min()) if present.any() else 0
+        room = max(self.queue - self._behind(first_us, rate), 0)
+        place = np.cumsum(present)
+        taken = present & (place <= room)
+        dropped: Mask = present & ~taken
+        self._drop(LossCause.QUEUE_FULL, readings, dropped, held)
+        free_us = max(self.free_us, first_us)
+        departed_us = free_us + place * SECOND_US * rate.denominator // rate.numerator
+        departed_us = np.maximum(departed_us, at_broker_us)
+        if taken.any():
+            last_us = int(departed_us[taken].max())
+            count = int(np.count_nonzero(taken))
+            self.free_us = free_us + count * SECOND_US * rate.denominator // rate.numerator
+            arrived_us, last_us = departed_us + DOWNSTREAM_US, last_us + DOWNSTREAM_US
+            pending = Pending(readings, at_broker_us, arrived_us, last_us, departed_us, held)
+            self._pending.append(_rest(pending, taken))
+        return dropped
+
+    def _keep(self, readings: Readings, at_broker_us: Int, held: Mask | None) -> Mask:
+        """A batch meets the queue of an absent core, in its order."""
+        present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
+        once = present & (self.qos[readings.device] == 0)
+        asked = present & ~once
+        room = max(self.offline_queue - self.waiting, 0) if self.known else 0
+        taken = asked & (np.cumsum(asked) <= room)
+        dropped: Mask = asked & ~taken
+        self._drop(LossCause.QUEUE_FULL if self.known else LossCause.OUTAGE, readings, dropped, held)
+        self._drop(LossCause.QOS0, readings, once, held)
+        if taken.any():
+            never = np.full(len(at_broker_us), NEVER_US, np.int64)
+            self._kept.append(_rest(Pending(readings, at_broker_us, never, NEVER_US, never, held), taken))
+            self.waiting += int(np.count_nonzero(taken))
+        return dropped | once
+
+    # --- the core comes and goes --------------------------------------------------------------------------------------
+
+    def core_leaves(self, at_us: int) -> None:
+        """What has not arrived waits for the core from now on, however much that is: the limit is for newcomers."""
+        self.absences += 1
+        if self.absences > 1:
+            return
+        staying, self._pending = self._pending, []
+        for pending in staying:
+            arrives = pending.present & (pending.arrived_us <= at_us)
+            waits = pending.present & ~arrives
+            if arrives.any():
+                self._pending.append(_rest(pending, arrives))
+            if waits.any():
+                never = np.full(len(pending.arrived_us), NEVER_US, np.int64)
+                kept = _rest(replace(pending, arrived_us=never, departed_us=never, last_us=NEVER_US), waits)
+                self._kept.append(kept)
+                self.waiting += len(kept.readings)
+        self.free_us = 0
+
+    def core_returns(self, at_us: int) -> None:
+        """Pass on what was kept, in the order in which it came, as fast as the rate allows."""
+        self.absences -= 1
+        if self.absences:
+            return
+        rate = self.rate
+        free_us = at_us
+        for pending in self._kept:
+            present = pending.present
+            # A message that the device has sent already may not have reached the broker yet.
+            departed_us = np.maximum(pending.at_broker_us, at_us)
+            if rate is not None:
+                place = np.cumsum(present)
+                departed_us = np.maximum(departed_us, free_us + place * SECOND_US * rate.denominator // rate.numerator)
+                free_us += int(place[-1]) * SECOND_US * rate.denominator // rate.numerator
+            arrived_us = departed_us + DOWNSTREAM_US
+            last_us = int(arrived_us[present].max())
+            self._pending.append(replace(pending, arrived_us=arrived_us, last_us=last_us, departed_us=departed_us))
+        if rate is not None:
+            self.free_us = free_us
+        self._kept, self.waiting, self.known = [], 0, True
+
+    # --- messages go --------------------------------------------------------------------------------------------------
+
+    def collect(self, now_us: int) -> tuple[Delivery, ...]:
+        """What reached the core up to and including `now_us`."""
+        deliveries: list[Delivery] = []
+        waiting: list[Pending] = []
+        for each in self._pending:
+            pending = each
+            if pending.last_us <= now_us:
+                deliveries.append(Delivery(pending.readings, pending.arrived_us, pending.last_us))
+                continue
+            here = pending.arrived_us <= now_us
+            if pending.readings.present is not None:
+                here &= pending.readings.present
+            if here.any():
+                deliveries.append(_part(pending, here, now_us))
+                pending = _rest(pending, ~here)
+            waiting.append(pending)
+        self._pending = waiting
+        return tuple(deliveries)
+
+    def forget(self, at_us: int, undelivered: Undelivered = _nobody, unarrived: Undelivered = _nobody) -> None:
+        """The broker dies: lose what it held. What has not reached it is still the device's, if it waits for an answer.
+
+        Args:
+            undelivered: how many of the rows that have not reached the broker do their devices account for?
+            unarrived: how many of the rows that it held, and that their devices kept as well, do they still have?
+        """
+        dying = (*self._pending, *self._kept)
+        # The newest first: what a device believes to have arrived is taken back from its newest on.
+        for pending in reversed(dying):
+            if pending.kept is not None and not pending.readings.duplicate:
+                self.lost[LossCause.OUTAGE] -= unarrived(pending.readings, pending.held_at(at_us) & pending.kept)
+        remaining: list[Pending] = []
+        for pending in dying:
+            here, gone = pending.present, pending.held_at(at_us)
+            unread = here & (pending.at_broker_us >= at_us)
+            if not (gone | unread).any():
+                remaining.append(pending)
+                continue
+            self.lose(LossCause.OUTAGE, pending.readings, gone | unread)
+            if unread.any() and not pending.readings.duplicate:
+                self.lost[LossCause.OUTAGE] -= undelivered(pending.readings, unread)
+            rest = _rest(pending, here & ~gone & ~unread)
+            if len(rest.readings):
+                remaining.append(rest)
+        self._pending, self._kept, self.waiting = remaining, [], 0
+        self.free_us = 0
+        self.known = not self.away
+
+
+def _part(pending: Pending, rows: Mask, now_us: int) -> Delivery:
+    readings = pending.readings
+    if readings.dense_from >= 0:
+        return Delivery(replace(readings, present=rows), pending.arrived_us, now_us)
+    return Delivery(_rows(readings, rows), pending.arrived_us[rows], now_us)
+
+
+def _rest(pending: Pending, rows: Mask) -> Pending:
+    readings = pending.readings
+    if readings.dense_from >= 0:
+        present = rows if readings.present is None else rows & readings.present
+        return replace(pending, readings=replace(readings, present=present))
+    return Pending(
+        _rows(readings, rows),
+        pending.at_broker_us[rows],
+        pending.arrived_us[rows],
+        pending.last_us,
+        None if pending.departed_us is None else pending.departed_us[rows],
+        None if pending.kept is None else pending.kept[rows],
+    )
+
+
+def _rows(readings: Readings, rows: Mask) -> Readings:
+    return Readings(
+        readings.kind,
+        readings.device[rows],
+        readings.boot[rows],
+        readings.seq[rows],
+        readings.device_time_us[rows],
+        readings.sent_us[rows],
+        readings.values[rows],
+        duplicate=readings.duplicate,
+    )
