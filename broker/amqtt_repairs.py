@@ -394,10 +394,16 @@ class RepairedBroker(Broker):
         kept = sum(session.retained_messages.qsize() for session, _ in list(self._sessions.values()))
         return self._broadcast_queue.qsize() + len(self.deliveries) + kept
 
-    def kept_for(self, client_id: str) -> int:
-        """Messages that wait for this client, which is away; may be asked from any thread."""
+    def kept_for(self, client_id: str) -> Counter[str]:
+        """Messages that wait for this client while it is away, by topic."""
         known = self._sessions.get(client_id)
-        return 0 if known is None else known[0].retained_messages.qsize()
+        if known is None or known[0].transitions.state == "connected":
+            return Counter()
+        session = known[0]
+        waiting = [session.retained_messages.get_nowait() for _ in range(session.retained_messages.qsize())]
+        for message in waiting:
+            session.retained_messages.put_nowait(message)
+        return Counter(message.topic for message in (*waiting, *session.inflight_out.values()))
 
     def forget(self) -> None:
         """Lose, as a dying broker does, every message that it has taken and that has not arrived."""

@@ -272,7 +272,10 @@ class EmbeddedBroker(Exhibits):
 
     def core_returns(self, at_us: int) -> int:  # noqa: ARG002
         self._core_absences -= 1
-        return 0 if self._core_absences or self._core is None else self._core.kept_for(CLIENT_ID)
+        return 0 if self._core_absences else self._call(self._kept()).total()
+
+    async def _kept(self) -> Counter[str]:
+        return Counter() if self._core is None else self._core.kept_for(CLIENT_ID)
 
     def kick(self, client_ids: Sequence[str]) -> int:
         """Cut the connections of these clients. Returns how many there were."""
@@ -310,6 +313,10 @@ class EmbeddedBroker(Exhibits):
         """Readings a device that were acknowledged and have not reached the core: held by the broker when it died, or
         published before the core was back. At most so many: the core may have them, though its own answer was lost."""
         return _by_device(self._lost)
+
+    def kept_readings(self) -> dict[str, int]:
+        """Readings a device that wait for a core that is away."""
+        return _by_device(self._call(self._kept()))
 
     def overflown_readings(self) -> dict[str, int]:
         """Readings a device that were dropped because too many waited for the core."""

@@ -51,6 +51,7 @@ from twinstorm.twin.flow import (
     Device,
     Evidence,
     FaultOrder,
+    Int,
     Ledger,
     LossCause,
     Mask,
@@ -365,7 +366,10 @@ class LiveWiring:
         # More than it can have sent: somebody else spoke in its name.
         self._foreign_readings = int(np.maximum(-missing, 0).sum())
         missing = np.maximum(missing, 0)
-        in_flight = np.minimum(missing, final.unacknowledged_each)
+        on_the_way = final.unacknowledged_each
+        if self._embedded is not None:
+            on_the_way = on_the_way + self._each(self._embedded.kept_readings())
+        in_flight = np.minimum(missing, on_the_way)
         missing -= in_flight
         self._in_flight = int(in_flight.sum())
         by_power = np.minimum(missing, final.in_doubt_each)
@@ -382,12 +386,15 @@ class LiveWiring:
                 (LossCause.QUEUE_FULL, self._embedded.overflown_readings()),
                 (LossCause.OUTAGE, self._embedded.lost_readings()),
             ):
-                bound = np.array([lost.get(name, 0) for name in self.registry.names], np.int64)
-                of_it = np.minimum(missing, bound)
+                of_it = np.minimum(missing, self._each(lost))
                 missing -= of_it
                 count = min(rest, int(of_it.sum()))
                 self._lost_here[cause] += count
                 rest -= count
+
+    def _each(self, counts: Mapping[str, int]) -> Int:
+        """Counts by name as a column."""
+        return np.array([counts.get(name, 0) for name in self.registry.names], np.int64)
 
     def _twin_letters(self, dead_letters: int) -> int:
         """Dead letters that a twin sent: readable, but with a value that no sensor reports."""
