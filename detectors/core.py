@@ -119,6 +119,7 @@ class Core:
         self._attempts: deque[int] = deque(maxlen=RATE_PANES)
         self._refused: deque[int] = deque(maxlen=RATE_PANES)
         self._before = (0, 0, 0)
+        self._misdated_before = 0
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -158,6 +159,8 @@ class Core:
         reboots = self._sessions.reboots
         if now_us > self._warm_up_us:
             self.reboots += reboots
+        else:
+            self._misdated_before = self._ingest.misdated
         now = (self.accepted, self.repeated, sum(self.dead_letters.values()))
         accepted, repeated, dead = (after - before for after, before in zip(now, self._before, strict=True))
         self._before, self._now_us = now, now_us
@@ -245,6 +248,12 @@ class Core:
     def repeated(self) -> int:
         """Readings that had come before."""
         return self._ingest.repeated
+
+    @property
+    def misdated(self) -> int:
+        """Accepted readings since the warm-up whose time stamp cannot be right: from the future, or from before anybody
+        was commissioned."""
+        return self._ingest.misdated - self._misdated_before
 
     @property
     def dead_letters(self) -> Mapping[str, int]:

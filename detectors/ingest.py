@@ -17,10 +17,27 @@ from numpy.typing import NDArray
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
 from twinstorm.detectors.dedupe import Seen
-from twinstorm.twin.flow import Channel, Delivery, Device, Int, Malformed, Mask, Readings, Registry, Values
+from twinstorm.twin.flow import (
+    HOUR_US,
+    SECOND_US,
+    Channel,
+    Delivery,
+    Device,
+    Int,
+    Malformed,
+    Mask,
+    Readings,
+    Registry,
+    Values,
+)
 
 LARGEST_SEQ = 1 << 53
 """Beyond it a JSON number is not exact; a device that counts so far is broken."""
+
+SOONEST_US = 5 * SECOND_US
+"""A reading that is dated so much later than it arrived was sampled by a clock that is wrong."""
+OLDEST_US = -24 * HOUR_US
+"""Nobody was commissioned before: a reading that is dated earlier comes from a clock that has lost the time."""
 
 UNKNOWN_DEVICE = "unknown device"
 UNKNOWN_KIND = "unknown kind"
@@ -66,6 +83,8 @@ class Ingest:
     Attributes:
         accepted: unique valid readings.
         repeated: readings that had come before.
+        misdated: accepted readings whose time stamp cannot be right. Their values can, and their order is that of
+            boot and sequence number, so that nothing else looks at it.
         accepted_per_device: int64.
         last_arrival_us: int64, when the newest accepted reading arrived; `LONG_AGO_US` before the first. A reading that
             is older than the newest changes it no more.
@@ -82,6 +101,7 @@ class Ingest:
         self.dead = DeadLetters()
         self.accepted = 0
         self.repeated = 0
+        self.misdated = 0
         self.accepted_per_device: Int = np.zeros(n, np.int64)
         self.last_arrival_us: Int = np.full(n, LONG_AGO_US, np.int64)
         self.newest: Values = np.full((widest, n), np.nan, np.float32)
@@ -139,6 +159,7 @@ class Ingest:
                     regular &= ~bad
                     count -= len(refused)
             self._keep_slice(rows, readings.values, arrived_us, None if count == n else regular)
+            self._look_at_dates(readings.device_time_us, arrived_us, None if count == n else regular)
             self.accepted += count
         if rest is None or not rest.any():
             return None
@@ -175,6 +196,7 @@ class Ingest:
             self._refuse(OUT_OF_RANGE, readings, rows[bad & good], arrived_us)
             good = good & ~bad
         self.accepted += int(np.count_nonzero(good))
+        self._look_at_dates(readings.device_time_us[rows], arrived_us[rows], good)
         self._count(device[good])
         # Ascending per device: of several rows of one device the newest is written last and stays.
         newest = judged.newest[good[judged.newest]]
@@ -207,6 +229,17 @@ class Ingest:
         else:
             np.add.at(self.accepted_per_device, device, 1)
 
+    def _look_at_dates(self, dated_us: Int, arrived_us: Int, good: Mask | None) -> None:
+        if not len(dated_us):
+            return
+        # One stamp for all rows, as clocks that are right give, is looked at once.
+        latest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(dated_us.max())
+        earliest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(dated_us.min())
+        if earliest_us >= OLDEST_US and latest_us <= int(arrived_us.min()) + SOONEST_US:
+            return
+        wrong = (dated_us < OLDEST_US) | (dated_us - SOONEST_US > arrived_us)
+        self.misdated += int(np.count_nonzero(wrong if good is None else wrong & good))
+
     # --- refused ------------------------------------------------------------------------------------------------------
 
     def _refuse(self, reason: str, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
@@ -238,10 +271,8 @@ def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:
     n = len(readings.device)
     if readings.present is not None and len(readings.present) != n:
         return False
-    return len(readings.boot) == len(readings.seq) == len(arrived_us) == n and readings.values.shape == (
-        n,
-        len(limits.channels),
-    )
+    columns = (readings.boot, readings.seq, readings.device_time_us, arrived_us)
+    return all(len(column) == n for column in columns) and readings.values.shape == (n, len(limits.channels))
 
 
 def _present_rows(readings: Readings) -> NDArray[np.intp]:

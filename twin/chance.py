@@ -53,6 +53,8 @@ class Purpose(IntEnum):
     """How far the supply of a device may sag before it resets."""
     SETTING = 17
     """A parameter of a machine for which the scenario gives a range."""
+    CLOCK = 18
+    """How fast a clock is, when it is synchronised, and how far off that leaves it."""
 
 
 def _mix(z: int) -> int:

@@ -36,6 +36,8 @@ class Code(IntEnum):
     ALARM = 6
     INCIDENT = 7
     END = 8
+    MISDATED = 9
+    """Value: readings so far whose time stamp cannot be right, where that changed."""
 
     BOOTED = 33
     ADMITTED = 34

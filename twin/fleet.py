@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, device_key
+from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
 from twinstorm.twin.network import LINKS, Links
 from twinstorm.twin.reconnect import ReconnectPolicy
@@ -47,6 +48,7 @@ class SegmentPlan:
     qos: int
     firmware: str
     machine: tuple[tuple[str, float, float], ...] = ()
+    clock: ClockPlan = PERFECT
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from twinstorm.twin.chance import Purpose, below, stream, words
+from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
@@ -69,6 +70,7 @@ class World(Exhibits):
             device.
         block_devices: see `BLOCK_DEVICES`; tests vary it.
         foreseen: the device end knows what becomes of every connection (modelled); False: real sockets will tell.
+        origin_us: start of the run, microseconds since 1970: what clocks that have lost the time are measured against.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class World(Exhibits):
         year_us: int = 0,
         block_devices: int = BLOCK_DEVICES,
         foreseen: bool = True,
+        origin_us: int = 0,
     ) -> None:
         self.seed = seed
         self.fleet: Fleet = grow(plan)
@@ -92,6 +95,7 @@ class World(Exhibits):
         hooks = Hooks(self._connected, self._lost, self._arriving, self.uplinks.connect_extra_us)
         self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
         self.buffers = Outboxes.of(self.fleet, self.channels)
+        self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit)
         self._sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
         self._datagrams = foreseen and bool(links.datagram.any())
@@ -163,6 +167,8 @@ class World(Exhibits):
 
         fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
         self.produced += n if all_powered else int(np.count_nonzero(powered))
+        if self.clocks.orders:
+            self.clocks.count(rows, powered, now_us)
         direct = online & ~self.blocked[rows]
         keeps = powered
         if self.uplinks.active:
@@ -241,7 +247,7 @@ class World(Exhibits):
             device=np.arange(rows.start, rows.stop, dtype=np.int32),
             boot=fleet.boot[rows].copy(),
             seq=seq,
-            device_time_us=now,
+            device_time_us=self.clocks.shown_now_us(rows, now_us) if self.clocks.active else now,
             sent_us=now,
             values=values.T,
             dense_from=rows.start,
@@ -288,7 +294,7 @@ class World(Exhibits):
                 return
             device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
             for readings in self.buffers.take_oldest(device, start_us, self.fleet.boot, self.sampler.scales):
-                self._send_one_each(readings)
+                self._send_one_each(self._dated(readings))
 
     def _send_one_each(self, readings: Readings) -> None:
         who = readings.device.astype(np.int64)
@@ -313,6 +319,8 @@ class World(Exhibits):
             arrive_us[paced] = sent.arrive_us
         self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], arrive_us)
         self.flush(device, at_us)
+        if self.clocks.active:
+            self.clocks.connected(device, at_us)
 
     def _arriving(self, device: Int, tries: Int) -> None:
         if self.uplinks.orders:
@@ -328,7 +336,13 @@ class World(Exhibits):
             device, at_us = device[~paced], at_us[~paced]
         arrive_us = self._arrive_us(device, at_us)
         for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
-            self._device_end.publish(readings, arrive_us[sender])
+            self._device_end.publish(self._dated(readings), arrive_us[sender])
+
+    def _dated(self, readings: Readings) -> Readings:
+        """Readings of a buffer with the time that their devices' clocks showed when they were sampled."""
+        if not self.clocks.active:
+            return readings
+        return replace(readings, device_time_us=self.clocks.shown_us(readings.device, readings.device_time_us))
 
     def _arrive_us(self, device: Int, at_us: Int) -> Int:
         """When what these devices write at `at_us` reaches the broker."""
@@ -339,6 +353,8 @@ class World(Exhibits):
     def _lost(self, device: Int, at_us: Int) -> None:
         """These devices gave their session up; where their packets still get through, the broker sees it close."""
         self.blocked[device] = False
+        if self.clocks.active:
+            self.clocks.lose_sync(device, at_us)
         self.lost[LossCause.QOS0] += self.buffers.drop_stalled(device)
         heard = self.fleet.up_cuts[device] == 0
         self._device_end.disconnect(device[heard].astype(np.int32), at_us[heard], at_us[heard], abrupt=False)
@@ -356,12 +372,17 @@ class World(Exhibits):
         now = np.full(len(had_power), at_us, np.int64)
         self._device_end.disconnect(had_power.astype(np.int32), now, last_us[powered], abrupt=True)
         self.lost[LossCause.POWER] += self.buffers.drop(had_power)
+        if self.clocks.active:
+            self.clocks.lose_sync(had_power, at_us)
         self.blocked[had_power] = False
         return len(had_power)
 
     def power_on(self, device: Device, at_us: int) -> int:
         """Give the power back. Returns how many boot."""
-        return len(self.life.power_on(device.astype(np.int64), at_us))
+        boots = self.life.power_on(device.astype(np.int64), at_us)
+        if self.clocks.active:
+            self.clocks.boot(boots, at_us)
+        return len(boots)
 
     def with_margin_below(self, device: Device, depth: float) -> Device:
         """Those of these devices whose supply may not sag by this share; margins reach from nothing to a third."""
@@ -377,6 +398,8 @@ class World(Exhibits):
         first, deaf = who[whole], who[~whole & (fleet.up_cuts[who] == 0)]
         online = fleet.state[first] == State.ONLINE
         silenced = self.life.cut(who, at_us, up)
+        if self.clocks.active:
+            self.clocks.lose_sync(who, at_us)
         if up:
             self.blocked[who[fleet.state[who] == State.ONLINE]] = True
         self._silence(first, silenced, at_us, direction)
@@ -396,6 +419,9 @@ class World(Exhibits):
         fleet = self.fleet
         who = device.astype(np.int64)
         kept = self.life.heal(who, at_us, direction != "down")
+        if self.clocks.active:
+            whole = (fleet.state[who] == State.ONLINE) & (fleet.link_cuts[who] == 0)
+            self.clocks.resume_sync(who[whole], at_us)
         heard = who[fleet.up_cuts[who] == 0]
         known = (fleet.state[heard] == State.ONLINE) & (fleet.stale_us[heard] > at_us)
         self._device_end.resume(heard.astype(np.int32), at_us, known)
@@ -481,7 +507,9 @@ class World(Exhibits):
             mine = (device >= group.first) & (device < group.last)
             for place in range(int(nth[mine].max(initial=-1)) + 1):
                 here = np.flatnonzero(mine & (nth == place) & (self.buffers.depth[device] == place))
-                at_us = readings.device_time_us[rows[here]]
+                # By the sampler's own time: the clock of a device may be wrong, and what goes back is its newest.
+                since = self.fleet.seq[device[here]] - readings.seq[rows[here]]
+                at_us = self.sampling.next_us[number] - (since + 1) * group.every_us
                 none = np.zeros(len(here), np.bool_)
                 self.buffers.keep(number, device[here], readings.seq[rows[here]], at_us, steps[here], none)
 

@@ -108,6 +108,7 @@ class Engine:
         self._accepted_before = 0
         self.reboots = 0
         self.refused_in_run = 0
+        self._misdated = 0
         self.stories: list[Story] = [*stories_of(self.steps), Story(PANE, LAST_RANK, SECOND_US)]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
@@ -418,6 +419,9 @@ class Engine:
         log = self.wiring.log
         log.tell(now_us, Code.PANE, 0, pane.accepted)
         log.tell(now_us, Code.PANE, 1, pane.live_sessions)
+        if self.core.misdated != self._misdated:
+            self._misdated = self.core.misdated
+            log.tell(now_us, Code.MISDATED, 0, self._misdated)
         for number, (good, total) in enumerate(pane.slis.values()):
             log.tell(now_us, Code.PANE, 2 + 2 * number, good)
             log.tell(now_us, Code.PANE, 3 + 2 * number, total)
@@ -529,6 +533,7 @@ class Engine:
             "pages": lambda: sum(alarm.severity == "page" for alarm in core.alarms),
             "incidents": lambda: len(core.incidents),
             "reboots": lambda: core.reboots,
+            "misdated": lambda: core.misdated,
         }
         return float(values[name]()) if name in values else None
 
@@ -545,6 +550,7 @@ class Engine:
             "incidents": len(incidents),
             "reboots": self.core.reboots,
             "refused": self.refused_in_run,
+            "misdated": self.core.misdated,
             "bricked": 0,
             "attempts": connects["attempts"],
             "admitted": connects["admitted"],

@@ -25,7 +25,7 @@ from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.outcome import result_of
-from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, start_of, year_us
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import (
     DRAIN_S,
@@ -180,7 +180,7 @@ class LiveWiring:
         self._embedded, target = self._open_broker(options, list(self.registry.names))
         self._target = target
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
-        origin_us = int(start.timestamp() * 1_000_000)
+        began_us = origin_us(start)
         self._cloud = LiveCloudEnd(
             host=target.host,
             port=target.port,
@@ -188,7 +188,7 @@ class LiveWiring:
             password=target.password,
             registry=self.registry,
             now_us=self.now_us,
-            origin_us=origin_us,
+            origin_us=began_us,
             persistent=self._embedded is not None,
         )
         try:
@@ -211,7 +211,7 @@ class LiveWiring:
             passwords=passwords if self._embedded else tuple([target.password or ""] * plan.devices),
             speed=speed,
             year_us=year_us(start),
-            origin_us=origin_us,
+            origin_us=began_us,
             gather_per_s=GATHER_PER_S,
         )
         self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
 from twinstorm.scenarios.engine.errors import Unavailable
-from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.language.model import Clock, Scenario
 from twinstorm.scenarios.language.placement import place
+from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, SegmentPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 
@@ -44,10 +45,25 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 qos=segment.qos,
                 firmware=segment.firmware,
                 machine=segment.machine,
+                clock=_clock_plan(segment.clock),
             )
             for segment in fleet.segments
         ),
         phases=phases,
+    )
+
+
+def _clock_plan(clock: Clock | None) -> ClockPlan:
+    if clock is None:
+        return PERFECT
+    return ClockPlan(
+        sync_us=clock.sync_us,
+        accuracy_us=clock.accuracy_us,
+        drift_ppm=clock.drift_ppm,
+        ageing_ppm_per_year=clock.ageing_ppm_per_year,
+        temperature_c=clock.temperature_c,
+        has_battery=clock.backup == "battery",
+        epoch_us=origin_us(datetime.fromisoformat(clock.epoch)),
     )
 
 
@@ -78,6 +94,11 @@ def year_us(start: datetime) -> int:
     """Microseconds since the first midnight of the year."""
     new_year = start.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
     return (start - new_year) // timedelta(microseconds=1)
+
+
+def origin_us(start: datetime) -> int:
+    """Microseconds since 1970."""
+    return (start - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def refuse_what_cannot_fit(needed_bytes: int, what: str, hint: str) -> None:

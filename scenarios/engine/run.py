@@ -16,6 +16,7 @@ from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import (
     broker_settings,
     fleet_plan,
+    origin_us,
     refuse_what_cannot_fit,
     start_of,
     year_us,
@@ -81,7 +82,8 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
         f"{plan.devices:,} devices with their buffers",
         "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
     )
-    wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start_of(scenario)))
+    start = start_of(scenario)
+    wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start), origin_us=origin_us(start))
     return Engine(scenario, options.seed, wiring, options.until_us)
 
 

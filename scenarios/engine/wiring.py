@@ -55,11 +55,17 @@ class ModelledWiring:
     clock: Literal["virtual", "live"] = "virtual"
 
     def __init__(
-        self, plan: FleetPlan, settings: BrokerSettings, seed: int, year_us: int = 0, block_devices: int = 16_384
+        self,
+        plan: FleetPlan,
+        settings: BrokerSettings,
+        seed: int,
+        year_us: int = 0,
+        block_devices: int = 16_384,
+        origin_us: int = 0,
     ) -> None:
         self.log = EventLog()
         self.broker = ModelledBroker(settings)
-        self.world = World(plan, seed, self.broker, self.log, year_us, block_devices)
+        self.world = World(plan, seed, self.broker, self.log, year_us, block_devices, origin_us=origin_us)
         self.broker.watcher = self.world
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key

@@ -142,7 +142,9 @@ class Worker:
             username=task.username,
             origin_us=task.origin_us,
         )
-        self._world = World(task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False)
+        self._world = World(
+            task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False, origin_us=task.origin_us
+        )
         self._script = _Script("script", 0, NEVER_US)
         self._finish: Finish | None = None
         self._end_us = NEVER_US

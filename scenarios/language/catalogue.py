@@ -115,6 +115,7 @@ COUNTERS: Mapping[str, Counter] = {
         Counter("pages", "alarms that call somebody"),
         Counter("incidents", "incidents opened"),
         Counter("reboots", "boots that nobody had planned"),
+        Counter("misdated", "readings whose time stamp cannot be right: from the future, or older than the fleet"),
         Counter("produced", "readings that devices made"),
         Counter("delivered", "readings that the core accepted, each once"),
         Counter("lost", "readings that will not arrive, of all causes"),
@@ -138,6 +139,7 @@ COUNTS: Mapping[str, str] = {
     "incidents": "incidents opened",
     "reboots": "boots that nobody had planned",
     "refused": "connects that the broker refused",
+    "misdated": "readings whose time stamp cannot be right: from the future, or older than the fleet",
     "bricked": "devices that nothing short of a visit brings back; nothing in this version can do that to one",
 }
 """What `count` may bound."""

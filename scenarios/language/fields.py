@@ -210,6 +210,11 @@ def whole(least: str = "", most: str = "", example: str = "100") -> Single:
     return Single("a whole number", values.whole, example, "[0-9]{1,15}", least, most, may_be_number=True)
 
 
+def amount(unit: str, least: str, most: str, example: str) -> Single:
+    """A number in just this unit."""
+    return Single(f"a number of {unit}", values.amount_in(unit), example, values.QUANTITY, least, most)
+
+
 def name(what: str = "a name", example: str = "my-name") -> Single:
     return Single(what, values.name, example, values.NAME)
 

@@ -9,7 +9,7 @@ from typing import Any
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, wrong
-from twinstorm.scenarios.language.model import Buffer, Fleet, Reconnect, Segment, Site
+from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.schema import SiteEntry
@@ -198,6 +198,19 @@ def _segment(name: str, fleet: Record, own: Record, devices: int, problems: Prob
         qos=int(setting("qos")),
         firmware=setting("firmware"),
         machine=_machine(own, problems) if own.has("machine") else (),
+        clock=_clock(_overridden(fleet, own, "clock")) if fleet.has("clock") or own.has("clock") else None,
+    )
+
+
+def _clock(clock: Mapping[str, Any]) -> Clock:
+    return Clock(
+        sync_us=clock["sync"] or 0,
+        accuracy_us=clock["accuracy"],
+        drift_ppm=clock["drift"],
+        ageing_ppm_per_year=clock["ageing"],
+        temperature_c=clock["temperature"],
+        backup=clock["backup"],
+        epoch=clock["epoch"],
     )
 
 

@@ -35,6 +35,18 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Clock:
+    sync_us: int = 0
+    """0: never."""
+    accuracy_us: int = 10_000
+    drift_ppm: float = 0.0
+    ageing_ppm_per_year: float = 0.0
+    temperature_c: float | None = None
+    backup: str = "battery"  # battery, none
+    epoch: str = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
 class Site:
     name: str
     region: str
@@ -59,6 +71,8 @@ class Segment:
     firmware: str
     machine: tuple[tuple[str, float, float], ...] = ()
     """Parameters of its machines that the file sets: name, and the ends of their range, in the parameter's unit."""
+    clock: Clock | None = None
+    """None: a perfect one."""
 
 
 @dataclass(frozen=True)

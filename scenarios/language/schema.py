@@ -26,6 +26,7 @@ from twinstorm.scenarios.language.fields import (
     Single,
     Table,
     Word,
+    amount,
     count,
     duration,
     duration_range,
@@ -81,6 +82,19 @@ BUFFER = Table(
     ),
 )
 
+CLOCK = Table(
+    "the clock",
+    (
+        Key("sync", duration("1 s", "30 d", "1 h"), "time between two synchronisations while online; without it never"),
+        Key("accuracy", duration("0 s", "1 min", "10 ms"), "what one leaves, at most, either way", default="10 ms"),
+        Key("drift", amount("ppm", "0 ppm", "1000 ppm", "20 ppm"), "its rate at most, by lot", default="0 ppm"),
+        Key("ageing", amount("ppm", "-100 ppm", "100 ppm", "1 ppm"), "added to its mean rate a year", default="0 ppm"),
+        Key("temperature", amount("C", "-55 C", "125 C", "40 C"), "where its crystal works; slower away from 25 C"),
+        Key("backup", words("backup", "battery", "none"), "what it runs on without power", default="battery"),
+        Key("epoch", CALENDAR, "what it shows without the time", default="1970-01-01T00:00:00Z"),
+    ),
+)
+
 LINK = Word("link", lambda: tuple(catalogue.LINKS), code="S104")
 
 DEVICE_DEFAULTS = (
@@ -91,6 +105,7 @@ DEVICE_DEFAULTS = (
     Key("reconnect", RECONNECT, "how a device asks for a session again"),
     Key("buffer", BUFFER, "readings that wait for a session"),
     Key("qos", words("quality of service", "0", "1"), "MQTT quality of service of readings", default="1"),
+    Key("clock", CLOCK, "how wrong its clock may be; without it never"),
     Key("firmware", VERSION, "version that the devices run", default="1.0.0"),
 )
 """Keys of `fleet` that a segment may override."""

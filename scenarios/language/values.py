@@ -7,6 +7,7 @@ become whole microseconds, shares fractions of 1; everything is exact, nothing p
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 
@@ -301,6 +302,19 @@ def quantity(text: str) -> Quantity:
             raise Refused("S208", f"a quantity needs a unit, {quoted(text)} has none", "write `80 C` or `7.1 mm/s`")
         raise Refused("S208", f"{quoted(text)} is not a quantity", "write a number and a unit: `80 C`, `7.1 mm/s`")
     return Quantity(Fraction(match[1]), match[2])
+
+
+def amount_in(unit: str) -> Callable[[str], float]:
+    """Reads a number in just this unit, e.g. ``20 ppm``."""
+
+    def read(text: str) -> float:
+        written = quantity(text)
+        if written.unit != unit:
+            number = text.removesuffix(written.unit).strip()
+            raise Refused("S208", f"this is in {unit}, not in {written.unit}", f"write `{number} {unit}`")
+        return float(written.value)
+
+    return read
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

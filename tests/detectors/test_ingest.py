@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -281,3 +282,20 @@ def test_nothing_raises_and_every_row_is_counted_in_one_place(sent: list[Deliver
         ingest.take(each)
     assert ingest.accepted + ingest.repeated + sum(ingest.dead.counts.values()) == rows
     assert int(ingest.accepted_per_device.sum()) == ingest.accepted
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize(
+    ("off_s", "wrong"), [(0, 0), (4, 0), (6, 3), (-3_600, 0), (-86_000, 0), (-90_000, 3), (-1_893_456_000, 3)]
+)
+def test_a_time_stamp_that_cannot_be_right_is_counted_and_the_reading_kept(dense: bool, off_s: int, wrong: int) -> None:
+    """From the future, or from before the fleet was commissioned."""
+    sent = delivery([0, 1, 2], 1, arrived_us=1_000_000, dense=dense)
+    assert sent.readings is not None
+    for stamps in (np.full(3, 1_000_000 + off_s * 1_000_000), np.broadcast_to(np.int64((1 + off_s) * 1_000_000), 3)):
+        ingest = Ingest(FLEET)
+        ingest.take(replace(sent, readings=replace(sent.readings, device_time_us=stamps)))
+        assert (ingest.accepted, ingest.misdated) == (3, wrong)
+        assert ingest.last_arrival_us[:3].tolist() == [1_000_000] * 3
+        ingest.take(replace(sent, readings=replace(sent.readings, device_time_us=stamps)))
+        assert ingest.misdated == wrong, "a repeated reading counts once"

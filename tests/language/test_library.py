@@ -8,7 +8,15 @@ from twinstorm.scenarios.language.reader import library_names, load
 
 
 def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
-    assert library_names() == ("all-quiet", "broker-outage", "core-outage", "partition", "reboot-storm", "stuck-sensor")
+    assert library_names() == (
+        "all-quiet",
+        "broker-outage",
+        "core-outage",
+        "lost-clocks",
+        "partition",
+        "reboot-storm",
+        "stuck-sensor",
+    )
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
     assert used == {"power-outage", "broker-outage", "core-outage", "partition", "sensor-stuck"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -67,10 +67,12 @@ class Lab:
     order: dict[int, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, fleet: FleetPlan | None = None, seed: int = 7, block: int = 16_384, **limits: Any) -> Lab:
+    def make(
+        cls, fleet: FleetPlan | None = None, seed: int = 7, block: int = 16_384, origin_us: int = 0, **limits: Any
+    ) -> Self:
         log = EventLog(keep=[])
         broker = ModelledBroker(broker_settings(**limits))
-        world = World(fleet or plan(), seed, broker, log, block_devices=block)
+        world = World(fleet or plan(), seed, broker, log, block_devices=block, origin_us=origin_us)
         broker.watcher = world
         return cls(world, broker, log, Stage(world.acts, world.stories, 0))
 
