@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite: a real Mosquitto on a port of its own."""
+"""Fixtures for the whole suite: a real Mosquitto on a port of its own, and plug-ins of strangers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.strangers import install
+
+__all__ = ["Mosquitto", "install", "mosquitto", "mosquitto_sub"]
 
 READY_WITHIN_S = 10.0
 STOPS_WITHIN_S = 5.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from twinstorm.twin.flow import Device, Int, Mask, Values
+from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import Inputs, MachineKind
 from twinstorm.twin.resolution import Scale, Steps
 
@@ -82,9 +83,10 @@ class Counterfactual:
         state = {name: column[self.mine] for name, column in self.failure.without.items()}
         values = np.empty((len(kind.channels), len(self.rows)), np.float32)
         of_rows = {name: column[self.rows] for name, column in parameters.items()}
-        kind.step(state, of_rows, self.inputs, self.noise, values)
-        differs = (scale.rounded(values) != told[:, self.rows]).any(axis=0)
-        self.failure.changed += int(np.count_nonzero(differs & powered[self.rows]))
+        checked.step(kind, state, of_rows, self.inputs, self.noise, values)
+        counts = powered[self.rows]
+        differs = (scale.rounded(values, counts) != told[:, self.rows]).any(axis=0)
+        self.failure.changed += int(np.count_nonzero(differs & counts))
 
 
 def severities(failures: list[MachineFailure], first: int, n: int, now_us: int) -> dict[str, Values]:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import Channel, Values
+from twinstorm.twin.flow import Channel, Mask, Values
 
 Steps = NDArray[np.int16]
 
@@ -16,18 +16,38 @@ SILENT: Final = -32_768
 LOWEST, HIGHEST = -32_767.0, 32_767.0
 
 
+class OutOfRange(Exception):
+    """A machine measured what its channel cannot tell: NaN, infinity, or a value beyond its range.
+
+    Attributes:
+        channel, row: where, the first such value.
+    """
+
+    def __init__(self, channel: int, row: int, value: float) -> None:
+        super().__init__(channel, row, value)
+        self.channel, self.row, self.value = channel, row, value
+
+
 class Scale:
     """Offsets and steps of the channels of one kind, float32 (channels,)."""
 
     def __init__(self, channels: tuple[Channel, ...]) -> None:
         self.offset = np.array([channel.offset for channel in channels], np.float32)
         self.step = np.array([channel.step for channel in channels], np.float32)
+        ends = np.array([[channel.lowest, channel.highest] for channel in channels], np.float32).reshape(-1, 2)
+        # By the same operations as a value, so that no value within the range lies outside after rounding.
+        steps = np.rint((ends - self.offset[:, None]) / self.step[:, None])
+        self._lowest, self._highest = np.clip(steps, LOWEST, HIGHEST).T
 
-    def rounded(self, values: Values) -> Steps:
+    def rounded(self, values: Values, powered: Mask | None = None) -> Steps:
         """Round to the sensor's resolution, in place, and return the steps.
 
         Args:
-            values: float32 (channels, n), finite.
+            values: float32 (channels, n), within the range of each channel.
+            powered: bool (n,), whose values count; None: all. The others may be anything.
+
+        Raises:
+            OutOfRange: a value that counts is not.
         """
         steps = np.empty(values.shape, np.int16)
         for channel in range(len(values)):
@@ -37,12 +57,25 @@ class Scale:
                 np.subtract(row, offset, out=row)
             np.divide(row, step, out=row)
             np.rint(row, out=row)
-            np.clip(row, LOWEST, HIGHEST, out=row)
+            # Two reductions cost less than clipping, and NaN fails both.
+            low, high = self._lowest[channel], self._highest[channel]
+            if not (np.minimum.reduce(row) >= low and np.maximum.reduce(row) <= high):
+                self._look_closely(channel, row, powered)
             steps[channel] = row
             np.multiply(row, step, out=row)
             if offset:
                 np.add(row, offset, out=row)
         return steps
+
+    def _look_closely(self, channel: int, row: Values, powered: Mask | None) -> None:
+        """Find the value that does not fit; what nobody sends is made to fit."""
+        wrong = ~((row >= self._lowest[channel]) & (row <= self._highest[channel]))
+        counts = wrong if powered is None else wrong & powered
+        if counts.any():
+            first = int(np.argmax(counts))
+            raise OutOfRange(channel, first, float(row[first] * self.step[channel] + self.offset[channel]))
+        np.nan_to_num(row, copy=False, nan=0.0, posinf=HIGHEST, neginf=LOWEST)
+        np.clip(row, LOWEST, HIGHEST, out=row)
 
     def steps_of(self, channel: int, values: Values) -> Steps:
         """The same for some values of one channel, NaN included; changes nothing."""

@@ -15,11 +15,12 @@ from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
 from twinstorm.twin.failures import MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
+from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import Inputs, MachineKind
 from twinstorm.twin.normal import normals
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
-from twinstorm.twin.resolution import Scale, Steps
+from twinstorm.twin.resolution import OutOfRange, Scale, Steps
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
 
 DAY_US: Final = 24 * HOUR_US
@@ -33,11 +34,16 @@ Told = TypeVar("Told", SensorFault, MachineFailure)
 
 @dataclass
 class Machines:
-    """State of the machines of one sample group, float32 columns of equal length."""
+    """State of the machines of one sample group, float32 columns of equal length.
+
+    Attributes:
+        is_known: a first step of them was looked at.
+    """
 
     kind: MachineKind
     parameters: dict[str, Values]
     state: dict[str, Values]
+    is_known: bool = False
 
 
 class Sampler:
@@ -72,9 +78,9 @@ class Sampler:
 
         sites = [name for name, _ in fleet.plan.sites]
         where = place(self._seed, Purpose.SITE, sites, fleet.site[group.first : group.last])
-        parameters = kind.parameters(draws, where)
+        parameters = checked.set_up(kind, draws, where, len(key))
         self._set(parameters, group)
-        return Machines(kind, parameters, kind.initial(parameters))
+        return Machines(kind, parameters, checked.begin(kind, parameters, len(key)))
 
     def _set(self, parameters: dict[str, Values], group: SampleGroup) -> None:
         """Put in what the scenario says of the machines of some segments; of a range, one draw a machine."""
@@ -121,9 +127,19 @@ class Sampler:
             failures=severities(failing, rows.start, n, now_us) if failing else {},
         )
         without = counterfactuals(failing, rows.start, inputs, noise) if failing else []
-        values = np.empty((len(kind.channels), n), np.float32)
-        kind.step({name: column[part] for name, column in machines.state.items()}, parameters, inputs, noise, values)
-        steps = scale.rounded(values)
+        state = {name: column[part] for name, column in machines.state.items()}
+        # What a machine without power does not write is the same in every run.
+        values = (np.empty if all_powered else np.zeros)((len(kind.channels), n), np.float32)
+        if machines.is_known:
+            checked.step(kind, state, parameters, inputs, noise, values)
+        else:
+            checked.first_step(kind, state, parameters, inputs, noise, values)
+            machines.is_known = True
+        try:
+            steps = scale.rounded(values, None if all_powered else powered)
+        except OutOfRange as wrong:
+            device = self._fleet.names[rows.start + wrong.row]
+            raise checked.measured_wrong(kind, wrong.channel, wrong.value, device, now_us) from None
         for each in without:
             each.count(kind, parameters, steps, scale, powered)
         if self.sensor_faults[number]:

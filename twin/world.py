@@ -87,7 +87,7 @@ class World(Exhibits):
         self.seed = seed
         self.fleet: Fleet = grow(plan)
         self.log = log
-        self.kinds = {name: kind for name, kind in catalogue().items() if name in {s.kind for s in plan.segments}}
+        self.kinds = {name: catalogue()[name] for name in sorted({segment.kind for segment in plan.segments})}
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
         links = self.fleet.links
         self.evidence: dict[str, Counter[str]] = {}

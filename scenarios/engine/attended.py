@@ -18,6 +18,7 @@ from twinstorm.scenarios.protocol import Ended, Event
 from twinstorm.scenarios.record.recorder import Recorder
 from twinstorm.scenarios.reports.ending import ending
 from twinstorm.scenarios.verdict import exit_code
+from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.server import EngineRequest
@@ -48,6 +49,10 @@ class Attended:
 
     def go_on(self) -> None:
         self.session.play()
+
+    def fail(self, error: Exception) -> None:
+        """Record why there is no end."""
+        self.recorder.close(None, str(error) if isinstance(error, PluginError) else "")
 
     def leave(self) -> None:
         """Nobody watches any more: finish now."""

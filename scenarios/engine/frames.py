@@ -436,7 +436,7 @@ def fault_infos(clock: str) -> list[FaultInfo]:
             survivable=fault.survivable,
             settings=[_setting(each) for each in fault.settings],
         )
-        for name, fault in catalogue().items()
+        for name, fault in catalogue().working().items()
         if clock in fault.clocks
     ]
 

@@ -31,6 +31,7 @@ from twinstorm.scenarios.engine.worker import (
     DRAIN_S,
     LEFT_TO_THE_ENGINE,
     Act,
+    Broken,
     Finish,
     Forget,
     Gathered,
@@ -39,6 +40,7 @@ from twinstorm.scenarios.engine.worker import (
     Totals,
     work,
 )
+from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import RunResult, Sink
@@ -271,6 +273,8 @@ class LiveWiring:
                 message = self._receive()
             except (EOFError, ConnectionError):
                 raise _ended_while_gathering() from None
+            if isinstance(message, Broken):
+                raise message.error
             if isinstance(message, Gathered):
                 online = message.online
                 if message.ready:
@@ -305,6 +309,8 @@ class LiveWiring:
         try:
             while self._pipe.poll():
                 message = self._receive()
+                if isinstance(message, Broken):
+                    raise message.error
                 if isinstance(message, Totals):
                     self._totals = message
                     self.log.counts = {int(code): count for code, count in message.codes.items()} | {
@@ -422,13 +428,13 @@ class LiveWiring:
 
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
         if fault.acts_on == "broker":
-            fault.start(self._broker(), order, device, at_us)
+            calls.start(fault, self._broker(), order, device, at_us)
         elif order.step not in self._ahead:
             self._send(Act(at_us, True, order, device))
 
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
         if fault.acts_on == "broker":
-            fault.end(self._broker(), order, device, at_us)
+            calls.end(fault, self._broker(), order, device, at_us)
         elif order.step not in self._ahead or order.to_us is None or at_us < order.to_us:
             self._send(Forget(order.step, starts=False))
             self._send(Act(at_us, False, order, device))
@@ -442,7 +448,7 @@ class LiveWiring:
 
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
         if fault.acts_on == "broker":
-            return self._broker().evidence_of(order.step)
+            return calls.evidence(fault, self._broker(), order)
         told = self._final or self._totals
         return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
 

@@ -25,6 +25,7 @@ from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import EventRow, RunResult, Sink
 from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.live import LiveWiring
@@ -132,6 +133,7 @@ class Run:
 
         Raises:
             Unavailable: port, disk, broker or memory is not there.
+            PluginError: a machine kind or a fault does not keep to its contract.
         """
         result, why = None, ""
         try:
@@ -140,7 +142,7 @@ class Run:
         except Unavailable as error:
             why = f"{error.what} is not available: {error.why}"  # What to try is for people, not for the record.
             raise
-        except EngineError as error:
+        except (EngineError, PluginError) as error:
             why = str(error)
             raise
         except KeyboardInterrupt as error:

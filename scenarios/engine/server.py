@@ -22,11 +22,15 @@ import traceback
 from collections import deque
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from twinstorm.scenarios.protocol import Command, Ended, Event, Frame, Loading
+from twinstorm.twin.plugins import PluginError
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.engine.attended import Attended
 
 _LENGTH = struct.Struct(">I")
 LARGEST_BYTES = 64 * 2**20
@@ -226,7 +230,7 @@ def _play_one(request: EngineRequest, leaving: Leaving) -> int:
     try:
         _serve(request, line, leaving)
     except Exception as error:  # told to the front end, then the process ends
-        text = f"{type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         traceback.print_exc()
         line.outbox.put(Ended(ended="failed", verdict="inconclusive", exit_code=70, report="", text=text))
         return 70
@@ -250,6 +254,17 @@ def _serve(request: EngineRequest, line: Line, leaving: Leaving) -> None:
     from twinstorm.scenarios.engine.attended import Attended
 
     run = Attended(request, line.outbox.put)
+    try:
+        _play(run, line, leaving)
+    except Exception as error:
+        run.fail(error)
+        raise
+    line.outbox.put(run.end())
+    while not (run.session.leaving or leaving.told or line.gone.wait(_LOOK_S)):
+        pass  # the screen looks at the verdict until it quits
+
+
+def _play(run: Attended, line: Line, leaving: Leaving) -> None:
     while not run.over:
         while not line.commands.empty():
             answer = run.session.obey(line.commands.get())
@@ -261,9 +276,6 @@ def _serve(request: EngineRequest, line: Line, leaving: Leaving) -> None:
         run.go_on()
         line.outbox.put(run.session.frame())
         line.gone.wait(run.session.idle_s())
-    line.outbox.put(run.end())
-    while not (run.session.leaving or leaving.told or line.gone.wait(_LOOK_S)):
-        pass  # the screen looks at the verdict until it quits
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ from twinstorm.scenarios import protocol
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.frames import Watch
-from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.faults.base import catalogue, misfit
 from twinstorm.scenarios.language.selectors import SelectorError
 from twinstorm.scenarios.language.settings import SettingError, fault_settings
 from twinstorm.scenarios.protocol import Answered, Command, DeviceList, Frame
 from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.plugins import PluginError
 
 FRAME_S = 0.1
 _RATE_S = 1.0
@@ -141,15 +142,16 @@ class Session:
     def _inject(self, command: protocol.Inject) -> Answered:
         known = catalogue()
         if command.fault not in known:
-            raise Refused(f"no fault `{command.fault}`; faults: {', '.join(known)}")
-        fault = known[command.fault]
+            raise Refused(f"no fault `{command.fault}`; faults: {', '.join(known.working())}")
         try:
+            fault = known[command.fault]
             reach = self.engine.reach_of(command.target) if fault.needs_target else len(self.engine.registry)
             settings: Mapping[str, object] = fault_settings(fault, command.settings)
-        except (SelectorError, SettingError) as error:
+            said = misfit(fault, partial(self.engine.kinds_of, command.target), settings) if reach else ""
+        except (SelectorError, SettingError, PluginError) as error:
             raise Refused(str(error)) from error
-        if reach and (misfit := fault.misfit(partial(self.engine.kinds_of, command.target), settings)):
-            raise Refused(misfit)
+        if said:
+            raise Refused(said)
         if command.dry:
             text = _reach_words(reach) if reach else self._nothing_matches(command.target)
             return Answered(ok=reach > 0, text=text, reach=reach)

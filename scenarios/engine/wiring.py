@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
+from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import FleetPlan
@@ -85,13 +86,13 @@ class ModelledWiring:
         return self.world if fault.acts_on == "world" else self.broker
 
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
-        fault.start(self._on(fault), order, device, at_us)
+        calls.start(fault, self._on(fault), order, device, at_us)
 
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
-        fault.end(self._on(fault), order, device, at_us)
+        calls.end(fault, self._on(fault), order, device, at_us)
 
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
-        return fault.evidence(self._on(fault), order)
+        return calls.evidence(fault, self._on(fault), order)
 
     def collect(self, now_us: int) -> CloudOutcome:
         return self.broker.collect(now_us)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import signal
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,10 +19,12 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
+from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.stories import Stage, Story
 from twinstorm.twin.world import World
 
@@ -116,6 +119,13 @@ class Totals:
     """Sent and not acknowledged at the end: in flight, unless the core has them."""
     in_doubt_each: Int | None = None
     """Sent, but not acknowledged when the power failed: delivered or lost, only the core knows."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plug-in broke the world; the worker leaves."""
+
+    error: PluginError
 
 
 @dataclass
@@ -287,7 +297,7 @@ class Worker:
         fault = catalogue()[act.order.fault]
         if fault.name == "power-outage" and act.start:
             self._in_doubt[act.device] += self._end.unacknowledged_each()[act.device]
-        (fault.start if act.start else fault.end)(self._world, act.order, act.device, now_us)
+        (calls.start if act.start else calls.end)(fault, self._world, act.order, act.device, now_us)
 
     def _totals(self, at_us: int, final: bool = False) -> Totals:
         world = self._world
@@ -325,5 +335,8 @@ def work(task: Task, pipe: Connection) -> None:
             worker.play()
     except (EOFError, BrokenPipeError):
         return
+    except PluginError as error:
+        error.add_note("".join(traceback.format_exception(error)))  # A pipe carries no trace.
+        pipe.send(Broken(error))
     finally:
         pipe.close()

@@ -6,16 +6,18 @@ the fault modules import no NumPy at run time, because `twinstorm check` reads t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
+
+from twinstorm.twin.plugins import Plugins, blamed, failed
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, Evidence, FaultOrder
     from twinstorm.twin.machines.kind import MachineKind
 
+CLOCKS: Final = frozenset({"virtual", "live"})
 SettingType = Literal["duration", "share", "rate", "count", "number", "quantity", "size", "size_rate", "word", "text"]
 
 
@@ -50,7 +52,7 @@ class Fault:
     effect: ClassVar[str]
     """A paragraph for `twinstorm explain`: what happens to devices, links and broker, and what evidence is counted."""
     acts_on: ClassVar[Literal["world", "broker"]] = "world"
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual", "live"})
+    clocks: ClassVar[frozenset[str]] = CLOCKS
     """Where it can run."""
     needs_target: ClassVar[bool] = True
     survivable: ClassVar[bool] = True
@@ -88,11 +90,74 @@ class Fault:
         return found
 
 
-GROUP = "twinstorm.faults"
-
-
 @cache
-def catalogue() -> Mapping[str, type[Fault]]:
-    """Name to class of every installed fault, ours and strangers', sorted by name."""
-    found: dict[str, Any] = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return dict(sorted(found.items()))
+def catalogue() -> Plugins[type[Fault]]:
+    """Name to class of every installed fault, ours and strangers', sorted by name; loaded when asked for."""
+    return Plugins("fault", lambda found: found, flaws)
+
+
+def flaws(name: str, fault: Any) -> Iterator[str]:
+    """What is wrong with what a fault says of itself, each with what is allowed.
+
+    Args:
+        name: by which it is installed.
+    """
+    if not (isinstance(fault, type) and issubclass(fault, Fault)):
+        yield "it is no subclass of `twinstorm.scenarios.faults.base.Fault`"
+        return
+    missing = [each for each in ("name", "summary", "effect") if not isinstance(getattr(fault, each, None), str)]
+    if missing:
+        yield f"it has no `{'`, `'.join(missing)}`"
+    elif fault.name != name:
+        yield f"it is installed as `{name}` and calls itself `{fault.name}`: both must be one name"
+    if fault.acts_on not in ("world", "broker"):
+        yield f"`acts_on` is {fault.acts_on!r}; allowed: world, broker"
+    if not fault.clocks or not fault.clocks <= CLOCKS:
+        yield f"`clocks` are {sorted(fault.clocks)}; allowed: {', '.join(sorted(CLOCKS))}"
+    for setting in fault.settings:
+        if not isinstance(setting, Setting) or setting.kind not in get_args(SettingType):
+            yield f"its setting {setting!r} is no `Setting` of a known kind"
+    names = [setting.name for setting in fault.settings if isinstance(setting, Setting)]
+    yield from (f"`settings` names `{each}` twice" for each in sorted(set(names)) if names.count(each) > 1)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def start(fault: type[Fault], on: Any, order: FaultOrder, device: Device, at_us: int) -> None:
+    """Let a fault start; see `Fault.start`.
+
+    Raises:
+        PluginError: in place of what it raises; `end`, `evidence` and `misfit` do the same.
+    """
+    with blamed("fault", fault.name, fault, "start"):
+        fault.start(on, order, device, at_us)
+
+
+def end(fault: type[Fault], on: Any, order: FaultOrder, device: Device, at_us: int) -> None:
+    """Let a fault end; see `Fault.end`."""
+    with blamed("fault", fault.name, fault, "end"):
+        fault.end(on, order, device, at_us)
+
+
+def evidence(fault: type[Fault], on: Any, order: FaultOrder) -> Evidence:
+    """What a fault did; see `Fault.evidence`."""
+    with blamed("fault", fault.name, fault, "evidence"):
+        found = fault.evidence(on, order)
+    counts: Any = getattr(found, "counts", None)
+    if not isinstance(counts, Mapping):
+        raise failed("fault", fault.name, fault, f"`evidence` returned {type(found).__name__}; an Evidence is wanted")
+    for what, count in counts.items():
+        if not isinstance(what, str) or not isinstance(count, int) or count < 0:
+            told = f"`evidence` counted {count!r} for {what!r}; allowed: a name, and a whole number from 0"
+            raise failed("fault", fault.name, fault, told)
+    return found
+
+
+def misfit(fault: type[Fault], kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
+    """Why a fault cannot bite; see `Fault.misfit`."""
+    with blamed("fault", fault.name, fault, "misfit"):
+        said = fault.misfit(kinds, settings)
+    if not isinstance(said, str):
+        raise failed("fault", fault.name, fault, f"`misfit` returned {type(said).__name__}; a text is wanted")
+    return said

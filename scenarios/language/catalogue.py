@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from twinstorm.scenarios.faults import base
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.units import Kind
+from twinstorm.twin.machines import installed
+from twinstorm.twin.plugins import PluginError, Plugins
 
 
 @dataclass(frozen=True)
@@ -196,19 +198,21 @@ ALARMS: Mapping[str, str] = {
 """Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""
 
 
-def faults() -> Mapping[str, type[Fault]]:
+def faults() -> Plugins[type[Fault]]:
     """Every installed fault with its settings, by name."""
     return base.catalogue()
 
 
-def kinds() -> tuple[str, ...]:
-    """Kinds of machine that are installed, sorted."""
-    return tuple(_installed("twinstorm.machines"))
+def kinds() -> Plugins[Any]:
+    """Kinds of machine that are installed (`twinstorm.twin.machines.kind.MachineKind`), by name. A look at one loads
+    what it computes with."""
+    return installed.catalogue()
 
 
 def machines(names: Sequence[str]) -> Sequence[Any]:
-    """These kinds of machine (`twinstorm.twin.machines.kind.MachineKind`). Loads what they compute with."""
-    return [_installed("twinstorm.machines")[name].load()() for name in names]
+    """Those of these kinds that can be used; loads them."""
+    tried = [kinds().tried_one(name) for name in names]
+    return [kind for kind in tried if not isinstance(kind, PluginError)]
 
 
 def alarms() -> tuple[str, ...]:

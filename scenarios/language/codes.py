@@ -95,6 +95,12 @@ CODES: Mapping[str, Code] = {
         "`--set` wants the path that errors print, an equals sign and a value: `fleet.reconnect.jitter=none`, "
         "`steps.outage.lasts=5min`. A key with a dot stands in brackets: `firmware[2.5.0].size=2MB`.",
     ),
+    "S115": Code(
+        "a plug-in that cannot be used",
+        "A kind of machine or a fault that another distribution brought along does not keep to its contract: it cannot "
+        "be loaded, raises, or says of itself what cannot be. The message names it, its module and what is allowed. "
+        "Nothing else is affected: whatever does not use it works.",
+    ),
     "S201": Code(
         "a duration without a unit",
         "Every duration has a unit: us, ms, s, min, h, d or w. `m` is read as minutes. `90 s`, `5 min`, `1h30min`.",

@@ -27,6 +27,7 @@ from twinstorm.scenarios.language.errors import (
 )
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode, child_path
 from twinstorm.scenarios.language.quantities import Count, Range, Rate
+from twinstorm.twin.plugins import PluginError
 
 
 class _Bad:
@@ -63,6 +64,12 @@ def wrong(node: Node, code: str, message: str, hint: str = "", place: Place | No
     """A problem of a node's value."""
     text = node.text if isinstance(node, ScalarNode) else ""
     return Problem(code, message, place or node.place, node.path, value=text, hint=hint, **more)
+
+
+def unusable(node: Node, error: PluginError) -> Problem:
+    """A problem of a node that names a plug-in that is broken."""
+    by = f"tell those who make `{error.by}`" if error.by else "tell those who make it"
+    return wrong(node, "S115", f"{error.who} cannot be used: {error.what}", f"{by}, or take another")
 
 
 def refused(node: ScalarNode, reason: Refused) -> Problem:

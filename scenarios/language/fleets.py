@@ -8,12 +8,13 @@ from typing import Any
 
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
-from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, wrong
+from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.schema import SiteEntry
 from twinstorm.scenarios.language.settings import parameters_table
+from twinstorm.twin.plugins import PluginError
 
 _MOST_SHOWN = 8
 
@@ -29,6 +30,8 @@ def read_fleet(record: Record, problems: Problems) -> Fleet | None:
     segments: Mapping[str, Record] | None = record.own("segments")
     if segments is None:
         return None
+    for own in segments.values():
+        _check_kind(own, problems)
     node = record.at("segments")
     if not segments and isinstance(node, MapNode) and not node.entries:
         hint = "add one: `motors: {kind: motor, share: 100 %}`"
@@ -214,9 +217,20 @@ def _clock(clock: Mapping[str, Any]) -> Clock:
     )
 
 
+def _check_kind(own: Record, problems: Problems) -> None:
+    """A stranger's kind must be fit for use; it is loaded for that. Ours are, and `check` stays fast."""
+    kinds, name = catalogue.kinds(), own.own("kind")
+    if name is not None and (own.has("machine") or kinds.is_foreign(name)):
+        kind = kinds.tried_one(name)
+        if isinstance(kind, PluginError):
+            problems.add(unusable(own.at("kind"), kind))
+
+
 def _machine(own: Record, problems: Problems) -> tuple[tuple[str, float, float], ...]:
     """Parameters of the segment's machines, as far as they could be read. Loads the kind."""
-    (kind,) = catalogue.machines([own.own("kind")])
+    kind = catalogue.kinds().tried_one(own.own("kind"))
+    if isinstance(kind, PluginError):
+        return ()
     record = parameters_table(kind.name, kind.settable).read(own.own("machine"), problems)
     if not isinstance(record, Record):
         return ()

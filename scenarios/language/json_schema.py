@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.expectations import MOST_EXPECTATIONS
 from twinstorm.scenarios.language.fields import Table
@@ -33,13 +34,13 @@ def _step() -> dict[str, Any]:
     return step | {
         "oneOf": [{"required": ["at"]}, {"required": ["after"]}],
         "anyOf": [{"required": [action]} for action in actions],
-        "allOf": [_settings_of(name) for name in catalogue.faults()],
+        "allOf": [_settings_of(fault) for fault in catalogue.faults().working().values()],
     }
 
 
-def _settings_of(name: str) -> dict[str, Any]:
+def _settings_of(fault: type[Fault]) -> dict[str, Any]:
     """Under `with` stand the settings of the fault that is named, and of no other."""
-    fault = catalogue.faults()[name]
+    name = fault.name
     table: Table = settings_table(f"the settings of `{name}`", fault.settings)
     then: dict[str, Any] = {"properties": {"with": table.json_schema()}}
     if fault.needs_target:

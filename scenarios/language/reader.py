@@ -15,6 +15,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from twinstorm.scenarios.faults.base import misfit
 from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import (
     Place,
@@ -35,7 +36,7 @@ from twinstorm.scenarios.language.expectations import (
     read_objectives,
 )
 from twinstorm.scenarios.language.expressions import Expression, look_ups
-from twinstorm.scenarios.language.fields import BAD, Record, wrong
+from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
 from twinstorm.scenarios.language.model import Broker, Fleet, Scenario, Stop
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose, dump
@@ -46,6 +47,7 @@ from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import read_steps
 from twinstorm.scenarios.language.timeline import Timeline
+from twinstorm.twin.plugins import PluginError
 
 SUFFIX = ".storm.yaml"
 RECORDED = "scenario"
@@ -312,15 +314,22 @@ class _Assembly:
         """Whether the targeted machines can have each fault; asked last, for it may load what machines compute with."""
         reach = Reach(fleet)
         for step in self._steps:
-            fault = catalogue.faults().get(step.record.own("fault") or "")
-            if step.action != "fault" or fault is None or step.record.own("target") is None:
+            name = step.record.own("fault")
+            if step.action != "fault" or name is None or step.record.own("target") is None:
                 continue
+            fault = catalogue.faults().tried_one(name)
+            if isinstance(fault, PluginError):
+                continue  # Told where its settings were read.
             if len(step.settings) < len(fault.settings) or None in step.settings.values():
                 continue  # They could not be read, and that has been told.
             node = step.record.at("with" if step.record.has("with") else "fault")
             kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
             settings = plain(step.settings, fleet.devices)
-            said = fault.misfit(kinds, settings)
+            try:
+                said = misfit(fault, kinds, settings)
+            except PluginError as error:
+                self._problems.add(unusable(step.record.at("fault"), error))
+                continue
             if said:
                 message, _, hint = said.partition("; ")
                 self._problems.add(wrong(node, "S309", message, hint))

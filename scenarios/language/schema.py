@@ -110,7 +110,7 @@ DEVICE_DEFAULTS = (
 )
 """Keys of `fleet` that a segment may override."""
 
-KIND = Word("kind of machine", catalogue.kinds, code="S104")
+KIND = Word("kind of machine", lambda: tuple(catalogue.kinds()), code="S104")
 
 SEGMENT = Table(
     "a segment",

@@ -7,12 +7,13 @@ from typing import Any
 
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, from_top
-from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys, wrong
+from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys, unusable, wrong
 from twinstorm.scenarios.language.model import Step
 from twinstorm.scenarios.language.nodes import Node
 from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, LATER_ACTIONS, LATER_TRIGGERS, STEP, TRIGGERS
 from twinstorm.scenarios.language.settings import plain, settings_table
 from twinstorm.scenarios.language.timeline import Planned
+from twinstorm.twin.plugins import PluginError
 
 MOST_STEPS = 200
 
@@ -168,7 +169,11 @@ def _settings(step: str, record: Record, problems: Problems) -> dict[str, Any]:
         problems.add(wrong(record.at("ramp"), "S212", message, "make `ramp` shorter or `lasts` longer"))
     if name is None:
         return {}
-    fault = catalogue.faults()[name]
+    try:
+        fault = catalogue.faults()[name]
+    except PluginError as error:
+        problems.add(unusable(record.at("fault"), error))
+        return {}
     if fault.needs_target and not record.has("target"):
         assert record.node is not None
         hint = "add `target: all`, or part of the fleet: `target: site=fra-*`"

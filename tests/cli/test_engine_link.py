@@ -19,9 +19,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.strangers import KIND, distribution
 from twinstorm.scenarios.engine.errors import EngineError
 from twinstorm.scenarios.engine.server import EngineRequest
-from twinstorm.scenarios.protocol import Event, Frame, Pause
+from twinstorm.scenarios.protocol import Ended, Event, Frame, Pause
 from twinstorm.scenarios.record.read import open_run
 from twinstorm.tui.cli.engine_link import EngineLink
 
@@ -93,6 +94,24 @@ async def test_an_engine_that_is_told_to_end_writes_its_report(number: int, tmp_
     run = open_run("last", tmp_path / "runs")
     assert run.about.state == "interrupted"
     assert (run.folder / "report.html").is_file()
+
+
+async def test_an_engine_that_a_plug_in_breaks_says_which_and_so_does_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distribution(tmp_path, KIND.replace("out[1] = 10.0", "1 / 0"), {"twinstorm.machines": {"belt": "Belt"}})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    asked = request(tmp_path)
+    asked.settings = ["fleet.segments={belts: {kind: belt, share: 100 %}}", "steps=[]", "expect=[]"]
+    link = await EngineLink.start(asked)
+    event: Event | None = None
+    while not isinstance(event, Ended):
+        event = await asyncio.wait_for(link.receive(), PATIENCE_S)
+        assert event is not None
+    assert (event.ended, event.exit_code) == ("failed", 70)
+    assert re.fullmatch(r"machine kind `belt` \(acme_\d+:Belt, acme-plant 0\.1\): `step` raised .*", event.text)
+    await link.close()
+    assert open_run("last", tmp_path / "runs").about.stopped == event.text
 
 
 async def test_an_engine_has_no_part_in_what_the_terminal_signals(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.strangers import Install
 from twinstorm.scenarios.language import values
 from twinstorm.scenarios.language.codes import CODES, GROUPS
 from twinstorm.scenarios.language.errors import Problem, Refused, ScenarioErrors
@@ -232,9 +233,11 @@ def code_of(act: Callable[[], object]) -> str:
 
 
 @pytest.fixture
-def other_codes(storm: Callable[..., object], tmp_path: Path) -> set[str]:
+def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) -> set[str]:
     """Codes that no change of a file brings about."""
+    install("1 / 0", faults={"blink": "Blink"})
     return {
+        code_of(lambda: storm(settings=["steps.outage.fault=blink"])),
         code_of(lambda: load(tmp_path / "gone.storm.yaml")),
         code_of(lambda: storm(settings=["steps.blackout.lasts=5 min"])),
         code_of(lambda: storm(settings=["fleet.devices"])),
@@ -243,7 +246,7 @@ def other_codes(storm: Callable[..., object], tmp_path: Path) -> set[str]:
 
 
 def test_every_code_is_told_by_some_case(other_codes: set[str]) -> None:
-    assert other_codes == {"S111", "S113", "S114", "S208"}
+    assert other_codes == {"S111", "S113", "S114", "S115", "S208"}
     assert {case[0] for case in CASES} | other_codes == set(CODES)
 
 

@@ -96,6 +96,7 @@ def explained(talk: Talk, error: Exception, trace_file: Path | None = None) -> i
     from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
     from twinstorm.scenarios.language.errors import ScenarioErrors
     from twinstorm.scenarios.verdict import ExitCode
+    from twinstorm.twin.plugins import PluginError
 
     if isinstance(error, ScenarioErrors):
         talk.complain(error.render(talk.color_err))
@@ -110,6 +111,10 @@ def explained(talk: Talk, error: Exception, trace_file: Path | None = None) -> i
     if isinstance(error, Unavailable):
         talk.error(f"{error.what} is not available: {error.why}", error.hint)
         return ExitCode.UNAVAILABLE
+    if isinstance(error, PluginError):
+        return _bug(
+            talk, error, trace_file, str(error), f"This is a bug in {error.by or 'the plug-in'}, not in your run."
+        )
     if isinstance(error, MemoryError):
         talk.error("memory is not available", "Take fewer devices: --devices")
         return ExitCode.UNAVAILABLE
@@ -117,7 +122,8 @@ def explained(talk: Talk, error: Exception, trace_file: Path | None = None) -> i
         where = f"{error.filename}: " if error.filename else ""
         talk.error(f"{where}{error.strerror}")
         return ExitCode.UNAVAILABLE
-    return _bug(talk, error, trace_file)
+    what = f"twinstorm failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return _bug(talk, error, trace_file, what, "This is a bug, please report it.")
 
 
 _NOT_OUR_FAULT = {
@@ -135,7 +141,7 @@ _NOT_OUR_FAULT = {
 }
 
 
-def _bug(talk: Talk, error: Exception, trace_file: Path | None) -> int:
+def _bug(talk: Talk, error: Exception, trace_file: Path | None, what: str, hint: str) -> int:
     import traceback
 
     from twinstorm.scenarios.verdict import ExitCode
@@ -144,10 +150,7 @@ def _bug(talk: Talk, error: Exception, trace_file: Path | None) -> int:
     written = _keep(trace, trace_file)
     if talk.verbose >= 2 or written is None:
         talk.complain(trace.rstrip())
-    talk.error(
-        f"twinstorm failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
-        f"This is a bug, please report it. The trace: {written}" if written else "This is a bug, please report it.",
-    )
+    talk.error(what, f"{hint} The trace: {written}" if written else hint)
     return ExitCode.BUG
 
 

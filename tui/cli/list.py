@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from twinstorm.scenarios.reports.color import paint
 from twinstorm.tui.cli.command import command
 from twinstorm.tui.cli.options import JSON
 from twinstorm.tui.cli.talk import Talk
+from twinstorm.twin.plugins import PluginError
 
 
 @command(
@@ -58,12 +60,18 @@ def listed(kind: str) -> Mapping[str, str]:
     if kind == "scenarios":
         return _scenarios()
     if kind == "faults":
-        return {name: fault.summary for name, fault in catalogue.faults().items()}
+        return {name: _summary(fault) for name, fault in catalogue.faults().tried().items()}
     if kind == "machines":
-        return {name: catalogue.KINDS.get(name, "") for name in catalogue.kinds()}
+        kinds = catalogue.kinds()
+        return {name: catalogue.KINDS.get(name) or _summary(kinds.tried_one(name)) for name in kinds}
     if kind == "detectors":
         return {name: catalogue.ALARMS.get(name, "") for name in catalogue.alarms()}
     return {name: sli.summary for name, sli in catalogue.SLIS.items() if not sli.is_later}
+
+
+def _summary(found: Any) -> str:
+    """The line of a plug-in about itself, or why it cannot be used."""
+    return f"cannot be used: {found.what}" if isinstance(found, PluginError) else str(found.summary)
 
 
 def _scenarios() -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
+from twinstorm.twin.machines.installed import flaws
 from twinstorm.twin.machines.kind import Inputs, MachineKind, Place
 from twinstorm.twin.normal import normals
 
@@ -104,27 +105,10 @@ def _same(a: Mapping[str, Values], b: Mapping[str, Values]) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def int16_steps_cover_every_channel(kind: MachineKind) -> None:
-    """Readings wait in buffers as int16 steps of the sensor's resolution."""
-    assert kind.channels, "a kind without channels"
-    assert len({channel.name for channel in kind.channels}) == len(kind.channels), "two channels of one name"
-    for channel in kind.channels:
-        assert channel.lowest < channel.highest, channel.name
-        for end in (channel.lowest, channel.highest):
-            steps = round((end - channel.offset) / channel.step)
-            assert -32_767 <= steps <= 32_767, f"{channel.name}: {steps} steps; widen the step or move the offset"
-
-
-def names_are_told_once(kind: MachineKind) -> None:
-    """A name means one thing; what fails shows on a channel that exists."""
-    for group in (kind.settable, kind.drives):
-        assert len({one.name for one in group}) == len(group), "a name twice"
-        for one in group:
-            assert one.lowest < one.highest, one.name
-    channels = {channel.name for channel in kind.channels}
-    for mode in kind.failures:
-        assert mode.channels, f"{mode.name} shows nowhere"
-        assert set(mode.channels) <= channels, f"{mode.name} names a channel that is not there"
+def it_says_what_it_is(kind: MachineKind) -> None:
+    """Names are told once, ranges are ranges, and int16 steps of the resolution cover every channel."""
+    wrong = list(flaws(kind.name, kind))
+    assert not wrong, "; ".join(wrong)
 
 
 def columns_are_float32_and_belong_to_the_state_alone(kind: MachineKind) -> None:
@@ -290,8 +274,7 @@ def health_only_falls(kind: MachineKind) -> None:
 CHECKS: Final[Mapping[str, Check]] = {
     one.__name__: one
     for one in (
-        int16_steps_cover_every_channel,
-        names_are_told_once,
+        it_says_what_it_is,
         columns_are_float32_and_belong_to_the_state_alone,
         machines_differ,
         parameters_lie_in_their_ranges,

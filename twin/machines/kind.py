@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import Channel, Mask, Values
+from twinstorm.twin.machines.installed import catalogue as catalogue
 
 Draws = Callable[[int], Words]
 """`draws(i)` is the i-th keyed word of every device, uint64 (n,), 0 <= i < 256."""
@@ -173,18 +172,9 @@ class MachineKind(Protocol):
             state: changed in place.
             noise: float32 (4 words, n), standard normal; may be overwritten.
             out: float32 (channels, n), rows contiguous; receives true value plus sensor noise within the range of the
-                channel. Rows of machines without power hold numbers that nobody sends.
+                channel, never NaN: a machine has a value, and a channel falls silent by a fault of its sensor only.
+                What machines without power leave there nobody sends.
         """
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """Hidden health and remaining life of every machine."""
-
-
-GROUP = "twinstorm.machines"
-
-
-@cache
-def catalogue() -> Mapping[str, MachineKind]:
-    """Name to instance of every installed kind, ours and strangers', sorted by name."""
-    found: dict[str, Any] = {point.name: point.load()() for point in entry_points(group=GROUP)}
-    return dict(sorted(found.items()))

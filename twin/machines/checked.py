@@ -1,0 +1,169 @@
+"""Calls into a kind of machine that let nothing through which its contract forbids.
+
+Shapes and types are looked at once: when machines are set up, and at the first step of a sample group. Afterwards only
+what a step raises is caught here, and what it measures is compared with the range of each channel where it is rounded
+(`Scale.rounded`), so that a reading costs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.flow import Values
+from twinstorm.twin.machines.kind import Draws, Inputs, MachineKind, Place, Truth
+from twinstorm.twin.plugins import PluginError, blamed, failed, raised
+
+TRUTHS = 64
+"""Machines of a group whose truth is looked at: a run does not need it, whoever asks later does."""
+
+
+def set_up(kind: MachineKind, draws: Draws, place: Place, n: int) -> dict[str, Values]:
+    """Parameters of n machines, as the kind draws them.
+
+    Raises:
+        PluginError: the kind does not keep to its contract.
+    """
+    with _blamed(kind, "parameters"):
+        parameters = kind.parameters(draws, place)
+    _check_columns(kind, "parameters", parameters, n)
+    for one in kind.settable:
+        if one.name not in parameters:
+            raise _failed(kind, f"`parameters` has no `{one.name}`, which `settable` names")
+        column = parameters[one.name]
+        low, high = float(column.min(initial=np.inf)), float(column.max(initial=-np.inf))
+        if n and (low < np.float32(one.lowest) or high > np.float32(one.highest)):
+            value = low if low < np.float32(one.lowest) else high
+            what = f"`parameters` drew {value:g} {one.unit} for `{one.name}`"
+            raise _failed(kind, f"{what}; allowed: {one.lowest:g} .. {one.highest:g} {one.unit}")
+    return parameters
+
+
+def begin(kind: MachineKind, parameters: Mapping[str, Values], n: int) -> dict[str, Values]:
+    """State of n machines at instant 0.
+
+    Raises:
+        PluginError: the kind does not keep to its contract.
+    """
+    with _blamed(kind, "initial"):
+        state = kind.initial(parameters)
+    _check_columns(kind, "initial", state, n)
+    for name, column in state.items():
+        shared = [other for other, known in parameters.items() if np.may_share_memory(column, known)]
+        if shared:
+            raise _failed(kind, f"`initial` gave `{name}` as a view of the parameter `{shared[0]}`: copy it")
+    some = min(n, TRUTHS)
+    with _blamed(kind, "truth"):
+        truth = kind.truth(
+            {name: column[:some] for name, column in state.items()},
+            {name: column[:some] for name, column in parameters.items()},
+        )
+    _check_truth(kind, truth, some)
+    return state
+
+
+def step(
+    kind: MachineKind,
+    state: Mapping[str, Values],
+    parameters: Mapping[str, Values],
+    inputs: Inputs,
+    noise: Values,
+    out: Values,
+) -> None:
+    """One step.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    try:
+        kind.step(state, parameters, inputs, noise, out)
+    except (PluginError, MemoryError):
+        raise
+    except Exception as error:
+        raise _failed(kind, raised("step", error)) from error
+
+
+def first_step(
+    kind: MachineKind,
+    state: dict[str, Values],
+    parameters: dict[str, Values],
+    inputs: Inputs,
+    noise: Values,
+    out: Values,
+) -> None:
+    """One step under a close look: it changes the state in place, nothing else, and writes every value.
+
+    Raises:
+        PluginError: the kind does not keep to its contract.
+    """
+    out.fill(np.nan)  # What is not written stays NaN, and is found when it is rounded.
+    columns, fixed = dict(state), {name: column.copy() for name, column in parameters.items()}
+    step(kind, state, parameters, inputs, noise, out)
+    for name in columns.keys() | state.keys():
+        if columns.get(name) is not state.get(name):
+            raise _failed(kind, f"`step` put another array in the place of `{name}`: change the state in place")
+    for name, column in columns.items():
+        if not np.isfinite(column).all():
+            raise _failed(kind, f"`step` left {_first_infinite(column)} in the state `{name}`; allowed: finite numbers")
+    for name, column in fixed.items():
+        if parameters.get(name) is None or not np.array_equal(parameters[name], column):
+            raise _failed(kind, f"`step` changed the parameter `{name}`: only the state may change")
+
+
+def measured_wrong(kind: MachineKind, channel: int, value: float, device: str, at_us: int) -> PluginError:
+    """A step measured what its channel cannot tell."""
+    known = kind.channels[channel]
+    told = "NaN" if np.isnan(value) else f"{value:g} {known.unit}"
+    return _failed(
+        kind,
+        f"`step` measured {told} on channel `{known.name}` of {device} at {at_us / 1e6:g} s; allowed: "
+        f"{known.lowest:g} .. {known.highest:g} {known.unit}",
+    )
+
+
+def _check_columns(kind: MachineKind, method: str, columns: object, n: int) -> None:
+    if not isinstance(columns, dict):
+        raise _failed(kind, f"`{method}` returned {_kind_of(columns)}; a dict of float32 arrays by name is wanted")
+    for name, column in columns.items():
+        _check_column(kind, method, name, column, n)
+        if not column.flags.writeable:
+            raise _failed(kind, f"`{method}` gave `{name}` as a view of something shared: copy it")
+        if not np.isfinite(column).all():
+            raise _failed(kind, f"`{method}` gave {_first_infinite(column)} for `{name}`; allowed: finite numbers")
+
+
+def _check_column(kind: MachineKind, method: str, name: object, column: object, n: int) -> None:
+    if not isinstance(column, np.ndarray) or column.dtype != np.float32 or column.shape != (n,):
+        raise _failed(kind, f"`{method}` gave {_kind_of(column)} for `{name}`; float32 of shape ({n},) is wanted")
+
+
+def _check_truth(kind: MachineKind, truth: object, n: int) -> None:
+    if not isinstance(truth, Truth):
+        raise _failed(kind, f"`truth` returned {_kind_of(truth)}; a Truth is wanted")
+    for name, column, most in (("health", truth.health, 1.0), ("remaining_s", truth.remaining_s, np.inf)):
+        _check_column(kind, "truth", name, column, n)
+        wrong = column[~((column >= 0) & (column <= most))]
+        if len(wrong):
+            raise _failed(kind, f"`truth` gave {wrong[0]:g} for `{name}`; allowed: 0 .. {most:g}")
+
+
+def _kind_of(thing: object) -> str:
+    if isinstance(thing, np.ndarray):
+        return f"{thing.dtype} of shape {thing.shape}"
+    return type(thing).__name__
+
+
+def _first_infinite(column: NDArray[np.float32]) -> str:
+    value = column[~np.isfinite(column)][0]
+    return "NaN" if np.isnan(value) else f"{value:g}"
+
+
+def _blamed(kind: MachineKind, method: str) -> AbstractContextManager[None]:
+    return blamed("machine kind", kind.name, type(kind), method)
+
+
+def _failed(kind: MachineKind, what: str) -> PluginError:
+    return failed("machine kind", kind.name, type(kind), what)
