@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
-from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.language.model import Clock, Scenario
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
@@ -99,28 +98,3 @@ def year_us(start: datetime) -> int:
 def origin_us(start: datetime) -> int:
     """Microseconds since 1970."""
     return (start - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def refuse_what_cannot_fit(needed_bytes: int, what: str, hint: str) -> None:
-    """Say so before memory runs out.
-
-    Raises:
-        Unavailable: if the machine has less memory than that.
-    """
-    available = available_memory_bytes()
-    if available is not None and needed_bytes > available:
-        raise Unavailable(
-            f"memory for {what}", f"{needed_bytes / 2**30:.1f} GiB needed, {available / 2**30:.1f} GiB free", hint
-        )
-
-
-def available_memory_bytes() -> int | None:
-    """Free memory of this machine; None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - not a file of ours
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return None
-    return None

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import BadRequest, EngineError, Unavailable
 from twinstorm.scenarios.engine.live_checks import problems
+from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
 from twinstorm.scenarios.engine.outcome import result_of
-from twinstorm.scenarios.engine.plan import (
-    broker_settings,
-    fleet_plan,
-    origin_us,
-    refuse_what_cannot_fit,
-    start_of,
-    year_us,
-)
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
 from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import EventRow, RunResult, Sink
@@ -29,9 +23,6 @@ from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.live import LiveWiring
-
-BYTES_PER_DEVICE = 600
-"""Fleet, core and machines of one device, buffers apart; measured by `twinstorm bench world`."""
 
 _CHUNK_US = 10 * SECOND_US
 _PROGRESS_S = 0.2
@@ -75,14 +66,8 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
     Raises:
         Unavailable: if this machine has not enough memory.
     """
+    refuse_what_cannot_fit(scenario)
     plan = fleet_plan(scenario, options.phases)
-    widest = 8
-    buffered = sum(sum(part.devices) * part.buffer_readings for part in plan.segments) * widest * 2
-    refuse_what_cannot_fit(
-        plan.devices * BYTES_PER_DEVICE + buffered,
-        f"{plan.devices:,} devices with their buffers",
-        "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
-    )
     start = start_of(scenario)
     wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start), origin_us=origin_us(start))
     return Engine(scenario, options.seed, wiring, options.until_us)

@@ -40,8 +40,7 @@ class MachineFault(Fault):
         mode, targeted = cls.mode(settings), kinds()
         if any(known.name == mode for kind in targeted for known in kind.failures):
             return ""
-        known = "; ".join(f"{kind.name}: {', '.join(one.name for one in kind.failures) or 'none'}" for kind in targeted)
-        return f"no targeted machine can fail by `{mode}`; {known}"
+        return f"no targeted machine can fail by `{mode}`; {_what_could(mode, targeted)}"
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -51,6 +50,19 @@ class MachineFault(Fault):
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.mend(order.step, device)
+
+
+def _what_could(mode: str, targeted: Sequence[MachineKind]) -> str:
+    """Who else fails like that, which failure may be meant, and all that there are."""
+    from twinstorm.scenarios.language.errors import closest
+    from twinstorm.twin.machines.installed import catalogue
+
+    ways = {name: [one.name for one in kind.failures] for name, kind in catalogue().working().items()}
+    able = [name for name, known in ways.items() if mode in known]
+    meant = closest(mode, [one.name for kind in targeted for one in kind.failures])
+    told = [f"machines that can: {', '.join(able)}"] if able else [f"did you mean `{meant}`"] if meant else []
+    told += [f"{kind.name}: {', '.join(ways.get(kind.name, [])) or 'none'}" for kind in targeted]
+    return "; ".join(told)
 
 
 class MachineFailure(MachineFault):

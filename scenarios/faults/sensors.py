@@ -71,8 +71,15 @@ def _misfit(fault: type[SensorFault], kinds: Sequence[MachineKind], channel: str
 
     fits = {kind.name: (kind, columns_of(kind, channel)) for kind in kinds}
     if not any(columns for _, columns in fits.values()):
-        known = "; ".join(f"{kind.name}: {', '.join(one.name for one in kind.channels)}" for kind in kinds)
-        return f"no targeted machine has a channel `{channel}`; {known}"
+        from twinstorm.scenarios.language.errors import closest
+
+        known = {kind.name: [one.name for one in kind.channels] for kind in kinds}
+        names = [name for each in known.values() for name in each]
+        wrong = next((name.strip() for name in channel.split(",") if name.strip() not in names), channel)
+        meant = closest(wrong, names)
+        told = [f"did you mean `{meant}`"] if meant else []
+        told += [f"{name}: {', '.join(each)}" for name, each in known.items()]
+        return f"no targeted machine has a channel `{wrong}`; {'; '.join(told)}"
     for kind, columns in fits.values():
         channels = tuple(kind.channels[column] for column in columns)
         try:

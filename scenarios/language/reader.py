@@ -322,7 +322,6 @@ class _Assembly:
                 continue  # Told where its settings were read.
             if len(step.settings) < len(fault.settings) or None in step.settings.values():
                 continue  # They could not be read, and that has been told.
-            node = step.record.at("with" if step.record.has("with") else "fault")
             kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
             settings = plain(step.settings, fleet.devices)
             try:
@@ -332,7 +331,7 @@ class _Assembly:
                 continue
             if said:
                 message, _, hint = said.partition("; ")
-                self._problems.add(wrong(node, "S309", message, hint))
+                self._problems.add(wrong(_about(step.record, message), "S309", message, hint))
 
     def _uses(self) -> Iterator[_Use]:
         """Every selector of the file."""
@@ -376,6 +375,17 @@ def _in_expressions(record: Record) -> Iterator[_Use]:
             for name in look_ups(value):
                 if name.selector is not None:
                     yield _Use(name.selector, record.at(key), at_any_moment=True)  # The parser knows where it may.
+
+
+def _about(step: Record, message: str) -> Node:
+    """The setting of a step's fault whose value a message names, else all settings, else the fault."""
+    if not step.has("with"):
+        return step.at("fault")
+    node = step.at("with")
+    for entry in node.entries.values() if isinstance(node, MapNode) else ():
+        if isinstance(entry, ScalarNode) and quoted(entry.text.strip()) in message:
+            return entry
+    return node
 
 
 def _detectors_of(scenario: Record) -> tuple[str, ...] | None:

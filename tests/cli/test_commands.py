@@ -432,3 +432,16 @@ def test_the_benchmarks_find_themselves_from_anywhere(monkeypatch: pytest.Monkey
 
     monkeypatch.chdir(tmp_path)
     assert memory_bytes(10) > 2**20
+
+
+@pytest.mark.parametrize("words", [("check",), ("run", "--dry-run"), ("run",)], ids=" ".join)
+def test_more_devices_than_fit_are_refused_and_leave_nothing(
+    command: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("twinstorm.scenarios.engine.memory.available_memory_bytes", lambda: 2**30)
+    ran = command(words[0], "reboot-storm", "--devices", "10000000", *words[1:])
+    assert ran.code == 4
+    assert "50.3 GiB needed, 1.0 GiB free: 190,000 devices fit" in ran.err
+    assert "--devices" in ran.err
+    assert list(tmp_path.iterdir()) == []
+    assert command("check", "reboot-storm", "--devices", "190000").code == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from twinstorm.scenarios.reports.color import paint
-from twinstorm.tui.cli.command import command
+from twinstorm.tui.cli.command import command, explained
 from twinstorm.tui.cli.options import DEVICES, SCENARIOS, SETTINGS
 from twinstorm.tui.cli.talk import Talk
 
@@ -37,8 +37,10 @@ def check(talk: Talk, scenarios: tuple[str, ...], settings: tuple[str, ...], dev
       twinstorm check *.storm.yaml --format github
       twinstorm check reboot-storm --set fleet.reconnect.jitter=none
 
-    Exit: 0 all are right, 2 one is wrong.
+    Exit: 0 all are right, 2 one is wrong, 4 one has more devices than fit the memory of this machine.
     """
+    from twinstorm.scenarios.engine.errors import Unavailable
+    from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
     from twinstorm.scenarios.language.errors import ScenarioErrors
     from twinstorm.scenarios.language.reader import load
 
@@ -53,7 +55,16 @@ def check(talk: Talk, scenarios: tuple[str, ...], settings: tuple[str, ...], dev
     else:
         for _, outcome in found:
             _tell(talk, outcome, github=form == "github")
-    return 2 if any(isinstance(outcome, ScenarioErrors) for _, outcome in found) else 0
+    if any(isinstance(outcome, ScenarioErrors) for _, outcome in found):
+        return 2
+    code = 0
+    for _, outcome in found:
+        assert not isinstance(outcome, ScenarioErrors)
+        try:
+            refuse_what_cannot_fit(outcome)
+        except Unavailable as error:
+            code = explained(talk, error)
+    return code
 
 
 def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:

@@ -81,6 +81,7 @@ def run(
     Exit: 0 all held, 1 missed, 2 command line or scenario wrong, 3 inconclusive, 4 port, disk or memory unavailable,
     5 stopped early, 70 a bug, 130 interrupted, 141 reader gone, 143 terminated.
     """
+    from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
     from twinstorm.tui.cli.cases import Asked, read_cases, read_seeds
 
     if json and events == "-":
@@ -93,6 +94,8 @@ def run(
     until_us, max_wall_us = _duration("--until", until), _duration("--max-wall", max_wall)
     cases = read_cases(asked)
     _refuse_what_does_not_go_together(cases, live, speed_x, broker, hold_open, yes)
+    for case in cases:
+        refuse_what_cannot_fit(case.scenario)
     if dry_run:
         from twinstorm.tui.cli.plan import show_plans
 

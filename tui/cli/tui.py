@@ -57,9 +57,10 @@ def tui(
     pace = _pace(speed)
     if scenario is not None:
         # What is wrong with the file is said here, before the screen is taken.
+        from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
         from twinstorm.scenarios.language.reader import load
 
-        load(scenario, settings, devices)
+        refuse_what_cannot_fit(load(scenario, settings, devices))
 
     from twinstorm.scenarios.engine.errors import EngineError
     from twinstorm.scenarios.engine.server import EngineRequest

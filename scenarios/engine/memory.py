@@ -1,0 +1,104 @@
+"""Whether a fleet fits this machine, asked before anything of it exists. Needs no NumPy: `check` asks as well."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from twinstorm.scenarios.engine.errors import Unavailable
+from twinstorm.scenarios.language.model import Scenario
+
+BYTES_PER_DEVICE: Final = 600
+"""Fleet, core and machines of one device, buffers apart; measured by `twinstorm bench world`."""
+BYTES_PER_BUFFERED: Final = 16
+"""One reading in a buffer: up to 8 channels of 2 bytes."""
+
+
+def needed_bytes(scenario: Scenario) -> int:
+    """Memory that a run takes at most, with full buffers."""
+    return sum(
+        segment.devices * (BYTES_PER_DEVICE + BYTES_PER_BUFFERED * segment.buffer.readings)
+        for segment in scenario.fleet.segments
+    )
+
+
+def refuse_what_cannot_fit(scenario: Scenario) -> None:
+    """Say so before memory runs out, and how many devices would fit.
+
+    Raises:
+        Unavailable: if the machine has less memory than the scenario takes.
+    """
+    needed, available, devices = needed_bytes(scenario), available_memory_bytes(), scenario.fleet.devices
+    if available is None or needed <= available:
+        return
+    fit = _rounded_down(devices * available // needed)
+    room = f"{fit:,} device{'' if fit == 1 else 's'} fit" if fit else "not one device fits"
+    raise Unavailable(
+        f"memory for {devices:,} devices with their buffers",
+        f"{_size(needed)} needed, {_size(available)} free: {room}",
+        "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
+    )
+
+
+def available_memory_bytes() -> int | None:
+    """Memory that this process may still take: what the machine has free, within the limits of its control group and
+    of its own address space. None where the system does not say."""
+    known = [bound for bound in (_free(), _of_group(), _of_process()) if bound is not None]
+    return max(min(known), 0) if known else None
+
+
+def _free() -> int | None:
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def _of_group(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cgroup")) -> int | None:
+    """What the control group (version 2) and those above it leave."""
+    paths = [line.removeprefix("0::") for line in _read(of).splitlines() if line.startswith("0::")]
+    if not paths:
+        return None
+    folder = root / paths[0].strip("/")
+    left = []
+    for group in (folder, *folder.parents):
+        most, used = _read(group / "memory.max").strip(), _read(group / "memory.current").strip()
+        if most.isdigit() and used.isdigit():
+            left.append(int(most) - int(used))
+        if group == root:
+            break
+    return min(left, default=None)
+
+
+def _of_process() -> int | None:
+    """What `ulimit -v` leaves."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most == resource.RLIM_INFINITY:
+        return None
+    pages = _read(Path("/proc/self/statm")).split()
+    return most - int(pages[0]) * resource.getpagesize() if pages else most
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _rounded_down(number: int) -> int:
+    """To two digits: it is an estimate."""
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return number // unit * unit
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 // 10 else f"{count / 2**20:.1f} MiB"

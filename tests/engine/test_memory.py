@@ -1,0 +1,70 @@
+"""A fleet that does not fit is refused before anything of it exists, and told how many would fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinstorm.scenarios.engine import memory
+from twinstorm.scenarios.engine.errors import Unavailable
+from twinstorm.scenarios.engine.run import Run, RunOptions
+from twinstorm.scenarios.language.reader import load
+
+GIB = 2**30
+
+
+def have(monkeypatch: pytest.MonkeyPatch, available: int | None) -> None:
+    monkeypatch.setattr(memory, "available_memory_bytes", lambda: available)
+
+
+def test_ten_million_devices_are_refused_before_the_fleet_is_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def grow(*_: object) -> None:
+        raise AssertionError("something was made of it")
+
+    have(monkeypatch, 2 * GIB)
+    monkeypatch.setattr("twinstorm.twin.world.grow", grow)
+    monkeypatch.setattr("twinstorm.scenarios.engine.run.fleet_plan", grow)
+    scenario = load("partition", devices=10_000_000)
+    with pytest.raises(Unavailable, match=r"memory for 10,000,000 devices .* free: [\d,]+ devices fit") as raised:
+        Run(scenario, RunOptions()).execute()
+    fit = int(raised.value.why.partition("free: ")[2].split()[0].replace(",", ""))
+    memory.refuse_what_cannot_fit(load("partition", devices=fit))
+    with pytest.raises(Unavailable):
+        memory.refuse_what_cannot_fit(load("partition", devices=fit * 11 // 10))
+
+
+def test_not_even_one_device_may_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    have(monkeypatch, 100)
+    with pytest.raises(Unavailable, match=r"0\.0 MiB free: not one device fits"):
+        memory.refuse_what_cannot_fit(load("partition"))
+
+
+def test_a_system_that_does_not_say_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    have(monkeypatch, None)
+    memory.refuse_what_cannot_fit(load("partition", devices=10_000_000))
+
+
+def test_a_larger_buffer_takes_more() -> None:
+    small, large = (
+        memory.needed_bytes(load("partition", settings=[f"fleet.buffer.readings={n}"])) for n in (10, 1_000)
+    )
+    assert large - small == 990 * memory.BYTES_PER_BUFFERED * load("partition").fleet.devices
+
+
+def test_the_tightest_of_all_bounds_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    group = tmp_path / "a" / "b"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("max\n")
+    (group / "memory.current").write_text("5\n")
+    (tmp_path / "a" / "memory.max").write_text("1000\n")
+    (tmp_path / "a" / "memory.current").write_text("400\n")
+    (tmp_path / "self").write_text("1:name=x:/y\n0::/a/b\n")
+    assert memory._of_group(tmp_path, tmp_path / "self") == 600
+    assert memory._of_group(tmp_path, tmp_path / "none") is None
+    monkeypatch.setattr(memory, "_free", lambda: 10_000)
+    monkeypatch.setattr(memory, "_of_process", lambda: None)
+    monkeypatch.setattr(memory, "_of_group", lambda: 600)
+    assert memory.available_memory_bytes() == 600
+    monkeypatch.setattr(memory, "_of_process", lambda: -5)
+    assert memory.available_memory_bytes() == 0
