@@ -317,8 +317,9 @@ class _Assembly:
             name = step.record.own("fault")
             if step.action != "fault" or name is None or step.record.own("target") is None:
                 continue
-            fault = catalogue.faults().tried_one(name)
-            if isinstance(fault, PluginError):
+            try:
+                fault = catalogue.faults()[name]
+            except PluginError:
                 continue  # Told where its settings were read.
             if len(step.settings) < len(fault.settings) or None in step.settings.values():
                 continue  # They could not be read, and that has been told.

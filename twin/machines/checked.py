@@ -102,7 +102,7 @@ def first_step(
     out.fill(np.nan)  # What is not written stays NaN, and is found when it is rounded.
     columns, fixed = dict(state), {name: column.copy() for name, column in parameters.items()}
     step(kind, state, parameters, inputs, noise, out)
-    for name in columns.keys() | state.keys():
+    for name in sorted(columns.keys() | state.keys()):
         if columns.get(name) is not state.get(name):
             raise _failed(kind, f"`step` put another array in the place of `{name}`: change the state in place")
     for name, column in columns.items():
