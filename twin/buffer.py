@@ -21,6 +21,21 @@ BLOCK_DEVICES = 4_096
 
 
 @dataclass
+class Shrinking:
+    """An order: these devices have room for so few readings only.
+
+    Attributes:
+        device: int64, ascending.
+        evicted: readings that it cost and nobody was told of yet.
+    """
+
+    step: str
+    device: Int
+    readings: int
+    evicted: int = 0
+
+
+@dataclass
 class Buffers:
     """Rings of one fleet; all columns have one row a device.
 
@@ -30,6 +45,9 @@ class Buffers:
         first_seq, first_time_us: of the oldest.
         unacked: how many of the oldest have arrived without the device knowing it (a one-way cut); they will repeat.
         stalled: how many of the newest were written to a dead socket at QoS 0; lost if the session is.
+        room: places that may be used; fewer than `capacity` while something else takes the memory.
+        closed: refused a reading while it held older ones: it takes none until it is empty, for what follows the first
+            of them is implied.
     """
 
     groups: tuple[SampleGroup, ...]
@@ -44,7 +62,10 @@ class Buffers:
     first_time_us: Int = field(init=False)
     unacked: NDArray[np.int32] = field(init=False)
     stalled: NDArray[np.int32] = field(init=False)
+    room: NDArray[np.int32] = field(init=False)
+    closed: NDArray[np.bool_] = field(init=False)
     evicted: int = 0
+    shrinking: list[Shrinking] = field(default_factory=list)
     _rings: dict[int, Steps] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,6 +76,8 @@ class Buffers:
         self.first_time_us = np.zeros(n, np.int64)
         self.unacked = np.zeros(n, np.int32)
         self.stalled = np.zeros(n, np.int32)
+        self.room = self.capacity
+        self.closed = np.zeros(n, np.bool_)
 
     @classmethod
     def of(cls, fleet: Fleet, channels: dict[str, tuple[Channel, ...]]) -> Buffers:
@@ -91,11 +114,17 @@ class Buffers:
             values: int16 (n, channels).
             arrived: this reading was delivered as well, but the device will not learn it.
         """
-        full = self.depth[device] >= self.capacity[device]
+        depth = self.depth[device]
+        full = (depth >= self.room[device]) | (self.closed[device] & (depth > 0))
         if full.any():
-            self._evict(device[full & self.evict_oldest[device]])
-            refused = full & ~self.evict_oldest[device]
-            refused |= self.capacity[device] == 0
+            oldest = full & self.evict_oldest[device]
+            refused = full & ~oldest
+            refused |= self.room[device] == 0
+            if self.shrinking:
+                self._blame(device[oldest & ~refused & (self.unacked[device] == 0)])
+                self._blame(device[refused & ~arrived])
+            self._evict(device[oldest])
+            self.closed[device[refused]] = True
             self.evicted += int(np.count_nonzero(refused & ~arrived))
             stay = ~refused
             device, seq, values, arrived = device[stay], seq[stay], values[stay], arrived[stay]
@@ -105,6 +134,7 @@ class Buffers:
         self.first_seq[fresh] = seq[empty]
         self.first_time_us[fresh] = at_us if isinstance(at_us, int) else at_us[empty]
         self.head[fresh] = 0
+        self.closed[fresh] = False
         position = (self.head[device] + self.depth[device]) % self.capacity[device]
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
@@ -115,7 +145,7 @@ class Buffers:
         self.unacked[device] += arrived
 
     def _evict(self, device: Int) -> None:
-        device = device[self.capacity[device] > 0]
+        device = device[self.room[device] > 0]
         self.head[device] = (self.head[device] + 1) % self.capacity[device]
         self.depth[device] -= 1
         self.first_seq[device] += 1
@@ -124,6 +154,60 @@ class Buffers:
         self.unacked[device] -= known
         self.evicted += int(np.count_nonzero(~known))
         self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
+
+    def shrink(self, step: str, device: Int, readings: int) -> None:
+        """Leave these devices room for so many readings; what they hold beyond that goes as their firmware says.
+
+        Args:
+            device: ascending.
+        """
+        self.shrinking.append(Shrinking(step, device, readings))
+        self._make_room()
+        excess = np.maximum(self.depth[device] - self.room[device], 0)
+        over = np.flatnonzero(excess)
+        who, excess = device[over], excess[over]
+        unacked, oldest = self.unacked[who], self.evict_oldest[who]
+        self.depth[who] -= excess
+        gone = np.where(oldest, excess, 0)
+        self.head[who] = (self.head[who] + gone) % np.maximum(self.capacity[who], 1)
+        self.first_seq[who] += gone
+        self.first_time_us[who] += gone * self.every_us[who]
+        self.unacked[who] = np.where(oldest, np.maximum(unacked - excess, 0), np.minimum(unacked, self.depth[who]))
+        stalled = np.where(oldest, self.stalled[who], np.maximum(self.stalled[who] - excess, 0))
+        self.stalled[who] = np.minimum(stalled, self.depth[who])
+        self.closed[who] = ~oldest
+        lost = int((excess - (unacked - self.unacked[who])).sum())
+        self.shrinking[-1].evicted += lost
+        self.evicted += lost
+
+    def shrink_no_more(self, step: str, device: Int) -> int:
+        """Give these devices back the room that a step took. Returns what that cost and was not told yet."""
+        mine = [order for order in self.shrinking if order.step == step and np.isin(order.device, device).all()]
+        cost = self.shrunk(step)
+        self.shrinking = [order for order in self.shrinking if all(order is not ended for ended in mine)]
+        self._make_room()
+        return cost
+
+    def shrunk(self, step: str) -> int:
+        """Readings that a step has pushed out since the last call."""
+        mine = [order for order in self.shrinking if order.step == step]
+        cost = sum(order.evicted for order in mine)
+        for order in mine:
+            order.evicted = 0
+        return cost
+
+    def _make_room(self) -> None:
+        self.room = self.capacity.copy() if self.shrinking else self.capacity
+        for order in self.shrinking:
+            self.room[order.device] = np.minimum(self.room[order.device], order.readings)
+
+    def _blame(self, device: Int) -> None:
+        """Each of these devices lost a reading: the first order that leaves it so little room has to answer for it."""
+        for order in self.shrinking:
+            tight = (self.room[device] == order.readings) & (order.readings < self.capacity[device])
+            mine = tight & np.isin(device, order.device)
+            order.evicted += int(np.count_nonzero(mine))
+            device = device[~mine]
 
     def _ring(self, group: int, block: int) -> Steps:
         """Ring of one block; a block may span groups, so it is keyed by both."""

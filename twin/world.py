@@ -50,6 +50,7 @@ UNACKED_WINDOW = 20
 
 SAMPLING = "sampling"
 READINGS_CHANGED = "readings_changed"
+READINGS_EVICTED = "readings_evicted"
 
 
 @dataclass
@@ -533,7 +534,19 @@ class World(Exhibits):
         """Repair what this step broke on these devices; the damage that it did stays."""
         self.bit(step, READINGS_CHANGED, self.sampler.mend(step, device))
 
+    def shrink_buffers(self, step: str, device: Device, readings: int) -> None:
+        """Leave these devices room for so many readings."""
+        self.buffers.shrink(step, device.astype(np.int64), readings)
+        self.bit(step, READINGS_EVICTED, self.buffers.shrunk(step))
+
+    def shrink_no_more(self, step: str, device: Device) -> None:
+        """Give these devices the room back that this step took."""
+        self.bit(step, READINGS_EVICTED, self.buffers.shrink_no_more(step, device.astype(np.int64)))
+
     def evidence_of(self, step: str) -> Evidence:
+        evicted = self.buffers.shrunk(step)
+        if evicted:
+            self.bit(step, READINGS_EVICTED, evicted)
         changed = self.sampler.changed(step)
         if changed:
             self.bit(step, READINGS_CHANGED, changed)

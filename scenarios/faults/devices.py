@@ -192,3 +192,29 @@ class Churn(SteadyResets):
 def _around(mean_us: int) -> tuple[int, int]:
     """Half to one and a half times."""
     return mean_us // 2, mean_us * 3 // 2
+
+
+class BufferOverflow(Fault):
+    """Something else eats the flash in which readings wait."""
+
+    name: ClassVar[str] = "buffer-overflow"
+    summary: ClassVar[str] = (
+        "a log eats the flash: buffers hold only a few readings and overflow while there is no session"
+    )
+    effect: ClassVar[str] = (
+        "The targeted devices have room for `readings` readings, however large their buffers are. What they hold "
+        "beyond that is lost at once, and while they have no session or a slow link each further one pushes another "
+        "out, the oldest or the newest as `evict` says (lost: evicted). A device that is online and fast notices "
+        "nothing, so let it meet an outage. Evidence: readings that were pushed out for want of this room."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("readings", "count", "5", "how many readings there is room for"),
+    )
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.shrink_buffers(order.step, device, order.settings["readings"])
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.shrink_no_more(order.step, device)
