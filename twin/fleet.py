@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
+from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.network import LINKS, Links
 from twinstorm.twin.reconnect import ReconnectPolicy
 
@@ -49,6 +50,7 @@ class SegmentPlan:
     firmware: str
     machine: tuple[tuple[str, float, float], ...] = ()
     clock: ClockPlan = PERFECT
+    hazards: HazardPlan = SAFE
 
 
 @dataclass(frozen=True)

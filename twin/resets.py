@@ -12,13 +12,20 @@ import numpy as np
 
 from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
 from twinstorm.twin.fleet import State
-from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, Int, Mask
+from twinstorm.twin.flow import HOUR_US, NEVER_US, SECOND_US, Device, Int, Mask
+from twinstorm.twin.physics.spread import weibull
 from twinstorm.twin.stories import Story
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
 RESETS: Final = "resets"
+
+UpTime = tuple[int, int] | int
+"""See `ResetOrder.up_us`."""
+
+_MONTH_US: Final = 30 * 24 * HOUR_US
+_LONGEST_US: Final = float(1 << 53)
 
 
 @dataclass
@@ -27,7 +34,8 @@ class ResetOrder:
 
     Attributes:
         device: int64, ascending. key: of these devices.
-        up_us: shortest and longest time that a device is up until it resets, drawn anew each time.
+        up_us: shortest and longest time that a device is up until it resets, drawn anew each time; or the mean time, by
+            chance alone (exponential).
         down_us: how long it stays down before it boots; `NEVER_US`: until the order ends.
         stream: key of the draws.
         next_us: int64, when each resets, or, where `down`, boots. number: of draws so far.
@@ -36,7 +44,7 @@ class ResetOrder:
     step: str
     device: Int
     key: Words
-    up_us: tuple[int, int]
+    up_us: UpTime
     down_us: int
     stream: int
     next_us: Int = field(init=False)
@@ -49,13 +57,18 @@ class ResetOrder:
         self.down = np.zeros(n, np.bool_)
         self.number = np.zeros(n, np.int64)
 
-    def schedule(self, rows: Int, from_us: Int | int, up_us: tuple[int, int] | None = None) -> None:
+    def schedule(self, rows: Int, from_us: Int | int, up_us: UpTime | None = None) -> None:
         """Draw when these rows, up since `from_us`, reset next."""
-        least_us, most_us = self.up_us if up_us is None else up_us
+        up = self.up_us if up_us is None else up_us
         draws = words(self.stream, self.key[rows], self.number[rows])
         self.number[rows] += 1
-        # In milliseconds, so that a month fits 32 bits.
-        self.next_us[rows] = from_us + least_us + below(draws, (most_us - least_us) // 1_000 + 1) * 1_000
+        if isinstance(up, int):
+            self.next_us[rows] = from_us + np.minimum(weibull(draws, up, 1.0), _LONGEST_US).astype(np.int64)
+            return
+        least_us, most_us = up
+        # In milliseconds, so that a month fits 32 bits; longer in seconds.
+        unit_us = 1_000 if most_us - least_us < _MONTH_US else SECOND_US
+        self.next_us[rows] = from_us + least_us + below(draws, (most_us - least_us) // unit_us + 1) * unit_us
 
 
 class Resets:
@@ -71,7 +84,7 @@ class Resets:
         step: str,
         device: Device,
         at_us: int,
-        up_us: tuple[int, int],
+        up_us: UpTime,
         down_us: int = 0,
         first_us: tuple[int, int] | None = None,
     ) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from twinstorm.twin import hazards
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.eventlog import Code, EventLog
@@ -116,6 +117,7 @@ class World(Exhibits):
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.resets = Resets(self)
+        hazards.begin(self)
         self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
@@ -384,6 +386,18 @@ class World(Exhibits):
         if self.clocks.active:
             self.clocks.boot(boots, at_us)
         return len(boots)
+
+    def freeze(self, step: str, device: Device, at_us: int, up_us: tuple[int, int], watchdog_us: int) -> None:
+        """Let devices hang now, and again after each of these times, until `resets.end`.
+
+        Args:
+            watchdog_us: how long they hang until a watchdog resets them; 0: as long as that of their firmware waits.
+        """
+        segments = self.fleet.plan.segments
+        waits_us = np.array([watchdog_us or plan.hazards.watchdog_us for plan in segments], np.int64)
+        of_device = waits_us[self.fleet.segment[device]]
+        for wait_us in np.unique(of_device).tolist():
+            self.resets.begin(step, device[of_device == wait_us], at_us, up_us, wait_us or NEVER_US, (0, 0))
 
     def with_margin_below(self, device: Device, depth: float) -> Device:
         """Those of these devices whose supply may not sag by this share; margins reach from nothing to a third."""

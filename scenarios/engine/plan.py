@@ -10,6 +10,7 @@ from twinstorm.scenarios.language.model import Clock, Scenario
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, SegmentPlan
+from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 
 DEFAULT_START = "2030-01-07T00:00:00Z"
@@ -45,6 +46,12 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 firmware=segment.firmware,
                 machine=segment.machine,
                 clock=_clock_plan(segment.clock),
+                hazards=HazardPlan(
+                    crash_us=segment.hazards.crash_us,
+                    freeze_us=segment.hazards.freeze_us,
+                    full_us=segment.hazards.full_us,
+                    watchdog_us=segment.hazards.watchdog_us,
+                ),
             )
             for segment in fleet.segments
         ),

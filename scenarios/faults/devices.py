@@ -39,20 +39,23 @@ class DeviceFreeze(Fault):
     summary: ClassVar[str] = "devices hang: no readings, no pings, until a watchdog or the end of the fault resets them"
     effect: ClassVar[str] = (
         "The targeted devices stop in the middle of what they do: they sample nothing and answer nothing, and the "
-        "broker finds out by keep-alive. With a watchdog they reset after that time and may freeze again as soon after "
-        "they booted; without one they are reset when the fault ends." + _LOSES
+        "broker finds out by keep-alive. With a watchdog, that of the fault or else of their firmware, they reset "
+        "after its time and freeze again about `again` after they booted; without one they are reset when the fault "
+        "ends." + _LOSES
     )
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("watchdog", "duration", "0 s", "time after which a watchdog resets a hanging device; 0 s: it has none"),
+        Setting(
+            "watchdog",
+            "duration",
+            "0 s",
+            "time after which a watchdog resets a hanging device; 0 s: as the firmware says",
+        ),
         Setting("again", "duration", "1 h", "time after a boot in which a device with a watchdog hangs again"),
     )
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        from twinstorm.twin.flow import NEVER_US
-
-        watchdog_us, again_us = order.settings["watchdog"], order.settings["again"]
-        on.resets.begin(order.step, device, at_us, _around(again_us), watchdog_us or NEVER_US, (0, 0))
+        on.freeze(order.step, device, at_us, _around(order.settings["again"]), order.settings["watchdog"])
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
-from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Reconnect, Segment, Site
+from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.schema import SiteEntry
@@ -18,16 +18,25 @@ from twinstorm.twin.plugins import PluginError
 
 _MOST_SHOWN = 8
 
+SHORTEST_LEAK_S = 60.0
+LONGEST_LEAK_S = 53 * 7 * 86_400.0
+
 _SAID_BY_SEGMENTS = ("kind", "link", "firmware")
 """What selectors ask of segments, beside their names."""
 
 
-def read_fleet(record: Record, problems: Problems) -> Fleet | None:
-    """The fleet, or None if it cannot be told who belongs to it; the reasons have been told."""
+def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problems) -> Fleet | None:
+    """The fleet, or None if it cannot be told who belongs to it; the reasons have been told.
+
+    Args:
+        firmware: what the file says of versions.
+    """
     sites = _sites(record, problems)
-    for own in (record, *(record.own("segments") or {}).values()):
-        _check_waits(record, own, problems)
     segments: Mapping[str, Record] | None = record.own("segments")
+    for layers in ((record,), *((version, record) for version in firmware.values())):
+        _check_firmware(layers, problems)
+    for own in (segments or {}).values():
+        _check_firmware(_layers(record, own, firmware), problems)
     if segments is None:
         return None
     for own in segments.values():
@@ -44,7 +53,7 @@ def read_fleet(record: Record, problems: Problems) -> Fleet | None:
         devices=sum(devices),
         sites=sites,
         segments=tuple(
-            _segment(name, record, own, count, problems)
+            _segment(name, _layers(record, own, firmware), count, problems)
             for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
     )
@@ -174,22 +183,39 @@ def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
 # --- segments ---------------------------------------------------------------------------------------------------------
 
 
-def _segment(name: str, fleet: Record, own: Record, devices: int, problems: Problems) -> Segment:
-    """A segment with the fleet's defaults; a nested mapping is overridden key by key."""
+Layers = tuple[Record, ...]
+"""Who is asked for what devices do, in this order: their segment, its firmware, the fleet."""
 
-    def setting(key: str) -> Any:
-        mine = own.own(key)
-        return fleet.value(key) if mine is None else mine
 
-    buffer, reconnect = _overridden(fleet, own, "buffer"), _overridden(fleet, own, "reconnect")
+def _layers(fleet: Record, own: Record, firmware: Mapping[str, Record]) -> Layers:
+    version = firmware.get(_said(fleet, own, "firmware"))
+    return (own, fleet) if version is None else (own, version, fleet)
+
+
+def _value(layers: Layers, key: str) -> Any:
+    """What the first that says something says, else the default."""
+    said = (layer.own(key) for layer in layers if key in layer.table.allowed)
+    return next((value for value in said if value is not None), layers[-1].value(key))
+
+
+def _part(layers: Layers, part: str) -> dict[str, Any]:
+    """A nested mapping, key by key."""
+    parts = tuple(layer.part(part) for layer in layers)
+    return {key: _value(parts, key) for key in parts[-1].table.allowed}
+
+
+def _segment(name: str, layers: Layers, devices: int, problems: Problems) -> Segment:
+    """A segment with the defaults of its firmware and of the fleet filled in."""
+    own = layers[0]
+    buffer, reconnect = _part(layers, "buffer"), _part(layers, "reconnect")
     return Segment(
         name=name,
         kind=own.own("kind"),
         devices=devices,
-        every_us=setting("every"),
-        link=setting("link"),
-        keep_alive_us=setting("keep_alive"),
-        boot_us=setting("boot"),
+        every_us=_value(layers, "every"),
+        link=_value(layers, "link"),
+        keep_alive_us=_value(layers, "keep_alive"),
+        boot_us=_value(layers, "boot"),
         reconnect=Reconnect(
             backoff=reconnect["backoff"],
             base_us=reconnect["base"],
@@ -198,10 +224,20 @@ def _segment(name: str, fleet: Record, own: Record, devices: int, problems: Prob
             timeout_us=reconnect["timeout"],
         ),
         buffer=Buffer(readings=buffer["readings"], evict=buffer["evict"]),
-        qos=int(setting("qos")),
-        firmware=setting("firmware"),
+        qos=int(_value(layers, "qos")),
+        firmware=_value(layers, "firmware"),
         machine=_machine(own, problems) if own.has("machine") else (),
-        clock=_clock(_overridden(fleet, own, "clock")) if fleet.has("clock") or own.has("clock") else None,
+        clock=_clock(_part(layers, "clock")) if any(layer.has("clock") for layer in layers) else None,
+        hazards=_hazards(_part(layers, "hazards"), _value(layers, "watchdog")),
+    )
+
+
+def _hazards(said: Mapping[str, Any], watchdog_us: int | None) -> Hazards:
+    return Hazards(
+        crash_us=said["crash_every"] or 0,
+        freeze_us=said["freeze_every"] or 0,
+        full_us=round(said["memory"] / said["leak"] * 1e6) if said["leak"] else 0,
+        watchdog_us=watchdog_us or 0,
     )
 
 
@@ -237,18 +273,18 @@ def _machine(own: Record, problems: Problems) -> tuple[tuple[str, float, float],
     return tuple((one.name, *record.own(one.key)) for one in kind.settable if record.own(one.key) is not None)
 
 
-def _overridden(fleet: Record, own: Record, part: str) -> dict[str, Any]:
-    """A nested mapping of a segment, what it does not say taken from the fleet's."""
-    general, special = fleet.part(part), own.part(part)
-    return {key: general.value(key) if special.own(key) is None else special.own(key) for key in general.table.allowed}
+def _check_firmware(layers: Layers, problems: Problems) -> None:
+    """What the first of them says goes together with what the others say."""
+    _check_waits(layers, problems)
+    _check_leak(layers, problems)
 
 
-def _check_waits(fleet: Record, own: Record, problems: Problems) -> None:
+def _check_waits(layers: Layers, problems: Problems) -> None:
     """The first wait must not be longer than the longest, where waits grow."""
-    written = own.part("reconnect")
+    written = layers[0].part("reconnect")
     if not written.node:
         return
-    waits = _overridden(fleet, own, "reconnect")
+    waits = _part(layers, "reconnect")
     grows = waits["backoff"] == "exponential" or waits["jitter"] == "decorrelated"
     if not grows or waits["base"] <= waits["cap"]:
         return
@@ -256,3 +292,17 @@ def _check_waits(fleet: Record, own: Record, problems: Problems) -> None:
     base, cap = values.show_duration(waits["base"]), values.show_duration(waits["cap"])
     message = f"the first wait, {base}, is longer than the longest, {cap}"
     problems.add(wrong(node, "S212", message, "make `base` smaller or `cap` larger"))
+
+
+def _check_leak(layers: Layers, problems: Problems) -> None:
+    """A leak fills the memory in a time that makes sense."""
+    written = layers[0].part("hazards")
+    said = _part(layers, "hazards")
+    if not written.node or not said["leak"]:
+        return
+    full_s = said["memory"] / said["leak"]
+    if SHORTEST_LEAK_S <= full_s <= LONGEST_LEAK_S:
+        return
+    node = next((written.at(key) for key in ("leak", "memory") if written.has(key)), written.node)
+    message = f"this leak fills the memory in {full_s:,.3g} s"
+    problems.add(wrong(node, "S212", message, "choose `leak` and `memory` so that it takes 1 min to 53 w"))

@@ -47,6 +47,17 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Hazards:
+    """0: never, and no watchdog."""
+
+    crash_us: int = 0
+    freeze_us: int = 0
+    full_us: int = 0
+    """Time from a boot until a leak has used up the memory."""
+    watchdog_us: int = 0
+
+
+@dataclass(frozen=True)
 class Site:
     name: str
     region: str
@@ -73,6 +84,7 @@ class Segment:
     """Parameters of its machines that the file sets: name, and the ends of their range, in the parameter's unit."""
     clock: Clock | None = None
     """None: a perfect one."""
+    hazards: Hazards = Hazards()
 
 
 @dataclass(frozen=True)

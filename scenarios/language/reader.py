@@ -213,7 +213,8 @@ class _Assembly:
             ScenarioErrors: if anything is wrong with it.
         """
         record, problems = self._record, self._problems
-        fleet = read_fleet(record.own("fleet"), problems) if record.own("fleet") is not None else None
+        firmware: Mapping[str, Record] = record.own("firmware") or {}
+        fleet = read_fleet(record.own("fleet"), firmware, problems) if record.own("fleet") is not None else None
         objectives = read_objectives(record.own("objectives") or {}, problems)
         self._check_references()
         self._check_selectors(fleet)

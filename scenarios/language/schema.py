@@ -97,18 +97,37 @@ CLOCK = Table(
 
 LINK = Word("link", lambda: tuple(catalogue.LINKS), code="S104")
 
-DEVICE_DEFAULTS = (
-    Key("every", duration("10 ms", "1 d", "1 s"), "time between two readings", default="10 s"),
-    Key("link", LINK, "access network", default="ethernet"),
+HAZARDS = Table(
+    "the hazards",
+    (
+        Key("crash_every", duration("1 min", "53 w", "30 d"), "mean time from a boot to a crash; without it never"),
+        Key("freeze_every", duration("1 min", "53 w", "60 d"), "mean time from a boot to a hang; without it never"),
+        Key("leak", Single("a size per time", values.bytes_per_s, "24 kB/h"), "memory lost until it hangs"),
+        Key("memory", Single("a size", values.bytes_of, "1.5 MB"), "what there is to lose", default="1.5 MB"),
+    ),
+)
+
+BEHAVIOUR = (
     Key("keep_alive", duration("1 s", "1 h", "60 s"), "MQTT keep-alive", default="60 s"),
     Key("boot", duration_range("1 ms", "1 h"), "time to boot; of a range, one draw a device", default="8 s .. 12 s"),
     Key("reconnect", RECONNECT, "how a device asks for a session again"),
     Key("buffer", BUFFER, "readings that wait for a session"),
     Key("qos", words("quality of service", "0", "1"), "MQTT quality of service of readings", default="1"),
     Key("clock", CLOCK, "how wrong its clock may be; without it never"),
+    Key("watchdog", duration("1 s", "1 d", "30 s"), "resets a device that has hung for so long; without it none does"),
+    Key("hazards", HAZARDS, "what it does to itself"),
+)
+"""Keys of a firmware, which the fleet may say for all devices and a segment for its own."""
+
+DEVICE_DEFAULTS = (
+    Key("every", duration("10 ms", "1 d", "1 s"), "time between two readings", default="10 s"),
+    Key("link", LINK, "access network", default="ethernet"),
+    *BEHAVIOUR,
     Key("firmware", VERSION, "version that the devices run", default="1.0.0"),
 )
 """Keys of `fleet` that a segment may override."""
+
+FIRMWARE = Table("a firmware", (*BEHAVIOUR, *later("size", "fault", "with")))
 
 KIND = Word("kind of machine", lambda: tuple(catalogue.kinds()), code="S104")
 
@@ -477,13 +496,14 @@ SCENARIO = Table(
         Key("warm_up", duration(example="3 min"), "nothing is judged in it and no fault starts", default="0 s"),
         Key("start", CALENDAR, "calendar origin of the run"),
         Key("tick", duration("10 ms", "10 s", "100 ms"), "paces frames and pauses, never a result", default="100 ms"),
+        Key("firmware", Named("a mapping of versions", FIRMWARE, 50, VERSION), "what the devices of a version do"),
         Key("broker", BROKER, "what the devices connect to"),
         Key("detectors", Detectors(), "which detectors look, with their settings; by default all"),
         Key("objectives", Named("a mapping of objectives", OBJECTIVE), "what must hold over the run"),
         Key("steps", Raw("a list of steps"), "what happens"),
         Key("expect", Raw("a list of expectations"), "what must have happened"),
         Key("stop_when", STOP, "ends the run early"),
-        *later("extends", "set", "parameters", "firmware", "maintenance", "guests", "wire"),
+        *later("extends", "set", "parameters", "maintenance", "guests", "wire"),
     ),
 )
 

@@ -1,0 +1,95 @@
+"""What a file says of a firmware, once, and who follows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from twinstorm.scenarios.language.errors import ScenarioErrors
+from twinstorm.scenarios.language.model import Clock, Hazards, Scenario, Segment
+from twinstorm.scenarios.language.reader import read
+
+TEXT = """
+storm: 1
+name: profiles
+story: Two versions.
+duration: 10 min
+firmware:
+  2.5.0:
+    keep_alive: 30 s
+    qos: 0
+    watchdog: 20 s
+    reconnect: {base: 5 s, jitter: equal}
+    clock: {sync: 1 h, backup: none}
+    hazards: {crash_every: 30 d, leak: 60 kB/min}
+  3.0.0: {qos: 0}
+fleet:
+  devices: 100
+  keep_alive: 90 s
+  boot: 5 s
+  reconnect: {base: 2 s, cap: 60 s}
+  segments:
+    old: {kind: motor, share: 50 %}
+    new: {kind: motor, share: 25 %, firmware: 2.5.0}
+    own: {kind: motor, share: 25 %, firmware: 2.5.0, keep_alive: 10 s, reconnect: {jitter: none},
+          hazards: {memory: 1.2 MB}, clock: {drift: 20 ppm}}
+"""
+
+Segments = dict[str, Segment]
+
+
+def segments(text: str = TEXT, *settings: str) -> Segments:
+    scenario: Scenario = read(text.lstrip(), "profiles.storm.yaml", settings)
+    return {segment.name: segment for segment in scenario.fleet.segments}
+
+
+def test_devices_follow_their_firmware_where_their_segment_says_nothing_and_then_the_fleet() -> None:
+    new = segments()["new"]
+    assert (new.firmware, new.keep_alive_us, new.qos, new.boot_us.low) == ("2.5.0", 30_000_000, 0, 5_000_000)
+    assert (new.reconnect.base_us, new.reconnect.cap_us, new.reconnect.jitter) == (5_000_000, 60_000_000, "equal")
+    assert new.clock == Clock(sync_us=3_600_000_000, backup="none")
+    assert new.hazards == Hazards(crash_us=30 * 86_400_000_000, full_us=1_500_000_000, watchdog_us=20_000_000)
+
+
+def test_what_a_segment_says_comes_before_its_firmware_key_by_key() -> None:
+    own = segments()["own"]
+    assert (own.keep_alive_us, own.qos) == (10_000_000, 0)
+    assert (own.reconnect.base_us, own.reconnect.jitter) == (5_000_000, "none")
+    assert own.clock == Clock(sync_us=3_600_000_000, drift_ppm=20.0, backup="none")
+    assert own.hazards.full_us == 1_200_000_000
+
+
+def test_other_versions_are_as_the_fleet_says() -> None:
+    old = segments()["old"]
+    assert (old.firmware, old.keep_alive_us, old.qos) == ("1.0.0", 90_000_000, 1)
+    assert (old.reconnect.base_us, old.clock, old.hazards) == (2_000_000, None, Hazards())
+
+
+def test_the_fleet_may_name_the_version_of_all_and_the_command_line_change_it() -> None:
+    found = segments(TEXT, "fleet.firmware=3.0.0", "firmware[2.5.0].watchdog=1min")
+    assert found["old"].qos == 0
+    assert found["new"].hazards.watchdog_us == 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "path"),
+    [
+        ("firmware[2.5.0].keepalive=5s", "S102", "firmware[2.5.0].keep_alive"),
+        ("firmware[2.5.0].qos=2", "S204", "firmware[2.5.0].qos"),
+        ("firmware[2.5.0].hazards.leak=24 kB", "S208", "firmware[2.5.0].hazards.leak"),
+        ("firmware[2.5.0].hazards.leak=1 kB/w", "S212", "firmware[2.5.0].hazards.leak"),
+        ("firmware[2.5.0].hazards.memory=1 kB", "S212", "firmware[2.5.0].hazards.leak"),
+        ("fleet.segments.own.hazards.memory=1 B", "S212", "fleet.segments.own.hazards.memory"),
+        ("firmware[2.5.0].reconnect.base=61 s", "S212", "firmware[2.5.0].reconnect.base"),
+        ("firmware[2.5.0].clock.drift=20 C", "S208", "firmware[2.5.0].clock.drift"),
+        ("firmware[2.5.0].clock.drift=2000 ppm", "S210", "firmware[2.5.0].clock.drift"),
+        ("firmware[2.5.0].clock.backup=no", "S204", "firmware[2.5.0].clock.backup"),
+        ("firmware[2.5.0].clock.epoch=1970", "S213", "firmware[2.5.0].clock.epoch"),
+        ("firmware[2.5.0].size=2 MB", "S103", "firmware[2.5.0].size"),
+        ("firmware=2.5.0", "S108", "firmware"),
+    ],
+)
+def test_what_is_wrong_with_a_firmware_is_told_at_its_place(setting: str, code: str, path: str) -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        segments(TEXT, setting)
+    # A segment that has a part of its own is wrong with it, and told as well.
+    assert (raised.value.problems[0].code, raised.value.problems[0].path) == (code, path)
