@@ -43,6 +43,17 @@ _LINK = 5
 _HEARD = -1
 
 
+def _events_of(rows: Int) -> SessionEvents:
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    return SessionEvents(
+        rows[:, 0].copy(), rows[:, 1].astype(np.int32), rows[:, 2].astype(np.uint8), rows[:, 3].astype(np.int32)
+    )
+
+
+_NO_ROWS: Int = np.zeros((0, 4), np.int64)
+_NO_EVENTS = _events_of(_NO_ROWS)
+
+
 @dataclass(frozen=True)
 class BrokerSettings:
     """Limits of one modelled broker.
@@ -102,6 +113,8 @@ class ModelledBroker(Exhibits):
     expires_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     keep_alive_us: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     _offer: _Offer | None = None
+    _first_expiry_us: int = NEVER_US
+    """No session expires before it."""
     _session_rows: list[Int] = field(default_factory=list)
     """What happens to sessions, int64 (n, 4): instant, device, what, boot; handled in `collect`."""
     downstream: Downstream = field(init=False)
@@ -212,14 +225,7 @@ class ModelledBroker(Exhibits):
         if self._untold:
             told = np.concatenate([*self._untold, told])
             self._untold = []
-        events = told[np.lexsort((told[:, 1], told[:, 0]))]
-        sessions = SessionEvents(
-            events[:, 0].copy(),
-            events[:, 1].astype(np.int32),
-            events[:, 2].astype(np.uint8),
-            events[:, 3].astype(np.int32),
-        )
-        return CloudOutcome(deliveries, sessions)
+        return CloudOutcome(deliveries, _events_of(told) if len(told) else _NO_EVENTS)
 
     @property
     def in_flight(self) -> int:
@@ -243,6 +249,8 @@ class ModelledBroker(Exhibits):
         Returns:
             What there is to tell, as rows of `_session_rows`.
         """
+        if not self._session_rows and now_us < self._first_expiry_us:
+            return _NO_ROWS
         told: list[Int] = []
         rows = np.concatenate(self._session_rows) if self._session_rows else np.empty((0, 4), np.int64)
         due = rows[:, 0] <= now_us
@@ -255,8 +263,10 @@ class ModelledBroker(Exhibits):
             first[np.unique(rows[:, 1], return_index=True)[1]] = True
             told.extend(self._session_round(rows[first]))
             rows = rows[~first]
-        told.append(self._expire(np.flatnonzero(self.live & (self.expires_us <= now_us))))
-        return np.concatenate(told)
+        if now_us >= self._first_expiry_us:
+            told.append(self._expire(np.flatnonzero(self.live & (self.expires_us <= now_us))))
+            self._first_expiry_us = int(self.expires_us[self.live].min(initial=NEVER_US))
+        return np.concatenate(told) if told else _NO_ROWS
 
     def _session_round(self, rows: Int) -> list[Int]:
         device = rows[:, 1]
@@ -283,6 +293,7 @@ class ModelledBroker(Exhibits):
         self.live[device[closed]] = False
         self.expires_us[device[closed]] = NEVER_US
         told.append(rows[replaced | born | closed])
+        self._first_expiry_us = min(self._first_expiry_us, int(self.expires_us[device].min(initial=NEVER_US)))
         return told
 
     def _hear(self, rows: Int) -> None:

@@ -73,8 +73,18 @@ class Alarms:
         self.all: list[Alarm] = []
         self.findings: deque[Finding] = deque(maxlen=FINDINGS_KEPT)
         self.incidents = Incidents()
+        self._devices = len(registry)
         self._grouping = Grouping(registry)
         self._watches = {detector.name: _Watch() for detector in detectors}
+
+    def rest(self, now_us: int, detector: Detector, changes: Changes) -> bool:
+        """The same as `step` for scores that all lie under `Policy.clear_threshold`."""
+        watch = self._watches[detector.name]
+        watch.group_since_us = watch.lone_since_us = None
+        if watch.covers:
+            nobody = np.zeros(self._devices, np.bool_)
+            self._go_on(now_us, watch, detector.policy, nobody, nobody, changes)
+        return watch.calm
 
     def step(self, now_us: int, detector: Detector, score: Values, changes: Changes) -> bool:
         """Judge one detector's scores.

@@ -13,9 +13,10 @@ from dataclasses import fields
 
 import numpy as np
 
-from twinstorm.detectors.contract import LONG_AGO_US, Batch, Detector
+from twinstorm.detectors.contract import LONG_AGO_US, Batch, Detector, Restful
+from twinstorm.detectors.lasting import FOR_NOW, Hold, News
 from twinstorm.detectors.options import typed
-from twinstorm.twin.flow import SECOND_US, Registry, Values
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Registry, Values
 
 Check = Callable[[type[Detector], Registry], None]
 
@@ -55,7 +56,9 @@ def story(devices: int, seconds: int = SECONDS) -> Iterator[Batch]:
         rates = [*rates, devices if 121 <= second <= 130 else 0][-60:]
         columns = (last_arrival_us, ~away, born_us, ended_us, rebooted_us, back)
         attempts = np.array(rates, np.int64)
-        batch = Batch(now_us, *columns, attempts=attempts, refused=attempts // 2, queue=0, broker_up=True)
+        session_us = now_us - 500_000 if second in (1, 61, 121) else NEVER_US
+        news = News(now_us - 20_000, session_us, now_us - 500_000 if second == 121 else NEVER_US)
+        batch = Batch(now_us, *columns, attempts=attempts, refused=attempts // 2, queue=0, broker_up=True, news=news)
         for column in arrays(batch).values():
             column.flags.writeable = False
         yield batch
@@ -139,6 +142,24 @@ def calm_is_calm(kind: type[Detector], registry: Registry) -> None:
         detector.learn(batch)
 
 
+def rests_truthfully(kind: type[Detector], registry: Registry) -> None:
+    """While a detector says that it may rest, no device scores as much as would keep an alarm open."""
+    detector = made(kind, registry)
+    if not isinstance(detector, Restful):
+        return
+    hold = Hold()
+    for batch in story(len(registry)):
+        resting = hold.still(batch.now_us, batch.news)
+        if not resting:
+            lasting = detector.quiet(batch)
+            hold.renew(lasting or FOR_NOW)
+            resting = lasting is not None
+        if resting:
+            scored = (detector.score(batch) >= detector.policy.clear_threshold).any()
+            assert not scored, f"{kind.name} rests at {batch.now_us} us while devices score"
+        detector.learn(batch)
+
+
 def _scores(kind: type[Detector], registry: Registry) -> list[Values]:
     detector = made(kind, registry)
     scores = []
@@ -162,5 +183,6 @@ CHECKS: Mapping[str, Check] = {
         picklable,
         bounded_memory,
         calm_is_calm,
+        rests_truthfully,
     )
 }

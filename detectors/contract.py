@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from twinstorm.detectors.lasting import UNKNOWN_NEWS, Lasting, News
 from twinstorm.detectors.options import Option, typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import Int, Mask, Registry, Values
@@ -38,6 +39,7 @@ class Batch:
         refused: int64, the same for refusals.
         queue: messages waiting at the broker at the end of the pane.
         broker_up: as the broker's counters say.
+        news: what came since the last batch.
     """
 
     now_us: int
@@ -51,6 +53,7 @@ class Batch:
     refused: Int
     queue: int
     broker_up: bool
+    news: News = UNKNOWN_NEWS
 
     def __len__(self) -> int:
         return len(self.session_live)
@@ -86,6 +89,18 @@ class Detector(Protocol):
         """How far each device is from normal: float32 (n,), 1.0 at the detector's limit, NaN where nothing can be said.
 
         Changes neither the batch nor the detector.
+        """
+
+
+@runtime_checkable
+class Restful(Detector, Protocol):
+    """A detector that can say for how long nobody will reach its limits, so that it need not score every device each
+    second. Without it a detector scores in every pane."""
+
+    def quiet(self, batch: Batch) -> Lasting | None:
+        """For how long no device scores the policy's `clear_threshold`; None: one does, or nobody knows.
+
+        Changes neither the batch nor the detector, and is asked after it has learnt from the pane before.
         """
 
 

@@ -7,7 +7,6 @@ is plain data: a pickle is a snapshot. Nothing here knows the truth; labels are 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from twinstorm.detectors.alarms import Alarms, Changes
-from twinstorm.detectors.contract import Batch, build
+from twinstorm.detectors.contract import Batch, Detector, Restful, build
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
+from twinstorm.detectors.lasting import FOR_NOW, Hold, News
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
@@ -40,6 +40,8 @@ from twinstorm.twin.flow import (
 
 RATE_PANES = 60
 """Panes of connect attempts that detectors see."""
+ROOM_PANES = 1_024
+"""Panes until the array of them is begun anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,36 @@ class Pane:
     resolved_alarms: list[Alarm] = field(default_factory=list)
     new_incidents: list[Incident] = field(default_factory=list)
     resolved_incidents: list[Incident] = field(default_factory=list)
+
+
+class Rates:
+    """A count a pane, the newest `RATE_PANES` of them as an array."""
+
+    def __init__(self) -> None:
+        self._counts: Int = np.zeros(ROOM_PANES, np.int64)
+        self._end = 0
+
+    def add(self, count: int, seconds: int) -> None:
+        """Add what was counted in so many panes: spread evenly, the rest in the last one."""
+        for _ in range(min(seconds - 1, RATE_PANES)):
+            self._append(count // seconds)
+        self._append(count - count // seconds * (seconds - 1))
+
+    def _append(self, count: int) -> None:
+        if self._end == ROOM_PANES:
+            # A new array: whoever keeps an old window sees it unchanged.
+            kept, self._counts = self.newest, np.zeros(ROOM_PANES, np.int64)
+            self._counts[: len(kept)] = kept
+            self._end = len(kept)
+        self._counts[self._end] = count
+        self._end += 1
+
+    @property
+    def newest(self) -> Int:
+        """int64 (up to `RATE_PANES`,), the newest last; read-only."""
+        window = self._counts[max(self._end - RATE_PANES, 0) : self._end]
+        window.flags.writeable = False
+        return window
 
 
 class Core:
@@ -102,6 +134,8 @@ class Core:
         self._sessions = Sessions(len(registry))
         self._observed = ObservedStates(registry)
         self._detectors = build(registry, detectors)
+        self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
+        """Of detectors that say for how long there is nothing to score."""
         self._alarms = Alarms(registry, self._detectors)
         self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
         self._tracks: dict[str, Track] = {}
@@ -116,10 +150,13 @@ class Core:
             self._tracks[objective.name] = Track(objective, series, warm_up_us, run_us)
         self._now_us = 0
         self._counters: BrokerCounters | None = None
-        self._attempts: deque[int] = deque(maxlen=RATE_PANES)
-        self._refused: deque[int] = deque(maxlen=RATE_PANES)
+        self._attempts, self._refused = Rates(), Rates()
         self._before = (0, 0, 0)
         self._misdated_before = 0
+        self._unjudged = News()
+        """What came in fragments of a second since the last pane that was judged."""
+        self._columns: tuple[Int, Mask, Int, Int, Int, Mask] | None = None
+        """Read-only views of what has arrived, for batches."""
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -145,17 +182,20 @@ class Core:
         """
         seconds = now_us // SECOND_US - self._now_us // SECOND_US
         attempts, refused = self._rates(broker, max(seconds, 1))
+        news = self._news()
         slis = dict.fromkeys(self._tracks, (0, 0))
         changes = Changes()
-        if seconds >= 1 and now_us % SECOND_US == 0:
+        judged = seconds >= 1 and now_us % SECOND_US == 0
+        if judged:
             for _ in range(seconds - 1):
                 self._skip()
-            batch = self._batch(now_us, broker)
+            batch = self._batch(now_us, broker, news)
             for series in self._series:
                 series.close(batch)
             slis = {name: track.close(now_us) for name, track in self._tracks.items()}
             self._detect(batch, changes)
-        self._observed.close(now_us, self._ingest.last_arrival_us, self._sessions)
+        self._unjudged = News() if judged else news
+        self._observed.close(now_us, self._ingest.last_arrival_us, self._sessions, news)
         reboots = self._sessions.reboots
         if now_us > self._warm_up_us:
             self.reboots += reboots
@@ -165,6 +205,7 @@ class Core:
         accepted, repeated, dead = (after - before for after, before in zip(now, self._before, strict=True))
         self._before, self._now_us = now, now_us
         self._sessions.turn()
+        self._ingest.turn()
         return Pane(
             at_us=now_us,
             accepted=accepted,
@@ -190,9 +231,8 @@ class Core:
         attempts = broker.attempts - before.attempts if broker.attempts >= before.attempts else broker.attempts
         refused = broker.refused - before.refused if broker.refused >= before.refused else broker.refused
         self._counters = broker
-        for counts, count in ((self._attempts, attempts), (self._refused, refused)):
-            counts.extend([count // seconds] * min(seconds - 1, RATE_PANES))
-            counts.append(count - count // seconds * (seconds - 1))
+        self._attempts.add(attempts, seconds)
+        self._refused.add(refused, seconds)
         return attempts, refused
 
     def _skip(self) -> None:
@@ -201,41 +241,66 @@ class Core:
         for track in self._tracks.values():
             track.skip()
 
-    def _batch(self, now_us: int, broker: BrokerCounters) -> Batch:
+    def _news(self) -> News:
+        """What came since the last pane that was judged."""
         sessions = self._sessions
-        batch = Batch(
-            now_us=now_us,
-            last_arrival_us=self._ingest.last_arrival_us.view(),
-            session_live=sessions.live.view(),
-            born_us=sessions.born_us.view(),
-            ended_us=sessions.ended_us.view(),
-            rebooted_us=sessions.rebooted_us.view(),
-            rebooted=sessions.rebooted.view(),
-            attempts=np.array(self._attempts, np.int64),
-            refused=np.array(self._refused, np.int64),
+        earlier = self._unjudged
+        return News(
+            min(self._ingest.readings_from_us, earlier.reading_us),
+            min(sessions.events_from_us, earlier.session_us),
+            min(sessions.reboots_from_us, earlier.reboot_us),
+        )
+
+    def _batch(self, now_us: int, broker: BrokerCounters, news: News) -> Batch:
+        if self._columns is None:
+            sessions = self._sessions
+            self._columns = (
+                self._ingest.last_arrival_us.view(),
+                sessions.live.view(),
+                sessions.born_us.view(),
+                sessions.ended_us.view(),
+                sessions.rebooted_us.view(),
+                sessions.rebooted.view(),
+            )
+            for column in self._columns:
+                column.flags.writeable = False
+        return Batch(
+            now_us,
+            *self._columns,
+            attempts=self._attempts.newest,
+            refused=self._refused.newest,
             queue=broker.queue,
             broker_up=broker.up,
+            news=news,
         )
-        for column in (
-            batch.last_arrival_us,
-            batch.session_live,
-            batch.born_us,
-            batch.ended_us,
-            batch.rebooted_us,
-            batch.rebooted,
-        ):
-            column.flags.writeable = False
-        return batch
+
+    def __getstate__(self) -> dict[str, Any]:
+        # In a snapshot a view would be a copy that nothing keeps up to date.
+        return self.__dict__ | {"_columns": None}
 
     def _detect(self, batch: Batch, changes: Changes) -> None:
         for detector in self._detectors:
             calm = True
             if batch.now_us > self._warm_up_us:
-                calm = self._alarms.step(batch.now_us, detector, detector.score(batch), changes)
+                if self._rests(detector, batch):
+                    calm = self._alarms.rest(batch.now_us, detector, changes)
+                else:
+                    calm = self._alarms.step(batch.now_us, detector, detector.score(batch), changes)
             # A storm must not become the new normal; the one place where that is decided.
             if calm:
                 detector.learn(batch)
         self._alarms.incidents.forget(batch.now_us)
+
+    def _rests(self, detector: Detector, batch: Batch) -> bool:
+        """Nobody comes near the limits of this detector."""
+        restful, hold = self._quiet.get(detector.name, (None, None))
+        if restful is None or hold is None:
+            return False
+        if hold.still(batch.now_us, batch.news):
+            return True
+        lasting = restful.quiet(batch)
+        hold.renew(FOR_NOW if lasting is None else lasting)
+        return lasting is not None
 
     # --- readings and devices -----------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, Dea
 from twinstorm.detectors.dedupe import Seen
 from twinstorm.twin.flow import (
     HOUR_US,
+    NEVER_US,
     SECOND_US,
     Channel,
     Delivery,
@@ -89,6 +90,7 @@ class Ingest:
         last_arrival_us: int64, when the newest accepted reading arrived; `LONG_AGO_US` before the first. A reading that
             is older than the newest changes it no more.
         newest: float32 (channels of the widest kind, n), values of that reading, NaN where there is none.
+        readings_from_us: when the earliest reading since `turn` arrived, or an earlier instant; else `NEVER_US`.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -105,6 +107,11 @@ class Ingest:
         self.accepted_per_device: Int = np.zeros(n, np.int64)
         self.last_arrival_us: Int = np.full(n, LONG_AGO_US, np.int64)
         self.newest: Values = np.full((widest, n), np.nan, np.float32)
+        self.readings_from_us = NEVER_US
+
+    def turn(self) -> None:
+        """Begin a new pane."""
+        self.readings_from_us = NEVER_US
 
     def take(self, delivery: Delivery) -> NewBoots | None:
         """Take what arrived. Returns readings that showed a new boot, the first boot of a device included."""
@@ -119,6 +126,7 @@ class Ingest:
             rows = _present_rows(readings)
             self._refuse(UNKNOWN_KIND if limits is None else WRONG_SHAPE, readings, rows, arrived_us)
             return None
+        self.readings_from_us = min(self.readings_from_us, int(arrived_us.min()))
         if self._is_slice_of(readings, limits.code):
             return self._dense(readings, arrived_us, limits)
         return self._sparse(readings, _present_rows(readings), arrived_us, limits)
@@ -284,10 +292,13 @@ def _present_rows(readings: Readings) -> NDArray[np.intp]:
 
 def _out_of_range(values: Values, limits: Limits) -> Mask | None:
     """Rows with a value that no working sensor reports, infinity included; None: none has. NaN is a silent channel."""
+    columns = values.T
+    # Two reductions cost less than one comparison; NaN fails both and is looked at below.
+    if (columns.min(axis=1) >= limits.low).all() and (columns.max(axis=1) <= limits.high).all():
+        return None
     bad: Mask | None = None
-    for channel, column in enumerate(values.T):
+    for channel, column in enumerate(columns):
         low, high = limits.low[channel], limits.high[channel]
-        # Two reductions cost less than one comparison; NaN fails both and is looked at below.
         if column.min() >= low and column.max() <= high:
             continue
         outside = (column < low) | (column > high)

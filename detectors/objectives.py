@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twinstorm.detectors.slis import Members, Series, Totals
 from twinstorm.twin.flow import SECOND_US, Mask
 
@@ -77,6 +80,9 @@ class Track:
         self.objective = objective
         self.series = series
         self._members = None if objective.mask is None else Members.of(objective.mask)
+        self._bits: NDArray[np.uint8] | None = None
+        """Good devices of the pane that `_counts` were counted in."""
+        self._counts = 0, 0
         self._warm_up_us, self._run_us = warm_up_us, run_us
         self._panes = Totals()
         self._good = 0
@@ -87,7 +93,7 @@ class Track:
 
     def close(self, now_us: int) -> tuple[int, int]:
         """Add the newest pane of the series. Returns its good and total."""
-        counts = self.series.newest(self._members)
+        counts = self._newest()
         self._panes.add(*counts)
         self._now_us = now_us
         if now_us <= self._warm_up_us:
@@ -99,6 +105,15 @@ class Track:
                 self._first_broken_us = now_us - SECOND_US
             self._last_broken_us = now_us
         return counts
+
+    def _newest(self) -> tuple[int, int]:
+        if self._members is None:
+            return self.series.fleet.last(1)
+        bits = self.series.newest
+        if bits is not self._bits or bits is None:
+            self._bits = bits
+            self._counts = self.series.last(self._members, 1)
+        return self._counts
 
     def skip(self) -> None:
         """A pane in which nobody looked."""

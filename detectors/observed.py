@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from twinstorm.detectors.blocks import blocks
+from twinstorm.detectors.lasting import FOR_NOW, Hold, Lasting, News
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Int, Observed, Registry
 
@@ -35,6 +36,7 @@ class ObservedStates:
         """Nobody believes in a session that was silent for longer: one and a half keep-alives."""
         self.state: Codes = np.full(n, Observed.UNKNOWN, np.uint8)
         self.since_us: Int = np.zeros(n, np.int64)
+        self._hold = Hold()
 
     def at(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> Codes:
         """uint8 (n,), `Observed`."""
@@ -66,10 +68,23 @@ class ObservedStates:
             booting &= live & (last_arrival_us < rebooted_us)
             np.copyto(state, np.uint8(Observed.RECONNECTING), where=booting)
 
-    def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> None:
-        """Note the states at the end of a pane."""
+    def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions, news: News) -> None:
+        """Note the states at the end of a pane in which this came."""
+        if self._hold.still(now_us, news):
+            return
         state = self.at(now_us, last_arrival_us, sessions)
         changed = state != self.state
         if changed.any():
             self.since_us[changed] = now_us
             self.state = state
+        self._hold.renew(self._lasting(last_arrival_us, sessions))
+
+    def _lasting(self, last_arrival_us: Int, sessions: Sessions) -> Lasting:
+        """While all are online: until the first may be overdue. Else each pane is looked at."""
+        if self.state.any():  # any other than ONLINE
+            return FOR_NOW
+        until_us = NEVER_US
+        for rows in blocks(len(self.state)):
+            heard_us = np.maximum(last_arrival_us[rows], sessions.born_us[rows])
+            until_us = min(until_us, int((heard_us + self.overdue_us[rows]).min()))
+        return Lasting(until_us, reading_us=OVERDUE_LEAST_US, session_us=0, reboot_us=0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import LONG_AGO_US
-from twinstorm.twin.flow import Device, Int, Mask, SessionEvent, SessionEvents
+from twinstorm.twin.flow import NEVER_US, Device, Int, Mask, SessionEvent, SessionEvents
 
 
 class Sessions:
@@ -20,6 +20,7 @@ class Sessions:
         rebooted_us: int64, the last new boot number but for the first one seen; `LONG_AGO_US` before.
         rebooted: bool, since `turn`.
         reboots: new boot numbers since `turn`; a device can show several.
+        events_from_us, reboots_from_us: the earliest session event and new boot number since `turn`, else `NEVER_US`.
     """
 
     def __init__(self, devices: int) -> None:
@@ -31,15 +32,20 @@ class Sessions:
         self.rebooted_us: Int = np.full(devices, LONG_AGO_US, np.int64)
         self.rebooted: Mask = np.zeros(devices, np.bool_)
         self.reboots = 0
+        self.events_from_us = self.reboots_from_us = NEVER_US
 
     def turn(self) -> None:
         """Begin a new pane."""
+        self.events_from_us = self.reboots_from_us = NEVER_US
         if self.reboots:
             self.rebooted[:] = False
             self.reboots = 0
 
     def take(self, events: SessionEvents) -> None:
         """Take events in their order; those of devices that nobody registered are ignored."""
+        if not len(events):
+            return
+        self.events_from_us = min(self.events_from_us, int(events.at_us.min()))
         known = np.flatnonzero((events.device >= 0) & (events.device < len(self.live)))
         for rows in self._rounds(events.device, known):
             device, what, at_us = events.device[rows], events.what[rows], events.at_us[rows]
@@ -66,7 +72,10 @@ class Sessions:
         newer = boot > known
         again = newer & (known > 0)
         self.boot[device[newer]] = boot[newer]
+        if not again.any():
+            return
         rebooted = device[again]
+        self.reboots_from_us = min(self.reboots_from_us, int(at_us[again].min()))
         self.rebooted_us[rebooted] = at_us[again]
         self.rebooted[rebooted] = True
         self.reboots += len(rebooted)

@@ -9,9 +9,10 @@ import numpy as np
 
 from twinstorm.detectors.blocks import blocks
 from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.lasting import Lasting
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.policy import Policy
-from twinstorm.twin.flow import Registry, Severity, Values
+from twinstorm.twin.flow import NEVER_US, Int, Registry, Severity, Values
 
 
 class Silence:
@@ -42,6 +43,9 @@ class Silence:
         limit_us = np.maximum(registry.every_us * float(settings["periods"]), float(max(self._least_us, 1)))
         self._limit_us = limit_us
         self._slow = bool((limit_us > self._least_us).any())
+        # A score is rounded to float32, upwards too: a millionth less is certainly under the limit.
+        self._sure_us: Int = (limit_us * (1 - 1e-6)).astype(np.int64) - 1
+        self._shortest_us = int(self._sure_us.min(initial=0))
         self.policy = Policy(
             share=settings["share"],
             fleet_share=min(0.05, settings["share"]),
@@ -53,6 +57,20 @@ class Silence:
 
     def learn(self, batch: Batch) -> None:
         """Nothing: see the class."""
+
+    def quiet(self, batch: Batch) -> Lasting | None:
+        """Until the first device that was ever heard reaches its limit; who is heard later has that time as well."""
+        until_us = NEVER_US
+        for rows in blocks(len(batch)):
+            heard_us = np.maximum(batch.last_arrival_us[rows], batch.born_us[rows])
+            due_us = heard_us + self._sure_us[rows]
+            first_us = int(due_us.min())
+            if first_us < 0:
+                first_us = int(due_us[heard_us >= 0].min(initial=NEVER_US))
+            if first_us <= batch.now_us:
+                return None
+            until_us = min(until_us, first_us)
+        return Lasting(until_us, reading_us=self._shortest_us, session_us=self._shortest_us)
 
     def score(self, batch: Batch) -> Values:
         """Silence over its limit."""

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import Batch
-from twinstorm.twin.flow import MINUTE_US, SECOND_US, Mask
+from twinstorm.detectors.lasting import FOR_NOW, Hold, Lasting
+from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Mask
 
 RING_PANES = 60
 """Panes that are kept device by device."""
@@ -34,6 +35,9 @@ class Sli(Protocol):
     def good(self, batch: Batch) -> Mask | bool:
         """bool (n,): which devices count as good in this pane; or, for what has no devices, whether the pane is."""
 
+    def lasting(self, batch: Batch, good: Mask) -> Lasting:
+        """For how long these devices, and no others, stay good."""
+
 
 @dataclass(frozen=True)
 class Freshness:
@@ -49,6 +53,13 @@ class Freshness:
     def good(self, batch: Batch) -> Mask:
         return batch.last_arrival_us > batch.now_us - self.within_us
 
+    def lasting(self, batch: Batch, good: Mask) -> Lasting:
+        """If all are good: until the newest reading of one is too old; one that comes later is so later."""
+        if not good.all():
+            return FOR_NOW
+        oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US))
+        return Lasting(oldest_us + self.within_us, reading_us=self.within_us)
+
 
 @dataclass(frozen=True)
 class Connectivity:
@@ -62,6 +73,9 @@ class Connectivity:
 
     def good(self, batch: Batch) -> Mask:
         return batch.session_live
+
+    def lasting(self, batch: Batch, good: Mask) -> Lasting:  # noqa: ARG002
+        return Lasting(NEVER_US, session_us=0)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,9 @@ class RebootRate:
     def good(self, batch: Batch) -> Mask:
         return batch.rebooted
 
+    def lasting(self, batch: Batch, good: Mask) -> Lasting:  # noqa: ARG002
+        return FOR_NOW if good.any() else Lasting(NEVER_US, reboot_us=0)
+
 
 @dataclass(frozen=True)
 class Backlog:
@@ -90,6 +107,9 @@ class Backlog:
 
     def good(self, batch: Batch) -> bool:
         return batch.queue < self.limit
+
+    def lasting(self, batch: Batch, good: Mask) -> Lasting:  # noqa: ARG002
+        return FOR_NOW
 
 
 SLIS: Mapping[str, type[Sli]] = {each.name: each for each in (Backlog, Connectivity, Freshness, RebootRate)}
@@ -147,6 +167,10 @@ class Members:
     def of(mask: Mask) -> Members:
         return Members(np.packbits(mask), int(np.count_nonzero(mask)))
 
+    def among(self, bits: NDArray[np.uint8]) -> int:
+        """How many of them are among these."""
+        return int(np.bitwise_count(self.bits & bits).sum(dtype=np.int64))
+
 
 class Series:
     """Panes of one indicator.
@@ -159,31 +183,34 @@ class Series:
         self.sli = sli
         self.fleet = Totals()
         self._devices = devices
-        self._bits: NDArray[np.uint8] | None = None
-        """Newest panes as bits, one row a pane; None for an indicator that has no devices, or before the first."""
-        self._judged = np.zeros(RING_PANES, np.bool_)
+        self._ring: list[NDArray[np.uint8] | None] = [None] * RING_PANES
+        """Good devices of the newest panes as bits, the same array while nothing changes; None: nobody looked, or the
+        indicator has no devices."""
+        self._newest: NDArray[np.uint8] | None = None
+        self._good = 0
+        self._hold = Hold()
 
     def close(self, batch: Batch) -> None:
         """Add a pane."""
-        good = self.sli.good(batch)
-        row = len(self.fleet) % RING_PANES
-        if isinstance(good, np.ndarray):
-            if self._bits is None:
-                self._bits = np.zeros((RING_PANES, (self._devices + 7) // 8), np.uint8)
-            self._bits[row] = np.packbits(good)
-            self._judged[row] = True
-            self.fleet.add(int(np.count_nonzero(good)), self._devices)
-        else:
-            self.fleet.add(int(good), 1)
+        if not self._hold.still(batch.now_us, batch.news):
+            good = self.sli.good(batch)
+            if not isinstance(good, np.ndarray):
+                self.fleet.add(int(good), 1)
+                return
+            self._newest, self._good = np.packbits(good), int(np.count_nonzero(good))
+            self._hold.renew(self.sli.lasting(batch, good))
+        self._ring[len(self.fleet) % RING_PANES] = self._newest
+        self.fleet.add(self._good, self._devices)
 
     def skip(self) -> None:
         """Add a pane in which nobody looked."""
-        self._judged[len(self.fleet) % RING_PANES] = False
+        self._ring[len(self.fleet) % RING_PANES] = None
         self.fleet.add(0, 0)
 
-    def newest(self, members: Members | None) -> tuple[int, int]:
-        """Good and total of these devices, or of all, in the newest pane."""
-        return self.last(members, 1)
+    @property
+    def newest(self) -> NDArray[np.uint8] | None:
+        """Good devices of the newest pane as bits: the same array as in the pane before if nothing has changed."""
+        return self._ring[(len(self.fleet) - 1) % RING_PANES]
 
     def last(self, members: Members | None, panes: int) -> tuple[int, int]:
         """Good and total of these devices over the newest panes.
@@ -195,12 +222,17 @@ class Series:
             return self.fleet.last(panes)
         if panes > RING_PANES:
             raise ValueError(f"for a part of the fleet only the last {RING_PANES} s can be asked for")
-        if self._bits is None:
-            return 0, 0
-        rows = np.arange(max(len(self.fleet) - panes, 0), len(self.fleet)) % RING_PANES
-        rows = rows[self._judged[rows]]
-        good = int(np.bitwise_count(self._bits[rows] & members.bits).sum(dtype=np.int64))
-        return good, members.count * len(rows)
+        judged = good = before = 0
+        known: NDArray[np.uint8] | None = None
+        for pane in range(max(len(self.fleet) - panes, 0), len(self.fleet)):
+            bits = self._ring[pane % RING_PANES]
+            if bits is None:
+                continue
+            if bits is not known:
+                known, before = bits, members.among(bits)
+            judged += 1
+            good += before
+        return good, members.count * judged
 
     def value(self, counts: tuple[int, int]) -> float | None:
         """The indicator's value in its own unit; None without data."""

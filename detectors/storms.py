@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.contract import LONG_AGO_US, Batch
+from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.policy import Policy
-from twinstorm.twin.flow import MINUTE_US, SECOND_US, Registry, Severity, Values
+from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Registry, Severity, Values
 
 _SEVERITY = Option("severity", "word", "page", "of the alarm", choices=("page", "ticket"))
 
@@ -61,13 +62,20 @@ class ConnectStorm:
         newest = float(batch.attempts[-1]) if len(batch.attempts) else 0.0
         self._normal_per_s += (newest - self._normal_per_s) / self._learnt
 
-    def score(self, batch: Batch) -> Values:
-        """The fleet's score for every device that fights for a session, 0 for the others."""
+    def _pressure(self, batch: Batch) -> float:
         limit_per_s = max(self._least_per_s, self._factor * self._normal_per_s)
         attempts, refused = (
-            int(counts[-self.PANES :].sum()) / self.PANES for counts in (batch.attempts, batch.refused)
+            sum(counts[-self.PANES :].tolist()) / self.PANES for counts in (batch.attempts, batch.refused)
         )
-        pressure = max(attempts / limit_per_s, 2 * refused / limit_per_s)
+        return max(attempts / limit_per_s, 2 * refused / limit_per_s)
+
+    def quiet(self, batch: Batch) -> Lasting | None:
+        """In this pane, if too few attempts were made for anybody to score."""
+        return FOR_NOW if self._pressure(batch) < self.policy.clear_threshold else None
+
+    def score(self, batch: Batch) -> Values:
+        """The fleet's score for every device that fights for a session, 0 for the others."""
+        pressure = self._pressure(batch)
         if pressure < self.policy.clear_threshold:
             return np.zeros(len(batch), np.float32)
         fighting = ~batch.session_live
@@ -109,6 +117,11 @@ class RebootStorm:
 
     def learn(self, batch: Batch) -> None:
         """Nothing: a storm is a matter of numbers, not of habit."""
+
+    def quiet(self, batch: Batch) -> Lasting | None:
+        """Until the next reboot, if the last one is long enough ago."""
+        newest_us = int(batch.rebooted_us.max(initial=LONG_AGO_US))
+        return Lasting(NEVER_US, reboot_us=0) if newest_us <= batch.now_us - self._within_us else None
 
     def score(self, batch: Batch) -> Values:
         """1 for devices that rebooted recently, 0 for the others."""

@@ -21,6 +21,8 @@ class Agenda:
     def __init__(self, due_us: Int) -> None:
         self._due_us = due_us
         self.slot_end_us = 0
+        self._calm_until_us = 0
+        """Nobody that is not listed is due before it."""
         self._times, self._devices = _NONE, _NONE
         self._near_times, self._near_devices = _NONE, _NONE
 
@@ -29,15 +31,20 @@ class Agenda:
         if now_us < self.slot_end_us:
             return
         self.slot_end_us = (now_us // SECOND_US + 1) * SECOND_US
+        self._near_times, self._near_devices = _NONE, _NONE
+        if self.slot_end_us <= self._calm_until_us:
+            self._times, self._devices = _NONE, _NONE
+            return
         devices = np.flatnonzero(self._due_us < self.slot_end_us)
         times = self._due_us[devices]
         order = np.argsort(times, kind="stable")
         self._times, self._devices = times[order], devices[order]
-        self._near_times, self._near_devices = _NONE, _NONE
+        self._calm_until_us = self.slot_end_us if len(devices) else int(self._due_us.min(initial=NEVER_US))
 
     def add(self, devices: Devices) -> None:
         """The timers of these devices changed."""
         times = self._due_us[devices]
+        self._calm_until_us = min(self._calm_until_us, int(times.min(initial=NEVER_US)))
         soon = times < self.slot_end_us
         if soon.any():
             times = np.concatenate([self._near_times, times[soon]])

@@ -8,6 +8,7 @@ same instant. Rows are handed in nearly in order; `seal` sorts what lies before 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -59,7 +60,11 @@ class EventLog:
     rows_hashed: int = 0
     counts: dict[int, int] = field(default_factory=dict)
     _pending: list[Rows] = field(default_factory=list)
+    _told: list[tuple[int, int, int]] = field(default_factory=list)
+    """Rows of stories: a few a second, so that arrays of them would cost more than the rest of a calm second."""
     _sealed: list[Rows] = field(default_factory=list)
+    _few: array[int] = field(default_factory=lambda: array("q"))
+    """The newest sealed rows, one after the other, if they came from stories alone."""
     _sealed_rows: int = 0
     keep: list[Rows] | None = None
     """Tests set it to a list to get every row in canonical order."""
@@ -74,12 +79,33 @@ class EventLog:
 
     def tell(self, at_us: int, code: Code, subject: int, value: int = 0) -> None:
         """One row of a story, `subject` below 2**31."""
-        self._pending.append(np.array([[at_us, (int(code) << 32) | subject, value]], np.int64))
+        self._told.append((at_us, code << 32 | subject, value))
 
     def seal(self, before_us: int) -> None:
         """No row before this instant will come any more: sort, count and hash them."""
-        if not self._pending:
-            return
+        if self._pending:
+            self._seal_rows(before_us)
+        elif self._told:
+            self._seal_told(before_us)
+        if self._sealed_rows >= BLOCK_ROWS:
+            self._hash_blocks()
+
+    def _seal_told(self, before_us: int) -> None:
+        ready = sorted(row for row in self._told if row[0] < before_us)
+        self._told = [row for row in self._told if row[0] >= before_us] if len(ready) < len(self._told) else []
+        counts, few = self.counts, self._few
+        for row in ready:
+            code = row[1] >> 32
+            counts[code] = counts.get(code, 0) + 1
+            few.extend(row)
+        if self.keep is not None and ready:
+            self.keep.append(np.array(ready, np.int64))
+        self._sealed_rows += len(ready)
+
+    def _seal_rows(self, before_us: int) -> None:
+        if self._told:
+            self._pending.append(np.array(self._told, np.int64))
+            self._told = []
         rows = np.concatenate(self._pending) if len(self._pending) > 1 else self._pending[0]
         ready = rows[:, 0] < before_us
         if ready.all():
@@ -95,12 +121,17 @@ class EventLog:
             self.counts[code] = self.counts.get(code, 0) + int(counts[code])
         if self.keep is not None:
             self.keep.append(rows)
+        self._gather_few()
         self._sealed.append(rows)
         self._sealed_rows += len(rows)
-        if self._sealed_rows >= BLOCK_ROWS:
-            self._hash_blocks()
+
+    def _gather_few(self) -> None:
+        if self._few:
+            self._sealed.append(np.array(self._few, np.int64).reshape(-1, 3))
+            self._few = array("q")
 
     def _hash_blocks(self) -> None:
+        self._gather_few()
         rows = np.concatenate(self._sealed)
         whole = len(rows) // BLOCK_ROWS * BLOCK_ROWS
         for start in range(0, whole, BLOCK_ROWS):
@@ -111,6 +142,7 @@ class EventLog:
 
     def digest(self) -> str:
         """SHA-256 of everything sealed so far, 64 hexadecimal digits."""
+        self._gather_few()
         rest = np.concatenate(self._sealed) if self._sealed else np.empty((0, 3), np.int64)
         return _link(self.chain, rest).hex()
 

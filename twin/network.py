@@ -268,7 +268,7 @@ class Links:
             np.array([link.datagram for link in links], np.bool_),
         )
 
-    def latency_us(self, code: np.ndarray, draws: Words) -> Int:
+    def latency_us(self, code: np.ndarray | int, draws: Words) -> Int:
         """Latency of one message each: int64, shape of `draws`.
 
         Args:

@@ -13,6 +13,7 @@ Steps = NDArray[np.int16]
 
 SILENT: Final = -32_768
 """The step that says: this channel told nothing. As a value it is NaN."""
+SMALL_VALUES: Final = 16_384
 LOWEST, HIGHEST = -32_767.0, 32_767.0
 
 
@@ -38,6 +39,10 @@ class Scale:
         # By the same operations as a value, so that no value within the range lies outside after rounding.
         steps = np.rint((ends - self.offset[:, None]) / self.step[:, None])
         self._lowest, self._highest = np.clip(steps, LOWEST, HIGHEST).T
+        self._column = self.step[:, np.newaxis]
+        self._shifted = np.flatnonzero(self.offset).tolist()
+        self._whole = (slice(None),)
+        self._rows = [slice(channel, channel + 1) for channel in range(len(channels))]
 
     def rounded(self, values: Values, powered: Mask | None = None) -> Steps:
         """Round to the sensor's resolution, in place, and return the steps.
@@ -50,21 +55,22 @@ class Scale:
             OutOfRange: a value that counts is not.
         """
         steps = np.empty(values.shape, np.int16)
-        for channel in range(len(values)):
-            row = values[channel]
-            offset, step = self.offset[channel], self.step[channel]
-            if offset:
-                np.subtract(row, offset, out=row)
-            np.divide(row, step, out=row)
-            np.rint(row, out=row)
+        for channel in self._shifted:
+            values[channel] -= self.offset[channel]
+        # A small block is one pass an operation; of a large one each channel stays in the cache.
+        for part in self._whole if values.size <= SMALL_VALUES else self._rows:
+            rows, step = values[part], self._column[part]
+            np.divide(rows, step, out=rows)
+            np.rint(rows, out=rows)
             # Two reductions cost less than clipping, and NaN fails both.
-            low, high = self._lowest[channel], self._highest[channel]
-            if not (np.minimum.reduce(row) >= low and np.maximum.reduce(row) <= high):
-                self._look_closely(channel, row, powered)
-            steps[channel] = row
-            np.multiply(row, step, out=row)
-            if offset:
-                np.add(row, offset, out=row)
+            low, high = np.minimum.reduce(rows, axis=1), np.maximum.reduce(rows, axis=1)
+            if not ((low >= self._lowest[part]).all() and (high <= self._highest[part]).all()):
+                for channel in range(len(values))[part]:
+                    self._look_closely(channel, values[channel], powered)
+            steps[part] = rows
+            np.multiply(rows, step, out=rows)
+        for channel in self._shifted:
+            values[channel] += self.offset[channel]
         return steps
 
     def _look_closely(self, channel: int, row: Values, powered: Mask | None) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
 
+from twinstorm.twin.ahead import Ahead
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
 from twinstorm.twin.failures import MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
@@ -62,8 +64,21 @@ class Sampler:
         self._machines = [self._set_up(kinds[group.kind], group) for group in fleet.groups]
         widest = max((kind.words for kind in kinds.values()), default=0)
         self._noise = [stream(seed, Purpose.NOISE << 8 | number) for number in range(widest)]
+        self._ahead = [
+            Ahead(partial(self._noise_of, kinds[group.kind].words), fleet.key[group.first : group.last])
+            if Ahead.pays(group.last - group.first)
+            else None
+            for group in fleet.groups
+        ]
         self.sensor_faults: list[list[SensorFault]] = [[] for _ in fleet.groups]
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
+
+    def _noise_of(self, count: int, key: Words, seq: Int) -> Values:
+        """So many words of noise, as normal draws."""
+        draws = np.empty((count, len(key)), np.uint64)
+        for word in range(count):
+            draws[word] = words(self._noise[word], key, seq)
+        return normals(draws)
 
     def kind(self, group: int) -> MachineKind:
         return self._machines[group].kind
@@ -111,10 +126,8 @@ class Sampler:
         kind, scale = machines.kind, self.scales[group.kind]
         key = self._fleet.key[rows]
         n = rows.stop - rows.start
-        draws = np.empty((kind.words, n), np.uint64)
-        for word in range(kind.words):
-            draws[word] = words(self._noise[word], key, seq)
-        noise = normals(draws)
+        ahead = self._ahead[number] if n == group.last - group.first else None
+        noise = self._noise_of(kind.words, key, seq) if ahead is None else ahead.draws(seq)
         part = slice(rows.start - group.first, rows.stop - group.first)
         parameters = {name: column[part] for name, column in machines.parameters.items()}
         failing = self.failures[number]

@@ -92,7 +92,7 @@ class SensorFault:
         differs = np.zeros(len(rows), np.bool_)
         for column, channel, told in zip(order.columns, order.channels, self.told(truth, sampled), strict=True):
             if self.within_range:
-                np.clip(told, np.float32(channel.lowest), np.float32(channel.highest), out=told)
+                told.clip(np.float32(channel.lowest), np.float32(channel.highest), out=told)
             steps = block.scale.steps_of(column, told)
             differs |= steps != block.steps[column, rows]
             block.steps[column, rows] = steps

@@ -56,17 +56,14 @@ class Stage:
 
     def next_us(self) -> int:
         """Instant of the next resume; `NEVER_US` if every story is over. Runs SimPy's own start events."""
-        while self.env.peek() == self.env.now and self._only_starts():
+        queue = self.env._queue
+        while queue and queue[0][1] < _FIRST_PRIORITY and queue[0][0] == self.env.now:
             self.env.step()
-        next_us = self.env.peek()
-        return NEVER_US if next_us == float("inf") else int(next_us)
+        return int(queue[0][0]) if queue else NEVER_US
 
     def step(self) -> None:
         """Let the next story act."""
         self.env.step()
-
-    def _only_starts(self) -> bool:
-        return self.env._queue[0][1] < _FIRST_PRIORITY
 
     def _at(self, due_us: int, rank: int) -> simpy.Event:
         event = simpy.Event(self.env)

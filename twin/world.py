@@ -11,17 +11,20 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from twinstorm.twin import hazards
-from twinstorm.twin.chance import Purpose, below, stream, words
+from twinstorm.twin.ahead import Ahead
+from twinstorm.twin.chance import Purpose, Words, below, stream, words
 from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
+    Codes,
     Device,
     DeviceEnd,
     Evidence,
@@ -114,6 +117,17 @@ class World(Exhibits):
         self._uplink = stream(seed, Purpose.READING_LINK)
         self.sampler = Sampler(self.fleet, self.kinds, seed, year_us)
         groups = self.fleet.groups
+        firsts = [int(self.fleet.link[group.first]) for group in groups]
+        self._one_link = {
+            group.first: code
+            for group, code in zip(groups, firsts, strict=True)
+            if (self.fleet.link[group.first : group.last] == code).all()
+        }
+        self._ahead = {
+            (group.first, group.last): Ahead(partial(words, self._uplink), self.fleet.key[group.first : group.last])
+            for group in groups
+            if Ahead.pays(group.last - group.first)
+        }
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.resets = Resets(self)
@@ -240,11 +254,12 @@ class World(Exhibits):
     ) -> Mask | None:
         fleet = self.fleet
         n = rows.stop - rows.start
-        latency_us = fleet.links.latency_us(fleet.link[rows], words(self._uplink, fleet.key[rows], seq))
+        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._uplink_draws(rows, seq))
         latency_us += now_us
         if self.uplinks.active:
             direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
-        now = np.broadcast_to(np.int64(now_us), n)
+        # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
+        now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
         readings = Readings(
             kind=group.kind,
             device=np.arange(rows.start, rows.stop, dtype=np.int32),
@@ -257,6 +272,15 @@ class World(Exhibits):
             present=direct,
         )
         return self._device_end.publish(readings, latency_us, kept)
+
+    def _link_of(self, group: SampleGroup, rows: slice) -> Codes | int:
+        """Link classes of these devices; one code if the whole group is of one."""
+        one = self._one_link.get(group.first)
+        return self.fleet.link[rows] if one is None else one
+
+    def _uplink_draws(self, rows: slice, seq: Int) -> Words:
+        ahead = self._ahead.get((rows.start, rows.stop))
+        return words(self._uplink, self.fleet.key[rows], seq) if ahead is None else ahead.draws(seq)
 
     def _send_paced(self, group: SampleGroup, rows: slice, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
         """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""

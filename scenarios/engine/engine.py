@@ -60,6 +60,8 @@ from twinstorm.twin.stories import Stage, Story
 NO_BATTERY = 101
 """Code of devices without a battery, or without a reading of it, in selectors."""
 
+_NO_CONNECTS: Mapping[str, int] = Counter()
+
 LOOK_US = 10 * SECOND_US
 """A bare SLI in an expression is its last 10 s."""
 
@@ -104,7 +106,7 @@ class Engine:
         self._stop_since_us: int | None = None
         self._masks: dict[str, Mask] = {}
         self._last = BrokerCounters()
-        self._last_connects: Counter[str] = Counter()
+        self._last_connects: Mapping[str, int] = {}
         self._accepted_before = 0
         self.reboots = 0
         self.refused_in_run = 0
@@ -154,17 +156,21 @@ class Engine:
         """The next instant at which a story acts."""
         return min(self._stage.next_us(), self._world_stage.next_us())
 
-    def step(self) -> None:
-        """Let one story act."""
+    def step(self, until_us: int = NEVER_US) -> bool:
+        """Let one story act, if one is due by `until_us`. Returns whether one was."""
         engine_us, world_us = self._stage.next_us(), self._world_stage.next_us()
-        self.now_us = min(engine_us, world_us)
-        self.wiring.advance_to(self.now_us)
+        next_us = min(engine_us, world_us)
+        if next_us > until_us:
+            return False
+        self.now_us = next_us
+        self.wiring.advance_to(next_us)
         (self._stage if engine_us <= world_us else self._world_stage).step()
+        return True
 
     def advance(self, until_us: int) -> None:
         """Play everything up to and including `until_us`, or to the end."""
-        while not self.ended and self.next_us() <= until_us:
-            self.step()
+        while not self.ended and self.step(until_us):
+            pass
         if not self.ended:
             self.now_us = max(self.now_us, min(until_us, self.end_us))
             self.wiring.advance_to(self.now_us)
@@ -454,9 +460,11 @@ class Engine:
                 self._tell(back_us, "steady", name, f"99 % of its devices back  {took} after its end")
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
-        connects = Counter(self.wiring.connects(now_us))
-        change = connects - self._last_connects
-        self._last_connects = connects
+        connects = self.wiring.connects(now_us)
+        change: Mapping[str, int] = _NO_CONNECTS
+        if connects != self._last_connects:
+            change = Counter(connects) - Counter(self._last_connects)
+            self._last_connects = connects
         if now_us > self.scenario.warm_up_us:
             self.refused_in_run += change["refused"]
         if not self.sinks:

@@ -101,9 +101,10 @@ class ModelledWiring:
         return self.broker.counters(now_us)
 
     def connects(self, now_us: int) -> Mapping[str, int]:  # noqa: ARG002
-        codes = (("admitted", Code.ADMITTED), ("refused", Code.REFUSED), ("unanswered", Code.UNANSWERED))
-        found = {name: self.log.counts.get(code, 0) for name, code in codes}
-        return {"attempts": sum(found.values()), **found}
+        counts = self.log.counts
+        admitted, refused, unanswered = (counts.get(code, 0) for code in (Code.ADMITTED, Code.REFUSED, Code.UNANSWERED))
+        attempts = admitted + refused + unanswered
+        return {"attempts": attempts, "admitted": admitted, "refused": refused, "unanswered": unanswered}
 
     def online(self) -> Mask:
         return self.world.online()

@@ -254,7 +254,7 @@ def _decide(state: Mapping[str, Values], parameters: Mapping[str, Values], input
     np.subtract(SLOWEST_C, state["cpu_c"], out=clock)
     clock *= (1.0 - SLOWEST) / (SLOWEST_C - SLOWS_FROM_C)
     clock += SLOWEST
-    np.clip(clock, SLOWEST, 1.0, out=clock)
+    clock.clip(SLOWEST, 1.0, out=clock)
     storage.decide_paging(state, parameters)
 
 
@@ -280,7 +280,7 @@ def _serve(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs
     over = traffic - per_s
     over *= np.float32(dt_us / SECOND_US)
     backlog += over
-    np.clip(backlog, 0.0, PLACES, out=backlog)
+    backlog.clip(0.0, PLACES, out=backlog)
     emptied = np.flatnonzero((before > 0.0) & (backlog <= 0.0))
     idle_per_s = per_s[emptied] - traffic[emptied]
 

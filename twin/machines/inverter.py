@@ -208,7 +208,7 @@ def _decide(state: Mapping[str, Values], parameters: Mapping[str, Values], input
     limit = state["thermal_limit"]
     np.subtract(STOPS_C, state["sink_c"], out=limit)
     limit *= 1.0 / (STOPS_C - DERATES_C)
-    np.clip(limit, 0.0, 1.0, out=limit)
+    limit.clip(0.0, 1.0, out=limit)
 
     air_c = state["air_c"]
     air_c[:] = _given(climate.air_c(parameters, at), inputs.drives.get("air_c"))
@@ -241,7 +241,7 @@ def _follow(set_point_pct: Values, wanted_pct: Values | None, dt_us: int) -> Non
     """Ramp to what the controller sent; without word from it, back to everything."""
     most = np.float32(min(RAMP_PCT_S * dt_us / SECOND_US, 100.0))
     way = np.float32(100.0) - set_point_pct if wanted_pct is None else _or(wanted_pct, 100.0) - set_point_pct
-    np.clip(way, -most, most, out=way)
+    way.clip(-most, most, out=way)
     set_point_pct += way
 
 
@@ -306,7 +306,7 @@ def _power(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs
     allowed = np.divide(grid_v, parameters["nominal_v"])
     np.subtract(TRIPS_PU, allowed, out=allowed)
     allowed *= 1.0 / (TRIPS_PU - LIMITS_PU)
-    np.clip(allowed, 0.0, 1.0, out=allowed)
+    allowed.clip(0.0, 1.0, out=allowed)
     np.minimum(allowed, state["thermal_limit"], out=allowed)
     np.minimum(allowed, state["set_point_pct"] * 0.01, out=allowed)
     own = np.float32(OWN_W) / rated_w

@@ -217,7 +217,7 @@ def _wake(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs:
     nature -= above_mm
 
     share *= 1.0 / (1.0 - READY_SHARE)
-    np.clip(share, 0.0, 1.0, out=share)
+    share.clip(0.0, 1.0, out=share)
     share *= parameters["crop"]
     share *= evaporation_mm_s(climate.ground_w_m2(parameters, at), climate.air_c(parameters, at))
     nature -= share

@@ -276,7 +276,7 @@ def _asked(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs
     """What demand, drive and suction vessel ask of the pump."""
     drives = inputs.drives
     demand = _given(drives.get("demand_share"), state["demand"])
-    np.clip(demand, SMALLEST_DEMAND, LARGEST_DEMAND, out=demand)
+    demand.clip(SMALLEST_DEMAND, LARGEST_DEMAND, out=demand)
     lowest = parameters["lowest_speed_share"]
     speed = np.minimum(demand, 1.0)
     speed *= 1.0 - lowest
@@ -409,7 +409,7 @@ def _disturb(
     noise[6] *= out[6]
     out += noise[: len(out)]
     for channel, column in zip(Pump.channels, out, strict=True):
-        np.clip(column, channel.lowest, channel.highest, out=column)
+        column.clip(channel.lowest, channel.highest, out=column)
 
 
 def _given(drive: Values | None, own: Values) -> Values:

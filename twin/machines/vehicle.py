@@ -174,7 +174,7 @@ class Vehicle:
         inside += north * north
         np.less_equal(inside, parameters["geofence_m"] * parameters["geofence_m"], out=inside)
         for channel, row in zip(self.channels[:4], out[:4], strict=True):
-            np.clip(row, channel.lowest, channel.highest, out=row)
+            row.clip(channel.lowest, channel.highest, out=row)
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the interval between two services."""

@@ -216,7 +216,7 @@ def steps_per_min(activity: Values) -> Values:
     """
     walks = activity - 0.12
     walks *= 10.0
-    np.clip(walks, 0.0, 1.0, out=walks)
+    walks.clip(0.0, 1.0, out=walks)
     walks *= activity * np.float32(157.0) + np.float32(55.0)
     return walks
 
@@ -241,7 +241,7 @@ def _decide(state: Mapping[str, Values], parameters: Mapping[str, Values], input
     short = saturation_pct(state["oxygen_mmhg"])
     np.subtract(92.0, short, out=short)
     short *= 0.05
-    np.clip(short, 0.0, 1.0, out=short)
+    short.clip(0.0, 1.0, out=short)
 
     rest, heart = parameters["rest_bpm"], state["heart_goal_bpm"]
     wave = CIRCADIAN * air.day(inputs.calendar_us - ago_us - LOWEST_HOUR_US)[0]

@@ -45,7 +45,7 @@ def full(state: Columns, parameters: Columns) -> Values:
     full += parameters["disk_share"]
     full -= FULL_FROM
     full *= 1.0 / (1.0 - FULL_FROM)
-    return np.clip(full, 0.0, 1.0, out=full)
+    return full.clip(0.0, 1.0, out=full)
 
 
 def decide_paging(state: Columns, parameters: Columns) -> None:
@@ -55,7 +55,7 @@ def decide_paging(state: Columns, parameters: Columns) -> None:
     paging += state["leaked"]
     paging -= SWAPS_FROM
     paging *= 1.0 / SWAP
-    np.clip(paging, 0.0, 1.0, out=paging)
+    paging.clip(0.0, 1.0, out=paging)
 
 
 def log_per_s(state: Columns, parameters: Columns) -> Values:
@@ -118,7 +118,7 @@ def remember(state: Columns, parameters: Columns, inputs: Inputs, dt_us: int) ->
     if leak is not None and leak.any():
         add_to(leaked, state["leaked_rest"], leak * (dt_s * np.float32(LEAK_PER_H / 3600.0)))
         most = SWAPS_FROM + SWAP - parameters["live_share"] - parameters["garbage_share"]
-        np.clip(leaked, 0.0, np.maximum(most, 0.0), out=leaked)
+        leaked.clip(0.0, np.maximum(most, 0.0), out=leaked)
     if inputs.running is not None:
         for name in ("garbage", "garbage_rest", "leaked", "leaked_rest", "backlog"):
             state[name] *= inputs.running

@@ -238,7 +238,7 @@ def _bubbles(square: Values, through2: Values, available: Values, need: Values) 
     required *= INCEPTION - BREAKDOWN
     required += 1e-9
     bubbles /= required
-    np.clip(bubbles, 0.0, 1.0, out=bubbles)
+    bubbles.clip(0.0, 1.0, out=bubbles)
     bubbles *= square > 0.0
     return bubbles
 

@@ -49,7 +49,7 @@ def look(sky: Values, hidden: Values, jammed: Values | None, drawn: Values, sate
     satellites += drawn
     if jammed is not None:
         satellites *= 1.0 - jammed
-    np.clip(satellites, 0.0, MOST_SATELLITES, out=satellites)
+    satellites.clip(0.0, MOST_SATELLITES, out=satellites)
     np.rint(satellites, out=satellites)
     np.take(_HDOP, satellites.astype(np.intp), out=hdop, mode="clip")
     return satellites >= FIX_SATELLITES

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from twinstorm.twin.flow import Channel, Values
 
 
@@ -24,4 +22,4 @@ def disturb_share(row: Values, drawn: Values, share: float) -> None:
 def keep_within(channels: Sequence[Channel], out: Values) -> None:
     """Clip each row in place to what its channel can tell."""
     for channel, row in zip(channels, out, strict=True):
-        np.clip(row, channel.lowest, channel.highest, out=row)
+        row.clip(channel.lowest, channel.highest, out=row)

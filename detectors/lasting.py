@@ -1,0 +1,81 @@
+"""For how long an answer about a fleet holds, so that nobody looks at every device every second.
+
+An answer (who is fresh, that nobody is silent) is worked out from what the core knows at the end of a pane. It changes
+by time alone, at an instant that can be foreseen, or by news: readings, session events, reboots. News that cannot
+matter at once matters a known time later at the earliest: whoever is heard now is not silent for a while.
+
+All instants here are lower bounds. Looking too early costs a pass over the fleet and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from twinstorm.twin.flow import NEVER_US
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What came since the last pane: the earliest instant of each sort; `NEVER_US`: nothing of it came.
+
+    Attributes:
+        reading_us: when a reading arrived.
+        session_us: of a birth, or of the end of a session.
+        reboot_us: of a new boot number.
+    """
+
+    reading_us: int = NEVER_US
+    session_us: int = NEVER_US
+    reboot_us: int = NEVER_US
+
+
+UNKNOWN_NEWS = News(-NEVER_US, -NEVER_US, -NEVER_US)
+"""Anything may have come: no answer outlives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Until when an answer holds.
+
+    Attributes:
+        until_us: it holds before this instant if there is no news.
+        reading_us, session_us, reboot_us: how long after news of that sort it still holds; 0: not a moment,
+            `NEVER_US`: such news cannot change it.
+    """
+
+    until_us: int
+    reading_us: int = NEVER_US
+    session_us: int = NEVER_US
+    reboot_us: int = NEVER_US
+
+    def after(self, news: News, until_us: int) -> int:
+        """Until when an answer that held until `until_us` holds, now that this has come."""
+        return min(
+            until_us,
+            news.reading_us + self.reading_us,
+            news.session_us + self.session_us,
+            news.reboot_us + self.reboot_us,
+        )
+
+
+FOR_NOW = Lasting(-NEVER_US)
+"""The answer is that of one pane."""
+
+
+@dataclass
+class Hold:
+    """Follows one answer from pane to pane."""
+
+    _lasting: Lasting = field(default=FOR_NOW)
+    _until_us: int = -NEVER_US
+
+    def still(self, now_us: int, news: News) -> bool:
+        """Whether the answer holds at `now_us`, the end of a pane in which this came. Ask once a pane."""
+        if self._until_us <= now_us:
+            return False
+        self._until_us = self._lasting.after(news, self._until_us)
+        return now_us < self._until_us
+
+    def renew(self, lasting: Lasting) -> None:
+        """There is a new answer."""
+        self._lasting, self._until_us = lasting, lasting.until_us
