@@ -22,13 +22,12 @@ from twinstorm.twin.flow import (
     CloudOutcome,
     Delivery,
     Malformed,
-    Readings,
     Registry,
     SessionEvent,
     SessionEvents,
 )
-from twinstorm.twin.wire.codecs import Reading, decode_reading, decode_state
-from twinstorm.twin.wire.layout import layouts
+from twinstorm.twin.wire.codecs import Reading, decode_state
+from twinstorm.twin.wire.inbox import EXCERPT_BYTES, Inbox
 from twinstorm.twin.wire.profile import TWINSTORM
 
 CLIENT_ID = "twinstorm-core"
@@ -71,10 +70,8 @@ class LiveCloudEnd:
         persistent: bool = False,
     ) -> None:
         self._host, self._port = host, port
-        self._registry, self._now_us = registry, now_us
-        self.origin_us = origin_us
-        self._device = {name: device for device, name in enumerate(registry.names)}
-        self._layouts = layouts(dict(registry.channels))
+        self._now_us = now_us
+        self._inbox = Inbox(registry, origin_us)
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
         self._granted = threading.Event()
@@ -126,7 +123,7 @@ class LiveCloudEnd:
             wrong = self._sort(message, rows, events)
             if wrong:
                 topic, payload, arrived_us = message
-                malformed.append(Malformed(topic, payload[:1_024], arrived_us, wrong))
+                malformed.append(Malformed(topic, payload[:EXCERPT_BYTES], arrived_us, wrong))
         deliveries = [self._delivery(kind, of_kind) for kind, of_kind in rows.items()]
         if malformed:
             none = np.empty(0, np.int64)
@@ -187,12 +184,10 @@ class LiveCloudEnd:
     ) -> str:
         """Put a message where it belongs; returns what is wrong with it, or nothing."""
         topic, payload, arrived_us = message
-        address = TWINSTORM.parse_topic(topic)
-        if address is None:
-            return "no topic of this profile"
-        device = self._device.get(address.name)
-        if device is None:
-            return f"unknown device {address.name[:80]!a}"
+        found = self._inbox.address(topic)
+        if isinstance(found, str):
+            return found
+        address, device = found
         if address.channel == "state":
             state = decode_state(payload)
             if isinstance(state, str):
@@ -201,15 +196,9 @@ class LiveCloudEnd:
                 return "the document names another device than the topic"
             self._note_state(device, state.online, state.boot, arrived_us, events)
             return ""
-        reading = decode_reading(payload, address.codec, self._layouts)
+        reading = self._inbox.reading(address, device, payload)
         if isinstance(reading, str):
             return reading
-        if reading.device != address.name:
-            return "the document names another device than the topic"
-        if reading.kind != self._registry.kinds[self._registry.kind[device]]:
-            return f"the device is no {reading.kind[:40]!a}"
-        if not (0 <= reading.boot < 2**31 and 0 <= reading.seq < 2**62):
-            return "boot or sequence number out of range"
         rows.setdefault(reading.kind, []).append((device, reading, arrived_us))
         return ""
 
@@ -238,16 +227,7 @@ class LiveCloudEnd:
 
     def _delivery(self, kind: str, rows: list[tuple[int, Reading, int]]) -> Delivery:
         arrived_us = np.array([arrived for _, _, arrived in rows], np.int64)
-        values = np.array([reading.values for _, reading, _ in rows], np.float64)
-        readings = Readings(
-            kind=kind,
-            device=np.array([device for device, _, _ in rows], np.int32),
-            boot=np.array([reading.boot for _, reading, _ in rows], np.int32),
-            seq=np.array([reading.seq for _, reading, _ in rows], np.int64),
-            device_time_us=np.array([reading.time_us - self.origin_us for _, reading, _ in rows], np.int64),
-            sent_us=arrived_us,
-            values=self._layouts[kind].on_grid(values.reshape(len(rows), -1)),
-        )
+        readings = self._inbox.readings(kind, [(device, reading) for device, reading, _ in rows], arrived_us)
         return Delivery(readings, arrived_us, int(arrived_us.max()))
 
     # --- what paho tells, on its thread -------------------------------------------------------------------------------

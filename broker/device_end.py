@@ -31,6 +31,7 @@ from twinstorm.twin.flow import (
     Identities,
     Int,
     Mask,
+    Message,
     Outcome,
     Readings,
 )
@@ -202,6 +203,9 @@ class LiveDeviceEnd:
         rows = range(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present).tolist()
         for row in rows:
             who, seq = int(readings.device[row]), int(readings.seq[row])
+            if readings.wire:
+                self._send(who, seq, readings.wire[row])
+                continue
             payload = encode_reading(
                 self._senders[who],
                 layout,
@@ -210,9 +214,7 @@ class LiveDeviceEnd:
                 self._origin_us + int(readings.device_time_us[row]),
                 readings.values[row].tolist(),
             )
-            mid = self._publish(who, self._telemetry[who], payload, self._qos[who])
-            if self._qos[who]:
-                self._lines[who].sent[mid] = seq
+            self._send(who, seq, Message(self._telemetry[who], payload))
         return None
 
     def poll(self, now_us: int) -> DeviceOutcome:
@@ -335,6 +337,19 @@ class LiveDeviceEnd:
         for abandoned in self._abandoned.pop(device, ()):
             with contextlib.suppress(OSError):
                 abandoned.close()
+
+    def _send(self, device: int, seq: int, message: Message) -> None:
+        """Send a reading, or, marked as repeated and while nobody has acknowledged it, its message again."""
+        line, qos = self._lines[device], self._qos[device]
+        if message.repeated and qos:
+            waiting = next((mid for mid, sent in line.sent.items() if sent == seq), None)
+            if waiting is not None and line.session:
+                line.client._send_publish(waiting, message.topic.encode(), message.payload, qos, dup=True)
+                self._watch(device)
+                return
+        mid = self._publish(device, message.topic, message.payload, qos)
+        if qos:
+            line.sent[mid] = seq
 
     def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
         """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""

@@ -265,7 +265,7 @@ def _part(pending: Pending, rows: Mask, now_us: int) -> Delivery:
     readings = pending.readings
     if readings.dense_from >= 0:
         return Delivery(replace(readings, present=rows), pending.arrived_us, now_us)
-    return Delivery(_rows(readings, rows), pending.arrived_us[rows], now_us)
+    return Delivery(readings.taken(rows), pending.arrived_us[rows], now_us)
 
 
 def _rest(pending: Pending, rows: Mask) -> Pending:
@@ -274,23 +274,10 @@ def _rest(pending: Pending, rows: Mask) -> Pending:
         present = rows if readings.present is None else rows & readings.present
         return replace(pending, readings=replace(readings, present=present))
     return Pending(
-        _rows(readings, rows),
+        readings.taken(rows),
         pending.at_broker_us[rows],
         pending.arrived_us[rows],
         pending.last_us,
         None if pending.departed_us is None else pending.departed_us[rows],
         None if pending.kept is None else pending.kept[rows],
-    )
-
-
-def _rows(readings: Readings, rows: Mask) -> Readings:
-    return Readings(
-        readings.kind,
-        readings.device[rows],
-        readings.boot[rows],
-        readings.seq[rows],
-        readings.device_time_us[rows],
-        readings.sent_us[rows],
-        readings.values[rows],
-        duplicate=readings.duplicate,
     )

@@ -55,6 +55,8 @@ class Purpose(IntEnum):
     """A parameter of a machine for which the scenario gives a range."""
     CLOCK = 18
     """How fast a clock is, when it is synchronised, and how far off that leaves it."""
+    PAYLOAD = 19
+    """Which messages faults change, and how."""
 
 
 def _mix(z: int) -> int:

@@ -127,6 +127,19 @@ ORIGINS = ("simulated", "guest", "mirrored")
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What goes over the wire where it is not what the reading says: a payload that a fault changed.
+
+    Attributes:
+        repeated: with MQTT's DUP flag, where the quality of service has one.
+    """
+
+    topic: str
+    payload: bytes
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """Readings of devices of one kind, one row a reading.
 
@@ -153,11 +166,32 @@ class Readings:
     dense_from: int = -1
     present: Mask | None = None
     duplicate: bool = False
-    """Sent again, as MQTT's DUP flag says: the device never learned that they had arrived."""
+    """No reading of its own in the ledger: sent again, or unreadable and already accounted for as lost."""
+    wire: tuple[Message, ...] = ()
+    """Sparse readings only, one a row: what is sent in place of what the columns say, which stay the truth."""
 
     def __len__(self) -> int:
         """Readings that count, not rows."""
         return len(self.device) if self.present is None else int(np.count_nonzero(self.present))
+
+    def taken(self, rows: Mask | Int) -> Readings:
+        """These rows as sparse readings.
+
+        Args:
+            rows: a mask, or row numbers in any order; rows that are present.
+        """
+        chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Readings(
+            self.kind,
+            self.device[chosen],
+            self.boot[chosen],
+            self.seq[chosen],
+            self.device_time_us[chosen],
+            self.sent_us[chosen],
+            self.values[chosen],
+            duplicate=self.duplicate,
+            wire=tuple(self.wire[row] for row in chosen.tolist()) if self.wire else (),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def line_to(channel: Measured, unit: str) -> tuple[float, float]:
         >>> line_to(Channel("inlet_c", "C", -40.0, 85.0, 0.01), "F")
         (1.8, 32.0)
     """
-    unit = unit or _MISTAKEN.get(channel.unit, "")
+    unit = unit or mistaken_for(channel)
     if channel.unit in _ZEROS and unit in _ZEROS:
         gain = _SCALES[0][channel.unit] / _SCALES[0][unit]
         return round(gain, 12), round((_ZEROS[channel.unit] - _ZEROS[unit]) / _SCALES[0][unit], 6)
@@ -97,6 +97,11 @@ _MISTAKEN: Final = {
     "A": "mA", "V": "mV", "W": "kW", "kW": "W", "kWh": "Wh", "l/min": "m3/h", "rpm": "Hz", "Hz": "rpm", "kg": "g",
     "ms": "s", "s": "ms", "%": "share",
 }  # fmt: skip
+
+
+def mistaken_for(channel: Measured) -> str:
+    """The unit that is most often mistaken for the channel's; empty: none is known."""
+    return _MISTAKEN.get(channel.unit, "")
 
 
 def _one_of(units: list[str]) -> str:

@@ -24,6 +24,7 @@ from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
+    SECOND_US,
     Codes,
     Device,
     DeviceEnd,
@@ -44,6 +45,7 @@ from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
+from twinstorm.twin.tampering import LATE, PAYLOADS, Tampering
 from twinstorm.twin.uplink import AHEAD_US, READING, STATE, UPLINKS, Sent, Uplinks, horizon_us
 
 BLOCK_DEVICES = 16_384
@@ -113,6 +115,9 @@ class World(Exhibits):
         self.produced = 0
         self.lost: Counter[str] = Counter()
         self._device_end = device_end
+        self.payloads = Tampering(
+            self.fleet, self.channels, seed, device_end, self.bit, self.lost, origin_us, foreseen
+        )
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
         self.sampler = Sampler(self.fleet, self.kinds, seed, year_us)
@@ -137,12 +142,12 @@ class World(Exhibits):
 
     @property
     def stories(self) -> list[Story]:
-        return [self.sampling, self.resets.story, self._draining]
+        return [self.sampling, self.resets.story, self._draining, self.payloads.story]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {SAMPLING: self._act_sampling, RESETS: self.resets.act, UPLINKS: self._act_uplinks}
+        return {SAMPLING: self._act_sampling, RESETS: self.resets.act, UPLINKS: self._act_uplinks, PAYLOADS: self._act_payloads}
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""
@@ -187,6 +192,8 @@ class World(Exhibits):
         if self.clocks.orders:
             self.clocks.count(rows, powered, now_us)
         direct = online & ~self.blocked[rows]
+        if self.payloads.holding:
+            direct &= ~self.payloads.held_back[rows]
         keeps = powered
         if self.uplinks.active:
             direct, keeps = self._paced(group, rows, direct, powered, now_us)
@@ -222,6 +229,7 @@ class World(Exhibits):
         chosen = np.flatnonzero(held)
         device = chosen + rows.start
         stalls = (self.fleet.state[device] == State.ONLINE) & (self.fleet.qos[device] == 0)
+        stalls &= ~self.payloads.held_back[device]
         before = self.buffers.depth[device]
         self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
         self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
@@ -271,7 +279,7 @@ class World(Exhibits):
             dense_from=rows.start,
             present=direct,
         )
-        return self._device_end.publish(readings, latency_us, kept)
+        return self.payloads.publish(readings, latency_us, kept)
 
     def _link_of(self, group: SampleGroup, rows: slice) -> Codes | int:
         """Link classes of these devices; one code if the whole group is of one."""
@@ -307,6 +315,7 @@ class World(Exhibits):
         self.advance_to(now_us)
         fleet = self.fleet
         heard = self.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
+        heard &= ~self.payloads.held_back
         device = np.flatnonzero(heard & self.uplinks.paced & (self.buffers.depth > 0))
         self._drain(device, np.full(len(device), now_us, np.int64))
         self.uplinks.settle(now_us, self.buffers.depth)
@@ -328,10 +337,9 @@ class World(Exhibits):
         sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self._sizes[readings.kind])
         arrives = self._without(np.ones(len(who), np.bool_), np.arange(len(who)), sent)
         if not arrives.all():
-            columns = ("device", "boot", "seq", "device_time_us", "sent_us", "values")
-            readings = replace(readings, **{name: getattr(readings, name)[arrives] for name in columns})
+            readings = readings.taken(arrives)
         if len(readings):
-            self._device_end.publish(readings, sent.arrive_us[arrives])
+            self.payloads.publish(readings, sent.arrive_us[arrives])
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -354,7 +362,13 @@ class World(Exhibits):
             self.uplinks.count_connects(device, self.fleet.begin_us[device], tries)
 
     def flush(self, device: Int, at_us: Int) -> None:
-        """Send what these devices hold, oldest first, at `at_us` each."""
+        """Send what these devices hold, oldest first, at `at_us` each, unless they hold it back."""
+        if self.payloads.holding:
+            sends = ~self.payloads.held_back[device]
+            device, at_us = device[sends], at_us[sends]
+        self._empty(device, at_us)
+
+    def _empty(self, device: Int, at_us: Int) -> None:
         if not self.buffers.depth[device].any():
             return
         if self.uplinks.active:
@@ -363,13 +377,27 @@ class World(Exhibits):
             device, at_us = device[~paced], at_us[~paced]
         arrive_us = self._arrive_us(device, at_us)
         for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
-            self._device_end.publish(self._dated(readings), arrive_us[sender])
+            self.payloads.publish(self._dated(readings), arrive_us[sender])
 
     def _dated(self, readings: Readings) -> Readings:
         """Readings of a buffer with the time that their devices' clocks showed when they were sampled."""
         if not self.clocks.active:
             return readings
         return replace(readings, device_time_us=self.clocks.shown_us(readings.device, readings.device_time_us))
+
+    def _act_payloads(self, story: Story, now_us: int) -> None:
+        """Once a second: send what has been held back for long enough."""
+        story.due_us = now_us + SECOND_US
+        self.payloads.let_go(now_us)
+        for step, device in self.payloads.flooding(now_us):
+            self._flood(step, device, now_us)
+
+    def _flood(self, step: str, device: Int, now_us: int) -> None:
+        self.advance_to(now_us)
+        heard = self.online()[device] & ((self.fleet.link_cuts[device] == 0) | (self.fleet.qos[device] == 0))
+        sends = device[heard]
+        self.bit(step, LATE, int(self.buffers.depth[sends].sum()))
+        self._empty(sends, np.full(len(sends), now_us, np.int64))
 
     def _arrive_us(self, device: Int, at_us: Int) -> Int:
         """When what these devices write at `at_us` reaches the broker."""
@@ -496,6 +524,12 @@ class World(Exhibits):
         self.uplinks.count_connects(on_the_way, fleet.begin_us[on_the_way], fleet.tries[on_the_way], step)
         self.uplinks.end(step, device)
         self.life.links_changed(who, at_us)
+
+    def payloads_recover(self, step: str, device: Device, at_us: int) -> None:
+        """End what a step did to the messages of these devices; who held readings back sends them now."""
+        free = self.payloads.end(step, device)
+        if len(free):
+            self._flood(step, free.astype(np.int64), at_us)
 
     def broker_stopped(self, at_us: int, silent: bool) -> int:
         """The broker died. Returns how many devices were online with it."""

@@ -542,6 +542,8 @@ class Engine:
             "incidents": lambda: len(core.incidents),
             "reboots": lambda: core.reboots,
             "misdated": lambda: core.misdated,
+            "repeated": lambda: core.repeated,
+            "dead_letters": lambda: sum(core.dead_letters.values()),
         }
         return float(values[name]()) if name in values else None
 

@@ -172,8 +172,8 @@ class LiveWiring:
         self._lost_here: Counter[str] = Counter()
         self._in_flight = 0
         self._fleet_ended = False
-        self._foreign_letters = 0
-        """Payloads that nobody could read: a twin's always can, so some guest sent them."""
+        self._malformed = 0
+        """Messages that nobody could read: what the worker did not spoil itself, some guest sent."""
         self._foreign_readings = 0
         self._settings = broker_settings(scenario)
         is_limited = self._settings.connect_rate is not None
@@ -367,11 +367,14 @@ class LiveWiring:
             return
         assert final.buffered_each is not None
         assert final.in_doubt_each is not None
+        assert final.astray_each is not None
         assert final.unacknowledged_each is not None
         missing = final.produced_each - engine.core.accepted_per_device - final.buffered_each
         # More than it can have sent: somebody else spoke in its name.
         self._foreign_readings = int(np.maximum(-missing, 0).sum())
         missing = np.maximum(missing, 0)
+        # Sent so that nobody could read them; the worker has named their causes.
+        missing -= np.minimum(missing, final.astray_each)
         on_the_way = final.unacknowledged_each
         if self._embedded is not None:
             on_the_way = on_the_way + self._each(self._embedded.kept_readings())
@@ -382,12 +385,13 @@ class LiveWiring:
         missing -= by_power
         self._lost_here[LossCause.POWER] += int(by_power.sum())
         # What evicted or dropped readings explain is told by the worker, as a total only.
-        told = sum(final.lost.values()) + self._twin_letters(sum(engine.core.dead_letters.values()))
+        told = sum(final.lost.values()) - int(final.astray_each.sum())
+        told += self._twin_letters(sum(engine.core.dead_letters.values()))
         rest = max(int(missing.sum()) - told, 0)
         by_qos0 = min(rest, int(missing[self._qos0].sum()))
         self._lost_here[LossCause.QOS0] += by_qos0
+        rest -= by_qos0
         if self._embedded is not None:
-            rest -= by_qos0
             for cause, lost in (
                 (LossCause.QUEUE_FULL, self._embedded.overflown_readings()),
                 (LossCause.OUTAGE, self._embedded.lost_readings()),
@@ -397,6 +401,9 @@ class LiveWiring:
                 count = min(rest, int(of_it.sum()))
                 self._lost_here[cause] += count
                 rest -= count
+        if final.overtaken:
+            # A reading that came after more newer ones than the core remembers was taken for a repeat.
+            self._lost_here[LossCause.LATE] += min(rest, engine.core.repeated)
 
     def _each(self, counts: Mapping[str, int]) -> Int:
         """Counts by name as a column."""
@@ -404,7 +411,7 @@ class LiveWiring:
 
     def _twin_letters(self, dead_letters: int) -> int:
         """Dead letters that a twin sent: readable, but with a value that no sensor reports."""
-        return max(dead_letters - self._foreign_letters, 0)
+        return max(dead_letters - self._malformed, 0)
 
     # --- Wiring -------------------------------------------------------------------------------------------------------
 
@@ -454,7 +461,7 @@ class LiveWiring:
 
     def collect(self, now_us: int) -> CloudOutcome:
         outcome = self._cloud.poll(now_us)
-        self._foreign_letters += sum(len(delivery.malformed) for delivery in outcome.deliveries)
+        self._malformed += sum(len(delivery.malformed) for delivery in outcome.deliveries)
         return outcome
 
     def counters(self, now_us: int) -> BrokerCounters:
@@ -506,9 +513,11 @@ class LiveWiring:
             notes = [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
         else:
             notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
-        if self._foreign_letters or self._foreign_readings:
+        told = self._final or self._totals
+        foreign = max(self._malformed - (told.unreadable if told is not None else 0), 0)
+        if foreign or self._foreign_readings:
             notes.append(
-                f"{self._foreign_letters:,} unreadable payloads and {self._foreign_readings:,} readings came from no "
+                f"{foreign:,} unreadable payloads and {self._foreign_readings:,} readings came from no "
                 "twin: they are no part of the ledger"
             )
         return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -14,8 +15,19 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import FleetPlan
-from twinstorm.twin.flow import BrokerCounters, CloudOutcome, Device, Evidence, FaultOrder, Ledger, Mask, Registry
+from twinstorm.twin.flow import (
+    BrokerCounters,
+    CloudOutcome,
+    Device,
+    Evidence,
+    FaultOrder,
+    Ledger,
+    LossCause,
+    Mask,
+    Registry,
+)
 from twinstorm.twin.stories import Story
+from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.world import World
 
 
@@ -70,6 +82,11 @@ class ModelledWiring:
         self.broker.watcher = self.world
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key
+        self._inbox = Inbox(self.registry, origin_us)
+        self._malformed = 0
+        """Messages that nobody could read: the world has said what became of their readings."""
+        self._repeats = 0
+        """Readings that reached the core for another time, as the world knows."""
 
     @property
     def stories(self) -> list[Story]:
@@ -95,7 +112,15 @@ class ModelledWiring:
         return calls.evidence(fault, self._on(fault), order)
 
     def collect(self, now_us: int) -> CloudOutcome:
-        return self.broker.collect(now_us)
+        outcome = self.broker.collect(now_us)
+        deliveries = []
+        for sent in outcome.deliveries:
+            read = self._inbox.opened(sent)
+            self._malformed += len(read.malformed)
+            if sent.readings is not None and sent.readings.duplicate and read.readings is not None:
+                self._repeats += len(read.readings)
+            deliveries.append(read)
+        return replace(outcome, deliveries=tuple(deliveries))
 
     def counters(self, now_us: int) -> BrokerCounters:
         return self.broker.counters(now_us)
@@ -119,13 +144,17 @@ class ModelledWiring:
         return lost
 
     def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
+        # The core takes a first copy for a repeat if it comes after more readings than the core remembers.
+        late = max(repeated - self._repeats, 0)
+        letters = lost.get(LossCause.DEAD_LETTER, 0) - self._malformed
+        lost = lost | {str(LossCause.DEAD_LETTER): letters, str(LossCause.LATE): late}
         return Ledger(
             produced=self.world.produced,
             delivered=delivered,
             buffered=self.buffered(),
             in_flight=self.broker.in_flight,
-            lost=lost,
-            repeated=repeated,
+            lost={cause: count for cause, count in lost.items() if count},
+            repeated=repeated - late,
         )
 
     def notes(self) -> list[str]:

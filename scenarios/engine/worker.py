@@ -117,6 +117,12 @@ class Totals:
     buffered_each: Int | None = None
     unacknowledged_each: Int | None = None
     """Sent and not acknowledged at the end: in flight, unless the core has them."""
+    astray_each: Int | None = None
+    """Sent so that nobody can read them; `lost` has them, by cause."""
+    unreadable: int = 0
+    """Messages that nobody can read, repeats included."""
+    overtaken: bool = False
+    """Faults let messages overtake each other: the core may have taken some for repeats."""
     in_doubt_each: Int | None = None
     """Sent, but not acknowledged when the power failed: delivered or lost, only the core knows."""
 
@@ -254,6 +260,7 @@ class Worker:
         assert self._finish is not None
         end_us = self._finish.at_us
         self._world.advance_to(end_us)
+        self._world.payloads.let_go(NEVER_US)
         until = time.monotonic() + DRAIN_S
         while self._end.unacknowledged() and time.monotonic() < until:
             if self._pipe.poll():
@@ -320,6 +327,9 @@ class Worker:
             produced_each=world.fleet.seq.copy() if each else None,
             buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,
             unacknowledged_each=waiting if each else None,
+            astray_each=world.payloads.astray.copy() if each else None,
+            unreadable=world.payloads.unreadable,
+            overtaken=world.payloads.overtaken,
             in_doubt_each=self._in_doubt.copy() if each else None,
         )
 

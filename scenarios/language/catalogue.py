@@ -121,6 +121,8 @@ COUNTERS: Mapping[str, Counter] = {
         Counter("produced", "readings that devices made"),
         Counter("delivered", "readings that the core accepted, each once"),
         Counter("lost", "readings that will not arrive, of all causes"),
+        Counter("repeated", "readings that came to the core again"),
+        Counter("dead_letters", "readings and messages that the core refused"),
     )
 }
 

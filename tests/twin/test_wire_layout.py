@@ -68,13 +68,13 @@ def test_a_machine_without_battery_channel_may_tell_one() -> None:
 @pytest.mark.parametrize(
     ("measurements", "battery", "reason"),
     [
-        ({"torque_nm": 5.0}, None, "motor has no measurement 'torque_nm'"),
-        ({"vibration": {"w": 1.0}}, None, "motor has no measurement 'vibration.w'"),
-        ({"vibration": 1.0}, None, "motor has no measurement 'vibration'"),
-        ({"current_a": {"x": 1.0}}, None, "motor has no measurement 'current_a.x'"),
+        ({"torque_nm": 5.0}, None, "motor has no such measurement: 'torque_nm'"),
+        ({"vibration": {"w": 1.0}}, None, "motor has no such measurement: 'vibration.w'"),
+        ({"vibration": 1.0}, None, "motor has no such measurement: 'vibration'"),
+        ({"current_a": {"x": 1.0}}, None, "motor has no such measurement: 'current_a.x'"),
         ({"current_a": math.inf}, None, "'current_a' is not finite"),
         ({"current_a": math.nan}, None, "'current_a' is not finite"),
-        ({"\x1b[2J" + "x" * 99: 1.0}, None, r"motor has no measurement '\x1b[2J" + "x" * 36 + "'"),
+        ({"\x1b[2J" + "x" * 99: 1.0}, None, r"motor has no such measurement: '\x1b[2J" + "x" * 36 + "'"),
     ],
 )
 def test_what_is_wrong_is_named_and_safe_to_print(

@@ -126,7 +126,7 @@ def decode_reading(payload: bytes, codec: str, layouts: Mapping[str, Layout]) ->
         return _unknown_schema(document.schema)
     layout = layouts.get(document.device_type)
     if layout is None:
-        return f"unknown device type {document.device_type[:40]!a}"
+        return f"unknown device type: {document.device_type[:40]!a}"
     values = layout.values(document.measurements, document.metadata.battery_level)
     if isinstance(values, str):
         return values
@@ -209,5 +209,7 @@ def _unknown_schema(schema: int) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "text is not UTF-8"
     text = " ".join(str(error).split()) or type(error).__name__
     return ascii(text[:_LONGEST_REASON])[1:-1]

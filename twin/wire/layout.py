@@ -95,7 +95,7 @@ class Layout:
                     continue
                 column = self._columns.get((name, axis))
                 if column is None:
-                    return f"{self.kind} has no measurement {_shown(name, axis)}"
+                    return f"{self.kind} has no such measurement: {_shown(name, axis)}"
                 if not math.isfinite(value):
                     return f"{_shown(name, axis)} is not finite"
                 row[column] = value

@@ -1,0 +1,568 @@
+"""What faults do to messages between the world and the wire: damage, another schema, a wrong topic, repeats, no order.
+
+`Tampering` stands before the device end and takes the rows that a fault holds out of each batch. Their payloads are
+encoded for real and changed as bytes; whatever reads them, the core in virtual time or a subscriber of a real broker,
+finds out for itself. Only the ledger knows better: a reading whose payload the core cannot read is lost as soon as it is
+sent, and its message is a ghost that no count of readings sees (`Readings.duplicate`).
+
+Without a fault nothing here costs more than a look at an empty list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final
+
+import numpy as np
+
+from twinstorm.twin.chance import Purpose, Words, below, below_one, device_key, stream, word, words
+from twinstorm.twin.fleet import Fleet
+from twinstorm.twin.flow import SECOND_US, Channel, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
+from twinstorm.twin.sensors import chosen
+from twinstorm.twin.stories import Story
+from twinstorm.twin.uplink import LinkFault
+from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
+from twinstorm.twin.wire.damage import flipped, of_other_schema
+from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
+from twinstorm.twin.wire.layout import layouts
+from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
+
+PAYLOADS: Final = "payloads"
+
+DAMAGED, TRUNCATED, FOREIGN, MISROUTED = (
+    "messages_damaged",
+    "messages_truncated",
+    "messages_of_another_schema",
+    "messages_misrouted",
+)
+READABLE: Final = "damaged_and_still_readable"
+REPEATED, OVERTAKING, LATE = "messages_repeated", "messages_overtaking", "readings_held_back"
+
+_MOST_BITS: Final = 1 << 20
+"""Draws a reading has for its bits."""
+_MORE_BITS: Final = 64
+ELSEWHERE: Final = replace(TWINSTORM, tenant="elsewhere")
+"""Topics of another tenant: the core does not listen there."""
+
+
+@dataclass
+class Tamper(LinkFault):
+    """What one order does to messages; see `LinkFault`. Of several, those of a lower `turn` act first."""
+
+    turn: ClassVar[int] = 0
+    evidence: ClassVar[str] = ""
+
+    def draws_of(self, what: str, own: Int, seq: Int) -> Words:
+        """A word of chance for each reading."""
+        return words(self.stream(what), self.key[own], seq)
+
+    def stream(self, what: str) -> int:
+        return stream(self.seed, Purpose.PAYLOAD << 64 | device_key(f"{self.step}/{what}"))
+
+
+@dataclass
+class Part(Tamper):
+    """An order that takes a part of the messages."""
+
+    share: float
+
+    def takes(self, own: Int, seq: Int) -> Mask:
+        return chosen(self.draws_of("takes", own, seq), self.share)
+
+
+@dataclass
+class SchemaBreak(Tamper):
+    """Documents of another schema; `how` is one of `wire.damage.BREAKS`."""
+
+    how: str
+    turn: ClassVar[int] = 1
+    evidence: ClassVar[str] = FOREIGN
+
+    def takes(self, own: Int, seq: Int) -> Mask:  # noqa: ARG002
+        return np.ones(len(own), np.bool_)
+
+
+@dataclass
+class Corruption(Part):
+    """Bits are flipped."""
+
+    bits: int
+    turn: ClassVar[int] = 2
+    evidence: ClassVar[str] = DAMAGED
+
+    def change(self, payload: bytes, key: int, seq: int, forged: Callable[[bytes], bool]) -> bytes:
+        """The damaged payload of one reading.
+
+        Args:
+            forged: whether bytes are readable and claim to be another reading. Noise that did that by chance would be
+                an attack; one more bit is flipped then.
+        """
+        draws = self.stream("bits")
+        length = 8 * len(payload)
+        bits: list[int] = []
+        while len(bits) < self.bits + _MORE_BITS:
+            bits.append(below_one(word(draws, key, seq * _MOST_BITS + len(bits)), length))
+            if len(bits) >= self.bits:
+                damaged = flipped(payload, bits)
+                if not forged(damaged):
+                    return damaged
+        return payload
+
+
+@dataclass
+class Truncation(Part):
+    """Payloads end after `keep_bytes`."""
+
+    keep_bytes: int
+    turn: ClassVar[int] = 3
+    evidence: ClassVar[str] = TRUNCATED
+
+
+@dataclass
+class Misrouting(Part):
+    """Messages go out on a wrong topic: of another ``device``, another ``site``, or ``nowhere``."""
+
+    to: str
+    turn: ClassVar[int] = 4
+    evidence: ClassVar[str] = MISROUTED
+
+
+@dataclass
+class Reordering(Part):
+    """Messages take up to `by_us` longer, each by itself.
+
+    Attributes:
+        newest_us: int64, the latest arrival of what each device sent so far.
+    """
+
+    by_us: int
+    newest_us: Int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.newest_us = np.zeros(len(self.device), np.int64)
+
+    def keep(self, rows: Mask) -> None:
+        super().keep(rows)
+        self.newest_us = self.newest_us[rows]
+
+    def delay_us(self, own: Int, seq: Int) -> Int:
+        """How much longer; in milliseconds where it is long, so that it fits 32 bits."""
+        unit_us = 1 if self.by_us < 1 << 31 else 1_000
+        later_us = 1 + below(self.draws_of("delay", own, seq), max(self.by_us // unit_us, 1)) * unit_us
+        return np.where(self.takes(own, seq), later_us, 0)
+
+    def overtaking(self, own: Int, arrive_us: Int) -> int:
+        """Messages that arrive before one that their device sent earlier; at least one if there is any."""
+        order = np.argsort(own, kind="stable")
+        own, arrive_us = own[order], arrive_us[order]
+        before_us = self.newest_us[own]
+        same = own[1:] == own[:-1]
+        before_us[1:] = np.where(same, np.maximum(before_us[1:], arrive_us[:-1]), before_us[1:])
+        np.maximum.at(self.newest_us, own, arrive_us)
+        return int(np.count_nonzero(arrive_us < before_us))
+
+
+@dataclass
+class Repetition(Part):
+    """Messages are sent twice, the second time `after_us` later.
+
+    Attributes:
+        flagged: with MQTT's DUP flag.
+    """
+
+    after_us: int
+    flagged: bool
+
+
+@dataclass
+class HoldingBack(Tamper):
+    """Devices keep their readings for `every_us` and send them all at once.
+
+    Attributes:
+        next_us: int64, when each device sends next.
+    """
+
+    every_us: int
+    next_us: Int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.next_us = np.full(len(self.device), self.from_us + self.every_us, np.int64)
+
+    def keep(self, rows: Mask) -> None:
+        super().keep(rows)
+        self.next_us = self.next_us[rows]
+
+
+@dataclass
+class _Waiting:
+    """What a live fleet sends later, as no real link can be told to."""
+
+    due_us: int
+    readings: Readings
+
+
+@dataclass
+class _Batch:
+    """What becomes of one batch on its way out. Columns have one entry a row that counts.
+
+    Attributes:
+        row: of the batch.
+        at_us: when the broker gets it.
+        kept: see `DeviceEnd.publish`.
+        changed: position to the message that is sent instead, of payloads that faults changed.
+        damaged: positions whose payload is no document any more that somebody wrote.
+        ghost: its message is no reading that anybody could read.
+        delay_us: how much longer it takes.
+    """
+
+    row: Int
+    device: Int
+    seq: Int
+    at_us: Int
+    kept: Mask | None
+    changed: dict[int, Message] = field(default_factory=dict)
+    damaged: set[int] = field(default_factory=set)
+    ghost: Mask = field(init=False)
+    delay_us: Int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ghost = np.zeros(len(self.row), np.bool_)
+        self.delay_us = np.zeros(len(self.row), np.int64)
+
+
+class Tampering:
+    """The way out of a world: `publish` as `DeviceEnd` has it, and what faults may do to it.
+
+    Args:
+        end: where messages go.
+        channels: of each kind.
+        bit: counts evidence, see `Exhibits.bit`.
+        lost: the world's losses by cause; unreadable readings are added.
+        origin_us: Unix microseconds of simulated instant 0.
+        foreseen: the end is modelled, and holds back itself what arrives later.
+
+    Attributes:
+        held_back: bool, devices that keep what they sample, one row a device.
+        astray: int64, readings of each device that were sent and that nobody can read; with the first order.
+        unreadable: messages that nobody can read, repeats included.
+        overtaken: some message has overtaken another.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        channels: Mapping[str, tuple[Channel, ...]],
+        seed: int,
+        end: DeviceEnd,
+        bit: Callable[[str, str, int], None],
+        lost: Counter[str],
+        origin_us: int = 0,
+        foreseen: bool = True,
+    ) -> None:
+        self._fleet, self._channels, self._seed = fleet, dict(channels), seed
+        self._end, self._bit, self._lost = end, bit, lost
+        self._origin_us, self._foreseen = origin_us, foreseen
+        self._layouts = layouts(channels)
+        self._orders: list[Tamper] = []
+        self._waiting: list[_Waiting] = []
+        self._reader: Inbox | None = None
+        self.holding: list[HoldingBack] = []
+        self.held_back: Mask = np.zeros(len(fleet), np.bool_)
+        self.astray: Int = np.zeros(len(fleet), np.int64)
+        self.unreadable = 0
+        self.overtaken = False
+        self.story = Story(PAYLOADS, rank=3, due_us=SECOND_US)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def break_schema(self, step: str, device: Device, at_us: int, how: str) -> None:
+        """Let these devices send documents of another schema."""
+        self._begin(SchemaBreak(*self._common(step, device, at_us), how))
+
+    def corrupt(self, step: str, device: Device, at_us: int, share: float, bits: int) -> None:
+        """Flip so many bits in this share of their payloads."""
+        self._begin(Corruption(*self._common(step, device, at_us), share, bits))
+
+    def truncate(self, step: str, device: Device, at_us: int, share: float, keep_bytes: int) -> None:
+        """End this share of their payloads after so many bytes."""
+        self._begin(Truncation(*self._common(step, device, at_us), share, keep_bytes))
+
+    def misroute(self, step: str, device: Device, at_us: int, share: float, to: str) -> None:
+        """Send this share of their messages on a wrong topic; see `Misrouting`."""
+        self._begin(Misrouting(*self._common(step, device, at_us), share, to))
+
+    def reorder(self, step: str, device: Device, at_us: int, share: float, by_us: int) -> None:
+        """Let this share of their messages arrive up to `by_us` later."""
+        self._begin(Reordering(*self._common(step, device, at_us), share, by_us))
+
+    def repeat(self, step: str, device: Device, at_us: int, share: float, after_us: int, flagged: bool) -> None:
+        """Send this share of their messages twice."""
+        self._begin(Repetition(*self._common(step, device, at_us), share, after_us, flagged))
+
+    def hold_back(self, step: str, device: Device, at_us: int, every_us: int) -> None:
+        """Let these devices keep what they sample and send it all at once, every so often; see `flooding`."""
+        self.holding.append(HoldingBack(*self._common(step, device, at_us), every_us))
+        self.held_back[device] = True
+
+    def end(self, step: str, device: Device) -> Device:
+        """End the orders of a step on these devices. Returns those that held back and need not any more."""
+        for order in [*self._orders, *self.holding]:
+            if order.step == step:
+                order.keep(~np.isin(order.device, device))
+        self._orders = [order for order in self._orders if len(order.device)]
+        self.holding = [order for order in self.holding if len(order.device)]
+        before = self.held_back.copy()
+        self.held_back[:] = False
+        for order in self.holding:
+            self.held_back[order.device] = True
+        return np.flatnonzero(before & ~self.held_back).astype(np.int32)
+
+    def flooding(self, now_us: int) -> list[tuple[str, Int]]:
+        """Steps whose devices send now what they held back, and these devices."""
+        found = []
+        for order in self.holding:
+            due = order.next_us <= now_us
+            if due.any():
+                order.next_us[due] += order.every_us
+                found.append((order.step, order.device[due]))
+        return found
+
+    def _common(self, step: str, device: Device, at_us: int) -> tuple[str, Int, Words, int, int]:
+        who = device.astype(np.int64)
+        return step, who, self._fleet.key[who], at_us, self._seed
+
+    def _begin(self, order: Tamper) -> None:
+        self._orders.append(order)
+        self._orders.sort(key=lambda one: one.turn)
+
+    # --- on the way out -----------------------------------------------------------------------------------------------
+
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
+        """See `DeviceEnd.publish`."""
+        if not self._orders:
+            return self._end.publish(readings, at_broker_us, kept)
+        row = np.arange(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present)
+        batch = _Batch(
+            row,
+            readings.device[row].astype(np.int64),
+            readings.seq[row],
+            at_broker_us[row],
+            None if kept is None else kept[row],
+        )
+        for order in self._orders:
+            if order.evidence:
+                self._rewrite(order, batch, readings)
+        self._judge(batch, readings)
+        self._delay(batch)
+        return self._send(batch, readings, at_broker_us, kept)
+
+    def _rewrite(self, order: Tamper, batch: _Batch, readings: Readings) -> None:
+        """Let one order change payloads and topics."""
+        mine, own = order.rows(batch.device)
+        assert isinstance(order, Part | SchemaBreak)
+        taken = order.takes(own, batch.seq[mine])
+        damages = isinstance(order, Corruption | Truncation)
+        touched = readable = 0
+        for place in mine[taken].tolist():
+            message = batch.changed.get(place) or self._message(readings, int(batch.row[place]))
+            after = self._changed(order, message, readings, int(batch.row[place]))
+            if after != message:
+                batch.changed[place] = after
+                touched += 1
+                if damages:
+                    batch.damaged.add(place)
+                    readable += not isinstance(self._read(after), str)
+        self._bit(order.step, order.evidence, touched)
+        if damages:
+            self._bit(order.step, READABLE, readable)
+
+    def _changed(self, order: Tamper, message: Message, readings: Readings, row: int) -> Message:
+        device, seq = int(readings.device[row]), int(readings.seq[row])
+        payload = message.payload
+        match order:
+            case SchemaBreak(how=how):
+                payload = of_other_schema(payload, how, self._channels[readings.kind])
+            case Corruption():
+                boot = int(readings.boot[row])
+
+                def forged(damaged: bytes) -> bool:
+                    read = self._read(Message(message.topic, damaged))
+                    return isinstance(read, Reading) and (read.boot, read.seq) != (boot, seq)
+
+                payload = order.change(payload, int(self._fleet.key[device]), seq, forged)
+            case Truncation(keep_bytes=keep_bytes):
+                payload = payload[:keep_bytes]
+            case Misrouting(to=to):
+                return replace(message, topic=self._wrong_topic(device, to))
+        return replace(message, payload=payload)
+
+    def _message(self, readings: Readings, row: int) -> Message:
+        """What a device sends by itself."""
+        device = int(readings.device[row])
+        name = self._fleet.names[device]
+        part = self._fleet.plan.segments[int(self._fleet.segment[device])]
+        payload = encode_reading(
+            Sender(name, part.kind, part.name, part.firmware),
+            self._layouts[readings.kind],
+            int(readings.boot[row]),
+            int(readings.seq[row]),
+            self._origin_us + int(readings.device_time_us[row]),
+            readings.values[row].tolist(),
+        )
+        return Message(TWINSTORM.telemetry_topic(*site_and_device(name)), payload)
+
+    def _wrong_topic(self, device: int, to: str) -> str:
+        """Where a misrouted message of a device goes, the same each time; its own topic if there is no other."""
+        names, fleet = self._fleet.names, self._fleet
+        site, station = site_and_device(names[device])
+        profile: Profile = TWINSTORM
+        if to == "device":
+            # The next one in the fleet's order is of the same segment, if it has more than one device at the site.
+            site, station = site_and_device(names[(device + 1) % len(fleet)])
+        elif to == "site":
+            sites = fleet.plan.sites
+            site = sites[(int(fleet.site[device]) + 1) % len(sites)][0]
+        else:
+            profile = ELSEWHERE
+        return profile.telemetry_topic(site, station)
+
+    def _read(self, message: Message) -> Reading | str:
+        """What the core will make of a message."""
+        if self._reader is None:
+            self._reader = Inbox(self._fleet.registry(self._channels), self._origin_us)
+        if is_elsewhere(message.topic):
+            return "nobody listens there"
+        read = self._reader.read(message)
+        return read if isinstance(read, str) else read[1]
+
+    def _judge(self, batch: _Batch, readings: Readings) -> None:
+        """Find out which of the changed messages nobody can read, and account for their readings."""
+        for place, message in sorted(batch.changed.items()):
+            if not isinstance(self._read(message), str):
+                continue
+            batch.ghost[place] = True
+            self.unreadable += not is_elsewhere(message.topic)
+            if readings.duplicate or (batch.kept is not None and batch.kept[place]):
+                continue  # its reading is elsewhere: it came before, or its device keeps it and sends it again
+            corrupt = place in batch.damaged or is_elsewhere(message.topic)
+            self._lost[LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER] += 1
+            self.astray[batch.device[place]] += 1
+
+    def _delay(self, batch: _Batch) -> None:
+        for order in self._orders:
+            if not isinstance(order, Reordering):
+                continue
+            mine, own = order.rows(batch.device)
+            if not len(mine):
+                continue
+            delay_us = order.delay_us(own, batch.seq[mine])
+            if batch.kept is not None:
+                # What its device keeps is sent again when the link is whole, and must not overtake itself.
+                delay_us[batch.kept[mine]] = 0
+            batch.delay_us[mine] += delay_us
+            overtaking = order.overtaking(own, batch.at_us[mine] + batch.delay_us[mine])
+            self._bit(order.step, OVERTAKING, overtaking)
+            self.overtaken |= overtaking > 0
+
+    def _send(self, batch: _Batch, readings: Readings, at_us: Int, kept: Mask | None) -> Mask | None:
+        """Hand everything on: what is as ever in its own batch, then the rest, then the repeats.
+
+        Returns:
+            See `DeviceEnd.publish`. A ghost that its device keeps counts as dropped: what arrived is not the reading.
+        """
+        is_changed = np.zeros(len(batch.row), np.bool_)
+        is_changed[list(batch.changed)] = True
+        apart = is_changed | (batch.delay_us > 0)
+        dropped = np.zeros(len(batch.row), np.bool_)
+        known = False
+        if not apart.all():
+            if not apart.any():
+                result = self._end.publish(readings, at_us, kept)
+            elif readings.dense_from >= 0:
+                present = np.zeros(len(readings.device), np.bool_)
+                present[batch.row[~apart]] = True
+                result = self._end.publish(replace(readings, present=present), at_us, kept)
+            else:
+                rows = batch.row[~apart]
+                result = self._end.publish(readings.taken(rows), at_us[rows], None if kept is None else kept[rows])
+            if result is not None:
+                known = True
+                dropped[~apart] = result[batch.row[~apart]] if len(result) == len(readings.device) else result
+        for ghost, changed in ((False, False), (False, True), (True, True)):
+            places = np.flatnonzero(apart & (batch.ghost == ghost) & (is_changed == changed))
+            if len(places):
+                sent = self._taken(batch, readings, places, ghost)
+                result = self._hand_on(sent, batch, places)
+                if result is not None:
+                    known = True
+                    dropped[places] = result
+        self._repeat(batch, readings, dropped)
+        if batch.kept is not None:
+            dropped |= batch.ghost & batch.kept
+            known |= bool(batch.ghost.any())
+        if not known:
+            return None
+        result = np.zeros(len(readings.device), np.bool_)
+        result[batch.row] = dropped
+        return result
+
+    def _taken(self, batch: _Batch, readings: Readings, places: Int, ghost: bool) -> Readings:
+        """These rows as a batch of their own, with the messages that are sent for them."""
+        taken = readings.taken(batch.row[places])
+        wire = tuple(batch.changed[place] for place in places.tolist() if place in batch.changed)
+        return replace(taken, wire=wire, duplicate=taken.duplicate or ghost)
+
+    def _hand_on(self, sent: Readings, batch: _Batch, places: Int) -> Mask | None:
+        delay_us = batch.delay_us[places]
+        kept = None if batch.kept is None else batch.kept[places]
+        if self._foreseen:
+            return self._end.publish(sent, batch.at_us[places] + delay_us, kept)
+        now = delay_us == 0
+        self._wait(sent.taken(~now), batch.at_us[places][~now] + delay_us[~now])
+        if now.any():
+            self._end.publish(sent.taken(now), batch.at_us[places][now], None if kept is None else kept[now])
+        return None
+
+    def _repeat(self, batch: _Batch, readings: Readings, dropped: Mask) -> None:
+        """Send messages again that faults want to be sent twice and that the broker took."""
+        for order in self._orders:
+            if not isinstance(order, Repetition):
+                continue
+            mine, own = order.rows(batch.device)
+            taken = order.takes(own, batch.seq[mine]) & ~dropped[mine]
+            places = mine[taken]
+            for changed in (False, True):
+                some = np.array([place for place in places.tolist() if (place in batch.changed) == changed], np.int64)
+                if len(some):
+                    self._send_again(order, self._taken(batch, readings, some, ghost=True), batch, some)
+            self._bit(order.step, REPEATED, len(places))
+            self.unreadable += int(np.count_nonzero(batch.ghost[places]))
+
+    def _send_again(self, order: Repetition, again: Readings, batch: _Batch, places: Int) -> None:
+        at_us = batch.at_us[places] + batch.delay_us[places] + order.after_us
+        if self._foreseen:
+            self._end.publish(again, at_us)
+            return
+        wire = again.wire or tuple(self._message(again, row) for row in range(len(places)))
+        again = replace(again, wire=tuple(replace(message, repeated=order.flagged) for message in wire))
+        if order.after_us or batch.delay_us[places].any():
+            self._wait(again, at_us)
+        else:
+            self._end.publish(again, at_us)
+
+    # --- later, in a live run -----------------------------------------------------------------------------------------
+
+    def _wait(self, readings: Readings, due_us: Int) -> None:
+        for second in np.unique(due_us // SECOND_US).tolist():
+            rows = due_us // SECOND_US == second
+            self._waiting.append(_Waiting((second + 1) * SECOND_US, readings.taken(rows)))
+
+    def let_go(self, now_us: int) -> None:
+        """Send what has waited long enough."""
+        due = [one for one in self._waiting if one.due_us <= now_us]
+        self._waiting = [one for one in self._waiting if one.due_us > now_us]
+        for one in sorted(due, key=lambda one: one.due_us):
+            self._end.publish(one.readings, np.full(len(one.readings.device), now_us, np.int64))
+

@@ -1,0 +1,108 @@
+"""What the core makes of messages: whose they are, what they say, or what is wrong with them. Nothing here raises."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from twinstorm.twin.flow import Delivery, Int, Malformed, Message, Readings, Registry
+from twinstorm.twin.wire.codecs import Reading, decode_reading
+from twinstorm.twin.wire.layout import Layout, layouts
+from twinstorm.twin.wire.profile import TWINSTORM, Address
+
+EXCERPT_BYTES = 1_024
+"""What is kept of a payload that nobody could read."""
+
+
+class Inbox:
+    """Reads what the devices of a registry send.
+
+    Args:
+        registry: devices by name; what others send is malformed.
+        origin_us: Unix microseconds of simulated instant 0.
+    """
+
+    def __init__(self, registry: Registry, origin_us: int = 0) -> None:
+        self._registry = registry
+        self._layouts: dict[str, Layout] = layouts(dict(registry.channels))
+        self.origin_us = origin_us
+
+    @cached_property
+    def _device(self) -> dict[str, int]:
+        return {name: device for device, name in enumerate(self._registry.names)}
+
+    def address(self, topic: str) -> tuple[Address, int] | str:
+        """What a topic says and which device it belongs to; or what is wrong with it."""
+        address = TWINSTORM.parse_topic(topic)
+        if address is None:
+            return "no topic of this profile"
+        device = self._device.get(address.name)
+        return f"unknown device: {address.name[:80]!a}" if device is None else (address, device)
+
+    def reading(self, address: Address, device: int, payload: bytes) -> Reading | str:
+        """The reading of a payload that came on the telemetry topic of this device; or what is wrong with it."""
+        reading = decode_reading(payload, address.codec, self._layouts)
+        if isinstance(reading, str):
+            return reading
+        if reading.device != address.name:
+            return "the document names another device than the topic"
+        if reading.kind != self._registry.kinds[self._registry.kind[device]]:
+            return f"the device is of another kind: {reading.kind[:40]!a}"
+        if not (0 <= reading.boot < 2**31 and 0 <= reading.seq < 2**62):
+            return "boot or sequence number out of range"
+        return reading
+
+    def read(self, message: Message) -> tuple[int, Reading] | str:
+        """Device and reading of a message; or what is wrong with it."""
+        found = self.address(message.topic)
+        if isinstance(found, str):
+            return found
+        address, device = found
+        reading = self.reading(address, device, message.payload)
+        return reading if isinstance(reading, str) else (device, reading)
+
+    def readings(self, kind: str, rows: list[tuple[int, Reading]], sent_us: Int) -> Readings:
+        """Readings of one kind as columns.
+
+        Args:
+            rows: device and reading.
+            sent_us: one a row.
+        """
+        values = np.array([reading.values for _, reading in rows], np.float64)
+        return Readings(
+            kind=kind,
+            device=np.array([device for device, _ in rows], np.int32),
+            boot=np.array([reading.boot for _, reading in rows], np.int32),
+            seq=np.array([reading.seq for _, reading in rows], np.int64),
+            device_time_us=np.array([reading.time_us - self.origin_us for _, reading in rows], np.int64),
+            sent_us=sent_us,
+            values=self._layouts[kind].on_grid(values.reshape(len(rows), -1)),
+        )
+
+    def opened(self, delivery: Delivery) -> Delivery:
+        """A delivery of the modelled broker as a subscriber would have it: messages (`Readings.wire`) are read."""
+        sent = delivery.readings
+        if sent is None or not sent.wire:
+            return delivery
+        rows: list[tuple[int, Reading]] = []
+        readable: list[int] = []
+        malformed = []
+        for row, message in enumerate(sent.wire):
+            if is_elsewhere(message.topic):
+                continue
+            found = self.read(message)
+            if isinstance(found, str):
+                excerpt = message.payload[:EXCERPT_BYTES]
+                malformed.append(Malformed(message.topic, excerpt, int(delivery.arrived_us[row]), found))
+            else:
+                rows.append(found)
+                readable.append(row)
+        readings = self.readings(sent.kind, rows, sent.sent_us[readable]) if rows else None
+        return Delivery(readings, delivery.arrived_us[readable], delivery.last_us, tuple(malformed))
+
+
+def is_elsewhere(topic: str) -> bool:
+    """Whether the core does not subscribe to this topic: it belongs to somebody else."""
+    address = TWINSTORM.parse_topic(topic)
+    return address is not None and address.tenant != TWINSTORM.tenant
