@@ -2,8 +2,8 @@
 
 `Tampering` stands before the device end and takes the rows that a fault holds out of each batch. Their payloads are
 encoded for real and changed as bytes; whatever reads them, the core in virtual time or a subscriber of a real broker,
-finds out for itself. Only the ledger knows better: a reading whose payload the core cannot read is lost as soon as it is
-sent, and its message is a ghost that no count of readings sees (`Readings.duplicate`).
+finds out for itself. Only the ledger knows better: a reading whose payload the core cannot read is lost as soon as it
+is sent, and its message is a ghost that no count of readings sees (`Readings.duplicate`).
 
 Without a fault nothing here costs more than a look at an empty list.
 """
@@ -18,13 +18,13 @@ from typing import ClassVar, Final
 import numpy as np
 
 from twinstorm.twin.chance import Purpose, Words, below, below_one, device_key, stream, word, words
+from twinstorm.twin.damage import flipped, of_other_schema
 from twinstorm.twin.fleet import Fleet
 from twinstorm.twin.flow import SECOND_US, Channel, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.sensors import chosen
 from twinstorm.twin.stories import Story
 from twinstorm.twin.uplink import LinkFault
 from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
-from twinstorm.twin.wire.damage import flipped, of_other_schema
 from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
@@ -74,7 +74,7 @@ class Part(Tamper):
 
 @dataclass
 class SchemaBreak(Tamper):
-    """Documents of another schema; `how` is one of `wire.damage.BREAKS`."""
+    """Documents of another schema; `how` is one of `twin.damage.BREAKS`."""
 
     how: str
     turn: ClassVar[int] = 1
@@ -565,4 +565,3 @@ class Tampering:
         self._waiting = [one for one in self._waiting if one.due_us > now_us]
         for one in sorted(due, key=lambda one: one.due_us):
             self._end.publish(one.readings, np.full(len(one.readings.device), now_us, np.int64))
-

@@ -115,9 +115,7 @@ class World(Exhibits):
         self.produced = 0
         self.lost: Counter[str] = Counter()
         self._device_end = device_end
-        self.payloads = Tampering(
-            self.fleet, self.channels, seed, device_end, self.bit, self.lost, origin_us, foreseen
-        )
+        self.payloads = Tampering(self.fleet, self.channels, seed, device_end, self.bit, self.lost, origin_us, foreseen)
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
         self.sampler = Sampler(self.fleet, self.kinds, seed, year_us)
@@ -147,7 +145,12 @@ class World(Exhibits):
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {SAMPLING: self._act_sampling, RESETS: self.resets.act, UPLINKS: self._act_uplinks, PAYLOADS: self._act_payloads}
+        return {
+            SAMPLING: self._act_sampling,
+            RESETS: self.resets.act,
+            UPLINKS: self._act_uplinks,
+            PAYLOADS: self._act_payloads,
+        }
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""

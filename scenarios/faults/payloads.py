@@ -40,8 +40,8 @@ class PayloadCorruption(PayloadFault):
     name: ClassVar[str] = "payload-corruption"
     summary: ClassVar[str] = "bits of payloads are flipped before they are sent"
     effect: ClassVar[str] = (
-        "In the share `share` of what the targeted devices send, so many bits are flipped, as by bad memory, before any "
-        "checksum of the network is made. What is no document any more is a dead letter (lost: corrupt). What can "
+        "In the share `share` of what the targeted devices send, so many bits are flipped, as by bad memory, before "
+        "any checksum of the network is made. What is no document any more is a dead letter (lost: corrupt). What can "
         "still be read but not be true is refused by its range (lost: dead_letter). And what can be read and might be "
         "true is believed: a payload without a checksum of its own cannot tell. Only a changed boot or sequence number "
         "never passes: one more bit is flipped then." + _ACKNOWLEDGED + " Evidence: messages damaged, and how many of "
@@ -112,9 +112,9 @@ class PayloadDuplicate(PayloadFault):
     summary: ClassVar[str] = "messages are sent twice"
     effect: ClassVar[str] = (
         "The share `share` of what the targeted devices send goes out once more, `after` so long, byte for byte. With "
-        "`flag` it is marked as sent again (DUP) where the quality of service is 1; brokers do not pass the mark on, so "
-        "that the core sees the same. It must take each reading once: repeats are counted beside the ledger. Evidence: "
-        "messages repeated."
+        "`flag` it is marked as sent again (DUP) where the quality of service is 1; brokers do not pass the mark on, "
+        "so that the core sees the same. It must take each reading once: repeats are counted beside the ledger. "
+        "Evidence: messages repeated."
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         _share("20 %", "are sent twice"),

@@ -143,10 +143,10 @@ def test_what_is_cut_off_cannot_be_read_and_what_is_short_stays_whole() -> None:
 
 
 def test_flipped_bits_are_refused_or_believed_and_never_forge_a_number() -> None:
-    bench = play(PayloadCorruption, {"share": "100 %", "bits": "1"}, to_s=400, end_s=410)
+    bench = play(PayloadCorruption, {"share": "100 %", "bits": "1"}, to_s=200, end_s=210)
     damaged, readable = (bench.evidence()[name] for name in ("messages_damaged", "damaged_and_still_readable"))
     ledger = bench.ledger()
-    assert damaged == sent_meanwhile(bench, 400)
+    assert damaged == sent_meanwhile(bench, 200)
     assert ledger.lost["corrupt"] == damaged - readable
     assert 0 < ledger.lost.get("dead_letter", 0) < readable, "some are out of range, some are believed"
     assert ledger.repeated == 0
@@ -183,7 +183,9 @@ def test_nothing_overtakes_where_devices_speak_more_rarely() -> None:
 
 
 def test_what_comes_later_than_the_core_remembers_is_lost_as_late() -> None:
-    bench = play(PayloadReorder, {"by": "10 min"}, to_s=900, end_s=1_600)
+    few = plan(motors=2, climate=1)
+    everybody = np.arange(3, dtype=np.int32)
+    bench = play(PayloadReorder, {"by": "5 min"}, to_s=200, end_s=520, device=everybody, fleet=few)
     assert bench.ledger().lost["late"] > 0
     assert bench.ledger().repeated == 0
 
@@ -310,7 +312,7 @@ def test_a_world_saved_amid_the_fault_goes_on_as_if_nothing_had_been(fault: type
 
 
 GIVEN: dict[str, st.SearchStrategy[dict[str, str]]] = {
-    "payload-reorder": st.sampled_from([{}, {"by": "3 s", "share": "100 %"}, {"by": "5 min"}]),
+    "payload-reorder": st.sampled_from([{}, {"by": "3 s", "share": "100 %"}, {"by": "1 min"}]),
     "payload-duplicate": st.sampled_from([{}, {"after": "4 s", "share": "100 %"}]),
     "payload-corruption": st.sampled_from([{}, {"share": "100 %", "bits": "1"}]),
     "schema-break": st.sampled_from([{}, {"how": "type"}, {"how": "unit"}]),
@@ -329,7 +331,7 @@ def plans(draw: st.DrawFn) -> tuple[str, dict[str, str], int, int, frozenset[int
     return name, given, begin_us, lasts_us, draw(st.frozensets(st.integers(0, N - 1), min_size=1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(plans(), min_size=1, max_size=5),
     st.sampled_from([0, 1]),
@@ -341,21 +343,19 @@ def test_the_ledger_closes_every_second_whatever_overlaps(
 ) -> None:
     bench = Bench(plan(motors=30, climate=10, qos=qos, buffer=buffer))
     acts: list[tuple[int, int, Any, FaultOrder]] = []
-    for number, (name, given, begin_us, lasts_us, who) in enumerate(faults):
+    for number, (name, given_here, begin_us, lasts_us, who) in enumerate(faults):
         fault = catalogue()[name]
-        order = order_of(fault, given, np.array(sorted(who), np.int32), f"f{number}")
+        order = order_of(fault, given_here, np.array(sorted(who), np.int32), f"f{number}")
         acts += [(begin_us, number, fault.start, order), (begin_us + lasts_us, number, fault.end, order)]
     broker = bench.wiring.broker
     if outage_s is not None:
-        acts += [(outage_s * SECOND_US, 98, None, None), ((outage_s + 9) * SECOND_US, 99, None, None)]  # type: ignore[list-item]
-    for at_us, number, act, order in sorted(acts, key=lambda one: one[:2]):
+        outage, nobody = catalogue()["broker-outage"], ALL[:0]
+        order = order_of(outage, {}, nobody, "outage")
+        acts += [(outage_s * SECOND_US, 98, outage.start, order), ((outage_s + 9) * SECOND_US, 99, outage.end, order)]
+    for at_us, _, act, order in sorted(acts, key=lambda one: one[:2]):
         bench.until(at_us)
-        if order is None:
-            broker.stop(at_us, silent=False) if number == 98 else broker.start(at_us)
-        else:
-            act(bench.world, order, order.device, at_us)
+        act(bench.world if len(order.device) else broker, order, order.device, at_us)
         assert bench.ledger().difference == 0
-    bench.until(420 * SECOND_US)
+    bench.until(200 * SECOND_US)
     assert not bench.world.payloads.holding
     assert not bench.world.payloads.held_back.any()
-    assert bench.ledger().in_flight == 0 or bench.world.uplinks.active

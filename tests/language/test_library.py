@@ -10,6 +10,7 @@ from twinstorm.scenarios.language.reader import library_names, load
 def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
     assert library_names() == (
         "all-quiet",
+        "bad-firmware",
         "broker-outage",
         "core-outage",
         "lost-clocks",
@@ -18,7 +19,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "stuck-sensor",
     )
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
-    assert used == {"power-outage", "broker-outage", "core-outage", "partition", "sensor-stuck"}
+    assert used == {"power-outage", "broker-outage", "core-outage", "partition", "schema-break", "sensor-stuck"}
 
 
 @pytest.mark.parametrize("name", library_names())

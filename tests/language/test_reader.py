@@ -398,7 +398,7 @@ def test_a_name_that_the_library_does_not_have(tmp_path: Path) -> None:
         load("reboot-strom")
     (problem,) = raised.value.problems
     assert (problem.code, problem.suggestion) == ("S111", "reboot-storm")
-    assert "library: all-quiet, broker-outage" in problem.advice
+    assert "library: all-quiet, bad-firmware" in problem.advice
 
 
 @pytest.mark.parametrize("name", ["..", "", "reboot-storm.storm", "__init__", "Reboot-Storm"])

@@ -1,4 +1,4 @@
-"""What goes wrong with payloads: flipped bits, lost ends, documents of a schema that nobody agreed on. Pure functions."""
+"""Payloads that are wrong: flipped bits, documents of a schema that nobody agreed on. Pure functions."""
 
 from __future__ import annotations
 
