@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -336,22 +337,30 @@ def plans(draw: st.DrawFn) -> tuple[str, dict[str, str], int, int, frozenset[int
     st.lists(plans(), min_size=1, max_size=5),
     st.sampled_from([0, 1]),
     st.sampled_from([0, 3, 40]),
-    st.one_of(st.none(), st.integers(5, 90)),
+    st.lists(st.tuples(st.sampled_from(["broker-outage", "core-outage"]), st.integers(5, 90)), max_size=2),
+    st.sampled_from([None, Fraction(20)]),
 )
 def test_the_ledger_closes_every_second_whatever_overlaps(
-    faults: list[tuple[str, dict[str, str], int, int, frozenset[int]]], qos: int, buffer: int, outage_s: int | None
+    faults: list[tuple[str, dict[str, str], int, int, frozenset[int]]],
+    qos: int,
+    buffer: int,
+    outages: list[tuple[str, int]],
+    message_rate: Fraction | None,
 ) -> None:
-    bench = Bench(plan(motors=30, climate=10, qos=qos, buffer=buffer))
+    bench = Bench(plan(motors=30, climate=10, qos=qos, buffer=buffer), message_rate=message_rate, message_queue=50)
     acts: list[tuple[int, int, Any, FaultOrder]] = []
     for number, (name, given_here, begin_us, lasts_us, who) in enumerate(faults):
         fault = catalogue()[name]
         order = order_of(fault, given_here, np.array(sorted(who), np.int32), f"f{number}")
         acts += [(begin_us, number, fault.start, order), (begin_us + lasts_us, number, fault.end, order)]
     broker = bench.wiring.broker
-    if outage_s is not None:
-        outage, nobody = catalogue()["broker-outage"], ALL[:0]
-        order = order_of(outage, {}, nobody, "outage")
-        acts += [(outage_s * SECOND_US, 98, outage.start, order), ((outage_s + 9) * SECOND_US, 99, outage.end, order)]
+    for number, (name, outage_s) in enumerate(outages, 98):
+        fault = catalogue()[name]
+        order = order_of(fault, {}, ALL[:0], f"f{number}")
+        acts += [
+            (outage_s * SECOND_US, number, fault.start, order),
+            ((outage_s + 9) * SECOND_US, number, fault.end, order),
+        ]
     for at_us, _, act, order in sorted(acts, key=lambda one: one[:2]):
         bench.until(at_us)
         act(bench.world if len(order.device) else broker, order, order.device, at_us)
