@@ -245,7 +245,7 @@ class Tampering:
 
     Attributes:
         held_back: bool, devices that keep what they sample, one row a device.
-        astray: int64, readings of each device that were sent and that nobody can read; with the first order.
+        astray: int64, readings of each device that were sent and that nobody can read.
         unreadable: messages that nobody can read, repeats included.
         overtaken: some message has overtaken another.
     """
