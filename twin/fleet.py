@@ -34,6 +34,7 @@ class SegmentPlan:
         devices: how many stand on each site, in the order of `FleetPlan.sites`.
         boot_us: shortest and longest boot, inclusive; one draw a device.
         machine: parameters of its machines that are set, not drawn by the kind: name, lowest, highest.
+        origin: one of `ORIGINS`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class SegmentPlan:
     machine: tuple[tuple[str, float, float], ...] = ()
     clock: ClockPlan = PERFECT
     hazards: HazardPlan = SAFE
+    origin: str = "simulated"
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def grow(plan: FleetPlan) -> Fleet:
         site=site.astype(np.int32),
         link=link,
         links=Links.of(tuple(LINKS[name] for name in link_names)),
-        origin=np.full(len(key), ORIGINS.index("simulated"), np.uint8),
+        origin=np.array([ORIGINS.index(part.origin) for part in plan.segments], np.uint8)[segment],
         every_us=every_us,
         phase_us=phase_us,
         keep_alive_us=np.array([part.keep_alive_us for part in plan.segments], np.int64)[segment],

@@ -109,7 +109,8 @@ class Registry:
     firmware: Codes
     firmwares: tuple[str, ...]
     origin: Codes
-    """0 simulated, 1 guest, 2 mirrored (`ORIGINS`). Nothing may assume that a registered device has a twin."""
+    """0 simulated, 1 guest, 2 mirrored, 3 synthetic: a probe (`ORIGINS`). Nothing may assume that a registered device
+    has a twin."""
     every_us: Int
     """Sampling period of each device."""
     keep_alive_us: Int
@@ -120,7 +121,7 @@ class Registry:
         return len(self.every_us)
 
 
-ORIGINS = ("simulated", "guest", "mirrored")
+ORIGINS = ("simulated", "guest", "mirrored", "synthetic")
 
 
 # --- readings -------------------------------------------------------------------------------------------------------

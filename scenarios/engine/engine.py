@@ -36,6 +36,7 @@ from twinstorm.scenarios.engine.timeline import (
 )
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.catalogue import SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Step
 from twinstorm.scenarios.language.selectors import Selector
@@ -95,6 +96,7 @@ class Engine:
         """Empty while running; then completed, stopped, aborted or interrupted."""
         self.injection_allowed = True
         self.registry = wiring.registry
+        self._judged_masks: dict[str, Mask | None] = {}
         self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
         self.objectives = [self._objective(each) for each in scenario.objectives]
         self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us, run_us=self.end_us)
@@ -511,13 +513,22 @@ class Engine:
 
     def look_up(self, name: str, selector: Selector | None, window_us: int) -> float | None:
         """Value of an SLI or a counter for expressions."""
-        mask = None if selector is None else self._mask(selector)
         if name in ("share", "count"):
-            assert mask is not None
+            assert selector is not None
+            mask = self._mask(selector)
             matching = int(np.count_nonzero(mask))
             return matching / len(mask) if name == "share" else float(matching)
         counter = self._counter(name)
-        return counter if counter is not None else self.core.sli(name, mask, window_us)
+        return counter if counter is not None else self.core.sli(name, self._judged(name, selector), window_us)
+
+    def _judged(self, sli: str, selector: Selector | None) -> Mask | None:
+        """Devices that an SLI counts."""
+        if not SLIS[sli].has_devices:
+            return None
+        text = "" if selector is None else selector.text
+        if text not in self._judged_masks:
+            self._judged_masks[text] = self.selector.judged(selector)
+        return self._judged_masks[text]
 
     def _mask(self, selector: Selector) -> Mask:
         if not selector.is_fixed:
@@ -578,7 +589,7 @@ class Engine:
         )
 
     def _objective(self, written: Any) -> Objective:
-        mask = None if written.of is None else self.selector.mask(written.of)
+        mask = self._judged(written.sli, written.of)
         return Objective(
             name=written.name,
             sli=written.sli,

@@ -45,6 +45,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 qos=segment.qos,
                 firmware=segment.firmware,
                 machine=segment.machine,
+                origin=segment.origin,
                 clock=_clock_plan(segment.clock),
                 hazards=HazardPlan(
                     crash_us=segment.hazards.crash_us,

@@ -28,6 +28,8 @@ class FleetSelector:
         self._registry = registry
         # A smaller share lies inside a larger one: devices are taken in one keyed order.
         self._lot = words(stream(seed, Purpose.SELECT), keys, 0)
+        probes = registry.origin == ORIGINS.index("synthetic")
+        self._probes: Mask | None = probes if probes.any() else None
         self._columns: Mapping[str, tuple[NDArray[np.integer], Sequence[str]]] = {
             "region": (registry.region, registry.regions),
             "site": (registry.site, registry.sites),
@@ -55,6 +57,15 @@ class FleetSelector:
             mask = np.zeros(len(mask), np.bool_)
             mask[chosen] = True
         return mask
+
+    def judged(self, selector: Selector | None) -> Mask | None:
+        """Devices that an objective counts: all that the selector names but probes, unless it asks for an origin or
+        names nobody else. None: all of the fleet."""
+        mask = None if selector is None else self.mask(selector)
+        if self._probes is None or (selector is not None and any(term.key == "origin" for term in selector.terms)):
+            return mask
+        real = ~self._probes if mask is None else mask & ~self._probes
+        return real if real.any() else mask
 
     def devices(self, selector: Selector, moment: Moment | None = None) -> Device:
         """int32, ascending."""

@@ -62,7 +62,7 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
 def known_values(record: Record) -> Mapping[str, tuple[str, ...]]:
     """Every value that devices can have, for each fixed key of selectors of which the file tells them all; how many
     devices there are may be unknown."""
-    known: dict[str, tuple[str, ...]] = {"origin": ("simulated",)}
+    known: dict[str, tuple[str, ...]] = {"origin": ("simulated", "synthetic")}
     if record.own("sites") is not None or not record.has("sites"):
         sites: list[SiteEntry] = record.value("sites")
         names = tuple(site.name for site in sites)
@@ -227,6 +227,7 @@ def _segment(name: str, layers: Layers, devices: int, problems: Problems) -> Seg
         qos=int(_value(layers, "qos")),
         firmware=_value(layers, "firmware"),
         machine=_machine(own, problems) if own.has("machine") else (),
+        synthetic=own.value("synthetic") == "true",
         clock=_clock(_part(layers, "clock")) if any(layer.has("clock") for layer in layers) else None,
         hazards=_hazards(_part(layers, "hazards"), _value(layers, "watchdog")),
     )

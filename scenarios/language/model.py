@@ -85,6 +85,13 @@ class Segment:
     clock: Clock | None = None
     """None: a perfect one."""
     hazards: Hazards = Hazards()
+    synthetic: bool = False
+    """Its devices are probes, which objectives leave out unless they ask for them."""
+
+    @property
+    def origin(self) -> str:
+        """What selectors of `origin` find."""
+        return "synthetic" if self.synthetic else "simulated"
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,6 @@ def _named(terms: list[Term], site: Site, segment: Segment, devices: int) -> int
 
 
 def _segment_fact(segment: Segment, key: str) -> str:
-    if key == "origin":
-        return "simulated"
     return segment.name if key == "segment" else str(getattr(segment, key))
 
 

@@ -138,6 +138,7 @@ SEGMENT = Table(
         Key("share", share(), "part of the fleet's devices; the shares add up to 100 %"),
         Key("devices", whole("1", str(MOST_DEVICES)), "number of devices, instead of a share"),
         Key("machine", Raw("parameters of the kind"), "parameters of its machines; of a range, one draw a machine"),
+        Key("synthetic", words("synthetic", "true", "false"), "probes: no objective counts them", default="false"),
         *DEVICE_DEFAULTS,
     ),
 )
