@@ -45,9 +45,9 @@ PLANT = """    temperature: {kind: environment, share: 60 %, every: 30 s}
     vibration: {kind: motor, share: 10 %, every: 10 s}
     pressure: {kind: pump, share: 6.5 %, every: 5 s}
     trackers: {kind: vehicle, share: 20 %, every: 60 s}
-    controllers: {kind: gateway, share: 3 %, every: 8 s}
-    cabinets: {kind: shelf, share: 0.5 %, every: 60 s}"""
-"""Of the plant mix, controllers and cameras are stood in for by periodic machines of the same mean rate."""
+    controllers: {kind: controller, share: 3 %, every: 30 s}
+    cameras: {kind: camera, share: 0.5 %, every: 5 min}"""
+"""Controllers and cameras speak when something happens, about every 8 s and every minute, at the latest by `every`."""
 PLANT_READINGS_PER_S = 0.6 / 30 + 0.1 / 10 + 0.065 / 5 + 0.2 / 60 + 0.03 / 8 + 0.005 / 60
 """A device."""
 STORM_LIMITS = "broker.connects={rate: 5000/s, burst: 5000, queue: 5000}"

@@ -1,8 +1,9 @@
 """Store and forward: what a device keeps while it cannot deliver, and sends oldest first when it can again.
 
-A ring a device, int16 in the sensor's own resolution. Sequence numbers and times are implied: what lies in a buffer
-was sampled without a gap, because a successful flush empties it and a power cut clears it. Memory is taken a block of
-devices at a time, when the first of them is cut off.
+A ring a device, int16 in the sensor's own resolution. Sequence numbers are implied: what lies in a buffer was sampled
+without a gap, because a successful flush empties it and a power cut clears it. So are the times of those who sample
+periodically; event-driven devices keep them in a second ring. Memory is taken a block of devices at a time, when the
+first of them is cut off.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class Buffers:
     evicted: int = 0
     shrinking: list[Shrinking] = field(default_factory=list)
     _rings: dict[int, Steps] = field(default_factory=dict)
+    _times: dict[int, Int] = field(default_factory=dict)
+    """Instants of what lies in `_rings`, of event-driven groups."""
 
     def __post_init__(self) -> None:
         n = len(self.capacity)
@@ -93,7 +96,9 @@ class Buffers:
     def largest_bytes(self) -> int:
         """Memory if every device were cut off."""
         return sum(
-            int(self.capacity[group.first : group.last].max(initial=0)) * (group.last - group.first) * width * 2
+            int(self.capacity[group.first : group.last].max(initial=0))
+            * (group.last - group.first)
+            * (width * 2 + (8 if group.grid_us else 0))
             for group, width in zip(self.groups, self.channels, strict=True)
         )
 
@@ -140,7 +145,10 @@ class Buffers:
         for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
             rows = slice(*np.searchsorted(block, [number, number + 1]).tolist())
             ring = self._ring(group, number)
-            ring[device[rows] - number * BLOCK_DEVICES, position[rows]] = values[rows]
+            places = device[rows] - number * BLOCK_DEVICES, position[rows]
+            ring[places] = values[rows]
+            if self.groups[group].grid_us:
+                self._times[group << 32 | number][places] = at_us if isinstance(at_us, int) else at_us[rows]
         self.depth[device] += 1
         self.unacked[device] += arrived
 
@@ -217,7 +225,23 @@ class Buffers:
             here = self.groups[group]
             places = int(self.capacity[here.first : here.last].max())
             ring = self._rings[key] = np.zeros((BLOCK_DEVICES, places, self.channels[group]), np.int16)
+            if here.grid_us:
+                self._times[key] = np.zeros((BLOCK_DEVICES, places), np.int64)
         return ring
+
+    def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
+        """The n-th oldest reading of each of these devices: int16 (n, channels), and when it was made."""
+        position = (self.head[device] + nth) % self.capacity[device]
+        values = np.empty((len(device), self.channels[group]), np.int16)
+        at_us = self.first_time_us[device] + nth * self.every_us[device]
+        block = device // BLOCK_DEVICES
+        for number in np.flatnonzero(np.bincount(block)).tolist():
+            chosen = block == number
+            places = device[chosen] - number * BLOCK_DEVICES, position[chosen]
+            values[chosen] = self._ring(group, number)[places]
+            if self.groups[group].grid_us:
+                at_us[chosen] = self._times[group << 32 | number][places]
+        return values, at_us
 
     def drop(self, device: Int) -> int:
         """Forget everything these devices hold (power is gone). Returns readings that existed nowhere else."""
@@ -256,13 +280,7 @@ class Buffers:
             sender = np.repeat(rows, depth)
             owner = np.repeat(who, depth)
             nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(depth) - depth, depth)
-            position = (self.head[owner] + nth) % self.capacity[owner]
-            values = np.empty((len(owner), self.channels[number]), np.int16)
-            block = owner // BLOCK_DEVICES
-            for part in np.flatnonzero(np.bincount(block)).tolist():
-                chosen = block == part
-                ring = self._ring(number, part)
-                values[chosen] = ring[owner[chosen] - part * BLOCK_DEVICES, position[chosen]]
+            values, made_us = self._read(number, owner, nth)
             again = nth < self.unacked[owner]
             for duplicate in (True, False):
                 part_of = again == duplicate
@@ -274,7 +292,7 @@ class Buffers:
                     device=who_sends.astype(np.int32),
                     boot=boot[who_sends],
                     seq=self.first_seq[who_sends] + nth_sent,
-                    device_time_us=self.first_time_us[who_sends] + nth_sent * self.every_us[who_sends],
+                    device_time_us=made_us[part_of],
                     sent_us=at_us[sender[part_of]],
                     values=scales[group.kind].readings_of(values[part_of]),
                     duplicate=duplicate,

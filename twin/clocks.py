@@ -24,6 +24,7 @@ from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.clockwork import PERFECT, PPM, gained_us
 from twinstorm.twin.fleet import Fleet
 from twinstorm.twin.flow import NEVER_US, Device, Int, Mask
+from twinstorm.twin.rows import Rows, meet
 
 MISDATED: Final = "readings_misdated"
 
@@ -305,18 +306,18 @@ class Clocks:
         begun_us, _ = self._error(self.fleet.segment[device], self.fleet.key[device], law, np.int64(at_us))
         return np.where(at_us >= law.sync_us, begun_us, self.set_us[device])
 
-    def count(self, rows: slice, powered: Mask, now_us: int) -> None:
-        """Count readings of a slice of the fleet that orders date wrongly by more than a synchronisation may."""
+    def count(self, rows: Rows, exist: Mask, now_us: int) -> None:
+        """Count readings of a block that orders date wrongly by more than a synchronisation may."""
         for order in self.orders:
-            first, last = np.searchsorted(order.device, [rows.start, rows.stop]).tolist()
-            who = order.device[first:last]
-            if not len(who):
+            mine, here = meet(order.device, rows)
+            if not len(here):
                 continue
+            who = order.device[mine]
             set_us = self._last_set_us(who, now_us)
             since_us = np.maximum(set_us, order.at_us)
             off_us = gained_us(since_us, now_us, np.full(len(who), order.drift_e12, np.int64), 0)
-            off_us += np.where(set_us <= order.at_us, order.step_us[first:last], 0)
-            wrong = (np.abs(off_us) > self._accuracy_us[self.fleet.segment[who]]) & powered[who - rows.start]
+            off_us += np.where(set_us <= order.at_us, order.step_us[mine], 0)
+            wrong = (np.abs(off_us) > self._accuracy_us[self.fleet.segment[who]]) & exist[here]
             count = int(np.count_nonzero(wrong))
             if count:
                 self.bit(order.step, MISDATED, count)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Device, Int, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import Inputs, MachineKind
 from twinstorm.twin.resolution import Scale, Steps
+from twinstorm.twin.rows import Rows, count, meet
 
-Columns = Mapping[str, Values]
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass
@@ -26,7 +29,7 @@ class MachineFailure:
     Attributes:
         severity: 0..1, how far it goes. grows_us: how long it takes from 0 to there.
         device: int32, ascending, all of one sample group. from_us: int64, since when each fails.
-        without: state of the same machines had they not failed, float32 (devices,) each.
+        without: state of the same machines had they not failed, (devices,) each.
         changed: readings that told something else than they would have, so far.
     """
 
@@ -36,7 +39,7 @@ class MachineFailure:
     grows_us: int
     device: Device = field(default_factory=lambda: np.empty(0, np.int32))
     from_us: Int = field(default_factory=lambda: np.empty(0, np.int64))
-    without: dict[str, Values] = field(default_factory=dict)
+    without: dict[str, NDArray[Any]] = field(default_factory=dict)
     changed: int = 0
 
     def join(self, device: Device, at_us: int, first: int, state: Columns) -> None:
@@ -55,7 +58,7 @@ class MachineFailure:
         self.from_us = np.concatenate((self.from_us, np.full(len(device), at_us, np.int64)))[order]
         self.device = device_all[order]
 
-    def severities_at(self, now_us: int, rows: slice) -> Values:
+    def severities_at(self, now_us: int, rows: Rows) -> Values:
         """How far it has gone in some of the machines: float32."""
         from_us = self.from_us[rows]
         if self.grows_us <= 0:
@@ -69,58 +72,61 @@ class Counterfactual:
     """The machines of one failure that stand in one block, ready to be stepped without it."""
 
     failure: MachineFailure
-    mine: slice
-    rows: np.ndarray
+    mine: Rows
+    rows: Int
     inputs: Inputs
     noise: Values
 
-    def count(self, kind: MachineKind, parameters: Columns, told: Steps, scale: Scale, powered: Mask) -> None:
+    def count(self, kind: MachineKind, parameters: Columns, told: Steps, scale: Scale, counts: Mask) -> None:
         """Step the machines without the failure and count the readings that differ.
 
         Args:
-            parameters: of the block. told: steps that the block measured, int16 (channels, n).
+            parameters: of the block. told: steps that the block measured, int16 (channels, n). counts: whose reading
+                is one.
         """
-        state = {name: column[self.mine] for name, column in self.failure.without.items()}
+        without = self.failure.without
+        state = {name: column[self.mine] for name, column in without.items()}
         values = np.empty((len(kind.channels), len(self.rows)), np.float32)
         of_rows = {name: column[self.rows] for name, column in parameters.items()}
         checked.step(kind, state, of_rows, self.inputs, self.noise, values)
-        counts = powered[self.rows]
+        if not isinstance(self.mine, slice):  # these were copies
+            for name, column in state.items():
+                without[name][self.mine] = column
+        counts = counts[self.rows]
         differs = (scale.rounded(values, counts) != told[:, self.rows]).any(axis=0)
         self.failure.changed += int(np.count_nonzero(differs & counts))
 
 
-def severities(failures: list[MachineFailure], first: int, n: int, now_us: int) -> dict[str, Values]:
-    """How far each mode has gone in devices [first, first + n): float32 (n,), the worst of several orders."""
+def severities(failures: list[MachineFailure], block: Rows, now_us: int) -> dict[str, Values]:
+    """How far each mode has gone in the devices of a block: float32 (n,), the worst of several orders."""
     columns: dict[str, Values] = {}
     for failure in failures:
-        low, high = np.searchsorted(failure.device, [first, first + n]).tolist()
-        if low == high:
+        mine, rows = meet(failure.device, block)
+        if not len(rows):
             continue
-        column = columns.setdefault(failure.mode, np.zeros(n, np.float32))
-        rows = failure.device[low:high].astype(np.intp) - first
-        column[rows] = np.maximum(column[rows], failure.severities_at(now_us, slice(low, high)))
+        column = columns.setdefault(failure.mode, np.zeros(count(block), np.float32))
+        column[rows] = np.maximum(column[rows], failure.severities_at(now_us, mine))
     return columns
 
 
-def counterfactuals(failures: list[MachineFailure], first: int, inputs: Inputs, noise: Values) -> list[Counterfactual]:
+def counterfactuals(failures: list[MachineFailure], block: Rows, inputs: Inputs, noise: Values) -> list[Counterfactual]:
     """For each failure with devices in this block, what it takes to step them without it.
 
     Args:
         inputs: of the block, with the failures. noise: of the block, not yet used.
     """
     found = []
-    n = noise.shape[1]
     for failure in failures:
-        low, high = np.searchsorted(failure.device, [first, first + n]).tolist()
-        if low == high:
+        mine, rows = meet(failure.device, block)
+        if not len(rows):
             continue
-        rows = failure.device[low:high].astype(np.intp) - first
-        others = severities([each for each in failures if each is not failure], first, n, inputs.now_us)
+        others = severities([each for each in failures if each is not failure], block, inputs.now_us)
         without = replace(
             inputs,
             running=None if inputs.running is None else inputs.running[rows],
             drives={name: column[rows] for name, column in inputs.drives.items()},
             failures={name: column[rows] for name, column in others.items()},
+            lived_us=None if inputs.lived_us is None else inputs.lived_us[rows],
         )
-        found.append(Counterfactual(failure, slice(low, high), rows, without, np.ascontiguousarray(noise[:, rows])))
+        found.append(Counterfactual(failure, mine, rows, without, np.ascontiguousarray(noise[:, rows])))
     return found

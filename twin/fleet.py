@@ -6,7 +6,7 @@ Devices are ordered by (kind, period, phase, segment, site), so that the devices
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import overload
@@ -70,13 +70,19 @@ class FleetPlan:
 
 @dataclass(frozen=True)
 class SampleGroup:
-    """Devices [first, last) of one kind that sample at phase_us, phase_us + every_us, ..."""
+    """Devices [first, last) of one kind that sample at phase_us, phase_us + every_us, ...
+
+    Attributes:
+        grid_us: > 0: they are event-driven, and speak at some of phase_us, phase_us + grid_us, ..., at the latest
+            `every_us` after they last spoke.
+    """
 
     kind: str
     first: int
     last: int
     every_us: int
     phase_us: int
+    grid_us: int = 0
 
 
 class DeviceNames(Sequence[str]):
@@ -150,6 +156,7 @@ class Fleet:
     link_cuts: NDArray[np.uint8] = field(init=False)
     up_cuts: NDArray[np.uint8] = field(init=False)
     seq: Int = field(init=False)
+    told_us: Int = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.key)
@@ -167,6 +174,8 @@ class Fleet:
         self.link_cuts = np.zeros(n, np.uint8)
         self.up_cuts = np.zeros(n, np.uint8)
         self.seq = np.zeros(n, np.int64)
+        # Written for event-driven devices only; else these pages are never touched.
+        self.told_us = np.zeros(n, np.int64)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -206,8 +215,12 @@ class Fleet:
         )
 
 
-def grow(plan: FleetPlan) -> Fleet:
-    """Grow the fleet of a plan: names, keys, order, sample groups. Every device starts online."""
+def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
+    """Grow the fleet of a plan: names, keys, order, sample groups. Every device starts online.
+
+    Args:
+        grids_us: of the kinds that are event-driven, their grid.
+    """
     segment, site, number = _rows(plan)
     prefixes = [f"{name}/{part.name}" for part in plan.segments for name, _ in plan.sites]
     prefix = (segment * len(plan.sites) + site).astype(np.int32)
@@ -226,13 +239,15 @@ def grow(plan: FleetPlan) -> Fleet:
     order = np.lexsort((number, site, segment, phase, every_us, kind))
     segment, site, number, prefix, key = segment[order], site[order], number[order], prefix[order], key[order]
     kind, every_us, phase = kind[order], every_us[order], phase[order]
-    phase_us = phase * every_us // phases[kind].astype(np.int64)
+    grid_of_kind_us = np.array([(grids_us or {}).get(name, 0) for name in kinds], np.int64)
+    grid_us = grid_of_kind_us[kind]
+    phase_us = phase * np.where(grid_us > 0, grid_us, every_us) // phases[kind].astype(np.int64)
 
     link_names = sorted({part.link for part in plan.segments})
     link = np.array([link_names.index(part.link) for part in plan.segments], np.uint8)[segment]
     return Fleet(
         plan=plan,
-        groups=_groups(kinds, kind, every_us, phase_us),
+        groups=_groups(kinds, kind, every_us, phase_us, grid_us),
         names=DeviceNames(prefix, prefixes, number),
         key=key,
         segment=segment.astype(np.int16),
@@ -258,12 +273,12 @@ def _rows(plan: FleetPlan) -> tuple[Int, Int, NDArray[np.int32]]:
     return np.concatenate(segment), np.concatenate(site), np.concatenate(number)
 
 
-def _groups(kinds: list[str], kind: Int, every_us: Int, phase_us: Int) -> tuple[SampleGroup, ...]:
+def _groups(kinds: list[str], kind: Int, every_us: Int, phase_us: Int, grid_us: Int) -> tuple[SampleGroup, ...]:
     if not len(kind):
         return ()
     new = (np.diff(kind) != 0) | (np.diff(every_us) != 0) | (np.diff(phase_us) != 0)
     edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(kind)]
     return tuple(
-        SampleGroup(kinds[kind[first]], first, last, int(every_us[first]), int(phase_us[first]))
+        SampleGroup(kinds[kind[first]], first, last, int(every_us[first]), int(phase_us[first]), int(grid_us[first]))
         for first, last in pairwise(edges)
     )

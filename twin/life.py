@@ -423,6 +423,10 @@ class Life:
         fleet = self.fleet
         gap_us = np.minimum(fleet.every_us[device], fleet.keep_alive_us[device])
         phase_us = fleet.phase_us[device]
+        told_us = fleet.told_us[device]
+        if told_us.any():  # event-driven: since what it told last, pings
+            gap_us = np.where(told_us > 0, fleet.keep_alive_us[device], gap_us)
+            phase_us = np.where(told_us > 0, told_us, phase_us)
         last_us = phase_us + (at_us - phase_us) // gap_us * gap_us
         heard_us: Int = np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
         return heard_us

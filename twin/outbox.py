@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.buffer import BLOCK_DEVICES, Buffers
+from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.fleet import Fleet
 from twinstorm.twin.flow import Channel, Int, Readings
 from twinstorm.twin.resolution import Scale
@@ -42,12 +42,7 @@ class Outboxes(Buffers):
             if not len(rows):
                 continue
             who = device[rows]
-            values = np.empty((len(who), self.channels[number]), np.int16)
-            block = who // BLOCK_DEVICES
-            for part in np.flatnonzero(np.bincount(block)).tolist():
-                chosen = block == part
-                ring = self._ring(number, part)
-                values[chosen] = ring[who[chosen] - part * BLOCK_DEVICES, self.head[who[chosen]]]
+            values, made_us = self._read(number, who, np.zeros(len(who), np.int64))
             again = self.unacked[who] > 0
             for duplicate in (True, False):
                 part_of = again == duplicate
@@ -59,7 +54,7 @@ class Outboxes(Buffers):
                             device=sender.astype(np.int32),
                             boot=boot[sender],
                             seq=self.first_seq[sender],
-                            device_time_us=self.first_time_us[sender],
+                            device_time_us=made_us[part_of],
                             sent_us=sent_us[rows[part_of]],
                             values=scales[group.kind].readings_of(values[part_of]),
                             duplicate=duplicate,

@@ -6,23 +6,24 @@ One `Sampler` a run. It knows machines and sensors, not sessions: what becomes o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from twinstorm.twin.ahead import Ahead
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
-from twinstorm.twin.failures import MachineFailure, counterfactuals, severities
+from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
+from twinstorm.twin.flow import HOUR_US, NEVER_US, Device, Int, Mask, Values
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Inputs, MachineKind
+from twinstorm.twin.machines.kind import Inputs, MachineKind, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
 from twinstorm.twin.resolution import OutOfRange, Scale, Steps
+from twinstorm.twin.rows import Rows, count, devices, shifted
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
 
 DAY_US: Final = 24 * HOUR_US
@@ -36,16 +37,96 @@ Told = TypeVar("Told", SensorFault, MachineFailure)
 
 @dataclass
 class Machines:
-    """State of the machines of one sample group, float32 columns of equal length.
+    """State of the machines of one sample group, columns of equal length: float32, or also integers (`EventKind`).
 
     Attributes:
         is_known: a first step of them was looked at.
     """
 
     kind: MachineKind
-    parameters: dict[str, Values]
-    state: dict[str, Values]
+    parameters: dict[str, Any]
+    state: dict[str, Any]
     is_known: bool = False
+
+
+@dataclass
+class Spoken:
+    """What devices of an event-driven group tell at one instant.
+
+    Attributes:
+        chosen: which of those asked do. values, steps: float32 and int16 (channels, chosen).
+    """
+
+    chosen: Int
+    values: Values
+    steps: Steps
+
+
+class EventGroup:
+    """When the devices of one event-driven sample group speak; int64 arrays with one row a device.
+
+    A machine without power stands still. That it lost its power is found out when it would have spoken; that it is back
+    at the next multiple of the grid, and then it speaks.
+
+    Attributes:
+        due_us: when something happens in each, or it has been quiet for `every_us`.
+        stepped_us: when its machine was stepped last.
+        told_us: when it spoke last.
+        stands: bool, had no power then.
+    """
+
+    def __init__(self, group: SampleGroup, key: Words, ahead_us: Int) -> None:
+        self._group = group
+        n = group.last - group.first
+        # As if each had spoken at an instant of its own before the run, so that they do not speak in step.
+        self.told_us = -(key % np.uint64(group.every_us)).astype(np.int64)
+        self.stepped_us = np.zeros(n, np.int64)
+        self.stands = np.zeros(n, np.bool_)
+        self.due_us = np.minimum(ahead_us, self.told_us + group.every_us)
+
+    def due(self, now_us: int) -> Int:
+        """Devices that are due, ascending."""
+        return np.flatnonzero(self.due_us <= now_us) + self._group.first
+
+    def wake_us(self, now_us: int) -> int:
+        """The next multiple of the grid at which somebody is."""
+        group = self._group
+        due_us = max(int(self.due_us.min()), now_us + 1)
+        return group.phase_us - (group.phase_us - due_us) // group.grid_us * group.grid_us
+
+    def lived_us(self, rows: Int, now_us: int) -> Int:
+        """How long these, which have power, have lived since they were stepped; they are now."""
+        lived_us = np.where(self.stands[rows], 0, now_us - self.stepped_us[rows])
+        self.stepped_us[rows] = now_us
+        return lived_us
+
+    def stand_still(self, rows: Int, now_us: int) -> None:
+        self.stands[rows] = True
+        self.due_us[rows] = now_us + self._group.grid_us
+
+    def speak(self, rows: Int, now_us: int, has_news: Mask, ahead_us: Int) -> Mask:
+        """Who of these speaks; and when each is due next."""
+        told = has_news | self.stands[rows] | (now_us - self.told_us[rows] >= self._group.every_us)
+        self.stands[rows] = False
+        self.told_us[rows] = np.where(told, now_us, self.told_us[rows])
+        self.due_us[rows] = np.minimum(
+            now_us + np.minimum(ahead_us, NEVER_US - now_us), self.told_us[rows] + self._group.every_us
+        )
+        return told
+
+
+@dataclass
+class Made:
+    """Machines of a block, stepped and measured; see `Sampled` and `Counterfactual`."""
+
+    now_us: int
+    rows: Rows
+    parameters: dict[str, Any]
+    seq: Int
+    key: Words
+    without: list[Counterfactual]
+    values: Values
+    steps: Steps
 
 
 class Sampler:
@@ -62,11 +143,18 @@ class Sampler:
         self._year_us = year_us
         self.scales = {name: Scale(kind.channels) for name, kind in kinds.items()}
         self._machines = [self._set_up(kinds[group.kind], group) for group in fleet.groups]
+        self.event_groups = {
+            number: EventGroup(
+                group, fleet.key[group.first : group.last], checked.ahead_us(machines.kind, machines.state)
+            )
+            for number, (group, machines) in enumerate(zip(fleet.groups, self._machines, strict=True))
+            if group.grid_us and is_event_driven(machines.kind)
+        }
         widest = max((kind.words for kind in kinds.values()), default=0)
         self._noise = [stream(seed, Purpose.NOISE << 8 | number) for number in range(widest)]
         self._ahead = [
             Ahead(partial(self._noise_of, kinds[group.kind].words), fleet.key[group.first : group.last])
-            if Ahead.pays(group.last - group.first)
+            if not group.grid_us and Ahead.pays(group.last - group.first)
             else None
             for group in fleet.groups
         ]
@@ -122,44 +210,89 @@ class Sampler:
             float32 and int16 (channels, n): what is told, rounded to the sensors' resolution. Rows without power hold
             numbers that nobody sends.
         """
-        group, machines = self._fleet.groups[number], self._machines[number]
-        kind, scale = machines.kind, self.scales[group.kind]
-        key = self._fleet.key[rows]
-        n = rows.stop - rows.start
-        ahead = self._ahead[number] if n == group.last - group.first else None
-        noise = self._noise_of(kind.words, key, seq) if ahead is None else ahead.draws(seq)
-        part = slice(rows.start - group.first, rows.stop - group.first)
-        parameters = {name: column[part] for name, column in machines.parameters.items()}
+        group = self._fleet.groups[number]
+        state = {name: column[shifted(rows, group.first)] for name, column in self._machines[number].state.items()}
+        inputs = self._inputs(number, rows, now_us, group.every_us)
+        if not all_powered:
+            inputs = replace(inputs, running=powered)
+        made = self._step(number, rows, inputs, seq, state)
+        self._tell(number, made, powered)
+        return made.values, made.steps
+
+    def measure_due(self, number: int, device: Int, now_us: int, seq: Int, powered: Mask) -> Spoken:
+        """Step those event-driven machines that are due, and read the sensors of those that speak.
+
+        Args:
+            number: of the sample group. device: ascending, see `EventGroup.due`.
+            seq: number of the reading that each makes if it speaks. powered: whose machine works.
+        """
+        group, machines, event_group = self._fleet.groups[number], self._machines[number], self.event_groups[number]
+        kind = machines.kind
+        assert is_event_driven(kind)
+        rows = device - group.first
+        awake = np.flatnonzero(powered)
+        if len(awake) < len(device):
+            event_group.stand_still(rows[~powered], now_us)
+            device, rows, seq = device[awake], rows[awake], seq[awake]
+        if not len(awake):
+            nothing = np.empty((len(kind.channels), 0), np.float32)
+            return Spoken(awake, nothing, nothing.astype(np.int16))
+        state = {name: column[rows] for name, column in machines.state.items()}
+        inputs = self._inputs(number, device, now_us, group.every_us)
+        made = self._step(number, device, replace(inputs, lived_us=event_group.lived_us(rows, now_us)), seq, state)
+        for name, column in state.items():
+            machines.state[name][rows] = column
+        told = event_group.speak(rows, now_us, checked.has_news(kind, state), checked.ahead_us(kind, state))
+        self._tell(number, made, told)
+        speaks = np.flatnonzero(told)
+        return Spoken(awake[speaks], made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))
+
+    def _inputs(self, number: int, rows: Rows, now_us: int, dt_us: int) -> Inputs:
         failing = self.failures[number]
-        inputs = Inputs(
+        return Inputs(
             now_us=now_us,
-            dt_us=group.every_us,
-            running=None if all_powered else powered,
+            dt_us=dt_us,
             calendar_us=(self._year_us + now_us) % DAY_US,
             year_us=(self._year_us + now_us) % YEAR_US,
-            failures=severities(failing, rows.start, n, now_us) if failing else {},
+            failures=severities(failing, rows, now_us) if failing else {},
         )
-        without = counterfactuals(failing, rows.start, inputs, noise) if failing else []
-        state = {name: column[part] for name, column in machines.state.items()}
+
+    def _step(self, number: int, rows: Rows, inputs: Inputs, seq: Int, state: dict[str, Any]) -> Made:
+        """Step machines and measure; `state`, of these rows, is changed in place."""
+        group, machines = self._fleet.groups[number], self._machines[number]
+        kind, n, key = machines.kind, count(rows), self._fleet.key[rows]
+        whole = isinstance(rows, slice) and n == group.last - group.first
+        ahead = self._ahead[number] if whole else None
+        noise = self._noise_of(kind.words, key, seq) if ahead is None else ahead.draws(seq)
+        part = shifted(rows, group.first)
+        parameters = {name: column[part] for name, column in machines.parameters.items()}
+        failing = self.failures[number]
+        without = counterfactuals(failing, rows, inputs, noise) if failing else []
+        running = inputs.running
         # What a machine without power does not write is the same in every run.
-        values = (np.empty if all_powered else np.zeros)((len(kind.channels), n), np.float32)
+        values = (np.empty if running is None else np.zeros)((len(kind.channels), n), np.float32)
         if machines.is_known:
             checked.step(kind, state, parameters, inputs, noise, values)
         else:
             checked.first_step(kind, state, parameters, inputs, noise, values)
             machines.is_known = True
         try:
-            steps = scale.rounded(values, None if all_powered else powered)
+            steps = self.scales[group.kind].rounded(values, running)
         except OutOfRange as wrong:
-            device = self._fleet.names[rows.start + wrong.row]
-            raise checked.measured_wrong(kind, wrong.channel, wrong.value, device, now_us) from None
-        for each in without:
-            each.count(kind, parameters, steps, scale, powered)
+            device = self._fleet.names[int(devices(rows, np.array([wrong.row]))[0])]
+            raise checked.measured_wrong(kind, wrong.channel, wrong.value, device, inputs.now_us) from None
+        return Made(inputs.now_us, rows, parameters, seq, key, without, values, steps)
+
+    def _tell(self, number: int, made: Made, exist: Mask) -> None:
+        """Count what failures changed in the readings that exist, and let faulty sensors change them."""
+        kind = self._machines[number].kind
+        scale = self.scales[kind.name]
+        for each in made.without:
+            each.count(kind, made.parameters, made.steps, scale, exist)
         if self.sensor_faults[number]:
-            block = Sampled(now_us, rows.start, values, steps, powered, seq, key, scale)
+            block = Sampled(made.now_us, made.rows, made.values, made.steps, exist, made.seq, made.key, scale)
             for fault in self.sensor_faults[number]:
                 fault.overlay(block)
-        return values, steps
 
     # --- what faults may do -------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from twinstorm.twin.chance import Words, below, words
 from twinstorm.twin.flow import Channel, Device, Mask, Values
 from twinstorm.twin.normal import normals
 from twinstorm.twin.resolution import Scale, Steps
+from twinstorm.twin.rows import Rows, meet
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,19 @@ class Sampled:
     """A block of readings that is being made.
 
     Attributes:
-        first: device of row 0.
+        block: its devices.
         values: float32 (channels, n), on the sensors' grid; changed in place.
         steps: int16 (channels, n), the same; changed in place.
-        powered: bool (n,), whose readings exist.
+        exist: bool (n,), whose readings exist.
         seq: int64 (n,), number of each reading.
         key: uint64 (n,), of the devices.
     """
 
     now_us: int
-    first: int
+    block: Rows
     values: Values
     steps: Steps
-    powered: Mask
+    exist: Mask
     seq: np.ndarray
     key: Words
     scale: Scale
@@ -83,11 +84,10 @@ class SensorFault:
     def overlay(self, block: Sampled) -> None:
         """Replace what this fault changes."""
         order = self.order
-        low, high = np.searchsorted(order.device, [block.first, block.first + block.values.shape[1]]).tolist()
-        if low == high:
+        mine, rows = meet(order.device, block.block)
+        if not len(rows):
             return
-        rows = order.device[low:high].astype(np.intp) - block.first
-        sampled = Part(slice(low, high), rows, block.powered[rows], block)
+        sampled = Part(mine, rows, block.exist[rows], block)
         truth = [block.values[column, rows] for column in order.columns]
         differs = np.zeros(len(rows), np.bool_)
         for column, channel, told in zip(order.columns, order.channels, self.told(truth, sampled), strict=True):
@@ -97,7 +97,7 @@ class SensorFault:
             differs |= steps != block.steps[column, rows]
             block.steps[column, rows] = steps
             block.values[column, rows] = block.scale.values_of(column, steps)
-        self.changed += int(np.count_nonzero(differs & sampled.powered))
+        self.changed += int(np.count_nonzero(differs & sampled.exist))
 
     def told(self, truth: list[Values], part: Part) -> list[Values]:
         """What the sensors say, one new array (m,) a channel."""
@@ -113,9 +113,9 @@ class Part:
         rows: their rows in the block.
     """
 
-    mine: slice
+    mine: Rows
     rows: np.ndarray
-    powered: Mask
+    exist: Mask
     block: Sampled
 
     def draws(self, stream: int, number: int) -> Words:
@@ -140,10 +140,11 @@ class Stuck(SensorFault):
 
     def told(self, truth: list[Values], part: Part) -> list[Values]:
         has = self.has[part.mine]
-        fresh = ~has & part.powered
+        fresh = ~has & part.exist
         for held, true in zip(self.held, truth, strict=True):
-            held[part.mine][fresh] = true[fresh]
-        has |= fresh
+            held[part.mine] = np.where(fresh, true, held[part.mine])
+        has = has | fresh
+        self.has[part.mine] = has
         return [np.where(has, held[part.mine], true) for held, true in zip(self.held, truth, strict=True)]
 
 

@@ -24,6 +24,7 @@ from twinstorm.twin.fleet import Fleet
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
 from twinstorm.twin.network import Size
 from twinstorm.twin.radio import BurstLoss
+from twinstorm.twin.rows import Rows
 
 UPLINKS: Final = "uplinks"
 AHEAD_US: Final = SECOND_US
@@ -202,7 +203,7 @@ class Uplinks:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def full(self, device: slice, now_us: int, waiting: Waiting) -> Mask:
+    def full(self, device: Rows, now_us: int, waiting: Waiting) -> Mask:
         """Paced devices that cannot begin a new message before the next whole second, because others come first.
 
         Args:

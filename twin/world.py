@@ -38,11 +38,12 @@ from twinstorm.twin.flow import (
     Values,
 )
 from twinstorm.twin.life import Hooks, Life
-from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.machines.kind import catalogue, is_event_driven
 from twinstorm.twin.outbox import Outboxes
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
+from twinstorm.twin.rows import Rows, count, devices
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
 from twinstorm.twin.tampering import LATE, PAYLOADS, Tampering
@@ -92,9 +93,10 @@ class World(Exhibits):
         origin_us: int = 0,
     ) -> None:
         self.seed = seed
-        self.fleet: Fleet = grow(plan)
-        self.log = log
         self.kinds = {name: catalogue()[name] for name in sorted({segment.kind for segment in plan.segments})}
+        grids_us = {name: kind.grid_us for name, kind in self.kinds.items() if is_event_driven(kind)}
+        self.fleet: Fleet = grow(plan, grids_us)
+        self.log = log
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
         links = self.fleet.links
         self.evidence: dict[str, Counter[str]] = {}
@@ -129,9 +131,13 @@ class World(Exhibits):
         self._ahead = {
             (group.first, group.last): Ahead(partial(words, self._uplink), self.fleet.key[group.first : group.last])
             for group in groups
-            if Ahead.pays(group.last - group.first)
+            if not group.grid_us and Ahead.pays(group.last - group.first)
         }
-        self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=[group.phase_us for group in groups])
+        wakes_us = [
+            self.sampler.event_groups[number].wake_us(-1) if group.grid_us else group.phase_us
+            for number, group in enumerate(groups)
+        ]
+        self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.resets = Resets(self)
         hazards.begin(self)
@@ -165,10 +171,43 @@ class World(Exhibits):
     def _act_sampling(self, story: Sampling, now_us: int) -> None:
         self.advance_to(now_us)
         for number, group in enumerate(self.fleet.groups):
-            if story.next_us[number] == now_us:
+            if story.next_us[number] != now_us:
+                continue
+            if group.grid_us:
+                self._sample_due(number, group, now_us)
+                story.next_us[number] = self.sampler.event_groups[number].wake_us(now_us)
+            else:
                 self._sample(number, group, now_us)
                 story.next_us[number] = now_us + group.every_us
         story.due_us = min(story.next_us)
+
+    def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
+        """Readings of those devices of an event-driven group that have something to tell."""
+        due = self.sampler.event_groups[number].due(now_us)
+        spoke, who = False, 0
+        checksums = [0] * len(self.channels[group.kind])
+        for first in range(0, len(due), self._block_devices):
+            asked = due[first : first + self._block_devices]
+            powered = self.fleet.state[asked] >= State.CONNECTING
+            spoken = self.sampler.measure_due(number, asked, now_us, self.fleet.seq[asked] + 1, powered)
+            device = asked[spoken.chosen]
+            if not len(device):
+                continue
+            seq = self.fleet.seq[device] + 1
+            self.fleet.seq[device] = seq
+            self.fleet.told_us[device] = now_us
+            self.produced += len(device)
+            self._dispatch(
+                number, group, device, np.ones(len(device), np.bool_), seq, now_us, spoken.values, spoken.steps
+            )
+            who = zlib.crc32(self.fleet.key[device].data, who)
+            spoke = True
+            for channel, steps in enumerate(spoken.steps):
+                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
+        if spoke:
+            # Whose readings these are is as much a part of the run as what they say.
+            told = np.array([who, *checksums], np.uint32)
+            self.log.tell(now_us, Code.READINGS, number << 8, zlib.crc32(told.data))
 
     def _sample(self, number: int, group: SampleGroup, now_us: int) -> None:
         """One sampling of every device of a group: values, ledger, buffers, publish, digest."""
@@ -185,37 +224,51 @@ class World(Exhibits):
         n = rows.stop - rows.start
         state = fleet.state[rows]
         powered = state >= State.CONNECTING
-        online = state == State.ONLINE
         all_powered = bool(powered.all())
         seq = fleet.seq[rows] + 1
         values, steps = self.sampler.measure(number, rows, now_us, seq, powered, all_powered)
 
         fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
         self.produced += n if all_powered else int(np.count_nonzero(powered))
+        self._dispatch(number, group, rows, powered, seq, now_us, values, steps)
+        return steps
+
+    def _dispatch(
+        self,
+        number: int,
+        group: SampleGroup,
+        rows: Rows,
+        exist: Mask,
+        seq: Int,
+        now_us: int,
+        values: Values,
+        steps: Steps,
+    ) -> None:
+        """Send those of the readings of a block that exist, or keep them."""
+        fleet = self.fleet
         if self.clocks.orders:
-            self.clocks.count(rows, powered, now_us)
-        direct = online & ~self.blocked[rows]
+            self.clocks.count(rows, exist, now_us)
+        direct = exist & (fleet.state[rows] == State.ONLINE) & ~self.blocked[rows]
         if self.payloads.holding:
             direct &= ~self.payloads.held_back[rows]
-        keeps = powered
+        keeps = exist
         if self.uplinks.active:
-            direct, keeps = self._paced(group, rows, direct, powered, now_us)
+            direct, keeps = self._paced(group, rows, direct, exist, now_us)
         if not direct.all():
             held = keeps & ~direct
             if held.any():
                 self._hold(number, rows, held, seq, now_us, steps)
         if not fleet.link_cuts[rows].any():
             if direct.any():
-                self._publish_dense(group, rows, direct, seq, now_us, values)
-            return steps
+                self._publish(group, rows, direct, seq, now_us, values)
+            return
         held, kept = self._unacknowledged(rows, direct)
-        dropped = self._publish_dense(group, rows, direct, seq, now_us, values, kept) if direct.any() else None
+        dropped = self._publish(group, rows, direct, seq, now_us, values, kept) if direct.any() else None
         arrived = kept if dropped is None else kept & ~dropped
         chosen = np.flatnonzero(held)
-        self.buffers.keep(number, chosen + rows.start, seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
-        return steps
+        self.buffers.keep(number, devices(rows, chosen), seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
 
-    def _paced(self, group: SampleGroup, rows: slice, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
+    def _paced(self, group: SampleGroup, rows: Rows, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
         """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
         fleet, buffers = self.fleet, self.buffers
         code = fleet.link[rows]
@@ -228,16 +281,16 @@ class World(Exhibits):
         waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
         return direct & ~unfit & ~self.uplinks.full(rows, now_us, waiting), powered & ~unfit
 
-    def _hold(self, number: int, rows: slice, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
+    def _hold(self, number: int, rows: Rows, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         chosen = np.flatnonzero(held)
-        device = chosen + rows.start
+        device = devices(rows, chosen)
         stalls = (self.fleet.state[device] == State.ONLINE) & (self.fleet.qos[device] == 0)
         stalls &= ~self.payloads.held_back[device]
         before = self.buffers.depth[device]
         self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
         self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
 
-    def _unacknowledged(self, rows: slice, direct: Mask) -> tuple[Mask, Mask]:
+    def _unacknowledged(self, rows: Rows, direct: Mask) -> tuple[Mask, Mask]:
         """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
 
         Takes out of `direct` what the full in-flight window holds back, or what waits behind a reading that the broker
@@ -253,52 +306,78 @@ class World(Exhibits):
         direct &= ~held | sent
         return held, sent
 
-    def _publish_dense(
+    def _publish(
         self,
         group: SampleGroup,
-        rows: slice,
+        rows: Rows,
         direct: Mask,
         seq: Int,
         now_us: int,
         values: Values,
         kept: Mask | None = None,
     ) -> Mask | None:
+        """Send readings of a block, at once.
+
+        Args:
+            direct: which. kept: those that their device keeps as well.
+
+        Returns:
+            Which of the block the broker drops; None: none.
+        """
         fleet = self.fleet
-        n = rows.stop - rows.start
+        n = count(rows)
         latency_us = fleet.links.latency_us(self._link_of(group, rows), self._uplink_draws(rows, seq))
         latency_us += now_us
         if self.uplinks.active:
             direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
         now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
+        if isinstance(rows, slice):
+            readings = Readings(
+                kind=group.kind,
+                device=np.arange(rows.start, rows.stop, dtype=np.int32),
+                boot=fleet.boot[rows].copy(),
+                seq=seq,
+                device_time_us=self.clocks.shown_now_us(rows, now_us) if self.clocks.active else now,
+                sent_us=now,
+                values=values.T,
+                dense_from=rows.start,
+                present=direct,
+            )
+            return self.payloads.publish(readings, latency_us, kept)
+        sent = np.flatnonzero(direct)
+        device = rows[sent]
         readings = Readings(
             kind=group.kind,
-            device=np.arange(rows.start, rows.stop, dtype=np.int32),
-            boot=fleet.boot[rows].copy(),
-            seq=seq,
-            device_time_us=self.clocks.shown_now_us(rows, now_us) if self.clocks.active else now,
-            sent_us=now,
-            values=values.T,
-            dense_from=rows.start,
-            present=direct,
+            device=device.astype(np.int32),
+            boot=fleet.boot[device],
+            seq=seq[sent],
+            device_time_us=self.clocks.shown_us(device, now[sent]) if self.clocks.active else now[sent],
+            sent_us=now[sent],
+            values=values[:, sent].T,
         )
-        return self.payloads.publish(readings, latency_us, kept)
+        dropped = self.payloads.publish(readings, latency_us[sent], None if kept is None else kept[sent])
+        if dropped is None:
+            return None
+        of_block = np.zeros(n, np.bool_)
+        of_block[sent] = dropped
+        return of_block
 
-    def _link_of(self, group: SampleGroup, rows: slice) -> Codes | int:
+    def _link_of(self, group: SampleGroup, rows: Rows) -> Codes | int:
         """Link classes of these devices; one code if the whole group is of one."""
         one = self._one_link.get(group.first)
         return self.fleet.link[rows] if one is None else one
 
-    def _uplink_draws(self, rows: slice, seq: Int) -> Words:
-        ahead = self._ahead.get((rows.start, rows.stop))
+    def _uplink_draws(self, rows: Rows, seq: Int) -> Words:
+        ahead = self._ahead.get((rows.start, rows.stop)) if isinstance(rows, slice) else None
         return words(self._uplink, self.fleet.key[rows], seq) if ahead is None else ahead.draws(seq)
 
-    def _send_paced(self, group: SampleGroup, rows: slice, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
+    def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
         """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
         chosen = np.flatnonzero(direct & self.uplinks.paced[rows])
         if not len(chosen):
             return direct
-        sent = self.uplinks.send(READING, chosen + rows.start, now_us, seq[chosen], self._sizes[group.kind])
+        sent = self.uplinks.send(READING, devices(rows, chosen), now_us, seq[chosen], self._sizes[group.kind])
         arrive_us[chosen] = sent.arrive_us
         return self._without(direct, chosen, sent)
 
@@ -586,6 +665,9 @@ class World(Exhibits):
                 # By the sampler's own time: the clock of a device may be wrong, and what goes back is its newest.
                 since = self.fleet.seq[device[here]] - readings.seq[rows[here]]
                 at_us = self.sampling.next_us[number] - (since + 1) * group.every_us
+                if group.grid_us:
+                    by_clock = self.clocks.active
+                    at_us = (readings.sent_us if by_clock else readings.device_time_us)[rows[here]]
                 none = np.zeros(len(here), np.bool_)
                 self.buffers.keep(number, device[here], readings.seq[rows[here]], at_us, steps[here], none)
 

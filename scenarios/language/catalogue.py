@@ -178,7 +178,9 @@ SEVERITIES = ("page", "ticket")
 KINDS: Mapping[str, str] = {
     "air-quality": "outdoor air: fine dust, carbon dioxide, nitrogen dioxide, temperature, humidity",
     "building": "occupancy, room climate and the energy of heating and cooling",
+    "camera": "quality camera: a picture when a part passes, its defect score, latency, focus, exposure",
     "chiller": "refrigeration machine: water temperature, pressures, superheat, power, starts",
+    "controller": "controller of a production cell: state, parts, scrap, queue, blocked and stopped stations",
     "environment": "battery-powered sensor: temperature, humidity, pressure, battery",
     "gateway": "edge gateway: processor, memory, disk, queue, round trip",
     "inverter": "solar inverter: direct and alternating current, temperature, power limit in force",

@@ -16,10 +16,19 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "lost-clocks",
         "partition",
         "reboot-storm",
+        "short-crew",
         "stuck-sensor",
     )
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
-    assert used == {"power-outage", "broker-outage", "core-outage", "partition", "schema-break", "sensor-stuck"}
+    assert used == {
+        "power-outage",
+        "broker-outage",
+        "core-outage",
+        "partition",
+        "schema-break",
+        "sensor-stuck",
+        "machine-failure",
+    }
 
 
 @pytest.mark.parametrize("name", library_names())

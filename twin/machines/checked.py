@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import Values
-from twinstorm.twin.machines.kind import Draws, Inputs, MachineKind, Place, Truth
+from twinstorm.twin.flow import Int, Mask, Values
+from twinstorm.twin.machines.kind import Draws, EventKind, Inputs, MachineKind, Place, Truth, is_event_driven
 from twinstorm.twin.plugins import PluginError, blamed, failed, raised
 
+COUNTS = (np.float32, np.int64, np.uint64)
+"""What columns of event-driven machines may be."""
 TRUTHS = 64
 """Machines of a group whose truth is looked at: a run does not need it, whoever asks later does."""
 
@@ -113,6 +116,32 @@ def first_step(
             raise _failed(kind, f"`step` changed the parameter `{name}`: only the state may change")
 
 
+def ahead_us(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Int:
+    """How long until something happens in each machine.
+
+    Raises:
+        PluginError: the kind does not keep to its contract.
+    """
+    with _blamed(kind, "ahead_us"):
+        ahead = kind.ahead_us(state)
+    if not isinstance(ahead, np.ndarray) or ahead.dtype != np.int64 or not (ahead > 0).all():
+        raise _failed(kind, "`ahead_us` gave what is no int64 array of times above 0")
+    return ahead
+
+
+def has_news(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Mask:
+    """Who has something to tell at once.
+
+    Raises:
+        PluginError: the kind does not keep to its contract.
+    """
+    with _blamed(kind, "has_news"):
+        news = kind.has_news(state)
+    if not isinstance(news, np.ndarray) or news.dtype != np.bool_:
+        raise _failed(kind, f"`has_news` gave {_kind_of(news)}; a bool array is wanted")
+    return news
+
+
 def measured_wrong(kind: MachineKind, channel: int, value: float, device: str, at_us: int) -> PluginError:
     """A step measured what its channel cannot tell."""
     known = kind.channels[channel]
@@ -136,7 +165,8 @@ def _check_columns(kind: MachineKind, method: str, columns: object, n: int) -> N
 
 
 def _check_column(kind: MachineKind, method: str, name: object, column: object, n: int) -> None:
-    if not isinstance(column, np.ndarray) or column.dtype != np.float32 or column.shape != (n,):
+    allowed = COUNTS if is_event_driven(kind) and method != "truth" else (np.float32,)
+    if not isinstance(column, np.ndarray) or column.dtype not in allowed or column.shape != (n,):
         raise _failed(kind, f"`{method}` gave {_kind_of(column)} for `{name}`; float32 of shape ({n},) is wanted")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
 from twinstorm.twin.machines.installed import flaws
-from twinstorm.twin.machines.kind import Inputs, MachineKind, Place
+from twinstorm.twin.machines.kind import EventKind, Inputs, MachineKind, Place, is_event_driven
 from twinstorm.twin.normal import normals
 
 DAY_US: Final = 24 * HOUR_US
@@ -68,14 +68,14 @@ class Machines:
     drives: dict[str, Values] = field(default_factory=dict)
     failures: dict[str, Values] = field(default_factory=dict)
     values: Values = field(init=False)
-    parameters: dict[str, Values] = field(init=False)
-    state: dict[str, Values] = field(init=False)
+    parameters: dict[str, NDArray[Any]] = field(init=False)
+    state: dict[str, NDArray[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parameters = self.kind.parameters(
-            lambda number: words(stream(self.seed, number), self.keys, 0), self.place or somewhere(self.keys)
-        )
-        self.state = self.kind.initial(self.parameters)
+        place = self.place or somewhere(self.keys)
+        drawn = self.kind.parameters(lambda number: words(stream(self.seed, number), self.keys, 0), place)
+        self.parameters = {**drawn}
+        self.state = {**self.kind.initial(drawn)}
         self.values = np.full((len(self.kind.channels), len(self.keys)), np.nan, np.float32)
 
     def step(self, dt_us: int, running: Mask | None = None) -> Values:
@@ -101,7 +101,7 @@ class Machines:
         return self.values[[channel.name for channel in self.kind.channels].index(name)]
 
 
-def _same(a: Mapping[str, Values], b: Mapping[str, Values]) -> bool:
+def _same(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> bool:
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
@@ -112,17 +112,19 @@ def it_says_what_it_is(kind: MachineKind) -> None:
 
 
 def columns_are_float32_and_belong_to_the_state_alone(kind: MachineKind) -> None:
-    """A step changes its state and nothing else."""
+    """A step changes its state and nothing else. Event-driven kinds may count, and have keys of their own."""
     machines = Machines(kind, some_keys(50))
+    allowed = (np.float32, np.int64, np.uint64) if is_event_driven(kind) else (np.float32,)
+    types = {name: column.dtype for name, column in machines.state.items()}
     for name, column in (machines.parameters | machines.state).items():
-        assert column.dtype == np.float32, f"{name} is {column.dtype}"
+        assert column.dtype in allowed, f"{name} is {column.dtype}"
         assert column.shape == (50,), f"{name} has shape {column.shape}"
         assert column.flags.writeable, f"{name} is a view of something shared"
     before = {name: column.copy() for name, column in machines.parameters.items()}
     machines.run(kind.every_us, 5)
     assert _same(before, machines.parameters), "a step changed a parameter"
     for name, column in machines.state.items():
-        assert column.dtype == np.float32, f"{name} became {column.dtype}"
+        assert column.dtype == types[name], f"{name} became {column.dtype}"
 
 
 def machines_differ(kind: MachineKind) -> None:
@@ -235,7 +237,9 @@ def every_failure_shows(kind: MachineKind) -> None:
         well, ill = Machines(kind, some_keys(60)), Machines(kind, some_keys(60))
         ill.failures = {mode.name: np.ones(60, np.float32)}
         seen = np.zeros((len(kind.channels), 60))
-        for _ in range(min(max(DAY_US // kind.every_us, 50), 1_500)):
+        # Much happens in one step of an event-driven machine.
+        lasting_us, most = (HOUR_US, 200) if is_event_driven(kind) else (DAY_US, 1_500)
+        for _ in range(min(max(lasting_us // kind.every_us, 50), most)):
             told, true = ill.step(kind.every_us), well.step(kind.every_us)
             seen = np.maximum(seen, np.abs(told.astype(np.float64) - true))
         for channel, differs in zip(kind.channels, seen, strict=True):
@@ -254,6 +258,54 @@ def every_drive_drives(kind: MachineKind) -> None:
         differs = np.abs(low.run(kind.every_us, times) - high.run(kind.every_us, times))
         steps = np.array([[channel.step] for channel in kind.channels])
         assert (differs > steps).any(axis=0).all(), f"{one.name} changes nothing that is measured"
+
+
+def events_come_by_themselves(kind: MachineKind) -> None:
+    """Event-driven kinds: whoever is stepped to the next event finds it there, and knows of one that lies ahead."""
+    if not is_event_driven(kind):
+        return
+    assert kind.grid_us > 0, "a grid is longer than nothing"
+    machines = Machines(kind, some_keys(40))
+    told = 0
+    for _ in range(60):
+        ahead_us = kind.ahead_us(machines.state)
+        assert ahead_us.dtype == np.int64, "the time ahead is int64"
+        assert (ahead_us > 0).all(), "an event that is due already"
+        next_us = int(ahead_us.min())
+        assert next_us <= 400 * kind.every_us, "nothing will happen"
+        _step_each(kind, machines, np.full(40, next_us, np.int64))
+        news = kind.has_news(machines.state)
+        assert news.dtype == np.bool_, "news is a mask"
+        assert not news[ahead_us > next_us].any(), "news before its time"
+        told += int(news.sum())
+    assert told, "nobody tells anything"
+
+
+def each_lives_by_its_own_steps(kind: MachineKind) -> None:
+    """Event-driven kinds: often or seldom, each at its own instants or all together, the events are the same."""
+    if not is_event_driven(kind):
+        return
+    together, apart = Machines(kind, some_keys(30)), Machines(kind, some_keys(30))
+    for _ in range(20):
+        _step_each(kind, together, np.full(30, kind.every_us, np.int64))
+    lived_us = np.zeros(30, np.int64)
+    for turn in range(1, 8):
+        part_us = (20 * kind.every_us - lived_us) // (2 + (np.arange(30) + turn) % 5)
+        _step_each(kind, apart, part_us)
+        lived_us += part_us
+    _step_each(kind, apart, 20 * kind.every_us - lived_us)
+    for name, column in together.state.items():
+        if column.dtype == np.int64 and name != "news":
+            assert np.array_equal(column, apart.state[name]), f"{name} depends on who asks when"
+
+
+def _step_each(kind: EventKind, machines: Machines, lived_us: NDArray[np.int64]) -> None:
+    n = len(lived_us)
+    inputs = Inputs(
+        0, max(int(lived_us.max()), 1), lived_us=lived_us, drives=machines.drives, failures=machines.failures
+    )
+    noise = np.zeros((4 * kind.words, n), np.float32)
+    kind.step(machines.state, machines.parameters, inputs, noise, machines.values)
 
 
 def health_only_falls(kind: MachineKind) -> None:
@@ -285,6 +337,8 @@ CHECKS: Final[Mapping[str, Check]] = {
         values_stay_physical,
         every_failure_shows,
         every_drive_drives,
+        events_come_by_themselves,
+        each_lives_by_its_own_steps,
         health_only_falls,
     )
 }

@@ -47,6 +47,7 @@ def flaws(name: str, kind: Any) -> Iterator[str]:
         yield f"its name `{name}` is not small letters, digits and `-`, a letter first"
     if not isinstance(kind.every_us, int) or kind.every_us <= 0:
         yield f"`every_us` is {kind.every_us!r}; a whole number of microseconds above 0"
+    yield from _flaws_of_events(kind)
     if not isinstance(kind.words, int) or not 0 <= kind.words <= MOST_WORDS:
         yield f"`words` is {kind.words!r}; allowed: 0 .. {MOST_WORDS}"
     if not 0 < len(kind.channels) <= MOST_CHANNELS:
@@ -66,6 +67,16 @@ def flaws(name: str, kind: Any) -> Iterator[str]:
         unknown = [each for each in mode.channels if each not in channels]
         if unknown:
             yield f"its failure `{mode.name}` shows on `{unknown[0]}`, which is none of {', '.join(channels)}"
+
+
+def _flaws_of_events(kind: Any) -> Iterator[str]:
+    if not hasattr(kind, "grid_us"):
+        return
+    if not isinstance(kind.grid_us, int) or kind.grid_us <= 0:
+        yield f"`grid_us` is {kind.grid_us!r}; a whole number of microseconds above 0"
+    for each in ("ahead_us", "has_news"):
+        if not callable(getattr(kind, each, None)):
+            yield f"it is event-driven (`grid_us`) and has no method `{each}`"
 
 
 def _flaws_of_channel(channel: Channel) -> Iterator[str]:

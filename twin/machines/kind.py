@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words
-from twinstorm.twin.flow import Channel, Mask, Values
+from twinstorm.twin.flow import Channel, Int, Mask, Values
 from twinstorm.twin.machines.installed import catalogue as catalogue
 
 Draws = Callable[[int], Words]
@@ -102,6 +102,8 @@ class Inputs:
         drives: float32 (n,) by name of a drive: what was recorded or is set from outside. NaN, or no entry: the machine
             follows its own rule.
         failures: float32 (n,) in 0..1 by failure mode, how far it has gone; no entry: 0.
+        lived_us: event-driven machines only: int64 (n,), how long each has lived since its own last step, >= 0; None:
+            `dt_us`.
     """
 
     now_us: int
@@ -111,6 +113,12 @@ class Inputs:
     year_us: int = 0
     drives: Mapping[str, Values] = field(default_factory=_nothing)
     failures: Mapping[str, Values] = field(default_factory=_nothing)
+    lived_us: Int | None = None
+
+    def lived(self, n: int) -> Int:
+        """How long each of n event-driven machines has lived since its last step; one without power stood still."""
+        lived_us = np.full(n, self.dt_us, np.int64) if self.lived_us is None else self.lived_us
+        return lived_us if self.running is None else np.where(self.running, lived_us, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +186,28 @@ class MachineKind(Protocol):
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """Hidden health and remaining life of every machine."""
+
+
+class EventKind(MachineKind, Protocol):
+    """A kind whose machines speak when something happens, and not by a period.
+
+    `step` advances each machine by its own time (`Inputs.lived`) through everything that happens in it meanwhile.
+    Columns of parameters and state may be integers as well: instants in a machine's own time, counts, and uint64 keys
+    of its chance, which is numbered by its events.
+
+    Attributes:
+        every_us: default longest gap between two readings: who has nothing to tell says so.
+        grid_us: events since the last multiple of it are told together, at the next one.
+    """
+
+    grid_us: int
+
+    def ahead_us(self, state: Mapping[str, NDArray[Any]]) -> Int:
+        """How long until something happens in each machine by itself, > 0 in its own time; `NEVER_US`: nothing will."""
+
+    def has_news(self, state: Mapping[str, NDArray[Any]]) -> Mask:
+        """In whom the last step brought something that is told at once."""
+
+
+def is_event_driven(kind: MachineKind) -> TypeGuard[EventKind]:
+    return hasattr(kind, "grid_us")

@@ -1,0 +1,455 @@
+"""A programmable controller that runs a production cell: three stations in a line, two buffers, one repair crew.
+
+Orders come at random, each a lot of parts. Station 1 takes the parts of an order one by one, after a changeover if the
+order is of another product; each station works on a part for a time that scatters; finished parts wait for the next
+station in a buffer with few places. A station whose part finds no place is *blocked*: it keeps the part and cannot take
+another. One without a part is *starved*. Now and then a station stops as it takes a part and calls the crew, which all
+three share and which comes to who called first.
+
+Nothing happens between these events, so the cell goes from event to event in integer microseconds: exact, whoever asks
+whenever. It reports when a part is finished, and when a station stops, is repaired, or is changed over. Chance hangs on
+the number of the part, order or stop: a stop that takes longer changes no part.
+
+Sources: blocking after service and stops that belong to the operation, as in Dallery and Gershwin, Manufacturing flow
+line systems (Queueing Systems 12, 1992). Tests compare with Hunt (1956) and Pollaczek and Khinchine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.chance import Words, stream, words
+from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Channel, Int, Mask, Values
+from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
+from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.physics.driving import follow
+from twinstorm.twin.physics.keyed import exponential, share, to_us
+from twinstorm.twin.physics.sensing import disturb, keep_within
+from twinstorm.twin.physics.spread import uniform, weibull
+
+STATIONS: Final = (1, 2, 3)
+MEMORY_US: Final = 10 * MINUTE_US
+"""Of a longer step only the end is lived event by event; what came before counts as parts at the usual pace."""
+
+# --- what a cell is like (all assumed: an assembly cell of small parts) -----------------------------------------------
+
+PROCESS_S: Final = (4.6, 6.6)
+"""On a part, each station its own."""
+SCATTER: Final = (0.02, 0.25)
+"""Standard deviation of a process time over its mean; the rest is the same for every part."""
+PLACES: Final = (2, 9)
+LOT: Final = (8, 48)
+LOAD: Final = (0.70, 0.92)
+"""Work that orders bring, over what the slowest station could do."""
+OTHER_PRODUCT_PCT: Final = (10.0, 60.0)
+CHANGEOVER_S: Final = (20.0, 60.0)
+STOP_EVERY_S: Final = (900.0, 2400.0)
+"""Work of one station between two stops."""
+REPAIR_S: Final = (20.0, 90.0)
+"""Mean of an exponential repair."""
+SCRAP_PCT: Final = (0.3, 2.0)
+LIFE_S: Final = 3.0 * 365.25 * 86_400.0
+"""Until the tools of a cell are worn out (Weibull with `LIFE_SHAPE`)."""
+LIFE_SHAPE: Final = 3.0
+WORN_MORE: Final = 2.0
+"""More stops and more scrap at the end of that life, as a share; by the square of the wear."""
+
+# --- what failures do at full severity --------------------------------------------------------------------------------
+
+SLOWER: Final = 0.6
+"""Longer process time of station 2 with a worn tool, as a share."""
+WORN_SCRAP: Final = 0.15
+"""Share of parts that a worn tool spoils."""
+JAMS: Final = 0.08
+"""Share of the parts that jam at station 2."""
+CREW_LATER: Final = 6.0
+"""Times as long until a station runs again when the crew is needed elsewhere."""
+
+SCAN_S: Final = 0.003
+"""Standard deviation of an instant that a program sees in cycles of 10 ms."""
+COUNTED: Final = 65_000
+"""Parts after which a counter begins again at 0."""
+LEAST_DEMAND: Final = 0.01
+
+# --- codes ------------------------------------------------------------------------------------------------------------
+
+WAITS, WORKS, CHANGES, MENDS, STOPS = 0, 1, 2, 3, 4
+"""What a station does; the `state` of a cell is the highest of its stations. Blocked and starved stations wait."""
+
+_PART, _REPAIR = (tuple(stream(0, 40 + 4 * what + s) for s in STATIONS) for what in range(2))
+_ORDER, _PRODUCT = stream(0, 48), stream(0, 49)
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+class Controller:
+    """Controller of a production cell. See `EventKind` for the contract."""
+
+    name = "controller"
+    summary = (
+        "controller of a production cell: state, parts, scrap, cycle time, queue, blocked and stopped stations, stops"
+    )
+    channels: tuple[Channel, ...] = (
+        Channel("state", "1", 0.0, 4.0, 1.0),
+        Channel("parts", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
+        Channel("scrap", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
+        Channel("cycle_time_s", "s", 0.0, 600.0, 0.01, 300.0),
+        Channel("queue", "1", 0.0, 30_000.0, 1.0),
+        Channel("blocked_stations", "1", 0.0, 2.0, 1.0),
+        Channel("stopped_stations", "1", 0.0, 3.0, 1.0),
+        Channel("stops", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
+    )
+    every_us = 30 * SECOND_US
+    grid_us = SECOND_US
+    words = 1
+    settable: tuple[Quantity, ...] = (
+        Quantity("process_1_s", "s", 0.001, 3600.0, "mean time that station 1 works on a part"),
+        Quantity("process_2_s", "s", 0.001, 3600.0, "the same of station 2"),
+        Quantity("process_3_s", "s", 0.001, 3600.0, "the same of station 3"),
+        Quantity("scatter", "1", 0.0, 1.0, "standard deviation of process times over their mean; 1: exponential"),
+        Quantity("places", "1", 0.0, 1000.0, "parts that each buffer holds"),
+        Quantity("lot", "1", 1.0, 10_000.0, "parts of an order"),
+        Quantity("order_every_s", "s", 0.01, 1e6, "mean time between orders"),
+        Quantity("changeover_s", "s", 0.0, 86_400.0, "changeover to another product"),
+        Quantity("stop_every_s", "s", 1.0, 1e9, "work of a station between two stops"),
+        Quantity("repair_s", "s", 0.1, 86_400.0, "mean time in which the crew repairs a station"),
+        Quantity("scrap_pct", "%", 0.0, 100.0, "share of the parts that are scrap, with new tools"),
+        Quantity("worn_at_start", "1", 0.0, 1.0, "share of the tools' life that is over at the start"),
+    )
+    drives: tuple[Quantity, ...] = (Quantity("demand", "1", 0.0, 4.0, "orders as a multiple of the usual ones"),)
+    failures: tuple[FailureMode, ...] = (
+        FailureMode(
+            "worn-tool",
+            "the tool of station 2 is blunt: it works longer and spoils parts; buffers before it fill",
+            ("cycle_time_s", "scrap"),
+        ),
+        FailureMode(
+            "jamming",
+            "parts jam at station 2, which stops and stops; the others are blocked or starved",
+            ("cycle_time_s", "stops"),
+        ),
+        FailureMode(
+            "crew-short",
+            "the crew is needed elsewhere: each repair takes several times as long, stopped stations wait for it",
+            ("parts", "queue"),
+        ),
+    )
+
+    def parameters(self, draws: Draws, place: Place) -> dict[str, Any]:  # noqa: ARG002
+        """See `MachineKind`.
+
+        Returns:
+            process_1_s, process_2_s, process_3_s, scatter, places, lot, order_every_s, changeover_s, stop_every_s,
+            repair_s, scrap_pct, worn_at_start: as set. other_product: chance that an order is of another product than
+            the last. wear_per_s: of power. key: uint64, of the cell's chance.
+        """
+        process_s = [uniform(draws(number), *PROCESS_S) for number in range(3)]
+        slowest_s = np.maximum(np.maximum(process_s[0], process_s[1]), process_s[2])
+        lot = np.rint(uniform(draws(3), *LOT)).astype(np.float32)
+        life_s = np.maximum(weibull(draws(4), LIFE_S, LIFE_SHAPE), 0.05 * LIFE_S)
+        return {
+            "process_1_s": process_s[0],
+            "process_2_s": process_s[1],
+            "process_3_s": process_s[2],
+            "scatter": uniform(draws(5), *SCATTER),
+            "places": uniform(draws(6), *PLACES),
+            "lot": lot,
+            "order_every_s": (lot * slowest_s / uniform(draws(7), *LOAD)).astype(np.float32),
+            "changeover_s": uniform(draws(8), *CHANGEOVER_S),
+            "stop_every_s": uniform(draws(9), *STOP_EVERY_S),
+            "repair_s": uniform(draws(10), *REPAIR_S),
+            "scrap_pct": uniform(draws(11), *SCRAP_PCT),
+            "worn_at_start": uniform(draws(12), 0.0, 0.6),
+            "other_product": uniform(draws(13), *OTHER_PRODUCT_PCT) / np.float32(100.0),
+            "wear_per_s": (1.0 / life_s).astype(np.float32),
+            "key": draws(14),
+        }
+
+    def initial(self, parameters: Columns) -> dict[str, Any]:
+        """An empty cell; the first order is there, or nearly.
+
+        Returns:
+            clock_us: the cell's own time. order_us: when the next order comes. Of each station s: until_s_us: end of
+            what it does; does_s: see `WAITS`; called_s_us: when it called the crew; taken_s, stops_s: parts and
+            repairs so far. after_1, after_2: parts between two stations, one that blocks its station included. queue:
+            parts of orders that station 1 has not taken; left: those of the order in work. orders, begun: that came,
+            that were begun. parts, scrap: see the channels. finished_us: the last part; cycle_us: since the one before.
+            news: something to tell. worn, worn_rest: 0..1.
+        """
+        n = len(parameters["key"])
+        names = ["clock_us", "after_1", "after_2", "queue", "left", "orders", "begun"]
+        names += ["parts", "scrap", "finished_us", "cycle_us", "news"]
+        names += [f"{what}_{s}" for s in STATIONS for what in ("does", "taken", "stops")]
+        state: dict[str, Any] = {name: np.zeros(n, np.int64) for name in names}
+        for s in STATIONS:
+            state[f"until_{s}_us"] = np.full(n, NEVER_US, np.int64)
+            state[f"called_{s}_us"] = np.full(n, NEVER_US, np.int64)
+        first = words(_ORDER, parameters["key"], 0)
+        most_us = (parameters["process_1_s"].astype(np.float64) * SECOND_US).astype(np.int64)
+        state["order_us"] = 1 + ((first >> np.uint64(40)).astype(np.int64) * most_us >> 24)
+        state["worn"] = parameters["worn_at_start"].copy()
+        state["worn_rest"] = np.zeros(n, np.float32)
+        return state
+
+    def step(self, state: Columns, parameters: Columns, inputs: Inputs, noise: Values, out: Values) -> None:
+        """See `EventKind`. A cell without power stands still, with its parts where they are."""
+        n = len(state["clock_us"])
+        lived_us = inputs.lived(n)
+        state["news"].fill(0)
+        wear = lived_us.astype(np.float32)
+        wear *= np.float32(1.0 / SECOND_US)
+        wear *= parameters["wear_per_s"]
+        add_to(state["worn"], state["worn_rest"], wear)
+        np.minimum(state["worn"], np.float32(1.0), out=state["worn"])
+        left_out_us = lived_us - MEMORY_US
+        if (left_out_us > 0).any():
+            _skip(state, parameters, np.maximum(left_out_us, 0))
+            lived_us = np.minimum(lived_us, MEMORY_US)
+        until_us = state["clock_us"] + lived_us
+        cells = _Cells(state, parameters, inputs)
+        ahead_us = _soonest_us(state)
+        rows = np.flatnonzero(ahead_us <= until_us)
+        at_us = ahead_us[rows]
+        while len(rows):
+            cells.happen(rows, at_us)
+            ahead_us = _soonest_us(state, rows)
+            more = np.flatnonzero(ahead_us <= until_us[rows])
+            rows, at_us = rows[more], ahead_us[more]
+        np.copyto(state["clock_us"], until_us)
+        _measure(state, parameters, noise, out)
+
+    def ahead_us(self, state: Columns) -> Int:
+        """See `EventKind`."""
+        return _soonest_us(state) - state["clock_us"]
+
+    def has_news(self, state: Columns) -> Mask:
+        """See `EventKind`."""
+        news: Mask = state["news"] > 0
+        return news
+
+    def truth(self, state: Columns, parameters: Columns) -> Truth:
+        """See `MachineKind`. What ends are the tools."""
+        health = np.clip(1.0 - state["worn"], 0.0, 1.0).astype(np.float32)
+        return Truth(health, (health / parameters["wear_per_s"]).astype(np.float32))
+
+
+def _soonest_us(state: Columns, rows: Int | None = None) -> Int:
+    """When something happens next in each cell, or in these."""
+    soonest_us: Int = state["order_us"].copy() if rows is None else state["order_us"][rows]
+    for s in STATIONS:
+        until_us = state[f"until_{s}_us"]
+        np.minimum(soonest_us, until_us if rows is None else until_us[rows], out=soonest_us)
+    return soonest_us
+
+
+class _Cells:
+    """Some cells while they go through what happens in them; all rows are int64 and distinct."""
+
+    def __init__(self, state: Columns, parameters: Columns, inputs: Inputs) -> None:
+        self._state = state
+        self._parameters = parameters
+        self._inputs = inputs
+        worn = state["worn"]
+        self._more = worn * worn * np.float32(WORN_MORE) + np.float32(1.0)
+
+    def happen(self, rows: Int, at_us: Int) -> None:
+        """Let happen what is due in these cells at these instants, and all that follows from it at once."""
+        state = self._state
+        comes = np.flatnonzero(state["order_us"][rows] == at_us)
+        if len(comes):
+            self._order(rows[comes], at_us[comes])
+        freed = False
+        for s in STATIONS:
+            ends = np.flatnonzero(state[f"until_{s}_us"][rows] == at_us)
+            if len(ends):
+                freed |= self._end(s, rows[ends], at_us[ends])
+        called = False
+        for s in reversed(STATIONS):
+            called |= self._take(s, rows, at_us)
+        if freed or called:
+            self._call(rows, at_us)
+
+    def _order(self, rows: Int, at_us: Int) -> None:
+        """An order comes; when will the next one?"""
+        state, parameters = self._state, self._parameters
+        state["queue"][rows] += np.rint(parameters["lot"][rows]).astype(np.int64)
+        state["orders"][rows] += 1
+        demand = np.ones(len(state["queue"]), np.float32)
+        follow(demand, self._inputs, "demand")
+        drawn = words(_ORDER, parameters["key"][rows], state["orders"][rows])
+        mean_s = parameters["order_every_s"][rows].astype(np.float64)
+        mean_s /= np.maximum(demand[rows], LEAST_DEMAND)
+        state["order_us"][rows] = at_us + to_us(mean_s * exponential(drawn))
+
+    def _end(self, s: int, rows: Int, at_us: Int) -> bool:
+        """What station `s` does in these cells is over. Returns whether a crew is free again."""
+        state = self._state
+        does = state[f"does_{s}"]
+        was = does[rows]
+        worked = was == WORKS
+        if worked.any():
+            done = rows[worked]
+            does[done] = WAITS
+            state[f"until_{s}_us"][done] = NEVER_US
+            if s == STATIONS[-1]:
+                self._finish(done, at_us[worked])
+            else:
+                state[f"after_{s}"][done] += 1
+        if worked.all():
+            return False
+        ready = rows[~worked]
+        state["news"][ready] = 1
+        does[ready] = WORKS
+        state[f"until_{s}_us"][ready] = at_us[~worked] + self._process_us(s, ready, self._drawn(s, ready))
+        return bool((was == MENDS).any())
+
+    def _finish(self, rows: Int, at_us: Int) -> None:
+        """A part leaves the cell, good or not."""
+        state = self._state
+        drawn = self._drawn(STATIONS[-1], rows)
+        spoils = self._parameters["scrap_pct"][rows] * self._more[rows] * np.float32(0.01)
+        blunt = self._inputs.failures.get("worn-tool")
+        if blunt is not None:
+            spoils += np.float32(WORN_SCRAP) * blunt[rows]
+        spoilt = share(drawn, 0) < spoils
+        state["parts"][rows] = (state["parts"][rows] + ~spoilt) % COUNTED
+        state["scrap"][rows] = (state["scrap"][rows] + spoilt) % COUNTED
+        state["cycle_us"][rows] = at_us - state["finished_us"][rows]
+        state["finished_us"][rows] = at_us
+        state["news"][rows] = 1
+
+    def _take(self, s: int, rows: Int, at_us: Int) -> bool:
+        """Let station `s` take a part where it can. Returns whether one stopped."""
+        state, parameters = self._state, self._parameters
+        before = state["queue"] if s == STATIONS[0] else state[f"after_{s - 1}"]
+        can = (state[f"does_{s}"][rows] == WAITS) & (before[rows] > 0)
+        if s != STATIONS[-1]:  # else it is blocked
+            can &= state[f"after_{s}"][rows] <= np.rint(parameters["places"][rows])
+        if not can.any():
+            return False
+        rows, at_us = rows[can], at_us[can]
+        before[rows] -= 1
+        state[f"taken_{s}"][rows] += 1
+        drawn = self._drawn(s, rows)
+        until_us = at_us + self._process_us(s, rows, drawn)
+        does = np.full(len(rows), WORKS, np.int64)
+        stops = share(drawn, 24) < self._stop_share(s, rows)
+        if stops.any():
+            does[stops] = STOPS
+            until_us[stops] = NEVER_US
+            state[f"called_{s}_us"][rows[stops]] = at_us[stops]
+            state["news"][rows[stops]] = 1
+        if s == STATIONS[0]:
+            self._begin_orders(rows, at_us, does, until_us)
+        state[f"does_{s}"][rows] = does
+        state[f"until_{s}_us"][rows] = until_us
+        return bool((does == STOPS).any())
+
+    def _begin_orders(self, rows: Int, at_us: Int, does: Int, until_us: Int) -> None:
+        """Where the part is the first of its order, perhaps a changeover comes before; writes `does` and `until_us`."""
+        state, parameters = self._state, self._parameters
+        first = np.flatnonzero(state["left"][rows] == 0)
+        state["left"][rows] -= 1
+        if not len(first):
+            return
+        cells = rows[first]
+        state["left"][cells] = np.rint(parameters["lot"][cells]).astype(np.int64) - 1
+        state["begun"][cells] += 1
+        drawn = words(_PRODUCT, parameters["key"][cells], state["begun"][cells])
+        other = (share(drawn, 0) < parameters["other_product"][cells]) & (does[first] == WORKS)
+        if other.any():
+            first, cells = first[other], cells[other]
+            does[first] = CHANGES
+            until_us[first] = at_us[first] + to_us(parameters["changeover_s"][cells].astype(np.float64))
+            state["news"][cells] = 1
+
+    def _call(self, rows: Int, at_us: Int) -> None:
+        """Where the crew is free, it goes to the station that called first."""
+        state = self._state
+        does = [state[f"does_{s}"][rows] for s in STATIONS]
+        waits = ((does[0] == STOPS) | (does[1] == STOPS) | (does[2] == STOPS)) & ~(
+            (does[0] == MENDS) | (does[1] == MENDS) | (does[2] == MENDS)
+        )
+        rows, at_us = rows[waits], at_us[waits]
+        if not len(rows):
+            return
+        called_us = np.stack(
+            [np.where(state[f"does_{s}"][rows] == STOPS, state[f"called_{s}_us"][rows], NEVER_US) for s in STATIONS]
+        )
+        first = np.argmin(called_us, axis=0)  # at one instant the first station in the line
+        for place, s in enumerate(STATIONS):
+            mine = np.flatnonzero(first == place)
+            if not len(mine):
+                continue
+            cells = rows[mine]
+            state[f"stops_{s}"][cells] += 1
+            drawn = words(_REPAIR[place], self._parameters["key"][cells], state[f"stops_{s}"][cells])
+            repair_s = self._parameters["repair_s"][cells] * exponential(drawn)
+            short = self._inputs.failures.get("crew-short")
+            if short is not None:
+                repair_s *= 1.0 + (CREW_LATER - 1.0) * short[cells]
+            state[f"does_{s}"][cells] = MENDS
+            state[f"until_{s}_us"][cells] = at_us[mine] + to_us(repair_s)
+            state[f"called_{s}_us"][cells] = NEVER_US
+            state["news"][cells] = 1
+
+    def _drawn(self, s: int, rows: Int) -> Words:
+        """Chance of the part that station `s` has: time in the high bits, stop in the middle, quality in the low."""
+        return words(_PART[s - 1], self._parameters["key"][rows], self._state[f"taken_{s}"][rows])
+
+    def _process_us(self, s: int, rows: Int, drawn: Words) -> Int:
+        parameters = self._parameters
+        scatter = parameters["scatter"][rows].astype(np.float64)
+        process_s = exponential(drawn)
+        process_s -= 1.0
+        process_s *= scatter
+        process_s += 1.0
+        process_s *= parameters[f"process_{s}_s"][rows]
+        blunt = self._inputs.failures.get("worn-tool") if s == 2 else None
+        if blunt is not None:
+            process_s *= 1.0 + SLOWER * blunt[rows].astype(np.float64)
+        return to_us(process_s)
+
+    def _stop_share(self, s: int, rows: Int) -> Values:
+        """Of the parts that a station takes, at how many it stops."""
+        parameters = self._parameters
+        stops: Values = (parameters[f"process_{s}_s"][rows] / parameters["stop_every_s"][rows]).astype(np.float32)
+        stops *= self._more[rows]
+        jams = self._inputs.failures.get("jamming") if s == 2 else None
+        if jams is not None:
+            stops += np.float32(JAMS) * jams[rows]
+        return stops
+
+
+def _skip(state: Columns, parameters: Columns, left_out_us: Int) -> None:
+    """Leave out a long time: everything stays where it is, parts are counted at the pace of the orders."""
+    state["clock_us"] += left_out_us
+    for name in ("order_us", "finished_us"):
+        state[name] += left_out_us
+    for s in STATIONS:
+        for name in (f"until_{s}_us", f"called_{s}_us"):
+            state[name] += np.where(state[name] < NEVER_US, left_out_us, 0)
+    orders = left_out_us / (parameters["order_every_s"].astype(np.float64) * SECOND_US)
+    made = np.floor(orders * parameters["lot"]).astype(np.int64)
+    state["parts"] += made
+    state["parts"] %= COUNTED
+
+
+def _measure(state: Columns, parameters: Columns, noise: Values, out: Values) -> None:
+    """Fill `out`."""
+    does = [state[f"does_{s}"] for s in STATIONS]
+    np.copyto(out[0], np.maximum(np.maximum(does[0], does[1]), does[2]))
+    np.copyto(out[1], state["parts"])
+    np.copyto(out[2], state["scrap"])
+    np.multiply(state["cycle_us"], np.float32(1.0 / SECOND_US), out=out[3], casting="same_kind")
+    disturb(out[3], noise[0], SCAN_S)
+    np.copyto(out[4], np.minimum(state["queue"], 30_000))
+    places = np.rint(parameters["places"])
+    np.copyto(out[5], (state["after_1"] > places).astype(np.float32) + (state["after_2"] > places))
+    np.copyto(out[6], sum((each >= MENDS).astype(np.float32) for each in does))
+    np.copyto(out[7], (state["stops_1"] + state["stops_2"] + state["stops_3"]) % COUNTED)
+    keep_within(Controller.channels, out)

@@ -1,0 +1,38 @@
+"""Devices of a block: a slice of the fleet, or some rows of it in ascending order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twinstorm.twin.flow import Device, Int
+
+Rows = slice | Int
+
+
+def count(rows: Rows) -> int:
+    return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+
+
+def devices(rows: Rows, chosen: Int) -> Int:
+    """The devices that stand at these places of a block: int64."""
+    return chosen + rows.start if isinstance(rows, slice) else rows[chosen]
+
+
+def shifted(rows: Rows, first: int) -> Rows:
+    """The same devices, counted from `first`."""
+    return slice(rows.start - first, rows.stop - first) if isinstance(rows, slice) else rows - first
+
+
+def meet(device: Device | Int, rows: Rows) -> tuple[Rows, Int]:
+    """Which of some devices, ascending, stand in a block.
+
+    Returns:
+        Their places in `device`, and in the block.
+    """
+    if isinstance(rows, slice):
+        low, high = np.searchsorted(device, [rows.start, rows.stop]).tolist()
+        return slice(low, high), device[low:high].astype(np.int64) - rows.start
+    place = np.searchsorted(device, rows)
+    place[place == len(device)] = 0
+    here = np.flatnonzero(device[place] == rows) if len(device) else np.empty(0, np.int64)
+    return place[here], here
