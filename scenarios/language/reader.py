@@ -45,7 +45,7 @@ from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
-from twinstorm.scenarios.language.steps import read_steps
+from twinstorm.scenarios.language.steps import carried, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.twin.plugins import PluginError
 
@@ -203,7 +203,10 @@ class _Assembly:
         self._record: Record = record
         self._check_name()
         self._warm_up_us = self._read_warm_up()
-        self._steps, self._knows_all_steps = read_steps(record.own("steps"), problems)
+        steps, self._knows_all_steps = read_steps(record.own("steps"), problems)
+        firmware: Mapping[str, Record] = record.own("firmware") or {}
+        run = known_values(record.part("fleet")).get("firmware", ())
+        self._steps = [*carried(firmware, run, self._warm_up_us or 0, problems), *steps]
         self._expectations = read_expectations(record.own("expect"), problems)
 
     def scenario(self, resolved: str) -> Scenario:

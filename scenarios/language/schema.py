@@ -127,7 +127,17 @@ DEVICE_DEFAULTS = (
 )
 """Keys of `fleet` that a segment may override."""
 
-FIRMWARE = Table("a firmware", (*BEHAVIOUR, *later("size", "fault", "with")))
+FAULT = Word("fault", lambda: tuple(catalogue.faults()), code="S104", all_at="all: twinstorm list faults")
+
+FIRMWARE = Table(
+    "a firmware",
+    (
+        *BEHAVIOUR,
+        Key("fault", FAULT, "a fault that its devices have from the end of the warm-up on"),
+        Key("with", Raw("the settings of a fault"), "the fault's own settings"),
+        *later("size"),
+    ),
+)
 
 KIND = Word("kind of machine", lambda: tuple(catalogue.kinds()), code="S104")
 
@@ -358,8 +368,6 @@ LATER_TRIGGERS = ("when", "hold", "every", "times")
 LATER_ACTIONS = ("campaign", "command", "rotate", "set", "say", "ask", "pause")
 
 BESIDE_FAULT = ("target", "lasts", "ramp", "with")
-
-FAULT = Word("fault", lambda: tuple(catalogue.faults()), code="S104", all_at="all: twinstorm list faults")
 
 STEP = Table(
     "a step",

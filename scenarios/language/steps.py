@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, from_top
 from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys, unusable, wrong
 from twinstorm.scenarios.language.model import Step
-from twinstorm.scenarios.language.nodes import Node
+from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, LATER_ACTIONS, LATER_TRIGGERS, STEP, TRIGGERS
 from twinstorm.scenarios.language.settings import plain, settings_table
 from twinstorm.scenarios.language.timeline import Planned
@@ -101,6 +102,40 @@ def read_steps(node: Node | None, problems: Problems) -> tuple[list[StepDraft], 
         first.setdefault(draft.name, named.place)
         drafts.append(draft)
     return drafts, complete
+
+
+def carried(
+    versions: Mapping[str, Record], run: Collection[str], warm_up_us: int, problems: Problems
+) -> list[StepDraft]:
+    """What images carry: a step for the fault of every version that somebody runs, from the end of the warm-up on.
+
+    Args:
+        versions: what the file says of them.
+        run: those that devices run.
+    """
+    drafts = []
+    for version, record in versions.items():
+        if not record.has("fault") and record.has("with"):
+            node, message = record.at("with"), f"`with` belongs beside a fault, version `{version}` has none"
+            problems.add(wrong(node, "S405", message, "remove it", node.key_place))
+        if version not in run or record.own("fault") is None:
+            continue
+        if not catalogue.faults()[record.own("fault")].needs_target:
+            message = f"the fault `{record.own('fault')}` is none of devices: no firmware can carry it"
+            problems.add(wrong(record.at("fault"), "S410", message, "start it with a step"))
+            continue
+        fault = record.at("fault")
+        texts = {"at": f"{warm_up_us} us", "target": f"firmware={version}"}
+        entries: dict[str, Node] = {
+            key: ScalarNode(fault.path, fault.place, fault.key_place, text) for key, text in texts.items()
+        }
+        entries |= {key: record.at(key) for key in ("fault", "with") if record.has(key)}
+        assert record.node is not None
+        step = STEP.read(MapNode(record.node.path, fault.place, fault.key_place, entries), problems)
+        # A name that no step of the file can have.
+        name = f"firmware={version}"
+        drafts.append(StepDraft(name, step, "fault", _settings(name, step, problems)))
+    return drafts
 
 
 def _draft(number: int, record: Record, problems: Problems) -> StepDraft:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from tests.twin.worlds import Lab, plan
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.reader import read
 from twinstorm.scenarios.language.settings import fault_settings
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, FaultOrder
@@ -111,3 +114,27 @@ def test_a_fault_that_freezes_devices_leaves_them_to_the_watchdog_of_their_firmw
     lab.until(4 * MINUTE_US)
     assert (lab.world.fleet.boot == 2).all()
     assert lab.missing() == 0
+
+
+def test_a_bad_image_leaves_evidence_on_its_devices_alone() -> None:
+    text = """
+storm: 1
+name: bad-image
+story: Version 2.5.0 leaks.
+duration: 4 min
+firmware:
+  2.5.0: {fault: memory-leak, with: {rate: 1 MB/min, free: 1 MB}}
+fleet:
+  devices: 40
+  segments:
+    good: {kind: environment, share: 50 %}
+    bad: {kind: environment, share: 50 %, firmware: 2.5.0}
+expect:
+  - {count: reboots, at_least: 20}
+"""
+    engine = build(read(text.lstrip(), "bad-image.storm.yaml"), RunOptions(seed=1))
+    engine.play()
+    result = result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+    assert result.verdict == "held"
+    (fault,) = result.faults
+    assert (fault.devices, fault.bit) == (20, True)

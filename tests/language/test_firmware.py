@@ -86,6 +86,9 @@ def test_the_fleet_may_name_the_version_of_all_and_the_command_line_change_it() 
         ("firmware[2.5.0].clock.epoch=1970", "S213", "firmware[2.5.0].clock.epoch"),
         ("firmware[2.5.0].size=2 MB", "S103", "firmware[2.5.0].size"),
         ("firmware=2.5.0", "S108", "firmware"),
+        ("firmware[2.5.0].fault=memory-leek", "S104", "firmware[2.5.0].fault"),
+        ("firmware[2.5.0].fault=broker-outage", "S410", "firmware[2.5.0].fault"),
+        ("firmware[2.5.0].with={rate: 1 kB/s}", "S405", "firmware[2.5.0].with"),
     ],
 )
 def test_what_is_wrong_with_a_firmware_is_told_at_its_place(setting: str, code: str, path: str) -> None:
@@ -94,3 +97,24 @@ def test_what_is_wrong_with_a_firmware_is_told_at_its_place(setting: str, code: 
     # A segment that has a part of its own is wrong with it, and told as well.
     assert (code, path) in [(one.code, one.path) for one in raised.value.problems]
     assert {one.code for one in raised.value.problems} == {code}
+
+
+def test_a_bad_image_is_a_step_that_begins_when_the_warm_up_ends_on_whoever_runs_it() -> None:
+    text = TEXT.replace("duration: 10 min", "duration: 10 min\nwarm_up: 1 min")
+    bad = ("firmware[2.5.0].fault=memory-leak", "firmware[2.5.0].with={rate: 1 kB/s}", "firmware[3.0.0].fault=churn")
+    (step,) = read(text.lstrip(), "profiles.storm.yaml", bad).steps
+    assert (step.name, step.value, step.lasts_us) == ("firmware=2.5.0", "memory-leak", None)
+    assert step.at is not None
+    assert step.at.offset_us == 60_000_000
+    assert step.target is not None
+    assert step.target.text == "firmware=2.5.0"
+    assert step.settings == {"rate": 1_000.0, "free": 1_500_000.0}
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"), [("by: 3 C", "firmware[2.5.0].with"), ("bye: 1", "firmware[2.5.0].with.by")]
+)
+def test_settings_of_what_an_image_carries_are_checked_as_those_of_a_step(setting: str, path: str) -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        segments(TEXT, "firmware[2.5.0].fault=clock-drift", "firmware[2.5.0].with={" + setting + "}")
+    assert raised.value.problems[0].path.startswith(path)
