@@ -95,7 +95,13 @@ def test_a_storm_over_real_sockets_ends_with_everybody_back(storm: Callable[...,
 
 @pytest.mark.parametrize(
     ("fault", "target"),
-    [("partition", "target: site=fra-*"), ("broker-outage", ""), ("core-outage", ""), ("sensor-stuck", "target: all")],
+    [
+        ("partition", "target: site=fra-*"),
+        ("broker-outage", ""),
+        ("core-outage", ""),
+        ("sensor-stuck", "target: all"),
+        ("clock-lost", "target: all"),
+    ],
 )
 def test_every_fault_leaves_evidence_live(storm: Callable[..., Path], fault: str, target: str) -> None:
     result = play(storm(fault=fault, target=target or "# it takes no target"), speed=4.0)
