@@ -47,6 +47,8 @@ def test_a_kind_and_a_fault_of_a_stranger_play_as_ours_do(command: Command, inst
     assert "belt" in command("list", "machines").out
     assert "conveyor belt: speed" in command("list", "machines").out
     assert module not in ran.err
+    assert command("explain", "belt").out.startswith("belt: conveyor belt: speed")
+    assert command("check", belts(tmp_path, more=", machine: {rated: 1 m/s .. 2 m/s}")).code == 0
 
 
 FLAWS = {

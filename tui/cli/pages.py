@@ -280,6 +280,7 @@ def _from_class(group: str, name: str, summary: str) -> str:
 
     (point,) = entry_points(group=group, name=name)
     kind = point.load()
+    summary = summary or str(getattr(kind, "summary", ""))
     about = [inspect.cleandoc(getattr(each, "__doc__", None) or "") for each in (inspect.getmodule(kind), kind)]
     parts = about[:1] if group == "twinstorm.machines" and about[0] else about
     channels = getattr(kind, "channels", ())

@@ -53,9 +53,12 @@ class Quantity:
         Example:
             >>> Quantity("flow_m3_h", "m3/h", 0.0, 150.0, "").key
             'flow'
+            >>> Quantity("drain_m_per_s", "m/s", 0.0005, 0.01, "").key
+            'drain'
         """
-        unit = self.unit.lower().replace("%", "pct").replace("/", "_")
-        return self.name.removesuffix(f"_{unit}") or self.name
+        unit = self.unit.lower().replace("%", "pct")
+        endings = (f"_{unit.replace('/', '_')}", f"_{unit.replace('/', '_per_')}")
+        return next((self.name.removesuffix(end) for end in endings if self.name.endswith(end)), "") or self.name
 
 
 @dataclass(frozen=True, slots=True)
