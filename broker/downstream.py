@@ -236,13 +236,14 @@ class Downstream:
 
         Args:
             undelivered: how many of the rows that have not reached the broker do their devices account for?
-            unarrived: how many of the rows that it held, and that their devices kept as well, do they still have?
+            unarrived: how many of the rows that are gone, and that their devices kept as well, do they still have?
         """
         dying = (*self._pending, *self._kept)
         # The newest first: what a device believes to have arrived is taken back from its newest on.
         for pending in reversed(dying):
             if pending.kept is not None and not pending.readings.duplicate:
-                self.lost[LossCause.OUTAGE] -= unarrived(pending.readings, pending.held_at(at_us) & pending.kept)
+                gone = pending.held_at(at_us) | (pending.present & (pending.at_broker_us >= at_us))
+                self.lost[LossCause.OUTAGE] -= unarrived(pending.readings, gone & pending.kept)
         remaining: list[Pending] = []
         for pending in dying:
             here, gone = pending.present, pending.held_at(at_us)
@@ -252,7 +253,8 @@ class Downstream:
                 continue
             self.lose(LossCause.OUTAGE, pending.readings, gone | unread)
             if unread.any() and not pending.readings.duplicate:
-                self.lost[LossCause.OUTAGE] -= undelivered(pending.readings, unread)
+                alone = unread if pending.kept is None else unread & ~pending.kept
+                self.lost[LossCause.OUTAGE] -= undelivered(pending.readings, alone)
             rest = _rest(pending, here & ~gone & ~unread)
             if len(rest.readings):
                 remaining.append(rest)

@@ -57,6 +57,8 @@ class Purpose(IntEnum):
     """How fast a clock is, when it is synchronised, and how far off that leaves it."""
     PAYLOAD = 19
     """Which messages faults change, and how."""
+    TRUNK = 20
+    """Latency of what a gateway forwards."""
 
 
 def _mix(z: int) -> int:

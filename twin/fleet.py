@@ -25,6 +25,40 @@ ONE_PHASE_BELOW = 40_000
 """Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
 MANY_PHASES = 10
 
+NO_GATEWAY = "none"
+"""Name of the gateway of devices that reach the broker directly."""
+
+
+@dataclass(frozen=True)
+class GatewayPlan:
+    """What the gateways of a segment carry for others, one row's worth; see ``docs/storm-model.md``.
+
+    Attributes:
+        rate_per_s: messages that the forwarder starts a second, at most.
+        queue_readings: places in front of the processor; beyond them the newest is lost.
+        buffer_readings: places of the buffer.
+        evict_oldest: which goes when the buffer is full.
+        durable: the buffer lies on a disk and survives crashes.
+        disk_bytes: size of that disk; None: as large as the places need.
+        memory_bytes: above it the gateway is killed and restarts; None: no ceiling.
+        spare: a second machine stands by and takes over.
+        solar: it lives by a panel and a battery.
+        panel_w: peak power of the panel, at 1,000 W/m2.
+        battery_wh: what the full battery holds.
+    """
+
+    rate_per_s: float = 200.0
+    queue_readings: int = 1_000
+    buffer_readings: int = 20_000
+    evict_oldest: bool = True
+    durable: bool = True
+    disk_bytes: float | None = None
+    memory_bytes: float | None = None
+    spare: bool = False
+    solar: bool = False
+    panel_w: float = 60.0
+    battery_wh: float = 240.0
+
 
 @dataclass(frozen=True)
 class SegmentPlan:
@@ -35,6 +69,8 @@ class SegmentPlan:
         boot_us: shortest and longest boot, inclusive; one draw a device.
         machine: parameters of its machines that are set, not drawn by the kind: name, lowest, highest.
         origin: one of `ORIGINS`.
+        gateway: its machines carry others.
+        through: segment of the gateways through which its devices reach the broker; empty: directly.
     """
 
     name: str
@@ -53,6 +89,8 @@ class SegmentPlan:
     clock: ClockPlan = PERFECT
     hazards: HazardPlan = SAFE
     origin: str = "simulated"
+    gateway: GatewayPlan | None = None
+    through: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +179,10 @@ class Fleet:
     phase_us: Int
     keep_alive_us: Int
     qos: NDArray[np.uint8]
+    carrier: NDArray[np.int32]
+    """Whose broker a device talks with: 0 the one in the cloud, 1 + i that of gateway i."""
+    gateway: Int
+    """Gateways that carry others, as devices of the fleet, ascending; row i is gateway i."""
 
     state: NDArray[np.uint8] = field(init=False)
     due_us: Int = field(init=False)
@@ -212,7 +254,15 @@ class Fleet:
             every_us=self.every_us,
             keep_alive_us=self.keep_alive_us,
             channels={kind: channels[kind] for kind in kinds},
+            gateway=self._beside(),
+            gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
+
+    def _beside(self) -> NDArray[np.int32]:
+        """Code of the gateway that each device belongs to; a gateway belongs to itself."""
+        beside = self.carrier.copy()
+        beside[self.gateway] = np.arange(1, len(self.gateway) + 1)
+        return beside
 
 
 def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
@@ -243,6 +293,7 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
     grid_us = grid_of_kind_us[kind]
     phase_us = phase * np.where(grid_us > 0, grid_us, every_us) // phases[kind].astype(np.int64)
 
+    carrier, gateway = carriers(plan, segment, site, number)
     link_names = sorted({part.link for part in plan.segments})
     link = np.array([link_names.index(part.link) for part in plan.segments], np.uint8)[segment]
     return Fleet(
@@ -259,7 +310,45 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
         phase_us=phase_us,
         keep_alive_us=np.array([part.keep_alive_us for part in plan.segments], np.int64)[segment],
         qos=np.array([part.qos for part in plan.segments], np.uint8)[segment],
+        carrier=carrier,
+        gateway=gateway,
     )
+
+
+def carriers(plan: FleetPlan, segment: Int, site: Int, number: NDArray[np.int32]) -> tuple[NDArray[np.int32], Int]:
+    """Deal devices to the gateways of their site: each gateway gets the same number in a row, give or take one.
+
+    Args:
+        segment, site, number: columns of the fleet, in its order.
+
+    Returns:
+        `Fleet.carrier` and `Fleet.gateway`.
+
+    Raises:
+        ValueError: devices of a site have no gateway there.
+    """
+    carrier = np.zeros(len(segment), np.int32)
+    carrying = np.array([part.gateway is not None for part in plan.segments], np.bool_)
+    gateway = np.flatnonzero(carrying[segment]) if carrying.any() else np.empty(0, np.int64)
+    names = [part.name for part in plan.segments]
+    for code, part in enumerate(plan.segments):
+        if not part.through:
+            continue
+        through = names.index(part.through)
+        mine = np.flatnonzero(segment == code)
+        there = np.array(plan.segments[through].devices, np.int64)[site[mine]]
+        if not there.all():
+            raise ValueError(f"a site has devices of {part.name} and no gateway of {part.through}")
+        here = np.array(part.devices, np.int64)[site[mine]]
+        nth = (number[mine] - 1) * there // here
+        # Gateway rows of a segment, by site and running number.
+        rows = np.flatnonzero(segment[gateway] == through)
+        first = np.zeros(len(plan.sites) + 1, np.int64)
+        np.cumsum(np.array(plan.segments[through].devices, np.int64), out=first[1:])
+        place = np.empty(len(rows), np.int64)
+        place[first[site[gateway[rows]]] + number[gateway[rows]] - 1] = rows
+        carrier[mine] = 1 + place[first[site[mine]] + nth]
+    return carrier, gateway.astype(np.int64)
 
 
 def _rows(plan: FleetPlan) -> tuple[Int, Int, NDArray[np.int32]]:

@@ -116,9 +116,25 @@ class Registry:
     keep_alive_us: Int
     channels: Mapping[str, tuple[Channel, ...]]
     """Kind to its channels, in the order of the columns of `Readings.values`."""
+    gateway: NDArray[np.int32] | None = None
+    """Which gateway each device belongs to; a gateway belongs to itself. None: there are none."""
+    gateways: tuple[str, ...] = ("none",)
+    """The first stands for no gateway."""
 
     def __len__(self) -> int:
         return len(self.every_us)
+
+    def with_carried(self, device: Device) -> Device:
+        """These devices, and those behind the gateways among them: int32, ascending."""
+        if self.gateway is None or "gateway" not in self.kinds:
+            return device
+        carrying = device[self.kind[device] == self.kinds.index("gateway")]
+        mask = np.zeros(len(self.gateways), np.bool_)
+        mask[self.gateway[carrying]] = True
+        mask[0] = False
+        every = mask[self.gateway]
+        every[device] = True
+        return np.flatnonzero(every).astype(np.int32)
 
 
 ORIGINS = ("simulated", "guest", "mirrored", "synthetic")
@@ -349,6 +365,8 @@ class Identities:
     qos: Codes
     passwords: Sequence[str] = ()
     """Live only; made for the run, never logged."""
+    clients: Int | None = None
+    """Which of them connect to this broker; None: all."""
 
 
 class DeviceEnd(Protocol):

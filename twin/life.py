@@ -32,10 +32,16 @@ from twinstorm.twin.flow import (
 NO_ANSWER = -1
 """`Fleet.ok_us` of an attempt that no CONNACK will answer."""
 
+CLOUD = 0
+"""`Fleet.carrier` of devices that talk with the broker in the cloud."""
+UP, DOWN, SILENT = 0, 1, 2
+"""A broker answers; is down and its host refuses and resets; is down and nobody answers."""
+
 _NARROWEST_US = 1_000
 _GROWTH = 1.25
 
 _Codes = NDArray[np.uint8]
+_CLOUD_ALONE: Int = np.array([CLOUD], np.int64)
 
 
 @dataclass(slots=True)
@@ -93,7 +99,8 @@ class Hooks:
 class Life:
     """Moves the lives of a fleet forward and lets faults act on them.
 
-    Only `fleet` (and `broker_down`, `broker_silent`, `moved_us`) are state; the rest is rebuilt.
+    Only `fleet` (and `brokers`, `moved_us`) are state; the rest is rebuilt. Devices talk with the broker in the cloud
+    or with that of their gateway: `brokers` says of each, by `Fleet.carrier`, whether it answers.
     """
 
     def __init__(
@@ -101,8 +108,7 @@ class Life:
     ) -> None:
         self.fleet = fleet
         self.moved_us = 0
-        self.broker_down = False
-        self.broker_silent = False
+        self.brokers: _Codes = np.full(1 + len(fleet.gateway), UP, np.uint8)
         self._device_end = device_end
         self._log = log
         self._hooks = hooks
@@ -115,6 +121,10 @@ class Life:
         self._boot_us = np.array([segment.boot_us for segment in fleet.plan.segments], np.int64).reshape(-1, 2)
         self._agenda = Agenda(fleet.due_us)
         self._width_us = 100_000
+
+    def _broker_of(self, device: Devices) -> _Codes:
+        """Whether the broker of each of these devices answers."""
+        return self.brokers[self.fleet.carrier[device]]
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -189,11 +199,10 @@ class Life:
         give_up_us = np.maximum(fleet.begin_us[device] + self._timeout_us[fleet.segment[device]], at_us + 1)
         answer_us = at_us.copy()
         answer = np.full(len(rows), Answer.NONE, np.uint8)
-        reached = fleet.link_cuts[device] == 0
-        if self.broker_down:
-            if not self.broker_silent:
-                answer[reached] = Answer.REFUSED
-        elif reached.any():
+        broker = self._broker_of(device)
+        answer[(fleet.link_cuts[device] == 0) & (broker == DOWN)] = Answer.REFUSED
+        reached = (fleet.link_cuts[device] == 0) & (broker == UP)
+        if reached.any():
             window.offered = rows[reached]
             who = device[reached]
             outcome = self._device_end.offer(at_us[reached], who.astype(np.int32), tries[reached], fleet.begin_us[who])
@@ -333,8 +342,8 @@ class Life:
         fleet.stale_us[had_power] = NEVER_US
         return had_power
 
-    def power_on(self, device: Devices, at_us: int) -> Devices:
-        """Power comes back. Returns those that boot now."""
+    def power_on(self, device: Devices, at_us: int, at_once: bool = False) -> Devices:
+        """Power comes back. Returns those that boot now; `at_once`: they have booted already."""
         fleet = self.fleet
         fleet.power_cuts[device] -= 1
         boots = device[fleet.power_cuts[device] == 0]
@@ -342,7 +351,7 @@ class Life:
         fleet.state[boots] = State.BOOTING
         low, high = self._boot_us[fleet.segment[boots]].T
         draws = words(self._streams[Purpose.BOOT], fleet.key[boots], 0)
-        fleet.due_us[boots] = at_us + low + below(draws, high - low + 1)
+        fleet.due_us[boots] = at_us + (1 if at_once else low + below(draws, high - low + 1))
         self._agenda.add(boots)
         return boots
 
@@ -362,8 +371,7 @@ class Life:
         if not self._foreseen:
             return unheard
         deaf = first[fleet.state[first] == State.ONLINE]
-        if self.broker_silent:
-            deaf = deaf[fleet.due_us[deaf] == NEVER_US]
+        deaf = deaf[(fleet.due_us[deaf] == NEVER_US) | (self._broker_of(deaf) != SILENT)]
         self._notice_by_keep_alive(deaf, at_us)
         expires_us = self.heard_us(unheard, at_us) + -(-3 * fleet.keep_alive_us[unheard] // 2)
         fleet.stale_us[unheard] = np.minimum(fleet.stale_us[unheard], expires_us)
@@ -380,8 +388,7 @@ class Life:
         whole = device[(fleet.link_cuts[device] == 0) & (fleet.state[device] == State.ONLINE)]
         if not self._foreseen:
             return whole
-        if self.broker_silent:
-            return whole[:0]
+        whole = whole[self._broker_of(whole) != SILENT]
         gone = fleet.stale_us[whole] <= at_us
         self._notice_by_reset(whole[gone], at_us)
         kept = whole[~gone]
@@ -396,14 +403,19 @@ class Life:
         fleet.due_us[who] = fleet.begin_us[who] + self._connect_us(who, fleet.tries[who])
         self._agenda.add(who)
 
-    def broker_stops(self, at_us: int, silent: bool) -> Devices:
-        """The broker dies. Returns the online devices that can no longer deliver."""
+    def broker_stops(self, at_us: int, silent: bool, broker: Int = _CLOUD_ALONE) -> Devices:
+        """Brokers die. Returns the online devices that can no longer deliver.
+
+        Args:
+            broker: which, as in `Fleet.carrier`; they answered until now, or the host of one that was down dies too.
+        """
         fleet = self.fleet
-        self.broker_down, self.broker_silent = True, silent
-        every = np.flatnonzero(fleet.state == State.ONLINE)
+        self.brokers[broker] = SILENT if silent else DOWN
+        mine = self._clients_of(broker)
+        every = np.flatnonzero((fleet.state == State.ONLINE) & mine)
         fleet.stale_us[every] = np.minimum(fleet.stale_us[every], at_us)
         online = every[fleet.link_cuts[every] == 0]
-        queued = np.flatnonzero((fleet.state == State.WAITING) & (fleet.link_cuts == 0) & (fleet.ok_us >= at_us))
+        queued = np.flatnonzero((fleet.state == State.WAITING) & (fleet.link_cuts == 0) & (fleet.ok_us >= at_us) & mine)
         self._lose_answers(queued)
         if silent:
             self._notice_by_keep_alive(online[fleet.due_us[online] == NEVER_US], at_us)
@@ -411,12 +423,20 @@ class Life:
             self._notice_by_reset(np.concatenate((online, queued)), at_us)
         return online
 
-    def broker_starts(self, at_us: int) -> None:
-        """The broker is back and knows no session."""
+    def broker_starts(self, at_us: int, broker: Int = _CLOUD_ALONE) -> None:
+        """Brokers are back and know no session."""
         fleet = self.fleet
-        self.broker_down = self.broker_silent = False
+        self.brokers[broker] = UP
         stale = (fleet.state == State.ONLINE) & (fleet.link_cuts == 0) & (fleet.stale_us <= at_us)
+        stale &= self._clients_of(broker)
         self._notice_by_reset(np.flatnonzero(stale), at_us)
+
+    def _clients_of(self, broker: Int) -> Mask:
+        """Devices that talk with one of these brokers."""
+        named = np.zeros(len(self.brokers), np.bool_)
+        named[broker] = True
+        clients: Mask = named[self.fleet.carrier]
+        return clients
 
     def heard_us(self, device: Devices, at_us: int) -> Int:
         """When the broker last got a packet from these online devices: a reading or a ping, or their CONNECT."""

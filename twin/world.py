@@ -35,10 +35,13 @@ from twinstorm.twin.flow import (
     LossCause,
     Mask,
     Readings,
+    SessionEvents,
     Values,
 )
-from twinstorm.twin.life import Hooks, Life
+from twinstorm.twin.gateways import GATEWAYS, Gateways
+from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
+from twinstorm.twin.network import LINKS
 from twinstorm.twin.outbox import Outboxes
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.resets import RESETS, Resets
@@ -99,13 +102,15 @@ class World(Exhibits):
         self.log = log
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
         links = self.fleet.links
+        self.gateways = self._carrying(device_end, year_us) if len(self.fleet.gateway) else None
+        device_end = self.gateways or device_end
         self.evidence: dict[str, Counter[str]] = {}
         self.uplinks = Uplinks(self.fleet, seed, self.bit, foreseen)
         hooks = Hooks(self._connected, self._lost, self._arriving, self.uplinks.connect_extra_us)
         self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
         self.buffers = Outboxes.of(self.fleet, self.channels)
         self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit)
-        self._sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
+        self.reading_sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
         self._datagrams = foreseen and bool(links.datagram.any())
         if self._datagrams:
@@ -144,27 +149,56 @@ class World(Exhibits):
         self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
+    def _carrying(self, device_end: DeviceEnd, year_us: int) -> Gateways:
+        sizes = {name: LINKS["ethernet"].reading_bytes(len(channels)) for name, channels in self.channels.items()}
+        widest = max(len(channels) for channels in self.channels.values())
+        return Gateways(self, device_end, self.fleet, self.seed, sizes, widest, year_us)
+
     @property
     def stories(self) -> list[Story]:
-        return [self.sampling, self.resets.story, self._draining, self.payloads.story]
+        carrying = [] if self.gateways is None else [self.gateways.story]
+        return [self.sampling, self.resets.story, self._draining, self.payloads.story, *carrying]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {
+        acts: dict[str, Callable[[Any, int], None]] = {
             SAMPLING: self._act_sampling,
             RESETS: self.resets.act,
             UPLINKS: self._act_uplinks,
             PAYLOADS: self._act_payloads,
         }
+        return acts if self.gateways is None else acts | {GATEWAYS: self.gateways.act}
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""
         self.life.advance_to(at_us)
 
     def online(self) -> Mask:
-        """Devices with a session on which their packets get through: the truth."""
-        return (self.fleet.state == State.ONLINE) & ~self.blocked
+        """Devices with a session on which their packets get through, to the gateway and beyond: the truth."""
+        online: Mask = (self.fleet.state == State.ONLINE) & ~self.blocked
+        return online if self.gateways is None else online & self.gateways.reached()
+
+    # --- gateways -----------------------------------------------------------------------------------------------------
+
+    def settle(self, now_us: int) -> None:
+        """Let everything happen to readings in gateways that lies before `now_us`."""
+        if self.gateways is not None:
+            self.gateways.settle(now_us)
+
+    @property
+    def held(self) -> int:
+        """Readings that wait in devices and gateways."""
+        return self.buffers.held + (0 if self.gateways is None else self.gateways.held)
+
+    @property
+    def in_flight(self) -> int:
+        """Readings on their way to gateways."""
+        return 0 if self.gateways is None else self.gateways.in_flight
+
+    def told(self, events: SessionEvents, now_us: int) -> SessionEvents:
+        """What the core is told of sessions: `events` of the broker, and what gateways tell of those behind them."""
+        return events if self.gateways is None else self.gateways.told(events, now_us)
 
     # --- sampling -----------------------------------------------------------------------------------------------------
 
@@ -272,7 +306,7 @@ class World(Exhibits):
         """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
         fleet, buffers = self.fleet, self.buffers
         code = fleet.link[rows]
-        unfit = powered & ~self._sizes[group.kind].fits[code]
+        unfit = powered & ~self.reading_sizes[group.kind].fits[code]
         if self._datagrams:
             # The device does not know that nobody hears it; what waits already, waits on.
             unfit |= self.blocked[rows] & fleet.links.datagram[code] & powered & (buffers.depth[rows] == 0)
@@ -377,7 +411,7 @@ class World(Exhibits):
         chosen = np.flatnonzero(direct & self.uplinks.paced[rows])
         if not len(chosen):
             return direct
-        sent = self.uplinks.send(READING, devices(rows, chosen), now_us, seq[chosen], self._sizes[group.kind])
+        sent = self.uplinks.send(READING, devices(rows, chosen), now_us, seq[chosen], self.reading_sizes[group.kind])
         arrive_us[chosen] = sent.arrive_us
         return self._without(direct, chosen, sent)
 
@@ -400,6 +434,7 @@ class World(Exhibits):
         heard &= ~self.payloads.held_back
         device = np.flatnonzero(heard & self.uplinks.paced & (self.buffers.depth > 0))
         self._drain(device, np.full(len(device), now_us, np.int64))
+        self.settle(now_us)
         self.uplinks.settle(now_us, self.buffers.depth)
 
     def _drain(self, device: Int, at_us: Int) -> None:
@@ -416,7 +451,7 @@ class World(Exhibits):
 
     def _send_one_each(self, readings: Readings) -> None:
         who = readings.device.astype(np.int64)
-        sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self._sizes[readings.kind])
+        sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self.reading_sizes[readings.kind])
         arrives = self._without(np.ones(len(who), np.bool_), np.arange(len(who)), sent)
         if not arrives.all():
             readings = readings.taken(arrives)
@@ -427,6 +462,8 @@ class World(Exhibits):
 
     def _connected(self, device: Int, at_us: Int) -> None:
         self.blocked[device] = False
+        if self.gateways is not None:
+            self.gateways.opened(device, at_us)
         arrive_us = self._arrive_us(device, at_us)
         if self.uplinks.active:
             paced = np.flatnonzero(self.uplinks.paced[device])
@@ -500,6 +537,7 @@ class World(Exhibits):
 
     def power_off(self, device: Device, at_us: int) -> int:
         """Cut the power of these devices. Returns how many had it."""
+        self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
         heard = (fleet.state[who] == State.ONLINE) & ~self.blocked[who] & (fleet.power_cuts[who] == 0)
@@ -512,6 +550,8 @@ class World(Exhibits):
         if self.clocks.active:
             self.clocks.lose_sync(had_power, at_us)
         self.blocked[had_power] = False
+        if self.gateways is not None:
+            self.gateways.power_off(had_power, at_us)
         return len(had_power)
 
     def power_on(self, device: Device, at_us: int) -> int:
@@ -540,6 +580,7 @@ class World(Exhibits):
 
     def cut(self, device: Device, at_us: int, direction: str) -> int:
         """Cut links: ``both``, ``up`` (device to broker) or ``down``. Returns how many sessions it cuts off."""
+        self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
         up = direction != "down"
@@ -554,6 +595,8 @@ class World(Exhibits):
         self._silence(first, silenced, at_us, direction)
         if up:
             self._silence(deaf, silenced, at_us, "both")
+            if self.gateways is not None:
+                self.gateways.cut_off(who, at_us)
         return int(np.count_nonzero(online))
 
     def _silence(self, device: Int, silenced: Int, at_us: int, direction: str) -> None:
@@ -565,6 +608,7 @@ class World(Exhibits):
 
     def heal(self, device: Device, at_us: int, direction: str) -> int:
         """End a cut. Returns how many sessions survived it."""
+        self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
         kept = self.life.heal(who, at_us, direction != "down")
@@ -578,6 +622,8 @@ class World(Exhibits):
         none = np.empty(0, np.int64)
         self._silence(heard[deaf], none, at_us, "down")
         self.blocked[heard[known]] = False
+        if self.gateways is not None:
+            self.gateways.opened(heard[known], at_us)
         # At QoS 1 nothing leaves a buffer until its acknowledgement can come back.
         sends = heard[known & (~deaf | (fleet.qos[heard] == 0))]
         self.flush(sends, np.full(len(sends), at_us, np.int64))
@@ -585,21 +631,25 @@ class World(Exhibits):
 
     def slow_down(self, step: str, device: Device, at_us: int, more_us: int, jitter_us: int) -> None:
         """Let everything that these devices send from now on take so much, and up to `jitter_us`, longer."""
+        self.settle(at_us)
         self.uplinks.slow_down(step, device, at_us, more_us, jitter_us)
         self.life.links_changed(device.astype(np.int64), at_us)
 
     def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
         """Let what these devices send from now on pass at this rate only."""
+        self.settle(at_us)
         self.uplinks.squeeze(step, device, at_us, bytes_per_s)
         self.life.links_changed(device.astype(np.int64), at_us)
 
     def lose_in_bursts(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
         """Let what these devices send from now on be lost in bursts."""
+        self.settle(at_us)
         self.uplinks.lose(step, device, at_us, chain)
         self.life.links_changed(device.astype(np.int64), at_us)
 
     def links_recover(self, step: str, device: Device, at_us: int) -> None:
         """End what a step did to the links of these devices; what they have sent stays on its way."""
+        self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
         on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]
@@ -616,16 +666,36 @@ class World(Exhibits):
     def broker_stopped(self, at_us: int, silent: bool) -> int:
         """The broker died. Returns how many devices were online with it."""
         self.advance_to(at_us)
+        self.settle(at_us)
         cut_off = self.life.broker_stops(at_us, silent)
-        self.blocked[self.fleet.state == State.ONLINE] = True
+        self.blocked[(self.fleet.state == State.ONLINE) & (self.fleet.carrier == CLOUD)] = True
         return len(cut_off)
 
     def broker_started(self, at_us: int) -> None:
         self.advance_to(at_us)
         self.life.broker_starts(at_us)
 
+    def hang_up(self, device: Int, at_us: int) -> None:
+        """These devices close their connection and make no other, until `heal`: to the broker it is no silence."""
+        fleet = self.fleet
+        had_one = device[(fleet.state[device] == State.ONLINE) & ~self.blocked[device]]
+        now = np.full(len(had_one), at_us, np.int64)
+        self._device_end.disconnect(had_one.astype(np.int32), now, now, abrupt=False)
+        self.cut(device.astype(np.int32), at_us, "both")
+        fleet.stale_us[had_one] = at_us
+
     def undelivered(self, readings: Readings, rows: Mask) -> int:
-        """See `BrokerWatcher`. At QoS 1 a device sends again what nobody acknowledged; at QoS 0 it is gone."""
+        """See `BrokerWatcher`. What a gateway had sent, it has still."""
+        if self.gateways is None:
+            return self.undelivered_by_devices(readings, rows)
+        carried = rows & (self.fleet.carrier[readings.device] != CLOUD)
+        if not carried.any():
+            return self.undelivered_by_devices(readings, rows)
+        self.gateways.take_back(readings, np.flatnonzero(carried))
+        return int(np.count_nonzero(carried)) + self.undelivered_by_devices(readings, rows & ~carried)
+
+    def undelivered_by_devices(self, readings: Readings, rows: Mask) -> int:
+        """As `undelivered`. At QoS 1 a device sends again what nobody acknowledged; at QoS 0 it is gone."""
         fleet = self.fleet
         chosen = np.flatnonzero(rows)
         # Oldest first: a device that was emptying its buffer may have several on their way.

@@ -38,7 +38,7 @@ from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
-from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Step
+from twinstorm.scenarios.language.model import Expectation, Gateway, Instant, Scenario, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import Ended, EventRow, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
@@ -217,11 +217,12 @@ class Engine:
         fault = catalogue()[step.value]
         if fault.needs_target:
             step.device = self._target(step)
+            step.struck = self.registry.with_carried(step.device)
         step.order = FaultOrder(
             step.name, step.value, step.settings, step.device, now_us, step.end_instant_us(), step.ramp_us
         )
         self.wiring.log.tell(now_us, Code.FAULT_START, index, len(step.device))
-        reached = len(step.device) if fault.needs_target else len(self.registry)
+        reached = len(step.struck) if fault.needs_target else len(self.registry)
         if reached:
             self.recoveries[step.name] = Recovery(reached)
         if step.ramp_us and fault.needs_target:
@@ -328,6 +329,12 @@ class Engine:
         mask = self.selector.mask(self._parse_selector(target), self._moment)
         codes = np.unique(self.registry.kind[mask]).tolist()
         return [machines()[self.registry.kinds[code]] for code in codes]
+
+    def gateways_of(self, target: str) -> list[Gateway]:
+        """What those gateways do for others that a selector names now."""
+        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        segments = [self.scenario.fleet.segments[code] for code in np.unique(self.registry.segment[mask]).tolist()]
+        return [segment.gateway for segment in segments if segment.gateway is not None]
 
     def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
         """Start a fault now, beside those of the scenario.
@@ -445,7 +452,7 @@ class Engine:
         for name, recovery in self.recoveries.items():
             step = self.steps[name]
             targeted = catalogue()[step.value].needs_target
-            online = int(np.count_nonzero(back[step.device] if targeted else back))
+            online = int(np.count_nonzero(back[step.struck] if targeted else back))
             recovery.away |= online < recovery.devices
             if step.ended_us is None or now_us < step.ended_us:
                 continue

@@ -14,13 +14,30 @@ BYTES_PER_DEVICE: Final = 600
 BYTES_PER_BUFFERED: Final = 16
 """One reading in a buffer: up to 8 channels of 2 bytes."""
 
+BYTES_PER_FORWARDED: Final = 150
+"""One reading in a gateway, with its time and number, in a table that has grown to twice what it needs."""
+
 
 def needed_bytes(scenario: Scenario) -> int:
     """Memory that a run takes at most, with full buffers."""
-    return sum(
+    of_devices = sum(
         segment.devices * (BYTES_PER_DEVICE + BYTES_PER_BUFFERED * segment.buffer.readings)
         for segment in scenario.fleet.segments
     )
+    return of_devices + BYTES_PER_FORWARDED * _most_forwarded(scenario)
+
+
+def _most_forwarded(scenario: Scenario) -> int:
+    """Readings that gateways can hold at once: what has a place there, but not more than the run makes."""
+    most = 0
+    for gateways in scenario.fleet.segments:
+        if gateways.gateway is None:
+            continue
+        carried = [segment for segment in scenario.fleet.segments if segment.through == gateways.name]
+        made = sum(segment.devices * (scenario.duration_us // segment.every_us + 1) for segment in carried)
+        places = gateways.devices * (gateways.gateway.buffer.readings + gateways.gateway.queue)
+        most += min(places, made)
+    return most
 
 
 def refuse_what_cannot_fit(scenario: Scenario) -> None:

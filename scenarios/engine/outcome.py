@@ -156,7 +156,7 @@ def _label(engine: Engine, step: StepRun) -> TruthLabel:
     back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
     latest_us = to_us + LONGEST_AFTERMATH_US
     aftermath_us = latest_us if back_us is None else min(back_us + SETTLE_US, latest_us)
-    return TruthLabel(step.name, step.value, step.device, step.order.from_us, to_us, aftermath_us)
+    return TruthLabel(step.name, step.value, step.struck, step.order.from_us, to_us, aftermath_us)
 
 
 def _alarms(engine: Engine) -> list[AlarmResult]:

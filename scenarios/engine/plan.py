@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
-from twinstorm.scenarios.language.model import Clock, Scenario
+from twinstorm.scenarios.language.model import Clock, Gateway, Scenario
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
-from twinstorm.twin.fleet import FleetPlan, SegmentPlan
+from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
 from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 
@@ -53,6 +53,8 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                     full_us=segment.hazards.full_us,
                     watchdog_us=segment.hazards.watchdog_us,
                 ),
+                gateway=_gateway(segment.gateway, fleet.devices),
+                through=segment.through,
             )
             for segment in fleet.segments
         ),
@@ -71,6 +73,24 @@ def _clock_plan(clock: Clock | None) -> ClockPlan:
         temperature_c=clock.temperature_c,
         has_battery=clock.backup == "battery",
         epoch_us=origin_us(datetime.fromisoformat(clock.epoch)),
+    )
+
+
+def _gateway(written: Gateway | None, devices: int) -> GatewayPlan | None:
+    if written is None:
+        return None
+    return GatewayPlan(
+        rate_per_s=float(written.rate.for_fleet(devices)),
+        queue_readings=written.queue,
+        buffer_readings=written.buffer.readings,
+        evict_oldest=written.buffer.evict == "oldest",
+        durable=written.store == "disk",
+        disk_bytes=written.disk_bytes,
+        memory_bytes=written.memory_bytes,
+        spare=written.spare == "standby",
+        solar=written.power == "solar",
+        panel_w=written.panel_w,
+        battery_wh=written.battery_wh,
     )
 
 

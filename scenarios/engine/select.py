@@ -38,6 +38,10 @@ class FleetSelector:
             "kind": (registry.kind, registry.kinds),
             "firmware": (registry.firmware, registry.firmwares),
             "link": (registry.link, registry.links),
+            "gateway": (
+                np.zeros(len(registry), np.int32) if registry.gateway is None else registry.gateway,
+                registry.gateways,
+            ),
             "origin": (registry.origin, ORIGINS),
         }
 

@@ -147,7 +147,10 @@ class Session:
             fault = known[command.fault]
             reach = self.engine.reach_of(command.target) if fault.needs_target else len(self.engine.registry)
             settings: Mapping[str, object] = fault_settings(fault, command.settings)
-            said = misfit(fault, partial(self.engine.kinds_of, command.target), settings) if reach else ""
+            said = ""
+            if reach:
+                carrying = self.engine.gateways_of(command.target) if fault.needs_target else []
+                said = misfit(fault, partial(self.engine.kinds_of, command.target), settings, carrying)
         except (SelectorError, SettingError, PluginError) as error:
             raise Refused(str(error)) from error
         if said:

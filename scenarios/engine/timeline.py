@@ -30,6 +30,7 @@ class StepRun:
 
     Attributes:
         end_us: planned end of a fault; None: until ended by hand, by another step or by the end of the run.
+        struck: `device`, and whoever is carried by gateways among them.
         reached: devices of the fault so far (a ramp takes them part by part).
     """
 
@@ -44,6 +45,7 @@ class StepRun:
     injected: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: Device = field(default_factory=lambda: np.zeros(0, np.int32))
+    struck: Device = field(default_factory=lambda: np.zeros(0, np.int32))
     reached: int = 0
     order: FaultOrder | None = None
     started_us: int | None = None

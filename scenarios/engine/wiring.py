@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -103,15 +102,18 @@ class ModelledWiring:
         return self.world if fault.acts_on == "world" else self.broker
 
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        self.world.settle(at_us)
         calls.start(fault, self._on(fault), order, device, at_us)
 
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        self.world.settle(at_us)
         calls.end(fault, self._on(fault), order, device, at_us)
 
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
         return calls.evidence(fault, self._on(fault), order)
 
     def collect(self, now_us: int) -> CloudOutcome:
+        self.world.settle(now_us)
         outcome = self.broker.collect(now_us)
         deliveries = []
         for sent in outcome.deliveries:
@@ -120,7 +122,7 @@ class ModelledWiring:
             if sent.readings is not None and sent.readings.duplicate and read.readings is not None:
                 self._repeats += len(read.readings)
             deliveries.append(read)
-        return replace(outcome, deliveries=tuple(deliveries))
+        return CloudOutcome(tuple(deliveries), self.world.told(outcome.sessions, now_us))
 
     def counters(self, now_us: int) -> BrokerCounters:
         return self.broker.counters(now_us)
@@ -135,7 +137,7 @@ class ModelledWiring:
         return self.world.online()
 
     def buffered(self) -> int:
-        return self.world.buffers.held
+        return self.world.held
 
     def lost(self) -> Mapping[str, int]:
         lost = Counter(self.world.lost)
@@ -152,7 +154,7 @@ class ModelledWiring:
             produced=self.world.produced,
             delivered=delivered,
             buffered=self.buffered(),
-            in_flight=self.broker.in_flight,
+            in_flight=self.broker.in_flight + self.world.in_flight,
             lost={cause: count for cause, count in lost.items() if count},
             repeated=repeated - late,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 from twinstorm.twin.plugins import Plugins, blamed, failed
 
 if TYPE_CHECKING:
+    from twinstorm.scenarios.language.model import Gateway
     from twinstorm.twin.flow import Device, Evidence, FaultOrder
     from twinstorm.twin.machines.kind import MachineKind
 
@@ -68,6 +69,11 @@ class Fault:
         Args:
             kinds: loads them; not called by a fault that machines have nothing to do with.
         """
+        return ""
+
+    @classmethod
+    def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:  # noqa: ARG003
+        """As `misfit`: why it cannot bite on these, which are all gateways among its targets that carry devices."""
         return ""
 
     @classmethod
@@ -154,10 +160,15 @@ def evidence(fault: type[Fault], on: Any, order: FaultOrder) -> Evidence:
     return found
 
 
-def misfit(fault: type[Fault], kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
-    """Why a fault cannot bite; see `Fault.misfit`."""
+def misfit(
+    fault: type[Fault],
+    kinds: Callable[[], Sequence[MachineKind]],
+    settings: Mapping[str, Any],
+    gateways: Sequence[Gateway] = (),
+) -> str:
+    """Why a fault cannot bite; see `Fault.misfit` and `Fault.misfit_of_gateways`."""
     with blamed("fault", fault.name, fault, "misfit"):
-        said = fault.misfit(kinds, settings)
+        said = fault.misfit(kinds, settings) or fault.misfit_of_gateways(gateways)
     if not isinstance(said, str):
         raise failed("fault", fault.name, fault, f"`misfit` returned {type(said).__name__}; a text is wanted")
     return said

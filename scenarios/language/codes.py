@@ -154,7 +154,8 @@ CODES: Mapping[str, Code] = {
     "S212": Code(
         "values that contradict each other",
         "Each value is fine by itself, but they do not go together: two bounds of one objective, two verdicts for it, "
-        "a first wait longer than the longest, a warm-up longer than the run.",
+        "a first wait longer than the longest, a warm-up longer than the run, devices behind gateways that their site "
+        "has none of.",
     ),
     "S213": Code(
         "not an instant of the calendar",
@@ -182,8 +183,8 @@ CODES: Mapping[str, Code] = {
     ),
     "S304": Code(
         "unknown key of a selector",
-        "Devices are selected by id, region, site, zone, segment, kind, firmware, link, origin, and by their state or "
-        "battery at the moment.",
+        "Devices are selected by id, region, site, zone, segment, kind, firmware, link, gateway, origin, and by their "
+        "state or battery at the moment.",
     ),
     "S305": Code(
         "a key of the moment where it cannot stand",
@@ -205,7 +206,8 @@ CODES: Mapping[str, Code] = {
     "S309": Code(
         "a fault that these machines cannot have",
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
-        "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both.",
+        "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
+        "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one.",
     ),
     "S401": Code("a step has two triggers", "A step happens `at` an instant or `after` one. Keep one of the two."),
     "S402": Code("a step has no trigger", "Say when it happens: `at: 5 min`, or `after: outage.end + 30 s`."),

@@ -9,6 +9,7 @@ from typing import Any
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
+from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
 from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
@@ -47,16 +48,19 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
         problems.add(wrong(node, "S210", "a fleet has at least one segment", hint, node.key_place))
     complete = isinstance(node, MapNode) and len(segments) == len(node.entries)
     devices = _devices(record, segments, problems) if segments and complete else ()
-    if not devices or sites is None or not _are_known(record, segments):
+    whole = check_gateways(record, segments, problems) if complete else False
+    if not devices or sites is None or not whole or not _are_known(record, segments):
         return None
-    return Fleet(
+    carrying = carrying_segments(segments)
+    fleet = Fleet(
         devices=sum(devices),
         sites=sites,
         segments=tuple(
-            _segment(name, _layers(record, own, firmware), count, problems)
+            _segment(name, _layers(record, own, firmware), count, name in carrying, problems)
             for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
     )
+    return fleet if check_sites(fleet, segments, problems) else None
 
 
 def known_values(record: Record) -> Mapping[str, tuple[str, ...]]:
@@ -204,7 +208,7 @@ def _part(layers: Layers, part: str) -> dict[str, Any]:
     return {key: _value(parts, key) for key in parts[-1].table.allowed}
 
 
-def _segment(name: str, layers: Layers, devices: int, problems: Problems) -> Segment:
+def _segment(name: str, layers: Layers, devices: int, carries: bool, problems: Problems) -> Segment:
     """A segment with the defaults of its firmware and of the fleet filled in."""
     own = layers[0]
     buffer, reconnect = _part(layers, "buffer"), _part(layers, "reconnect")
@@ -230,6 +234,8 @@ def _segment(name: str, layers: Layers, devices: int, problems: Problems) -> Seg
         synthetic=own.value("synthetic") == "true",
         clock=_clock(_part(layers, "clock")) if any(layer.has("clock") for layer in layers) else None,
         hazards=_hazards(_part(layers, "hazards"), _value(layers, "watchdog")),
+        gateway=read_gateway(own.part("gateway")) if carries else None,
+        through=own.own("through") or "",
     )
 
 

@@ -66,6 +66,22 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """What each gateway of a segment does for the devices behind it."""
+
+    rate: Rate
+    queue: int
+    buffer: Buffer
+    store: str  # disk, memory
+    disk_bytes: float | None
+    memory_bytes: float | None
+    spare: str  # none, standby
+    power: str  # mains, solar
+    panel_w: float
+    battery_wh: float
+
+
+@dataclass(frozen=True)
 class Segment:
     """A part of the fleet with one kind of machine; the fleet's defaults are already filled in."""
 
@@ -87,6 +103,11 @@ class Segment:
     hazards: Hazards = Hazards()
     synthetic: bool = False
     """Its devices are probes, which objectives leave out unless they ask for them."""
+
+    gateway: Gateway | None = None
+    """Its machines carry others."""
+    through: str = ""
+    """Segment of the gateways that carry its devices; empty: none do."""
 
     @property
     def origin(self) -> str:

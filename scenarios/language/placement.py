@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 
 from twinstorm.scenarios.language.model import Site
@@ -54,6 +55,19 @@ def place(devices: int, sites: Sequence[Site]) -> tuple[int, ...]:
         counts[index] += 1
         heapq.heapreplace(waiting, (Fraction(2 * counts[index] + 1, weights[index]), index))
     return tuple(counts)
+
+
+def dealt(devices: int, gateways: int) -> tuple[int, ...]:
+    """How many of a segment's devices on a site each of its gateways there carries: in a row, as equally as it goes.
+
+    Device k (from 0) goes to gateway k * gateways // devices.
+
+    Example:
+        >>> dealt(7, 3)
+        (3, 2, 2)
+    """
+    edges = [-(-devices * gateway // gateways) for gateway in range(gateways + 1)]
+    return tuple(end - begin for begin, end in pairwise(edges))
 
 
 def _weights(shares: Sequence[Fraction]) -> list[int]:

@@ -8,10 +8,12 @@ from functools import cached_property
 
 from twinstorm.scenarios.language.errors import closest, listed
 from twinstorm.scenarios.language.model import Fleet, Segment, Site
-from twinstorm.scenarios.language.placement import place
+from twinstorm.scenarios.language.placement import dealt, place
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector, Term
 
 _SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "origin")
+NO_GATEWAY = "none"
+"""Value of `gateway` for devices that reach the broker directly."""
 _PLURALS = {
     "id": "devices",
     "region": "regions",
@@ -21,6 +23,7 @@ _PLURALS = {
     "kind": "kinds",
     "firmware": "versions",
     "link": "links",
+    "gateway": "gateways",
     "origin": "origins",
 }
 
@@ -44,11 +47,11 @@ class Reach:
         return matching if selector.first is None else min(selector.first, matching)
 
     def _count(self, terms: tuple[Term, ...]) -> int:
-        by_name = [term for term in terms if term.key == "id"]
+        by_name = [term for term in terms if term.key in ("id", "gateway")]
         of_segment = [term for term in terms if term.key in _SEGMENT_KEYS]
-        of_site = [term for term in terms if term.key not in _SEGMENT_KEYS and term.key != "id"]
+        of_site = [term for term in terms if term.key not in _SEGMENT_KEYS and term not in by_name]
         sites = [
-            (index, site)
+            index
             for index, site in enumerate(self.fleet.sites)
             if all(term.holds(_site_fact(site, term.key)) for term in of_site)
         ]
@@ -56,21 +59,45 @@ class Reach:
         for segment in self.fleet.segments:
             if not all(term.holds(_segment_fact(segment, term.key)) for term in of_segment):
                 continue
-            for index, site in sites:
+            for index in sites:
                 devices = self._placed[segment.name][index]
-                total += _named(by_name, site, segment, devices) if by_name else devices
+                total += self._named(by_name, index, segment) if by_name else devices
         return total
+
+    def _named(self, terms: list[Term], site: int, segment: Segment) -> int:
+        """Devices of a segment on a site whose name, and that of whose gateway, these terms accept."""
+        names = [term for term in terms if term.key == "id"]
+        gateways = [term for term in terms if term.key == "gateway"]
+        where, total, number = self.fleet.sites[site], 0, 0
+        for gateway, devices in self._by_gateway(site, segment):
+            if all(term.holds(gateway) for term in gateways):
+                own = (device_name(where, segment, number + one) for one in range(1, devices + 1)) if names else ()
+                total += sum(all(term.holds(name) for term in names) for name in own) if names else devices
+            number += devices
+        return total
+
+    def _by_gateway(self, site: int, segment: Segment) -> Iterator[tuple[str, int]]:
+        """Gateways of a segment's devices on a site, each with how many belong to it, in the order of the devices."""
+        devices, where = self._placed[segment.name][site], self.fleet.sites[site]
+        if segment.gateway is not None:
+            yield from ((device_name(where, segment, number), 1) for number in range(1, devices + 1))
+        elif segment.through:
+            carrying = next(one for one in self.fleet.segments if one.name == segment.through)
+            counts = dealt(devices, self._placed[carrying.name][site]) if devices else ()
+            yield from ((device_name(where, carrying, number), count) for number, count in enumerate(counts, 1))
+        else:
+            yield NO_GATEWAY, devices
+
+    def segments(self, selector: Selector) -> tuple[Segment, ...]:
+        """Segments of which a selector can name devices; what changes with the moment is left aside."""
+        fixed = tuple(term for term in selector.terms if term.key in FIXED_KEYS)
+        return tuple(
+            segment for segment in self.fleet.segments if self._count((*fixed, Term("segment", "=", (segment.name,))))
+        )
 
     def kinds(self, selector: Selector) -> tuple[str, ...]:
         """Kinds of machine that a selector can name, each once; what changes with the moment is left aside."""
-        fixed = tuple(term for term in selector.terms if term.key in FIXED_KEYS)
-        return tuple(
-            dict.fromkeys(
-                segment.kind
-                for segment in self.fleet.segments
-                if self._count((*fixed, Term("segment", "=", (segment.name,))))
-            )
-        )
+        return tuple(dict.fromkeys(segment.kind for segment in self.segments(selector)))
 
     def known(self, key: str) -> tuple[str, ...]:
         """Every value that a fixed key has for some device of this fleet, each once, in the order of the file."""
@@ -82,6 +109,10 @@ class Reach:
                 for site, devices in zip(self.fleet.sites, self._placed[segment.name], strict=True):
                     if devices:
                         yield device_name(site, segment, 1)
+        elif key == "gateway":
+            for segment in self.fleet.segments:
+                for where in range(len(self.fleet.sites)):
+                    yield from (name for name, devices in self._by_gateway(where, segment) if devices)
         elif key in _SEGMENT_KEYS:
             yield from (_segment_fact(segment, key) for segment in self.fleet.segments if segment.devices)
         else:
@@ -100,7 +131,7 @@ class Reach:
 
     def _is_empty(self, term: Term) -> bool:
         """A term names sites or segments that the file has, and that have no devices."""
-        if term.key == "id":
+        if term.key in ("id", "gateway"):
             return False
         if term.key in _SEGMENT_KEYS:
             return any(term.holds(_segment_fact(segment, term.key)) for segment in self.fleet.segments)
@@ -146,11 +177,6 @@ def _why(term: Term, known: tuple[str, ...], is_empty: bool) -> WhyNone:
 def device_name(site: Site, segment: Segment, number: int) -> str:
     """Name of a device, counted from 1 within its site and segment."""
     return f"{site.name}/{segment.name}-{number:04d}"
-
-
-def _named(terms: list[Term], site: Site, segment: Segment, devices: int) -> int:
-    names = (device_name(site, segment, number) for number in range(1, devices + 1))
-    return sum(all(term.holds(name) for term in terms) for name in names)
 
 
 def _segment_fact(segment: Segment, key: str) -> str:

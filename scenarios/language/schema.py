@@ -95,6 +95,43 @@ CLOCK = Table(
     ),
 )
 
+GATEWAY = Table(
+    "what gateways do for the devices behind them",
+    (
+        Key(
+            "rate", rate("1/h", "100000/s", "200/s"), "messages that each forwards in a time, at most", default="200/s"
+        ),
+        Key("queue", whole("1", "10000000", "1000"), "readings that wait for its processor", default="1000"),
+        Key(
+            "buffer",
+            Table(
+                "the buffer of a gateway",
+                (
+                    Key("readings", whole("1", "10000000", "20000"), "readings that it keeps", default="20000"),
+                    Key("evict", words("eviction", "oldest", "newest"), "which goes when it is full", default="oldest"),
+                ),
+            ),
+            "readings that wait for the uplink",
+        ),
+        Key(
+            "store", words("store", "disk", "memory"), "where the buffer lies; a disk survives a crash", default="disk"
+        ),
+        Key("disk", Single("a size", values.bytes_of, "64 MB"), "size of that disk; without it as large as need be"),
+        Key(
+            "memory", Single("a size", values.bytes_of, "8 MB"), "what waits in memory; above it the gateway is killed"
+        ),
+        Key("spare", words("spare", "none", "standby"), "a second machine that takes over", default="none"),
+        Key("power", words("power", "mains", "solar"), "what it lives by", default="mains"),
+        Key("panel", amount("W", "1 W", "10000 W", "60 W"), "peak power of its solar panel", default="60 W"),
+        Key(
+            "battery",
+            amount("Wh", "1 Wh", "100000 Wh", "240 Wh"),
+            "capacity of its battery, with `power: solar`",
+            default="240 Wh",
+        ),
+    ),
+)
+
 LINK = Word("link", lambda: tuple(catalogue.LINKS), code="S104")
 
 HAZARDS = Table(
@@ -149,6 +186,8 @@ SEGMENT = Table(
         Key("devices", whole("1", str(MOST_DEVICES)), "number of devices, instead of a share"),
         Key("machine", Raw("parameters of the kind"), "parameters of its machines; of a range, one draw a machine"),
         Key("synthetic", words("synthetic", "true", "false"), "probes: no objective counts them", default="false"),
+        Key("through", name("a segment's name", "edge"), "segment of the gateways that carry its devices"),
+        Key("gateway", GATEWAY, "what its gateways do for the devices behind them"),
         *DEVICE_DEFAULTS,
     ),
 )
@@ -248,7 +287,7 @@ FLEET = Table(
             "parts of the fleet, each of one kind",
             required=True,
         ),
-        *later("lines", "gateways", "zones", "tenants"),
+        *later("lines", "zones", "tenants"),
     ),
 )
 

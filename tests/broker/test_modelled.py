@@ -95,8 +95,8 @@ def test_a_reconnect_before_that_takes_the_session_over() -> None:
     connect(one, [5_000], [2])
     one.announce(np.array([2], np.int32), np.array([2], np.int32), np.array([9_000]))
     assert events(one, 10 * KEEP_ALIVE_US) == [(6_000, 2, SessionEvent.TAKEN_OVER), (9_000, 2, SessionEvent.BORN)]
-    assert one.count["takeovers"] == 1
-    assert one.count["ghosts"] == 0
+    assert one.sessions.count["takeovers"] == 1
+    assert one.sessions.count["ghosts"] == 0
 
 
 def test_an_admission_that_nobody_hears_is_a_ghost_and_ends_by_keep_alive() -> None:
@@ -105,7 +105,7 @@ def test_an_admission_that_nobody_hears_is_a_ghost_and_ends_by_keep_alive() -> N
     connect(one, [5_000], [1])
     told = events(one, 10 * KEEP_ALIVE_US)
     assert told[-1] == (6_000 + KEEP_ALIVE_US * 3 // 2, 1, SessionEvent.LOST)
-    assert one.count["ghosts"] == 1
+    assert one.sessions.count["ghosts"] == 1
 
 
 def test_a_cut_that_heals_in_time_costs_no_session() -> None:

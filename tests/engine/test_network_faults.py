@@ -181,6 +181,21 @@ def test_an_expired_plan_cuts_devices_off_until_somebody_pays() -> None:
     assert SimExpiry.clocks == {"virtual", "live"}
 
 
+def test_what_is_on_its_way_behind_a_link_cut_downwards_stays_the_devices_when_the_broker_dies() -> None:
+    lab = Lab.make(plan(motors=30, climate=10), connect_rate=None)
+    lab.until(1)
+    lab.world.cut(HALF, 1, "down")
+    at_us = 20 * SECOND_US + 3
+    lab.until(at_us)
+    lab.broker.stop(at_us, silent=False)
+    lab.until(36 * SECOND_US)
+    lab.world.heal(HALF, 36 * SECOND_US, "down")
+    lab.broker.start(36 * SECOND_US)
+    lab.until(300 * SECOND_US)
+    assert lab.missing() == 0
+    assert lab.broker.lost[LossCause.OUTAGE] == 0
+
+
 def arrivals(lab: Lab) -> dict[tuple[str, int], bytes]:
     names = lab.world.fleet.names
     return {(names[who], seq): values for (who, seq), values in lab.delivered.items()}

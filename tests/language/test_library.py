@@ -13,6 +13,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "bad-firmware",
         "broker-outage",
         "core-outage",
+        "gateway-night",
         "lost-clocks",
         "partition",
         "reboot-storm",
@@ -28,6 +29,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "schema-break",
         "sensor-stuck",
         "machine-failure",
+        "gateway-crash",
     }
 
 
@@ -52,6 +54,8 @@ SUGGESTED = [
     ("broker-outage", "fleet.reconnect.backoff=fixed"),
     ("broker-outage", "steps.outage.with.connections=silent"),
     ("core-outage", "broker.offline_queue=1000"),
+    ("gateway-night", "fleet.segments.modern.gateway.buffer.readings=200"),
+    ("gateway-night", "fleet.segments.modern.gateway.store=memory"),
     ("partition", "fleet.keep_alive=20s"),
     ("partition", "steps.long.with.direction=down"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.twin.eventlog import EventLog
-from twinstorm.twin.fleet import FleetPlan, SegmentPlan
+from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
 from twinstorm.twin.flow import SECOND_US, Delivery
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.stories import Stage
@@ -42,6 +42,21 @@ def plan(motors: int = 30, climate: int = 10, qos: int = 1, buffer: int = 40, **
     )
 
 
+def carried(motors: int = 24, climate: int = 8, gateways: int = 4, qos: int = 1, **gateway: Any) -> FleetPlan:
+    """As `plan`, with motors and climate behind gateways: half of them on each site."""
+    made = plan(motors, climate, qos=qos, buffer=200)
+    one = made.segments[0]
+    edge = replace(
+        one,
+        name="edge",
+        kind="gateway",
+        devices=(gateways - gateways // 2, gateways // 2),
+        every_us=10 * SECOND_US,
+        gateway=GatewayPlan(**gateway),
+    )
+    return replace(made, segments=(edge, *(replace(part, through="edge") for part in made.segments)))
+
+
 def broker_settings(**changes: Any) -> BrokerSettings:
     limits: dict[str, Any] = {
         "model": "test",
@@ -65,6 +80,8 @@ class Lab:
     delivered: dict[tuple[int, int], bytes] = field(default_factory=dict)
     repeated: int = 0
     order: dict[int, list[int]] = field(default_factory=dict)
+    told: list[tuple[int, int, int]] = field(default_factory=list)
+    """Instant, device and `SessionEvent` of all that a core would hear of sessions."""
 
     @classmethod
     def make(
@@ -89,8 +106,12 @@ class Lab:
 
     def take(self, now_us: int) -> None:
         """Receive what arrived, as a core would."""
-        for delivery in self.broker.collect(now_us).deliveries:
+        self.world.settle(now_us)
+        outcome = self.broker.collect(now_us)
+        for delivery in outcome.deliveries:
             self._receive(delivery)
+        told = self.world.told(outcome.sessions, now_us)
+        self.told += list(zip(told.at_us.tolist(), told.device.tolist(), told.what.tolist(), strict=True))
 
     def _receive(self, delivery: Delivery) -> None:
         readings = delivery.readings
@@ -108,4 +129,5 @@ class Lab:
         """produced - (delivered + buffered + in flight + lost); 0 or the ledger does not close."""
         world, broker = self.world, self.broker
         lost = sum(world.lost.values()) + sum(broker.lost.values()) + world.buffers.evicted
-        return world.produced - len(self.delivered) - world.buffers.held - broker.in_flight - lost
+        in_flight = broker.in_flight + world.in_flight
+        return world.produced - len(self.delivered) - world.held - in_flight - lost

@@ -1,0 +1,105 @@
+"""Gateways in the fleet of a scenario: which segments carry others, and whether everybody finds one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twinstorm.scenarios.language.errors import Problems, closest, listed, quoted
+from twinstorm.scenarios.language.fields import Record, wrong
+from twinstorm.scenarios.language.model import Buffer, Fleet, Gateway
+from twinstorm.scenarios.language.placement import place
+
+KIND = "gateway"
+"""Of the machines that can carry others."""
+TOO_SLOW = ("datagram", "lorawan")
+"""Links on which no gateway can send on what it carries: messages are short, or sent once."""
+_OF_THE_SUN = ("panel", "battery")
+
+
+def carrying_segments(segments: Mapping[str, Record]) -> frozenset[str]:
+    """Segments whose machines carry others."""
+    named = {own.own("through") for own in segments.values()}
+    return frozenset(name for name, own in segments.items() if own.has("gateway") or name in named)
+
+
+def read_gateway(record: Record) -> Gateway:
+    """What a segment says of its gateways, defaults filled in."""
+    buffer = record.part("buffer")
+    return Gateway(
+        rate=record.value("rate"),
+        queue=record.value("queue"),
+        buffer=Buffer(readings=buffer.value("readings"), evict=buffer.value("evict")),
+        store=record.value("store"),
+        disk_bytes=record.own("disk"),
+        memory_bytes=record.own("memory"),
+        spare=record.value("spare"),
+        power=record.value("power"),
+        panel_w=record.value("panel"),
+        battery_wh=record.value("battery"),
+    )
+
+
+def check_gateways(fleet: Record, segments: Mapping[str, Record], problems: Problems) -> bool:
+    """Whether segments that carry, and those that are carried, fit together; tells if they do not."""
+    before = len(problems.found)
+    able = [name for name, own in segments.items() if own.own("kind") == KIND]
+    for name, own in segments.items():
+        if own.has("gateway"):
+            _check_own(name, own, problems)
+        if own.own("through") is not None:
+            _check_through(name, own, segments, able, problems)
+    for name in sorted(carrying_segments(segments) & set(able)):
+        own = segments[name]
+        link = own.own("link") or fleet.value("link")
+        if link in TOO_SLOW:
+            node = own.at("link") if own.has("link") else own.node
+            assert node is not None
+            message = f"segment {quoted(name)} carries others over `{link}`, which takes no message of theirs"
+            problems.add(wrong(node, "S212", message, "give its gateways a link such as `lte-m`"))
+    return len(problems.found) == before
+
+
+def _check_own(name: str, own: Record, problems: Problems) -> None:
+    node = own.at("gateway")
+    if own.own("kind") not in (None, KIND):
+        message = f"segment {quoted(name)} is of kind `{own.own('kind')}`, which carries nobody"
+        problems.add(wrong(node, "S212", message, f"remove `gateway`, or write `kind: {KIND}`", node.key_place))
+    said = own.part("gateway")
+    if said.has("disk") and said.value("store") == "memory":
+        message = f"the gateways of segment {quoted(name)} have a disk and keep what waits in memory"
+        problems.add(wrong(said.at("disk"), "S212", message, "remove `disk`, or write `store: disk`"))
+    for key in _OF_THE_SUN:
+        if said.has(key) and said.value("power") != "solar":
+            message = f"the gateways of segment {quoted(name)} live by the mains and need no {key}"
+            problems.add(wrong(said.at(key), "S212", message, f"remove `{key}`, or write `power: solar`"))
+
+
+def _check_through(name: str, own: Record, segments: Mapping[str, Record], able: list[str], problems: Problems) -> None:
+    through, node = own.own("through"), own.at("through")
+    others = f"segments of gateways: {listed(able)}" if able else f"add a segment of `kind: {KIND}`"
+    if through not in segments:
+        message = f"there is no segment {quoted(through)}"
+        problems.add(wrong(node, "S302", message, others, suggestion=closest(through, able), allowed=tuple(able)))
+    elif segments[through].own("kind") not in (None, KIND):
+        message = f"segment {quoted(through)} is of kind `{segments[through].own('kind')}`, which carries nobody"
+        problems.add(wrong(node, "S212", message, others))
+    elif own.own("kind") == KIND:
+        message = f"the gateways of segment {quoted(name)} stand behind others"
+        problems.add(wrong(node, "S212", message, "gateways reach the broker themselves: remove `through`"))
+
+
+def check_sites(fleet: Fleet, segments: Mapping[str, Record], problems: Problems) -> bool:
+    """Whether every device finds a gateway on its site; tells if not."""
+    placed = {segment.name: place(segment.devices, fleet.sites) for segment in fleet.segments}
+    whole = True
+    for segment in fleet.segments:
+        if not segment.through:
+            continue
+        pairs = zip(fleet.sites, placed[segment.name], placed[segment.through], strict=True)
+        without = [site.name for site, devices, gateways in pairs if devices and not gateways]
+        if without:
+            whole = False
+            message = f"site {quoted(without[0])} has devices of {quoted(segment.name)} and no gateway"
+            hint = f"`{segment.through}` needs more devices, at least one on each site"
+            problems.add(wrong(segments[segment.name].at("through"), "S212", message, hint))
+    return whole

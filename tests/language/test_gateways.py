@@ -1,0 +1,129 @@
+"""Gateways in a file: who stands behind whom, and what cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twinstorm.scenarios.engine.memory import needed_bytes
+from twinstorm.scenarios.engine.plan import fleet_plan
+from twinstorm.scenarios.engine.select import FleetSelector
+from twinstorm.scenarios.language import selectors
+from twinstorm.scenarios.language.errors import ScenarioErrors
+from twinstorm.scenarios.language.placement import dealt
+from twinstorm.scenarios.language.reach import Reach
+from twinstorm.scenarios.language.reader import read
+from twinstorm.twin.fleet import grow
+from twinstorm.twin.machines.kind import catalogue
+
+FILE = """
+storm: 1
+name: carried
+story: Some stand behind others.
+duration: 10 min
+fleet:
+  devices: 67
+  sites: [oslo, rome]
+  segments:
+    edge: {kind: gateway, share: 10 %, gateway: {rate: 30/min, store: memory, memory: 8 MB, spare: standby}}
+    soil: {kind: environment, share: 50 %, through: edge}
+    halls: {kind: environment, share: 40 %}
+steps:
+  - {name: crash, at: 1 min, fault: gateway-crash, target: segment=edge, lasts: 1 min}
+"""
+
+
+def test_what_gateways_do_is_read_with_defaults() -> None:
+    edge, soil, halls = read(FILE, "carried.storm.yaml").fleet.segments
+    assert edge.gateway is not None
+    assert (edge.gateway.store, edge.gateway.memory_bytes, edge.gateway.spare) == ("memory", 8e6, "standby")
+    assert (edge.gateway.queue, edge.gateway.buffer.readings, edge.gateway.power) == (1_000, 20_000, "mains")
+    assert (soil.through, halls.through, soil.gateway) == ("edge", "", None)
+    plan = fleet_plan(read(FILE, "carried.storm.yaml")).segments[0].gateway
+    assert plan is not None
+    assert (plan.rate_per_s, plan.durable, plan.spare) == (0.5, False, True)
+
+
+@pytest.mark.parametrize(("devices", "gateways"), [(7, 3), (3, 7), (30, 30), (1, 1), (100, 7), (0, 2)])
+def test_devices_are_dealt_in_a_row_and_equally(devices: int, gateways: int) -> None:
+    counts = dealt(devices, gateways)
+    assert sum(counts) == devices
+    assert len(counts) == gateways
+    assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gateway=none",
+        "gateway=oslo/edge-0001",
+        "gateway=rome/*",
+        "gateway!=none kind=environment",
+        "gateway=oslo/edge-0002 kind=gateway",
+        "gateway=oslo/edge-0001 id=oslo/soil-00*",
+    ],
+)
+def test_a_file_counts_the_devices_that_the_run_will_find(text: str) -> None:
+    scenario = read(FILE, "carried.storm.yaml")
+    fleet = grow(fleet_plan(scenario))
+    registry = fleet.registry({kind: catalogue()[kind].channels for kind in ("environment", "gateway")})
+    selector = selectors.parse(text)
+    found = int(np.count_nonzero(FleetSelector(registry, fleet.key, 1).mask(selector)))
+    assert found == Reach(scenario.fleet).count(selector) > 0
+
+
+def test_every_device_stands_behind_a_gateway_of_its_site() -> None:
+    fleet = grow(fleet_plan(read(FILE, "carried.storm.yaml")))
+    behind = np.flatnonzero(fleet.carrier)
+    assert len(behind) == 33
+    assert (fleet.site[fleet.gateway[fleet.carrier[behind] - 1]] == fleet.site[behind]).all()
+    assert set(np.bincount(fleet.carrier)[1:].tolist()) <= {4, 5, 6}
+
+
+def test_a_gateway_brings_those_behind_it() -> None:
+    fleet = grow(fleet_plan(read(FILE, "carried.storm.yaml")))
+    registry = fleet.registry({kind: catalogue()[kind].channels for kind in ("environment", "gateway")})
+    first = fleet.gateway[:1].astype(np.int32)
+    assert registry.with_carried(first).tolist() == sorted([*first.tolist(), *np.flatnonzero(fleet.carrier == 1)])
+    soil = np.flatnonzero(fleet.carrier)[:3].astype(np.int32)
+    assert registry.with_carried(soil).tolist() == soil.tolist()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "said"),
+    [
+        ("through: edge", "through: egde", "S302", "there is no segment `egde`"),
+        ("through: edge", "through: halls", "S212", "carries nobody"),
+        ("share: 40 %}", "share: 40 %, gateway: {}}", "S212", "is of kind `environment`, which carries nobody"),
+        ("kind: gateway,", "kind: gateway, link: datagram,", "S212", "carries others over `datagram`"),
+        ("kind: gateway,", "kind: gateway, through: edge,", "S212", "stand behind others"),
+        ("store: memory", "store: memory, disk: 1 MB", "S212", "have a disk and keep what waits in memory"),
+        ("store: memory", "panel: 60 W", "S212", "live by the mains and need no panel"),
+        ("store: memory", "power: solar, panel: 60 Wh", "S208", "this is in W, not in Wh"),
+        ("devices: 67", "devices: 10", "S212", "has devices of `soil` and no gateway"),
+        ("target: segment=edge", "target: segment=soil", "S309", "no targeted device is a gateway that carries others"),
+        ("gateway-crash", "disk-full", "S309", "no targeted gateway buffers on a disk"),
+        ("target: segment=edge", "target: gateway=oslo/egde-0001", "S301", "matches 0 of 67 devices"),
+    ],
+)
+def test_what_does_not_fit_is_told(old: str, new: str, code: str, said: str) -> None:
+    assert old in FILE
+    with pytest.raises(ScenarioErrors) as error:
+        read(FILE.replace(old, new), "carried.storm.yaml")
+    assert any(one.code == code and said in one.message for one in error.value.problems), error.value.problems
+
+
+def test_a_failover_needs_a_spare() -> None:
+    read(FILE.replace("gateway-crash", "gateway-failover"), "carried.storm.yaml")
+    alone = FILE.replace("gateway-crash", "gateway-failover").replace(", spare: standby", "")
+    with pytest.raises(ScenarioErrors) as error:
+        read(alone, "carried.storm.yaml")
+    assert "has a spare" in error.value.problems[0].message
+
+
+def test_memory_for_what_gateways_hold_is_asked_for_before_the_run() -> None:
+    direct = needed_bytes(read(FILE.replace(", through: edge", ""), "carried.storm.yaml"))
+    carried = needed_bytes(read(FILE, "carried.storm.yaml"))
+    longer = needed_bytes(read(FILE.replace("10 min", "10 d"), "carried.storm.yaml"))
+    assert direct < carried < longer
+    assert longer - direct == 150 * 7 * 21_000, "as many as have a place, however long the run"

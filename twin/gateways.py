@@ -1,0 +1,680 @@
+"""Gateways: devices that carry others. A device end between the world and the broker's, with what happens in between.
+
+A gateway is a device of the fleet: its session, its link and its power are those of any other. In it work four
+services, which fail apart (``docs/storm-model.md``): its *broker* has the sessions of the devices behind it, its
+*processor* takes their readings in, its *buffer* keeps them, and its *forwarder* sends them on, oldest first, while the
+session of the gateway lasts. `World` tells of what happens to the machine; readings move when somebody must know where
+they are, at the latest once a second. As each starts at the earliest instant that it can, no result depends on when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.twin.backlog import Backlog, Messages, joined, nothing, runs
+from twinstorm.twin.chance import Purpose, stream, words
+from twinstorm.twin.fleet import Fleet, GatewayPlan, State
+from twinstorm.twin.flow import (
+    NEVER_US,
+    SECOND_US,
+    Answer,
+    Device,
+    DeviceEnd,
+    DeviceOutcome,
+    Identities,
+    Int,
+    LossCause,
+    Mask,
+    Outcome,
+    Readings,
+    SessionEvents,
+)
+from twinstorm.twin.places import place
+from twinstorm.twin.presence import MUTE, SYNC, Presence
+from twinstorm.twin.sessions import Sessions
+from twinstorm.twin.solar import STEP_US, SolarSupply
+from twinstorm.twin.stories import Story
+from twinstorm.twin.uplink import READING
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
+
+GATEWAYS: Final = "gateways"
+BROKER, PROCESSOR, BUFFER, FORWARDER = range(4)
+SERVICES: Final = ("broker", "processor", "buffer", "forwarder")
+
+_FORWARDED: Final = 1 << 40
+"""Numbers of forwarded messages begin here where a link counts them beside those of the gateway itself."""
+
+
+@dataclass
+class _FullDisk:
+    """Buffers of these gateways that a step keeps from growing: int64 rows, and the places that each has."""
+
+    step: str
+    gateway: Int
+    places: Int
+
+
+class Gateways:
+    """Implements `DeviceEnd`; rows of all columns are gateways, in the order of `Fleet.gateway`.
+
+    Args:
+        sizes: bytes of a reading of each kind, by name of the kind.
+        year_us: as in `World`.
+
+    Attributes:
+        up: the machine has booted, and is not down.
+        stopped: uint8 (services, n), faults that hold each service down.
+        free_us: when the forwarder may start its next message. last_us: when its newest one arrives.
+        sent: messages started. killed: how often memory ran out.
+        broken: machines of the pair that failed for good. dead: the active one did, and none has taken over yet.
+        takes_over_us: when the spare does.
+    """
+
+    def __init__(
+        self, world: World, inner: DeviceEnd, fleet: Fleet, seed: int, sizes: dict[str, int], widest: int, year_us: int
+    ) -> None:
+        self._world, self._inner, self._fleet = world, inner, fleet
+        n = len(fleet.gateway)
+        self.device = fleet.gateway
+        self.up: Mask = np.ones(n, np.bool_)
+        self.stopped: NDArray[np.uint8] = np.zeros((len(SERVICES), n), np.uint8)
+        self.free_us: Int = np.zeros(n, np.int64)
+        self.last_us: Int = np.zeros(n, np.int64)
+        self.sent: Int = np.zeros(n, np.int64)
+        self.broken: Int = np.zeros(n, np.int64)
+        self.dead: Mask = np.zeros(n, np.bool_)
+        self._machines: Int = np.ones(n, np.int64)
+        self.takes_over_us: Int = np.full(n, NEVER_US, np.int64)
+        self.killed = 0
+        self.moved_us = 0
+        self.sessions = Sessions()
+        self.presence = Presence(fleet.gateway, fleet.carrier)
+        self.backlog = Backlog(2 * n, widest)
+        """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
+        self.story = Story(GATEWAYS, rank=3, due_us=SECOND_US)
+        self._kinds = tuple(sorted(sizes))
+        self._kind = np.array([self._kinds.index(part.kind) for part in fleet.plan.segments], np.int16)[fleet.segment]
+        self._widest = widest
+        self._inbox: list[Messages] = []
+        self._returned: list[Messages] = []
+        self._full_disks: list[_FullDisk] = []
+        self._latency = stream(seed, Purpose.TRUNK)
+        self._offered: tuple[Int, Device] = (np.empty(0, np.int64), np.empty(0, np.int32))
+        self._plan_columns(sizes)
+        self._solar = self._solar_rows(seed, year_us)
+
+    def _plan_columns(self, sizes: dict[str, int]) -> None:
+        fleet = self._fleet
+        plans: list[GatewayPlan] = []
+        for device in self.device.tolist():
+            plan = fleet.plan.segments[int(fleet.segment[device])].gateway
+            assert plan is not None
+            plans.append(plan)
+        self._interval_us = np.array([max(round(SECOND_US / plan.rate_per_s), 1) for plan in plans], np.int64)
+        self._queue_places = np.array([plan.queue_readings for plan in plans], np.int64)
+        self._evict_oldest = np.array([plan.evict_oldest for plan in plans], np.bool_)
+        self._durable = np.array([plan.durable for plan in plans], np.bool_)
+        # The largest message that its devices send is what a place takes.
+        largest = np.ones(1 + len(plans), np.int64)
+        size_of = np.array([sizes[kind] for kind in self._kinds], np.int64)
+        np.maximum.at(largest, fleet.carrier, size_of[self._kind])
+        self._place_bytes = largest[1:]
+        endless = float(NEVER_US)
+        memory = np.array([endless if plan.memory_bytes is None else plan.memory_bytes for plan in plans])
+        self._memory_places = (memory / self._place_bytes).astype(np.int64)
+        disk = np.array(
+            [plan.disk_bytes if plan.durable and plan.disk_bytes is not None else endless for plan in plans]
+        )
+        places = np.array([plan.buffer_readings for plan in plans], np.float64)
+        self._places = np.minimum(places, disk / self._place_bytes).astype(np.int64)
+        self._machines[:] = [1 + plan.spare for plan in plans]
+
+    def _solar_rows(self, seed: int, year_us: int) -> tuple[Int, SolarSupply] | None:
+        fleet = self._fleet
+        plans = [part.gateway for part in fleet.plan.segments]
+        sunny = np.array([plan is not None and plan.solar for plan in plans], np.bool_)
+        rows = np.flatnonzero(sunny[fleet.segment[self.device]])
+        if not len(rows):
+            return None
+        device = self.device[rows]
+        panel_w = np.array([0.0 if plan is None else plan.panel_w for plan in plans], np.float32)
+        battery_wh = np.array([0.0 if plan is None else plan.battery_wh for plan in plans], np.float32)
+        segment = fleet.segment[device]
+        where = place(seed, Purpose.SITE, [name for name, _ in fleet.plan.sites], fleet.site[device])
+        return rows, SolarSupply(where, panel_w[segment], battery_wh[segment], year_us)
+
+    # --- device end: sessions -----------------------------------------------------------------------------------------
+
+    def open(self, identities: Identities) -> None:
+        carrier = self._fleet.carrier
+        self.sessions.open(identities.keep_alive_us, np.flatnonzero(carrier > 0))
+        direct = Identities(
+            identities.client_ids,
+            identities.keep_alive_us,
+            identities.qos,
+            identities.passwords,
+            np.flatnonzero(carrier == 0),
+        )
+        self._inner.open(direct)
+
+    def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:
+        """A gateway has a place for each of its devices, and answers at once."""
+        direct = np.flatnonzero(self._fleet.carrier[device] == 0)
+        answer = np.full(len(device), Answer.ADMITTED, np.uint8)
+        answer_us = at_us.copy()
+        if len(direct):
+            outcome = self._inner.offer(at_us[direct], device[direct], tries[direct], begin_us[direct])
+            answer[direct] = outcome.answer
+            answer_us[direct] = outcome.answer_us
+        self._offered = (at_us, device)
+        return Outcome(answer, answer_us)
+
+    def commit(self, count: int) -> None:
+        at_us, device = self._offered
+        inside = self._fleet.carrier[device[:count]] > 0
+        self.sessions.admit(device[:count][inside], at_us[:count][inside])
+        direct = count - int(np.count_nonzero(inside))
+        if direct:
+            self._inner.commit(direct)
+
+    def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
+        inside = self._fleet.carrier[device] > 0
+        self.sessions.disconnect(device[inside], at_us[inside], last_packet_us[inside], abrupt)
+        self._inner.disconnect(device[~inside], at_us[~inside], last_packet_us[~inside], abrupt)
+
+    def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:
+        inside = self._fleet.carrier[device] > 0
+        self.sessions.silence(device[inside], at_us, last_packet_us[inside], direction)
+        self._inner.silence(device[~inside], at_us, last_packet_us[~inside], direction)
+
+    def resume(self, device: Device, at_us: int, kept: Mask) -> None:
+        inside = self._fleet.carrier[device] > 0
+        self.sessions.resume(device[inside], at_us, kept[inside])
+        self._inner.resume(device[~inside], at_us, kept[~inside])
+
+    def announce(self, device: Device, boot: Device, at_us: Int) -> None:
+        inside = self._fleet.carrier[device] > 0
+        self.sessions.announce(device[inside], boot[inside], at_us[inside])
+        self._inner.announce(device[~inside], boot[~inside], at_us[~inside])
+
+    def poll(self, now_us: int) -> DeviceOutcome:
+        return self._inner.poll(now_us)
+
+    def told(self, events: SessionEvents, now_us: int) -> SessionEvents:
+        """What the core is told up to `now_us`: `events` of the broker in the cloud, and what gateways forward."""
+        return self.presence.told_of(events, self.sessions.until(now_us))
+
+    # --- device end: readings -----------------------------------------------------------------------------------------
+
+    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
+        """See `DeviceEnd`.
+
+        Gateways take what both sides know of, as at QoS 2: a reading that its device keeps as well, because no
+        acknowledgement can reach it, is not taken.
+        """
+        inside = self._fleet.carrier[readings.device] > 0
+        if not inside.any():
+            return self._inner.publish(readings, at_broker_us, kept)
+        if readings.wire or readings.duplicate:
+            return self._pass_on(readings, at_broker_us, kept)
+        present = np.ones(len(inside), np.bool_) if readings.present is None else readings.present
+        mine = present & inside
+        taken = mine if kept is None else mine & ~kept
+        if taken.any():
+            rows = np.flatnonzero(taken)
+            self._inbox.append(self._messages(readings, rows, at_broker_us[rows]))
+        dropped: Mask = mine & ~taken
+        direct = np.flatnonzero(present & ~inside)
+        if len(direct):
+            part = readings.taken(direct)
+            refused = self._inner.publish(part, at_broker_us[direct], None if kept is None else kept[direct])
+            if refused is not None:
+                dropped[direct] = refused
+        return dropped if dropped.any() else None
+
+    def _pass_on(self, readings: Readings, at_broker_us: Int, kept: Mask | None) -> Mask | None:
+        """Sparse messages that are not what their device measured, or repeat it: gateways forward them as they come.
+
+        Behind one that cannot, a reading is carried as it was measured, and a repeat is dropped.
+        """
+        carrier = self._fleet.carrier[readings.device]
+        through = np.append(True, self._sending & self._passing)[carrier]
+        held = np.flatnonzero(~through)
+        if len(held) and not readings.duplicate:
+            self._inbox.append(self._messages(readings, held, at_broker_us[held]))
+        chosen = np.flatnonzero(through)
+        refused = None
+        if len(chosen):
+            part = readings.taken(chosen)
+            refused = self._inner.publish(part, at_broker_us[chosen], None if kept is None else kept[chosen])
+        if refused is None:
+            return None
+        dropped = np.zeros(len(through), np.bool_)
+        dropped[chosen] = refused
+        return dropped
+
+    def _messages(self, readings: Readings, rows: Int, at_us: Int) -> Messages:
+        device = readings.device[rows]
+        values = readings.values[rows]
+        padded = np.full((len(rows), self._widest), np.nan, np.float32)
+        padded[:, : values.shape[1]] = values
+        return Messages(
+            gateway=(self._fleet.carrier[device] - 1).astype(np.int64),
+            kind=self._kind[device],
+            device=device,
+            boot=readings.boot[rows],
+            seq=readings.seq[rows],
+            device_time_us=readings.device_time_us[rows],
+            sent_us=readings.sent_us[rows],
+            at_us=at_us,
+            values=padded,
+        )
+
+    def _readings(self, messages: Messages) -> list[tuple[Readings, Int]]:
+        """Per kind, with the rows of `messages`."""
+        found = []
+        for code in np.flatnonzero(np.bincount(messages.kind)).tolist():
+            rows = np.flatnonzero(messages.kind == code)
+            kind = self._kinds[code]
+            part = messages.take(rows)
+            values = np.asfortranarray(part.values[:, : len(self._world.channels[kind])])
+            one = Readings(kind, part.device, part.boot, part.seq, part.device_time_us, part.sent_us, values)
+            found.append((one, rows))
+        return found
+
+    # --- where readings are -------------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> int:
+        """Readings in gateways."""
+        return self.backlog.held + sum(len(part) for part in self._returned)
+
+    @property
+    def in_flight(self) -> int:
+        """Readings between their devices and gateways."""
+        return sum(len(part) for part in self._inbox)
+
+    @property
+    def _passing(self) -> Mask:
+        """Gateways that take in what arrives."""
+        passing: Mask = self.up & (self.stopped[PROCESSOR] == 0) & (self.stopped[BUFFER] == 0)
+        return passing
+
+    def heard(self) -> Mask:
+        """Gateways with a session in the cloud on which packets get through."""
+        fleet, device = self._fleet, self.device
+        online = (fleet.state[device] == State.ONLINE) & ~self._world.blocked[device]
+        heard: Mask = online & (fleet.link_cuts[device] == 0)
+        return heard
+
+    @property
+    def _sending(self) -> Mask:
+        sending: Mask = self.heard() & self.up & (self.stopped[BUFFER] == 0) & (self.stopped[FORWARDER] == 0)
+        return sending
+
+    def reached(self) -> Mask:
+        """bool, one a device: nothing is known to stop what it sends at its gateway; True for those that need none."""
+        open_ = np.append(True, self.heard())
+        reached: Mask = open_[self._fleet.carrier]
+        return reached
+
+    def settle(self, now_us: int) -> None:
+        """Let everything happen to readings that lies before `now_us`."""
+        if self._returned:
+            self._put_returned()
+        while self.moved_us < now_us:
+            if not self._inbox and not self.backlog.held:
+                self.moved_us = now_us
+                return
+            to_us = min(now_us, (self.moved_us // SECOND_US + 1) * SECOND_US)
+            self._move(to_us)
+            self.moved_us = to_us
+            if to_us % SECOND_US == 0:
+                self._trim()
+
+    def _move(self, to_us: int) -> None:
+        arrived = self._arrived(to_us)
+        sending = self._sending
+        paced = self._world.uplinks.paced[self.device]
+        parts = []
+        if len(arrived):
+            passing = self._passing[arrived.gateway]
+            if not passing.all():
+                self._queue_up(arrived.take(~passing))
+                arrived = arrived.take(passing)
+            # Where nothing waits, a reading need not go through the buffer.
+            through = (sending & ~paced & (self.backlog.depth[: len(self.device)] == 0))[arrived.gateway]
+            if through.any():
+                parts.append(arrived.take(through))
+            if not through.all():
+                rest = arrived.take(~through)
+                self.backlog.put(rest.gateway, rest)
+        depth = self.backlog.depth[: len(self.device)]
+        waiting = np.flatnonzero(sending & (depth > 0))
+        if len(waiting):
+            slow = paced[waiting]
+            if slow.any():
+                self._send_paced(waiting[slow], to_us)
+                waiting = waiting[~slow]
+            first_us = np.maximum(self.free_us[waiting], self.moved_us)
+            most = -(-np.maximum(to_us - first_us, 0) // self._interval_us[waiting])
+            parts.append(self.backlog.take(waiting, np.minimum(most, depth[waiting])))
+        parts = [part for part in parts if len(part)]
+        if parts:
+            self._send(joined(parts), to_us)
+
+    def _arrived(self, to_us: int) -> Messages:
+        """What reached gateways before `to_us`, by gateway in order of arrival."""
+        if not self._inbox:
+            return nothing(self._widest)
+        inbox = joined(self._inbox)
+        here = inbox.at_us < to_us
+        self._inbox = [] if here.all() else [inbox.take(~here)]
+        arrived = inbox.take(here)
+        return arrived.take(np.lexsort((arrived.seq, arrived.device, arrived.at_us, arrived.gateway)))
+
+    def _queue_up(self, messages: Messages) -> None:
+        """In front of the processor; what finds no place is lost."""
+        queue = messages.gateway + len(self.device)
+        _, _, nth = runs(queue)
+        fits = self.backlog.depth[queue] + nth < self._queue_places[messages.gateway]
+        self._lose(LossCause.QUEUE_FULL, int(np.count_nonzero(~fits)))
+        self.backlog.put(queue[fits], messages.take(fits))
+
+    def _send(self, messages: Messages, to_us: int) -> None:
+        """Start messages, at most one an interval; those that cannot start before `to_us` go (back) to the buffer."""
+        messages = messages.take(np.argsort(messages.gateway, kind="stable"))
+        gateway = messages.gateway
+        which, count, nth = runs(gateway)
+        behind_us = nth * self._interval_us[gateway]
+        ready_us = np.maximum(np.maximum(messages.at_us, self.free_us[gateway]), self.moved_us) - behind_us
+        start_us = _highest_so_far(ready_us, np.repeat(np.arange(len(which)), count)) + behind_us
+        starts = start_us < to_us
+        if not starts.all():
+            self.backlog.put_back(gateway[~starts], messages.take(~starts))
+            messages, gateway, start_us = messages.take(starts), gateway[starts], start_us[starts]
+            which, count, nth = runs(gateway)
+        if not len(messages):
+            return
+        fleet, device = self._fleet, self.device[gateway]
+        last = np.cumsum(count) - 1
+        self.free_us[which] = start_us[last] + self._interval_us[which]
+        draws = words(self._latency, fleet.key[device], self.sent[gateway] + nth)
+        self.sent[which] += count
+        arrive_us = start_us + fleet.links.latency_us(fleet.link[device], draws)
+        np.maximum(arrive_us, self.last_us[gateway], out=arrive_us)
+        np.maximum(arrive_us, self._world.uplinks.last_us[device], out=arrive_us)
+        arrive_us = _highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
+        self.last_us[which] = arrive_us[last]
+        self._hand_over(messages, arrive_us)
+
+    def _send_paced(self, gateway: Int, to_us: int) -> None:
+        """Where links are slow or lossy, message by message, with what else the gateway sends (`twin.uplink`)."""
+        uplinks = self._world.uplinks
+        sizes = self._world.reading_sizes
+        while True:
+            ready_us = np.maximum(self.backlog.oldest_us(gateway), self.free_us[gateway])
+            start_us = np.maximum(np.maximum(ready_us, uplinks.free_us[self.device[gateway]]), self.moved_us)
+            gateway, start_us = gateway[start_us < to_us], start_us[start_us < to_us]
+            if not len(gateway):
+                return
+            messages = self.backlog.take(gateway, np.ones(len(gateway), np.int64))
+            arrive_us = np.empty(len(messages), np.int64)
+            for code in np.flatnonzero(np.bincount(messages.kind)).tolist():
+                rows = np.flatnonzero(messages.kind == code)
+                who = gateway[rows]
+                number = self.sent[who] + _FORWARDED
+                sent = uplinks.send(READING, self.device[who], start_us[rows], number, sizes[self._kinds[code]])
+                arrive_us[rows] = np.maximum(sent.arrive_us, self.last_us[who])
+            self.sent[gateway] += 1
+            self.free_us[gateway] = start_us + self._interval_us[gateway]
+            self.last_us[gateway] = arrive_us
+            self._hand_over(messages, arrive_us)
+            gateway = gateway[self.backlog.depth[gateway] > 0]
+            if not len(gateway):
+                return
+
+    def _hand_over(self, messages: Messages, arrive_us: Int) -> None:
+        for readings, rows in self._readings(messages):
+            self._inner.publish(readings, arrive_us[rows])
+
+    def _trim(self) -> None:
+        """Once a second: let buffers lose what is too much for them."""
+        depth = self.backlog.depth[: len(self.device)]
+        places = self._places.copy()
+        for full in self._full_disks:
+            places[full.gateway] = np.minimum(places[full.gateway], full.places)
+        over = np.flatnonzero(depth > places)
+        if not len(over):
+            return
+        count = depth[over] - places[over]
+        for full in self._full_disks:
+            mine = np.isin(over, full.gateway)
+            if mine.any():
+                self._world.bit(full.step, "readings_evicted", int(count[mine].sum()))
+        oldest = self._evict_oldest[over]
+        lost = self.backlog.drop(over[oldest], count[oldest])
+        lost += self.backlog.drop(over[~oldest], count[~oldest], newest=True)
+        self._lose(LossCause.EVICTED, lost)
+
+    def _lose(self, cause: LossCause, count: int) -> None:
+        if count:
+            self._world.lost[cause] += count
+
+    def take_back(self, readings: Readings, rows: Int) -> None:
+        """The broker in the cloud died before these had reached it: the gateways have them still."""
+        self._returned.append(self._messages(readings, rows, readings.sent_us[rows]))
+
+    def _put_returned(self) -> None:
+        """Put back what came back, in front of what waits; it came in the order in which it was sent."""
+        messages = joined(self._returned)
+        self._returned = []
+        messages = messages.take(np.argsort(messages.gateway, kind="stable"))
+        gone = ~self.up[messages.gateway] & ~self._durable[messages.gateway]
+        self._lose(LossCause.POWER, int(np.count_nonzero(gone)))
+        kept = messages.take(~gone)
+        self.backlog.put_back(kept.gateway, kept)
+
+    # --- the machine --------------------------------------------------------------------------------------------------
+
+    def rows_of(self, device: Int | Device) -> Int:
+        """Gateways among these devices."""
+        return np.flatnonzero(np.isin(self.device, device))
+
+    def opened(self, device: Int | Device, at_us: Int | int) -> None:
+        """Packets of these devices get through, from these instants on."""
+        at = np.zeros(len(self._fleet), np.int64)
+        at[device] = at_us
+        rows = self.rows_of(device)
+        self.free_us[rows] = np.maximum(self.free_us[rows], at[self.device[rows]])
+        self.presence.note(rows, at[self.device[rows]], SYNC)
+
+    def cut_off(self, device: Int | Device, at_us: int) -> None:
+        """Nothing that these devices send gets through."""
+        self.presence.note(self.rows_of(device), at_us, MUTE)
+
+    def power_off(self, device: Int | Device, at_us: int) -> None:
+        """The power of these devices failed: what is volatile is gone, and nobody answers their devices."""
+        rows = self.rows_of(device)
+        rows = rows[self.up[rows]]
+        if not len(rows):
+            return
+        self.up[rows] = False
+        n = len(self.device)
+        lost = self.backlog.drop(n + rows, self.backlog.depth[n + rows])
+        volatile = rows[~self._durable[rows]]
+        lost += self.backlog.drop(volatile, self.backlog.depth[volatile])
+        self._lose(LossCause.POWER, lost)
+        self.presence.note(rows, at_us, MUTE)
+        self._broker_dies(rows, at_us, silent=True)
+
+    def _broker_dies(self, rows: Int, at_us: int, silent: bool) -> int:
+        """Returns how many devices were online with these brokers."""
+        world, fleet = self._world, self._fleet
+        cost = world.life.broker_stops(at_us, silent, 1 + rows)
+        named = np.zeros(1 + len(self.device), np.bool_)
+        named[1 + rows] = True
+        clients = np.flatnonzero(named[fleet.carrier])
+        world.blocked[clients[fleet.state[clients] == State.ONLINE]] = True
+        self.sessions.forget(at_us, clients)
+        if self._inbox:
+            inbox = joined(self._inbox)
+            unread = named[1 + inbox.gateway]
+            self._inbox = [inbox.take(~unread)] if not unread.all() else []
+            for readings, every in self._readings(inbox.take(unread)):
+                taken = world.undelivered_by_devices(readings, np.ones(len(every), np.bool_))
+                self._lose(LossCause.OUTAGE, len(every) - taken)
+        return len(cost)
+
+    def _broker_returns(self, rows: Int, at_us: int) -> None:
+        """Their machines are up; where the service is down, its port is closed."""
+        broken = self.stopped[BROKER][rows] > 0
+        if broken.any():
+            self._world.life.broker_stops(at_us, False, 1 + rows[broken])
+        if not broken.all():
+            self._world.life.broker_starts(at_us, 1 + rows[~broken])
+
+    # --- what faults do -----------------------------------------------------------------------------------------------
+
+    def crash(self, device: Device, at_us: int) -> dict[str, int]:
+        """The gateways among these devices stop as a whole. Returns evidence."""
+        return {"gateways_stopped": self._world.power_off(self._gateways_among(device), at_us)}
+
+    def restart(self, device: Device, at_us: int) -> None:
+        """They boot."""
+        self._world.power_on(self._gateways_among(device), at_us)
+
+    def _gateways_among(self, device: Device) -> Device:
+        return self.device[self.rows_of(device)].astype(np.int32)
+
+    def stop(self, device: Device, service: int, at_us: int) -> dict[str, int]:
+        """Stop one service of the gateways among these devices. Returns evidence."""
+        self.settle(at_us)
+        rows = self.rows_of(device)
+        self.stopped[service][rows] += 1
+        rows = rows[self.stopped[service][rows] == 1]
+        if service == FORWARDER:
+            self._world.hang_up(self.device[rows], at_us)
+        rows = rows[self.up[rows]]
+        found = {"services_stopped": len(rows)}
+        n = len(self.device)
+        if not len(rows):
+            return found
+        if service == BROKER:
+            lost = self.backlog.drop(n + rows, self.backlog.depth[n + rows])
+            self._lose(LossCause.OUTAGE, lost)
+            found["sessions_ended"] = self._broker_dies(rows, at_us, silent=False)
+            found["readings_lost"] = lost
+        elif service == BUFFER:
+            volatile = rows[~self._durable[rows]]
+            lost = self.backlog.drop(volatile, self.backlog.depth[volatile])
+            self._lose(LossCause.OUTAGE, lost)
+            found["readings_lost"] = lost
+        return found
+
+    def start(self, device: Device, service: int, at_us: int) -> None:
+        """Let go of a service again; it works when nothing else holds it down."""
+        self.settle(at_us)
+        rows = self.rows_of(device)
+        self.stopped[service][rows] -= 1
+        rows = rows[self.stopped[service][rows] == 0]
+        if service == BROKER:
+            self._broker_returns(rows[self.up[rows]], at_us)
+        elif service == FORWARDER:
+            self._world.heal(self.device[rows].astype(np.int32), at_us, "both")
+        else:
+            self._take_in(rows, at_us)
+
+    def _take_in(self, rows: Int, at_us: int) -> None:
+        """What waited for these processors goes on to their buffers."""
+        rows = rows[self._passing[rows]]
+        self.backlog.move(len(self.device) + rows, rows)
+        self.free_us[rows] = np.maximum(self.free_us[rows], at_us)
+
+    def fail_over(self, device: Device, at_us: int, takeover_us: int) -> dict[str, int]:
+        """The active machines of these gateways die; where a spare stands by, it takes over. Returns evidence."""
+        rows = self.rows_of(device)
+        self.broken[rows] += 1
+        rows = rows[~self.dead[rows]]
+        failed = self._world.power_off(self.device[rows].astype(np.int32), at_us)
+        self.dead[rows] = True
+        spared = rows[self.broken[rows] < self._machines[rows]]
+        self.takes_over_us[spared] = at_us + takeover_us
+        return {"machines_failed": failed, "spares_called": len(spared)}
+
+    def repaired(self, device: Device, at_us: int) -> None:
+        """Of each pair one machine that died is whole again: a spare, or it boots if nobody took over or will."""
+        rows = self.rows_of(device)
+        self.broken[rows] -= 1
+        alone = rows[self.dead[rows] & (self.takes_over_us[rows] == NEVER_US)]
+        self.dead[alone] = False
+        self._world.power_on(self.device[alone].astype(np.int32), at_us)
+
+    def _take_over(self, rows: Int, at_us: int) -> None:
+        """Spares had booted long ago."""
+        self.takes_over_us[rows] = NEVER_US
+        self.dead[rows] = False
+        self._world.life.power_on(self.device[rows], at_us, at_once=True)
+
+    def fill_disks(self, step: str, device: Device, at_us: int) -> int:
+        """Durable buffers of the gateways among these devices cannot grow any more. Returns how many."""
+        self.settle(at_us)
+        rows = self.rows_of(device)
+        rows = rows[self._durable[rows]]
+        self._full_disks.append(_FullDisk(step, rows, self.backlog.depth[rows].copy()))
+        return len(rows)
+
+    def clear_disks(self, step: str, at_us: int) -> None:
+        self.settle(at_us)
+        self._full_disks = [full for full in self._full_disks if full.step != step]
+
+    # --- once a second ------------------------------------------------------------------------------------------------
+
+    def act(self, story: Story, now_us: int) -> None:
+        """Machines that have booted, that run out of memory, that lose or get the sun; spares that take over."""
+        story.due_us = now_us + SECOND_US
+        world = self._world
+        world.advance_to(now_us)
+        self.settle(now_us)
+        due = np.flatnonzero(self.takes_over_us <= now_us)
+        if len(due):
+            self._take_over(due, now_us)
+        booted = np.flatnonzero(~self.up & (self._fleet.state[self.device] >= State.CONNECTING))
+        if len(booted):
+            self.up[booted] = True
+            self._broker_returns(booted, now_us)
+        n = len(self.device)
+        volatile = self.backlog.depth[n:] + np.where(self._durable, 0, self.backlog.depth[:n])
+        killed = np.flatnonzero(self.up & (volatile > self._memory_places))
+        if len(killed):
+            self.killed += len(killed)
+            device = self.device[killed].astype(np.int32)
+            world.power_off(device, now_us)
+            world.power_on(device, now_us)
+        if self._solar is not None and now_us % STEP_US == 0:
+            self._follow_the_sun(*self._solar, now_us)
+
+    def _follow_the_sun(self, rows: Int, supply: SolarSupply, now_us: int) -> None:
+        was_on = supply.on
+        supply.step(now_us)
+        for change, act in (
+            (was_on & ~supply.on, self._world.power_off),
+            (~was_on & supply.on, self._world.power_on),
+        ):
+            if change.any():
+                act(self.device[rows[change]].astype(np.int32), now_us)
+
+
+def _highest_so_far(column: Int, run: Int) -> Int:
+    """Of each row the largest value so far in its run; runs are numbered from 0, ascending."""
+    if not len(column):
+        return column
+    lowest = int(column.min())
+    span = int(column.max()) - lowest + 1
+    return np.maximum.accumulate(column - lowest + run * span) - run * span + lowest
