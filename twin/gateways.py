@@ -97,7 +97,7 @@ class Gateways:
         self.presence = Presence(fleet.gateway, fleet.carrier)
         self.backlog = Backlog(2 * n, widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
-        self.story = Story(GATEWAYS, rank=3, due_us=SECOND_US)
+        self.story = Story(GATEWAYS, rank=4, due_us=SECOND_US)
         self._kinds = tuple(sorted(sizes))
         self._kind = np.array([self._kinds.index(part.kind) for part in fleet.plan.segments], np.int16)[fleet.segment]
         self._widest = widest
