@@ -59,6 +59,10 @@ class Purpose(IntEnum):
     """Which messages faults change, and how."""
     TRUNK = 20
     """Latency of what a gateway forwards."""
+    CHARGE = 21
+    """What is in a battery at the start."""
+    BURST = 22
+    """How hard a transmission pulls on a supply that is nearly empty."""
 
 
 def _mix(z: int) -> int:

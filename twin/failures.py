@@ -77,12 +77,20 @@ class Counterfactual:
     inputs: Inputs
     noise: Values
 
-    def count(self, kind: MachineKind, parameters: Columns, told: Steps, scale: Scale, counts: Mask) -> None:
+    def count(
+        self,
+        kind: MachineKind,
+        parameters: Columns,
+        told: Steps,
+        scale: Scale,
+        counts: Mask,
+        foreign: int | None = None,
+    ) -> None:
         """Step the machines without the failure and count the readings that differ.
 
         Args:
             parameters: of the block. told: steps that the block measured, int16 (channels, n). counts: whose reading
-                is one.
+                is one. foreign: a channel that somebody else measures.
         """
         without = self.failure.without
         state = {name: column[self.mine] for name, column in without.items()}
@@ -93,8 +101,10 @@ class Counterfactual:
             for name, column in state.items():
                 without[name][self.mine] = column
         counts = counts[self.rows]
-        differs = (scale.rounded(values, counts) != told[:, self.rows]).any(axis=0)
-        self.failure.changed += int(np.count_nonzero(differs & counts))
+        differing = scale.rounded(values, counts) != told[:, self.rows]
+        if foreign is not None:
+            differing[foreign] = False
+        self.failure.changed += int(np.count_nonzero(differing.any(axis=0) & counts))
 
 
 def severities(failures: list[MachineFailure], block: Rows, now_us: int) -> dict[str, Values]:

@@ -14,6 +14,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.twin.cells import PowerPlan
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
@@ -71,6 +72,7 @@ class SegmentPlan:
         origin: one of `ORIGINS`.
         gateway: its machines carry others.
         through: segment of the gateways through which its devices reach the broker; empty: directly.
+        power: their batteries; None: supplied from outside, whatever they do.
     """
 
     name: str
@@ -91,6 +93,7 @@ class SegmentPlan:
     origin: str = "simulated"
     gateway: GatewayPlan | None = None
     through: str = ""
+    power: PowerPlan | None = None
 
 
 @dataclass(frozen=True)

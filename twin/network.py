@@ -30,6 +30,8 @@ CONNECT_BYTES = 120
 """A CONNECT with its name, password and will."""
 PACKED_CONNECT_BYTES = 23
 """What joins a device to a gateway that holds the session for it."""
+HANDSHAKE_BYTES = 5_000
+"""TCP and TLS before a CONNECT, both ways, with certificates: what they cost a battery. A gateway spares them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class LinkClass:
         payload_bytes: largest payload, a longer one is not sent; 0: any, the network cuts it up.
         energy_j, energy_byte_j, energy_retry_j: what a message costs a battery: to wake up, send and listen; for each
             byte with its headers; and for each repetition.
+        burst_w: drawn while it transmits, which makes a supply sag.
     """
 
     name: str
@@ -69,6 +72,7 @@ class LinkClass:
     energy_j: float = 0.0
     energy_byte_j: float = 0.0
     energy_retry_j: float = 0.0
+    burst_w: float = 0.0
 
     @property
     def paced(self) -> bool:
@@ -101,10 +105,17 @@ class LinkClass:
             return Lora(self.spreading_factor).airtime_us(size)
         return -(-size * 8 * SECOND_US // self.bits_per_s) if self.bits_per_s else 0
 
-    def message_j(self, payload_bytes: int, retries: int = 0) -> float:
-        """Energy of one message, joules."""
+    def message_j(self, payload_bytes: int, retries: int | None = None) -> float:
+        """Energy of one message, joules, with so many repetitions; None: as many as it needs on the average."""
         size = payload_bytes + self.overhead_bytes
-        return self.energy_j + self.energy_byte_j * size + self.energy_retry_j * retries
+        usual = 0.0 if self.datagram else self.retry_per_65536 / 65_536
+        retries_j = self.energy_retry_j * (usual if retries is None else retries)
+        return self.energy_j + self.energy_byte_j * size + retries_j
+
+    @property
+    def connect_j(self) -> float:
+        """Energy of one attempt to connect, answered or not."""
+        return self.message_j(self.connect_bytes + (0 if self.packed else HANDSHAKE_BYTES))
 
 
 def _per_65536(share: float) -> int:
@@ -124,6 +135,7 @@ LINKS = {
             energy_j=0.02,
             energy_byte_j=1e-6,
             energy_retry_j=0.005,
+            burst_w=0.8,
         ),
         LinkClass(
             "lte-m",
@@ -135,6 +147,7 @@ LINKS = {
             energy_j=0.5,
             energy_byte_j=2e-5,
             energy_retry_j=0.05,
+            burst_w=0.5,
         ),
         LinkClass(
             "nb-iot",
@@ -146,6 +159,7 @@ LINKS = {
             energy_j=0.8,
             energy_byte_j=1e-4,
             energy_retry_j=0.2,
+            burst_w=0.5,
         ),
         LinkClass(
             "lorawan",
@@ -161,6 +175,7 @@ LINKS = {
             energy_j=0.02,
             energy_byte_j=5e-4,
             energy_retry_j=0.04,
+            burst_w=0.15,
         ),
         LinkClass(
             "satellite",
@@ -172,6 +187,7 @@ LINKS = {
             energy_j=5.0,
             energy_byte_j=5e-4,
             energy_retry_j=1.0,
+            burst_w=4.0,
         ),
         LinkClass(
             "ble",
@@ -186,6 +202,7 @@ LINKS = {
             energy_j=1e-4,
             energy_byte_j=5e-7,
             energy_retry_j=3e-5,
+            burst_w=0.03,
         ),
         LinkClass(
             "zigbee",
@@ -200,6 +217,7 @@ LINKS = {
             energy_j=3e-4,
             energy_byte_j=2e-6,
             energy_retry_j=1e-4,
+            burst_w=0.1,
         ),
         LinkClass(
             "datagram",
@@ -213,6 +231,7 @@ LINKS = {
             payload_bytes=1_200,
             energy_j=0.1,
             energy_byte_j=2e-6,
+            burst_w=0.5,
         ),
     )
 }

@@ -30,6 +30,8 @@ DAY_US: Final = 24 * HOUR_US
 YEAR_US: Final = 365 * DAY_US
 
 
+Gauge = Callable[[str, Rows], tuple[int, Values, Mask] | None]
+"""Of a kind and rows of the fleet: a channel, its values, and which of the rows tell them."""
 MakeFault = Callable[[Order], SensorFault]
 """A sensor fault for the devices of one sample group."""
 Told = TypeVar("Told", SensorFault, MachineFailure)
@@ -160,6 +162,8 @@ class Sampler:
         ]
         self.sensor_faults: list[list[SensorFault]] = [[] for _ in fleet.groups]
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
+        self.gauge: Gauge | None = None
+        """What devices tell of their batteries, in place of what their kind counts; None: no device has one."""
 
     def _noise_of(self, count: int, key: Words, seq: Int) -> Values:
         """So many words of noise, as normal draws."""
@@ -276,6 +280,10 @@ class Sampler:
         else:
             checked.first_step(kind, state, parameters, inputs, noise, values)
             machines.is_known = True
+        told = None if self.gauge is None else self.gauge(group.kind, rows)
+        if told is not None:
+            channel, level, mine = told
+            np.copyto(values[channel], level, where=mine)
         try:
             steps = self.scales[group.kind].rounded(values, running)
         except OutOfRange as wrong:
@@ -287,8 +295,10 @@ class Sampler:
         """Count what failures changed in the readings that exist, and let faulty sensors change them."""
         kind = self._machines[number].kind
         scale = self.scales[kind.name]
+        gauged = self.gauge(kind.name, made.rows) if made.without and self.gauge is not None else None
+        foreign = None if gauged is None else gauged[0]
         for each in made.without:
-            each.count(kind, made.parameters, made.steps, scale, exist)
+            each.count(kind, made.parameters, made.steps, scale, exist, foreign)
         if self.sensor_faults[number]:
             block = Sampled(made.now_us, made.rows, made.values, made.steps, exist, made.seq, made.key, scale)
             for fault in self.sensor_faults[number]:

@@ -165,10 +165,11 @@ def retry_us(first_us: Int, retries: Int) -> Int:
 
 @dataclass(frozen=True)
 class Sent:
-    """What becomes of messages: when each arrives, int64 (n,), and which do not."""
+    """What becomes of messages: when each arrives, int64 (n,), which do not, and how often faults had each repeated."""
 
     arrive_us: Int
     lost: Mask
+    retries: Int
 
 
 class Uplinks:
@@ -254,7 +255,7 @@ class Uplinks:
         arrive_us = sent_us + latency_us
         arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
         self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
-        return Sent(arrive_us, lost)
+        return Sent(arrive_us, lost, retries)
 
     def restart(self, device: Int, at_us: Int) -> None:
         """A new connection: what the old one still had to repeat is given up; a duty cycle goes on."""

@@ -20,6 +20,7 @@ from twinstorm.twin import hazards
 from twinstorm.twin.ahead import Ahead
 from twinstorm.twin.chance import Purpose, Words, below, stream, words
 from twinstorm.twin.clocks import Clocks
+from twinstorm.twin.energy import ENERGY, Energy
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
@@ -145,6 +146,10 @@ class World(Exhibits):
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.resets = Resets(self)
+        self.energy = Energy(self, year_us) if any(part.power for part in plan.segments) else None
+        """Batteries; None: no device has one."""
+        if self.energy is not None:
+            self.sampler.gauge = self.energy.gauge
         hazards.begin(self)
         self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
@@ -156,8 +161,9 @@ class World(Exhibits):
 
     @property
     def stories(self) -> list[Story]:
-        carrying = [] if self.gateways is None else [self.gateways.story]
-        return [self.sampling, self.resets.story, self._draining, self.payloads.story, *carrying]
+        stories = [self.sampling, self.resets.story, self._draining, self.payloads.story]
+        optional = (self.gateways, self.energy)
+        return [*stories, *(part.story for part in optional if part is not None)]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
@@ -168,7 +174,11 @@ class World(Exhibits):
             UPLINKS: self._act_uplinks,
             PAYLOADS: self._act_payloads,
         }
-        return acts if self.gateways is None else acts | {GATEWAYS: self.gateways.act}
+        if self.gateways is not None:
+            acts[GATEWAYS] = self.gateways.act
+        if self.energy is not None:
+            acts[ENERGY] = self.energy.act
+        return acts
 
     def advance_to(self, at_us: int) -> None:
         """Let everything happen that lies before `at_us`."""
@@ -362,6 +372,8 @@ class World(Exhibits):
         n = count(rows)
         latency_us = fleet.links.latency_us(self._link_of(group, rows), self._uplink_draws(rows, seq))
         latency_us += now_us
+        if self.energy is not None:
+            self.energy.sent[rows] += direct
         if self.uplinks.active:
             direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
@@ -413,7 +425,12 @@ class World(Exhibits):
             return direct
         sent = self.uplinks.send(READING, devices(rows, chosen), now_us, seq[chosen], self.reading_sizes[group.kind])
         arrive_us[chosen] = sent.arrive_us
+        self._count_repeats(devices(rows, chosen), sent)
         return self._without(direct, chosen, sent)
+
+    def _count_repeats(self, device: Int, sent: Sent) -> None:
+        if self.energy is not None:
+            self.energy.repeated[device] += sent.retries.astype(np.int32)
 
     def _without(self, direct: Mask, chosen: Int, sent: Sent) -> Mask:
         if not sent.lost.any():
@@ -452,6 +469,9 @@ class World(Exhibits):
     def _send_one_each(self, readings: Readings) -> None:
         who = readings.device.astype(np.int64)
         sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self.reading_sizes[readings.kind])
+        if self.energy is not None:
+            self.energy.sent[who] += 1
+            self._count_repeats(who, sent)
         arrives = self._without(np.ones(len(who), np.bool_), np.arange(len(who)), sent)
         if not arrives.all():
             readings = readings.taken(arrives)
@@ -471,6 +491,9 @@ class World(Exhibits):
             self.uplinks.restart(who, at_us[paced])
             sent = self.uplinks.send(STATE, who, at_us[paced], self.fleet.tries[who], self._state_size)
             arrive_us[paced] = sent.arrive_us
+            self._count_repeats(who, sent)
+        if self.energy is not None:
+            self.energy.born[device] += 1
         self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], arrive_us)
         self.flush(device, at_us)
         if self.clocks.active:
@@ -494,6 +517,8 @@ class World(Exhibits):
             paced = self.uplinks.paced[device]
             self._drain(device[paced], at_us[paced])
             device, at_us = device[~paced], at_us[~paced]
+        if self.energy is not None:
+            self.energy.sent[device] += self.buffers.depth[device]
         arrive_us = self._arrive_us(device, at_us)
         for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
             self.payloads.publish(self._dated(readings), arrive_us[sender])
@@ -540,6 +565,7 @@ class World(Exhibits):
         self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
+        self._settle(who, at_us)
         heard = (fleet.state[who] == State.ONLINE) & ~self.blocked[who] & (fleet.power_cuts[who] == 0)
         last_us = np.where(heard, self.life.heard_us(who, at_us), NEVER_US)
         powered = fleet.power_cuts[who] == 0
@@ -556,7 +582,9 @@ class World(Exhibits):
 
     def power_on(self, device: Device, at_us: int) -> int:
         """Give the power back. Returns how many boot."""
-        boots = self.life.power_on(device.astype(np.int64), at_us)
+        who = device.astype(np.int64)
+        self._settle(who, at_us)
+        boots = self.life.power_on(who, at_us)
         if self.clocks.active:
             self.clocks.boot(boots, at_us)
         return len(boots)
@@ -573,10 +601,57 @@ class World(Exhibits):
         for wait_us in np.unique(of_device).tolist():
             self.resets.begin(step, device[of_device == wait_us], at_us, up_us, wait_us or NEVER_US, (0, 0))
 
-    def with_margin_below(self, device: Device, depth: float) -> Device:
-        """Those of these devices whose supply may not sag by this share; margins reach from nothing to a third."""
+    def _settle(self, device: Int, at_us: int) -> None:
+        """Before the power of these devices is switched, for who is off draws nothing."""
+        if self.energy is not None:
+            rows = self.energy.rows_of(device)
+            if len(rows):
+                self.energy.settle(rows, at_us)
+
+    def mains_off(self, device: Device, at_us: int) -> tuple[int, int]:
+        """Cut the mains. Whoever has a battery goes on from it.
+
+        Returns:
+            How many lost their power, and how many live on a battery instead of a charger.
+        """
+        if self.energy is None:
+            return self.power_off(device, at_us), 0
+        has_battery = self.energy.row_of[device] >= 0
+        on_battery = self.energy.mains(device[has_battery], at_us, on=False)
+        return self.power_off(device[~has_battery], at_us), on_battery
+
+    def mains_on(self, device: Device, at_us: int) -> int:
+        """Give the mains back. Returns how many boot."""
+        if self.energy is not None:
+            has_battery = self.energy.row_of[device] >= 0
+            self.energy.mains(device[has_battery], at_us, on=True)
+            device = device[~has_battery]
+        return self.power_on(device, at_us)
+
+    def with_margin_below(self, device: Device, depth: float, at_us: int) -> Device:
+        """Those of these devices whose supply may not sag by this share.
+
+        A battery has the margin that its charge and the temperature leave; other supplies one from nothing to a third.
+        """
         margin = below(words(stream(self.seed, Purpose.MARGIN), self.fleet.key[device], 0), 1_000_000)
-        return device[margin < round(depth * 3_000_000)]
+        weak = margin < round(depth * 3_000_000)
+        if self.energy is not None:
+            row = self.energy.row_of[device]
+            rows = row[row >= 0].astype(np.int64)
+            weak[row >= 0] = self.energy.margins(rows, at_us) < depth
+        return device[weak]
+
+    def drain(self, step: str, device: Device, at_us: int, share: float, over_us: int, times: float) -> None:
+        """Empty batteries: a share of the full charge within a time, and so many times what the device draws."""
+        if self.energy is not None:
+            self.energy.drain(step, device, at_us, share, over_us, times)
+
+    def drain_no_more(self, step: str, device: Device, at_us: int, swap: bool) -> None:
+        """End what a step did to these batteries; what is gone is gone, unless they are swapped for full ones."""
+        if self.energy is not None:
+            self.energy.end_drain(step, device, at_us)
+            if swap:
+                self.energy.swap(device, at_us)
 
     def cut(self, device: Device, at_us: int, direction: str) -> int:
         """Cut links: ``both``, ``up`` (device to broker) or ``down``. Returns how many sessions it cuts off."""

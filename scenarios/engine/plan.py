@@ -55,6 +55,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 ),
                 gateway=_gateway(segment.gateway, fleet.devices),
                 through=segment.through,
+                power=segment.power,
             )
             for segment in fleet.segments
         ),

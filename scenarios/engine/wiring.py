@@ -161,12 +161,13 @@ class ModelledWiring:
 
     def notes(self) -> list[str]:
         settings = self.broker.settings
-        return [
+        notes = [
             (
                 f"broker model {settings.model}: {settings.handshake_ns / 1e6:.3g} ms a connect, "
                 f"backlog {settings.backlog:,}"
             )
         ]
+        return notes if self.world.energy is None else [*notes, self.world.energy.shares()]
 
     def close(self) -> None:
         self.broker.close()

@@ -157,7 +157,8 @@ class BrownOut(ResetFault):
     summary: ClassVar[str] = "the supply sags: devices without margin reset over and over while it lasts"
     effect: ClassVar[str] = (
         "The voltage drops by `depth`. Each device has a margin of its own, from nothing to a third of the voltage; "
-        "those with less than `depth` reset, boot, transmit, draw too much and reset again within seconds. The others "
+        "those with less than `depth` reset, boot, transmit, draw too much and reset again within seconds. A device "
+        "with a battery has the margin that its charge and the cold leave for a burst of transmission. The others "
         "notice nothing." + _LOSES
     )
     settings: ClassVar[tuple[Setting, ...]] = (Setting("depth", "share", "15 %", "how far the voltage drops"),)
@@ -168,7 +169,7 @@ class BrownOut(ResetFault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        weak = on.with_margin_below(device, order.settings["depth"])
+        weak = on.with_margin_below(device, order.settings["depth"], at_us)
         if len(weak):
             on.resets.begin(order.step, weak, at_us, cls.up_us(order.settings, len(weak)), 0, (0, 0))
 

@@ -1,10 +1,10 @@
-"""Power faults."""
+"""Power faults: the mains fail, batteries run down."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -19,14 +19,48 @@ class PowerOutage(Fault):
     effect: ClassVar[str] = (
         "The targeted devices stop at once. What they had buffered is gone (lost: power). The broker is not told: it "
         "finds out after 1.5 keep-alives without a packet. When power returns each device boots for its own boot time, "
-        "then asks for a session; many of them in the same seconds are a reboot storm. Evidence: devices that lost "
-        "power, devices that booted."
+        "then asks for a session; many of them in the same seconds are a reboot storm. Devices with a battery go on: "
+        "one on a charger lives on what it has until the mains return, the others do not notice. Evidence: devices "
+        "that lost power, devices that booted, devices on their battery instead of a charger."
     )
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "devices_without_power", on.power_off(device, at_us))
+        without_power, on_battery = on.mains_off(device, at_us)
+        on.bit(order.step, "devices_without_power", without_power)
+        if on_battery:
+            on.bit(order.step, "devices_on_battery", on_battery)
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "devices_booted", on.power_on(device, at_us))
+        on.bit(order.step, "devices_booted", on.mains_on(device, at_us))
+
+
+class BatteryDrain(Fault):
+    """Batteries run down faster than they should."""
+
+    name: ClassVar[str] = "battery-drain"
+    summary: ClassVar[str] = "batteries run down: a share of them at once or in a time, or a multiple of the usual draw"
+    effect: ClassVar[str] = (
+        "The batteries of the targeted devices lose `share` of a full charge within `over`, and the devices draw "
+        "`times` what they usually do, as after a bad batch of cells, a firmware that does not sleep, or a radio that "
+        "searches. A nearly empty battery gives in when the device transmits: it resets (lost: power), boots, connects "
+        "and resets again, until it is too empty to boot. What is gone is gone; with `swap: yes` the end of the fault "
+        "is a crew that puts full batteries in. Devices without a battery notice nothing. Evidence: devices that were "
+        "drained, joules drained, and brown-outs of these devices."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("share", "share", "50 %", "how much of a full charge is lost"),
+        Setting("over", "duration", "1 h", "in which time; 0 s: within the minute"),
+        Setting("times", "number", "1", "by how much the device's own draw is multiplied"),
+        Setting("swap", "word", "no", "full batteries at the end of the fault", ("no", "yes")),
+    )
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        wanted = order.settings
+        on.drain(order.step, device, at_us, wanted["share"], wanted["over"], max(wanted["times"], 1.0))
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.drain_no_more(order.step, device, at_us, order.settings["swap"] == "yes")

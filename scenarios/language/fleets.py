@@ -13,6 +13,7 @@ from twinstorm.scenarios.language.gateways import carrying_segments, check_gatew
 from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
+from twinstorm.scenarios.language.power import power_plan
 from twinstorm.scenarios.language.schema import SiteEntry
 from twinstorm.scenarios.language.settings import parameters_table
 from twinstorm.twin.plugins import PluginError
@@ -236,6 +237,7 @@ def _segment(name: str, layers: Layers, devices: int, carries: bool, problems: P
         hazards=_hazards(_part(layers, "hazards"), _value(layers, "watchdog")),
         gateway=read_gateway(own.part("gateway")) if carries else None,
         through=own.own("through") or "",
+        power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
     )
 
 

@@ -17,6 +17,7 @@ from twinstorm.scenarios.language.quantities import Instant as Instant
 from twinstorm.scenarios.language.quantities import Range as Range
 from twinstorm.scenarios.language.quantities import Rate as Rate
 from twinstorm.scenarios.language.selectors import Selector
+from twinstorm.twin.cells import PowerPlan
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ class Segment:
     clock: Clock | None = None
     """None: a perfect one."""
     hazards: Hazards = Hazards()
+    power: PowerPlan | None = None
+    """Batteries of its devices; None: supplied from outside."""
     synthetic: bool = False
     """Its devices are probes, which objectives leave out unless they ask for them."""
 

@@ -40,6 +40,7 @@ from twinstorm.scenarios.language.fields import (
     wrong,
 )
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
+from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.settings import settings_table
 
 LANGUAGE = "1"
@@ -188,6 +189,7 @@ SEGMENT = Table(
         Key("synthetic", words("synthetic", "true", "false"), "probes: no objective counts them", default="false"),
         Key("through", name("a segment's name", "edge"), "segment of the gateways that carry its devices"),
         Key("gateway", GATEWAY, "what its gateways do for the devices behind them"),
+        Key("power", POWER, "battery of its devices, what charges it and what they draw"),
         *DEVICE_DEFAULTS,
     ),
 )

@@ -19,13 +19,15 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "reboot-storm",
         "short-crew",
         "stuck-sensor",
+        "winter-night",
     )
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
     assert used == {
-        "power-outage",
+        "battery-drain",
         "broker-outage",
         "core-outage",
         "partition",
+        "power-outage",
         "schema-break",
         "sensor-stuck",
         "machine-failure",
@@ -58,6 +60,7 @@ SUGGESTED = [
     ("gateway-night", "fleet.segments.modern.gateway.store=memory"),
     ("partition", "fleet.keep_alive=20s"),
     ("partition", "steps.long.with.direction=down"),
+    ("winter-night", "fleet.segments.sensors.power.temperature=20C"),
 ]
 
 
