@@ -95,6 +95,28 @@ class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):
     alarms: list[str]
 
 
+class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the crews did over the whole run, its warm-up included, and what that cost."""
+
+    policy: str
+    machines: int
+    """Looked after."""
+    breakdowns: int
+    """Machines that stopped before anybody renewed them."""
+    requests: int
+    repairs: int
+    spares: int
+    """Parts taken."""
+    downtime_s: float
+    """Of all machines together, waiting and under repair."""
+    availability: float | None
+    """Share of their time in which machines did not stand still."""
+    mean_wait_s: float | None
+    """From asking for a crew until it began; None: none has."""
+    cost: float
+    """In whatever the scenario counts in."""
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The document of ``run --json``."""
 
@@ -120,11 +142,14 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     alarms: list[AlarmResult]
     incidents: list[IncidentResult]
     counts: dict[str, int]
-    """pages, tickets, alarms, incidents, reboots, attempts, admitted, refused, ghosts."""
+    """pages, tickets, alarms, incidents, reboots, attempts, admitted, refused, ghosts; with maintenance also
+    breakdowns, repairs, spares and cost."""
     report: str | None
     """Path of the HTML report, None without a run folder."""
     repeat: str
     """The command that repeats the run."""
+    maintenance: MaintenanceResult | None = None
+    """None: the scenario has none."""
     notes: list[str] = []
     """What the run assumed or could not do, one sentence each."""
 

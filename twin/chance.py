@@ -63,6 +63,10 @@ class Purpose(IntEnum):
     """What is in a battery at the start."""
     BURST = 22
     """How hard a transmission pulls on a supply that is nearly empty."""
+    UPKEEP = 23
+    """How long a machine runs until it breaks down by chance, and how long a repair by chance takes."""
+    CREW = 24
+    """How long a crew's way and its work take within their range; when a planned renewal is due first."""
 
 
 def _mix(z: int) -> int:

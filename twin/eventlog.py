@@ -39,6 +39,10 @@ class Code(IntEnum):
     END = 8
     MISDATED = 9
     """Value: readings so far whose time stamp cannot be right, where that changed."""
+    MACHINE_STOPPED = 10
+    """Subject: the device; so of the next two."""
+    REPAIR_BEGUN = 11
+    REPAIRED = 12
 
     BOOTED = 33
     ADMITTED = 34

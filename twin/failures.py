@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.flow import Device, Int, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import Inputs, MachineKind
-from twinstorm.twin.resolution import Scale, Steps
+from twinstorm.twin.resolution import Scale, Steps, keep_in_range
 from twinstorm.twin.rows import Rows, count, meet
 
 Columns = Mapping[str, NDArray[Any]]
@@ -57,6 +57,12 @@ class MachineFailure:
         }
         self.from_us = np.concatenate((self.from_us, np.full(len(device), at_us, np.int64)))[order]
         self.device = device_all[order]
+
+    def leave(self, device: Device) -> None:
+        """These machines are repaired and fail no more."""
+        kept = ~np.isin(self.device, device)
+        self.device, self.from_us = self.device[kept], self.from_us[kept]
+        self.without = {name: column[kept] for name, column in self.without.items()}
 
     def severities_at(self, now_us: int, rows: Rows) -> Values:
         """How far it has gone in some of the machines: float32."""
@@ -101,6 +107,8 @@ class Counterfactual:
             for name, column in state.items():
                 without[name][self.mine] = column
         counts = counts[self.rows]
+        if self.inputs.running is not None:
+            keep_in_range(values, counts & ~self.inputs.running, kind.channels)
         differing = scale.rounded(values, counts) != told[:, self.rows]
         if foreign is not None:
             differing[foreign] = False

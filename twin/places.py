@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.twin import exact
 from twinstorm.twin.chance import Words, device_key, stream, words
 from twinstorm.twin.machines.kind import Place
 
@@ -78,6 +79,7 @@ AIRPORTS: Final = {
     "zrh": Spot(47.5, 8.5, 432),
 }
 
+_RADIAN: Final = 0.017453292519943295
 _DRAWN: Final = ((40.0, 56.0), (-5.0, 25.0), (0.0, 600.0))
 """Latitude, longitude, altitude of a site whose name is no airport's: somewhere in the middle of Europe."""
 
@@ -95,6 +97,33 @@ def spot_of(site: str) -> Spot:
     key = device_key(site)
     parts = [(key >> shift & 0xFFFF) / 0x10000 for shift in (0, 16, 32)]
     return Spot(*(round(low + (high - low) * part, 1) for (low, high), part in zip(_DRAWN, parts, strict=True)))
+
+
+EARTH_KM: Final = 6371.0
+"""Mean radius."""
+_HALVINGS: Final = 40
+"""Of a quarter of the globe: down to a hundredth of a millimetre."""
+
+
+def distance_km(one: str, other: str) -> float:
+    """Way between two sites along the great circle, by the haversine.
+
+    Example:
+        >>> round(distance_km("fra-1", "muc-1"))
+        300
+    """
+    here, there = spot_of(one), spot_of(other)
+    half = _RADIAN / 2.0
+    north = exact.sin((there.latitude_deg - here.latitude_deg) * half)
+    east = exact.sin((there.longitude_deg - here.longitude_deg) * half)
+    cosines = exact.cos(here.latitude_deg * _RADIAN) * exact.cos(there.latitude_deg * _RADIAN)
+    haversine = north * north + cosines * east * east
+    low, high = 0.0, 90.0 * _RADIAN
+    for _ in range(_HALVINGS if haversine else 0):
+        middle = (low + high) / 2.0
+        sine = exact.sin(middle)
+        low, high = (middle, high) if sine * sine < haversine else (low, middle)
+    return 2.0 * EARTH_KM * low
 
 
 def place(seed: int, purpose: int, sites: Sequence[str], site: NDArray[np.integer]) -> Place:

@@ -158,7 +158,16 @@ class _Durations:
         return self._blocks[block][machine][place]
 
     def _drawn(self, first: int) -> list[list[int]]:
-        numbers = 2 * np.arange(first, first + _BLOCK, dtype=np.int64) + self.sort
-        draws = words(self.stream_key, np.repeat(self.keys, _BLOCK), np.tile(numbers, len(self.keys)))
-        lasting = np.clip(np.rint(weibull(draws, self.scatter.scale_us, self.scatter.shape)), 1.0, _LONGEST_US)
-        return [row.tolist() for row in lasting.astype(np.int64).reshape(len(self.keys), _BLOCK)]
+        numbers = np.tile(np.arange(first, first + _BLOCK, dtype=np.int64), len(self.keys))
+        lasting = lasting_us(self.stream_key, np.repeat(self.keys, _BLOCK), numbers, self.sort, self.scatter)
+        return [row.tolist() for row in lasting.reshape(len(self.keys), _BLOCK)]
+
+
+def lasting_us(stream_key: int, keys: Words, number: Int, sort: int, scatter: Scatter) -> Int:
+    """Keyed durations, at least a microsecond each: int64, shape of `keys`.
+
+    Args:
+        number: of each duration of its sort. sort: 0 up, 1 repair.
+    """
+    draws = words(stream_key, keys, 2 * number + sort)
+    return np.clip(np.rint(weibull(draws, scatter.scale_us, scatter.shape)), 1.0, _LONGEST_US).astype(np.int64)

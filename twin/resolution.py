@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -105,3 +106,14 @@ class Scale:
         values = steps.astype(np.float32) * self.step + self.offset
         values[steps == SILENT] = np.nan
         return values
+
+
+def keep_in_range(values: Values, still: Mask, channels: Sequence[Channel]) -> None:
+    """What stands still may be nowhere near what its sensors can tell: they tell the end of their range.
+
+    Args:
+        values: float32 (channels, n), changed in place. still: bool (n,), whose.
+    """
+    rows = np.flatnonzero(still)
+    for channel, row in zip(channels, values, strict=True):
+        row[rows] = np.clip(row[rows], np.float32(channel.lowest), np.float32(channel.highest))

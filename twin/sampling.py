@@ -22,7 +22,7 @@ from twinstorm.twin.machines.kind import Inputs, MachineKind, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
-from twinstorm.twin.resolution import OutOfRange, Scale, Steps
+from twinstorm.twin.resolution import OutOfRange, Scale, Steps, keep_in_range
 from twinstorm.twin.rows import Rows, count, devices, shifted
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
 
@@ -164,6 +164,8 @@ class Sampler:
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
         self.gauge: Gauge | None = None
         """What devices tell of their batteries, in place of what their kind counts; None: no device has one."""
+        self.halted: Mask | None = None
+        """Whose machine stands still though it has power; None: nobody's ever did."""
 
     def _noise_of(self, count: int, key: Words, seq: Int) -> Values:
         """So many words of noise, as normal draws."""
@@ -217,7 +219,9 @@ class Sampler:
         group = self._fleet.groups[number]
         state = {name: column[shifted(rows, group.first)] for name, column in self._machines[number].state.items()}
         inputs = self._inputs(number, rows, now_us, group.every_us)
-        if not all_powered:
+        if self.halted is not None:
+            inputs = replace(inputs, running=powered & ~self.halted[rows])
+        elif not all_powered:
             inputs = replace(inputs, running=powered)
         made = self._step(number, rows, inputs, seq, state)
         self._tell(number, made, powered)
@@ -234,6 +238,8 @@ class Sampler:
         kind = machines.kind
         assert is_event_driven(kind)
         rows = device - group.first
+        if self.halted is not None:
+            powered = powered & ~self.halted[device]
         awake = np.flatnonzero(powered)
         if len(awake) < len(device):
             event_group.stand_still(rows[~powered], now_us)
@@ -273,13 +279,15 @@ class Sampler:
         failing = self.failures[number]
         without = counterfactuals(failing, rows, inputs, noise) if failing else []
         running = inputs.running
-        # What a machine without power does not write is the same in every run.
+        # What a machine at rest does not write is the same in every run.
         values = (np.empty if running is None else np.zeros)((len(kind.channels), n), np.float32)
         if machines.is_known:
             checked.step(kind, state, parameters, inputs, noise, values)
         else:
             checked.first_step(kind, state, parameters, inputs, noise, values)
             machines.is_known = True
+        if self.halted is not None:
+            keep_in_range(values, self.halted[rows], kind.channels)
         told = None if self.gauge is None else self.gauge(group.kind, rows)
         if told is not None:
             channel, level, mine = told
@@ -344,6 +352,42 @@ class Sampler:
     def mend(self, step: str, device: Device) -> int:
         """End the failures of a step on these devices; what they damaged stays. Returns the readings they changed."""
         return sum(_end(failures, step, device) for failures in self.failures)
+
+    # --- what crews may do --------------------------------------------------------------------------------------------
+
+    def halt(self, device: Int, still: bool) -> None:
+        """Let machines stand still from their next sampling on, or work again."""
+        if self.halted is None:
+            self.halted = np.zeros(len(self._fleet), np.bool_)
+        self.halted[device] = still
+
+    def worn_out(self, asked: Mask) -> Int:
+        """Those of these devices whose machine has no health left: ascending. This is the truth."""
+        found = [np.empty(0, np.int64)]
+        for group, machines in zip(self._fleet.groups, self._machines, strict=True):
+            mine = asked[group.first : group.last]
+            if mine.any():
+                health = checked.truth(machines.kind, machines.state, machines.parameters).health
+                found.append(np.flatnonzero(mine & (health <= 0.0)) + group.first)
+        return np.concatenate(found)
+
+    def renew(self, device: Device) -> dict[str, int]:
+        """Repair machines: what wears is new, what failed in them fails no more.
+
+        Returns:
+            Readings that failures which are over by this have changed and not told yet, by step.
+        """
+        told: dict[str, int] = {}
+        for number, group, mine in self.groups_of(device):
+            machines = self._machines[number]
+            if not is_event_driven(machines.kind):
+                checked.renew(machines.kind, machines.state, machines.parameters, mine.astype(np.intp) - group.first)
+            for failure in self.failures[number]:
+                failure.leave(mine)
+                if not len(failure.device):
+                    told[failure.step] = told.get(failure.step, 0) + failure.changed
+            self.failures[number] = [one for one in self.failures[number] if len(one.device)]
+        return told
 
     def changed(self, step: str) -> int:
         """Readings that sensor faults and failures of this step have changed since the last call."""

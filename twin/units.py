@@ -17,6 +17,7 @@ _SCALES: Final = (
     {"rpm": 1.0 / 60.0, "Hz": 1.0},
     {"g": 1e-3, "kg": 1.0},
     {"ms": 1e-3, "s": 1.0, "min": 60.0},
+    {"1/s": 1.0, "1/min": 1.0 / 60.0, "1/h": 1.0 / 3600.0, "1/d": 1.0 / 86400.0},
 )
 """Units of one dimension, each as a multiple of the same base. Temperatures as differences: 1 F is 5/9 K."""
 

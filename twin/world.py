@@ -42,6 +42,7 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.gateways import GATEWAYS, Gateways
 from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
+from twinstorm.twin.maintenance import MAINTENANCE, Maintenance, MaintenancePlan
 from twinstorm.twin.network import LINKS
 from twinstorm.twin.outbox import Outboxes
 from twinstorm.twin.radio import BurstLoss
@@ -152,6 +153,7 @@ class World(Exhibits):
             self.sampler.gauge = self.energy.gauge
         hazards.begin(self)
         self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
+        self.maintenance: Maintenance | None = None
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     def _carrying(self, device_end: DeviceEnd, year_us: int) -> Gateways:
@@ -162,7 +164,7 @@ class World(Exhibits):
     @property
     def stories(self) -> list[Story]:
         stories = [self.sampling, self.resets.story, self._draining, self.payloads.story]
-        optional = (self.gateways, self.energy)
+        optional = (self.gateways, self.energy, self.maintenance)
         return [*stories, *(part.story for part in optional if part is not None)]
 
     @property
@@ -178,6 +180,8 @@ class World(Exhibits):
             acts[GATEWAYS] = self.gateways.act
         if self.energy is not None:
             acts[ENERGY] = self.energy.act
+        if self.maintenance is not None:
+            acts[MAINTENANCE] = self.maintenance.act
         return acts
 
     def advance_to(self, at_us: int) -> None:
@@ -844,6 +848,17 @@ class World(Exhibits):
     def shrink_no_more(self, step: str, device: Device) -> None:
         """Give these devices the room back that this step took."""
         self.bit(step, READINGS_EVICTED, self.buffers.shrink_no_more(step, device.astype(np.int64)))
+
+    # --- what crews may do --------------------------------------------------------------------------------------------
+
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        """Let crews look after these devices; before the run begins."""
+        self.maintenance = Maintenance(self, plan, device)
+
+    def renew(self, device: Device) -> None:
+        """Repair these machines: what wears is new, what failed in them fails no more."""
+        for step, changed in self.sampler.renew(device).items():
+            self.bit(step, READINGS_CHANGED, changed)
 
     def evidence_of(self, step: str) -> Evidence:
         evicted = self.buffers.shrunk(step)

@@ -34,9 +34,10 @@ from twinstorm.scenarios.engine.timeline import (
     planned,
     stories_of,
 )
+from twinstorm.scenarios.engine.upkeep import ConditionWatch, counts_of, figures_of, plan_of
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults.base import catalogue
-from twinstorm.scenarios.language.catalogue import SLIS
+from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
 from twinstorm.scenarios.language.model import Expectation, Gateway, Instant, Scenario, Step
 from twinstorm.scenarios.language.selectors import Selector
@@ -113,6 +114,7 @@ class Engine:
         self.reboots = 0
         self.refused_in_run = 0
         self._misdated = 0
+        self._watch = self._maintain()
         self.stories: list[Story] = [*stories_of(self.steps), Story(PANE, LAST_RANK, SECOND_US)]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
@@ -425,6 +427,8 @@ class Engine:
             self._tell_incident(incident)
         self.wiring.log.seal(now_us)
         self._watch_recoveries(now_us)
+        if self._watch is not None:
+            self._ask_for_crews(self._watch, now_us)
         self.judge.look(now_us, self.look_up, self.end_us)
         self._send_pane(now_us, pane, counters)
         self._last = counters
@@ -467,6 +471,23 @@ class Engine:
                 # Known only when they have stayed for a minute; told of the instant from which they did.
                 took = seconds(back_us - step.ended_us)
                 self._tell(back_us, "steady", name, f"99 % of its devices back  {took} after its end")
+
+    def _maintain(self) -> ConditionWatch | None:
+        """Send the crews out. Returns who watches what arrives, if anybody does."""
+        written = self.scenario.maintenance
+        if written is None:
+            return None
+        device = np.arange(len(self.registry), dtype=np.int32)
+        if written.of is not None:
+            device = device[self.selector.mask(written.of)]
+        self.wiring.maintain(plan_of(written, self.scenario.fleet), device)
+        return ConditionWatch(written, self.registry, device) if written.policy == "condition" else None
+
+    def _ask_for_crews(self, watch: ConditionWatch, now_us: int) -> None:
+        upkeep = self.wiring.upkeep(now_us)
+        device = watch.look(self.core, upkeep) if upkeep is not None else ()
+        if len(device):
+            self.wiring.ask(np.asarray(device, np.int32), now_us)
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         connects = self.wiring.connects(now_us)
@@ -551,6 +572,9 @@ class Engine:
         if name in ("produced", "delivered", "buffered", "lost"):
             ledger = self.ledger()
             return float(sum(ledger.lost.values()) if name == "lost" else getattr(ledger, name))
+        if name in OF_MAINTENANCE:
+            written, upkeep = self.scenario.maintenance, self.wiring.upkeep(self.now_us)
+            return None if written is None or upkeep is None else figures_of(written, upkeep)[name]
         values = {
             "devices": lambda: len(self.registry),
             "online": lambda: int(np.count_nonzero(core.session_live)),
@@ -571,6 +595,7 @@ class Engine:
         incidents = [each for each in self.core.incidents if each.opened_us > self.scenario.warm_up_us]
         connects = self.wiring.connects(self.now_us)
         counters = self.wiring.counters(self.now_us)
+        written, upkeep = self.scenario.maintenance, self.wiring.upkeep(self.now_us)
         return {
             "pages": sum(alarm.severity == "page" for alarm in alarms),
             "tickets": sum(alarm.severity == "ticket" for alarm in alarms),
@@ -580,6 +605,7 @@ class Engine:
             "refused": self.refused_in_run,
             "misdated": self.core.misdated,
             "bricked": 0,
+            **({} if written is None else counts_of(written, upkeep)),
             "attempts": connects["attempts"],
             "admitted": connects["admitted"],
             "ghosts": counters.ghosts,

@@ -31,11 +31,13 @@ from twinstorm.scenarios.engine.worker import (
     DRAIN_S,
     LEFT_TO_THE_ENGINE,
     Act,
+    Ask,
     Broken,
     Finish,
     Forget,
     Gathered,
     Go,
+    Maintain,
     Task,
     Totals,
     work,
@@ -60,6 +62,7 @@ from twinstorm.twin.flow import (
     Registry,
 )
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.stories import Story
 
 GATHER_PER_S = 200.0
@@ -458,6 +461,16 @@ class LiveWiring:
             return calls.evidence(fault, self._broker(), order)
         told = self._final or self._totals
         return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
+
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        self._send(Maintain(plan, device))
+
+    def ask(self, device: Device, at_us: int) -> None:  # noqa: ARG002 - it acts when it comes
+        self._send(Ask(device))
+
+    def upkeep(self, now_us: int) -> Upkeep | None:  # noqa: ARG002 - as told last
+        told = self._final or self._totals
+        return told.upkeep if told is not None else None
 
     def collect(self, now_us: int) -> CloudOutcome:
         outcome = self._cloud.poll(now_us)

@@ -8,12 +8,14 @@ from twinstorm.detectors.scoring import attribute
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.timeline import StepRun
+from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.result import (
     AlarmResult,
     FaultResult,
     IncidentResult,
     LedgerResult,
+    MaintenanceResult,
     ObjectiveResult,
     RunResult,
     Verdict,
@@ -51,6 +53,9 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     if by_hand or engine.aborted:
         what = [f"{by_hand} fault{'s' * (by_hand != 1)}"] * bool(by_hand) + ["the abort"] * engine.aborted
         notes.append(f"the command that repeats this run does so without {' and '.join(what)} by hand")
+    maintained = _maintenance(engine)
+    if maintained is not None and not maintained.requests:
+        notes.append("no machine stopped and nobody asked for a crew: maintenance had nothing to do")
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
@@ -94,8 +99,14 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         counts=engine.counts(),
         report=None,
         repeat=repeat,
+        maintenance=maintained,
         notes=notes,
     )
+
+
+def _maintenance(engine: Engine) -> MaintenanceResult | None:
+    written, upkeep = engine.scenario.maintenance, engine.wiring.upkeep(engine.now_us)
+    return None if written is None or upkeep is None else upkeep_result(written, upkeep, engine.now_us)
 
 
 def objective_results(engine: Engine) -> list[ObjectiveResult]:

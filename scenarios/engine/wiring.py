@@ -25,6 +25,7 @@ from twinstorm.twin.flow import (
     Mask,
     Registry,
 )
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.stories import Story
 from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.world import World
@@ -46,6 +47,15 @@ class Wiring(Protocol):
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        """Let crews look after these devices; before the run begins."""
+
+    def ask(self, device: Device, at_us: int) -> None:
+        """Ask for a crew for each of these devices (ascending)."""
+
+    def upkeep(self, now_us: int) -> Upkeep | None:
+        """What crews did so far; None without them, or before they have told."""
+
     def collect(self, now_us: int) -> CloudOutcome: ...
     def counters(self, now_us: int) -> BrokerCounters: ...
     def connects(self, now_us: int) -> Mapping[str, int]:
@@ -111,6 +121,16 @@ class ModelledWiring:
 
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
         return calls.evidence(fault, self._on(fault), order)
+
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        self.world.maintain(plan, device)
+
+    def ask(self, device: Device, at_us: int) -> None:
+        assert self.world.maintenance is not None
+        self.world.maintenance.ask(device, at_us)
+
+    def upkeep(self, now_us: int) -> Upkeep | None:
+        return None if self.world.maintenance is None else self.world.maintenance.upkeep(now_us)
 
     def collect(self, now_us: int) -> CloudOutcome:
         self.world.settle(now_us)

@@ -24,6 +24,7 @@ from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.stories import Stage, Story
 from twinstorm.twin.world import World
@@ -76,6 +77,21 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Maintain:
+    """Let crews look after these devices; comes before `Go`."""
+
+    plan: MaintenancePlan
+    device: Device
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask for a crew for each of these devices, now."""
+
+    device: Device
+
+
+@dataclass(frozen=True)
 class Forget:
     """Drop what was sent ahead for this step: it was cancelled or ended by hand."""
 
@@ -112,6 +128,7 @@ class Totals:
     evidence: Mapping[str, Mapping[str, int]]
     lag_s: float
     online: Mask
+    upkeep: Upkeep | None = None
     final: bool = False
     produced_each: Int | None = None
     buffered_each: Int | None = None
@@ -288,6 +305,11 @@ class Worker:
                 self._script.acts = [
                     act for act in self._script.acts if act.order.step != step or (act.start and not starts)
                 ]
+            case Maintain(plan=plan, device=device):
+                self._world.maintain(plan, device)
+            case Ask(device=device):
+                if self._world.maintenance is not None:
+                    self._world.maintenance.ask(device, self._now_us())
             case Finish():
                 self._finish = message
                 self._end_us = min(self._end_us, message.at_us)
@@ -323,6 +345,7 @@ class Worker:
             evidence={step: dict(world.evidence_of(step).counts) for step in steps},
             lag_s=self._lag_s,
             online=world.online(),
+            upkeep=None if world.maintenance is None else world.maintenance.upkeep(at_us),
             final=final,
             produced_each=world.fleet.seq.copy() if each else None,
             buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,

@@ -51,11 +51,13 @@ class Counter:
 
     Attributes:
         is_level: it says how many there are now; else how many there were since the start of the run.
+        kind: of its value in expressions.
     """
 
     name: str
     summary: str
     is_level: bool = False
+    kind: Kind = Kind.COUNT
 
 
 SLIS: Mapping[str, Sli] = {
@@ -123,6 +125,11 @@ COUNTERS: Mapping[str, Counter] = {
         Counter("lost", "readings that will not arrive, of all causes"),
         Counter("repeated", "readings that came to the core again"),
         Counter("dead_letters", "readings and messages that the core refused"),
+        Counter("breakdowns", "machines that stopped before anybody renewed them"),
+        Counter("repairs", "repairs that crews have ended"),
+        Counter("spares", "parts that crews have taken"),
+        Counter("downtime", "time that machines stood still, all together", kind=Kind.DURATION),
+        Counter("cost", "of downtime, repairs and parts, as `maintenance` says"),
     )
 }
 
@@ -144,9 +151,16 @@ COUNTS: Mapping[str, str] = {
     "reboots": "boots that nobody had planned",
     "refused": "connects that the broker refused",
     "misdated": "readings whose time stamp cannot be right: from the future, or older than the fleet",
+    "breakdowns": "machines that stopped before anybody renewed them",
+    "repairs": "repairs that crews ended",
+    "spares": "parts that crews took",
+    "cost": "of downtime, repairs and parts",
     "bricked": "devices that nothing short of a visit brings back; nothing in this version can do that to one",
 }
 """What `count` may bound."""
+
+OF_MAINTENANCE = ("breakdowns", "repairs", "spares", "downtime", "cost")
+"""Counters and counts that only a scenario with `maintenance` has."""
 
 LEDGER: Mapping[str, str] = {
     "lost": "readings lost, of all causes",

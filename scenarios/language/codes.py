@@ -165,6 +165,11 @@ CODES: Mapping[str, Code] = {
         "a value is missing",
         "The key stands there with nothing behind it.",
     ),
+    "S215": Code(
+        "not a condition of a channel",
+        "`when` of `maintenance` compares a channel with a value: `vibration_x_mm_s > 4.5 mm/s for 10 min`. Without a "
+        "unit the value is in the one that the channel's name ends in; several conditions stand with `or` between.",
+    ),
     "S301": Code(
         "a selector matches no device",
         "A fault on nobody proves nothing, so a selector of fixed keys must name at least one device of this fleet. "
@@ -208,6 +213,11 @@ CODES: Mapping[str, Code] = {
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one.",
+    ),
+    "S310": Code(
+        "nobody repairs machines",
+        "Breakdowns, repairs, parts, downtime and cost are figures of `maintenance`. Without it they would stay 0, and "
+        "what bounds them would hold whatever happens.",
     ),
     "S401": Code("a step has two triggers", "A step happens `at` an instant or `after` one. Keep one of the two."),
     "S402": Code("a step has no trigger", "Say when it happens: `at: 5 min`, or `after: outage.end + 30 s`."),

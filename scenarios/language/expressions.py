@@ -443,7 +443,7 @@ class _Parser:
         if word in _SELECTING:
             return _SELECTING[word], 0
         if word in COUNTERS:
-            return Kind.COUNT, 0
+            return COUNTERS[word].kind, 0
         sli = SLIS.get(word)
         known = (*(name for name, one in SLIS.items() if not one.is_later), *COUNTERS, *FUNCTIONS)
         if sli is not None and sli.is_later:

@@ -201,6 +201,42 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A condition of what arrives: `channel`, in its own unit, lies beyond `level` for so long."""
+
+    channel: str
+    op: str  # <, <=, >, >=
+    level: float
+    for_us: int
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """Who repairs machines. Durations as ranges draw once a job; costs are in whatever the file counts in."""
+
+    policy: str  # run-to-failure, condition, preventive
+    of: Selector | None
+    when: tuple[Rule, ...]
+    """Any of them, with `condition`."""
+    interval_us: int | None
+    """With `preventive`."""
+    crews: tuple[tuple[str, int], ...]
+    """Region to crews; one entry without a name: for all."""
+    travel_us: Range
+    speed_km_h: float | None
+    """None: `travel_us` counts."""
+    repair_us: Range
+    exponential: bool
+    breakdown_us: int | None
+    spares: int | None
+    """None: without end."""
+    lead_us: int
+    downtime_cost_per_h: float
+    repair_cost: float
+    spare_cost: float
+
+
+@dataclass(frozen=True)
 class Stop:
     when: Expression
     hold_us: int
@@ -226,6 +262,7 @@ class Scenario:
     steps: tuple[Step, ...]
     expectations: tuple[Expectation, ...]
     stop_when: Stop | None
+    maintenance: Maintenance | None
     path: str
     """Where it was read; as the user typed it, or ``library:NAME``."""
     resolved: str

@@ -38,7 +38,7 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
-from twinstorm.scenarios.language.model import Broker, Fleet, Scenario, Stop
+from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Scenario, Stop
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose, dump
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
@@ -47,6 +47,7 @@ from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
+from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.twin.plugins import PluginError
 
 SUFFIX = ".storm.yaml"
@@ -221,8 +222,11 @@ class _Assembly:
         objectives = read_objectives(record.own("objectives") or {}, problems)
         self._check_references()
         self._check_selectors(fleet)
+        maintenance: Maintenance | None = None
         if fleet is not None:
             self._check_faults(fleet)
+            if record.own("maintenance") is not None:
+                maintenance = read_maintenance(record.own("maintenance"), fleet, problems)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -243,6 +247,7 @@ class _Assembly:
             steps=tuple(step.finished(fleet.devices) for step in self._steps),
             expectations=tuple(expectation.finished(fleet.devices) for expectation in self._expectations),
             stop_when=None if stop is None else Stop(stop.own("when"), stop.value("hold")),
+            maintenance=maintenance,
             path=self._path,
             resolved=resolved,
         )
@@ -281,6 +286,9 @@ class _Assembly:
         for expectation in self._expectations:
             check_expectation(expectation, timeline, objectives, self._problems)
         check_verdicts(self._expectations, self._problems)
+        if not record.has("maintenance"):
+            for part in self._judged():
+                check_maintained(part, self._problems)
         looking = _detectors_of(record)
         if looking is not None:
             for part in self._judged():
@@ -356,6 +364,9 @@ class _Assembly:
         stop = self._record.own("stop_when")
         if stop is not None:
             yield from _in_expressions(stop)
+        maintenance = self._record.own("maintenance")
+        if maintenance is not None and maintenance.own("of") is not None:
+            yield _Use(maintenance.own("of"), maintenance.at("of"))
 
     def _tell_no_device(self, use: _Use, said: str, why: WhyNone) -> None:
         text = use.selector.text

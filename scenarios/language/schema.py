@@ -42,6 +42,7 @@ from twinstorm.scenarios.language.fields import (
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.settings import settings_table
+from twinstorm.scenarios.language.upkeep import MAINTENANCE
 
 LANGUAGE = "1"
 """Version of the language that this reader knows."""
@@ -553,7 +554,8 @@ SCENARIO = Table(
         Key("steps", Raw("a list of steps"), "what happens"),
         Key("expect", Raw("a list of expectations"), "what must have happened"),
         Key("stop_when", STOP, "ends the run early"),
-        *later("extends", "set", "parameters", "maintenance", "guests", "wire"),
+        Key("maintenance", MAINTENANCE, "who repairs machines, when, and what it costs"),
+        *later("extends", "set", "parameters", "guests", "wire"),
     ),
 )
 

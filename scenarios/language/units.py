@@ -56,12 +56,14 @@ _PRODUCTS: dict[tuple[Kind, Kind], Kind] = {
     (Kind.RATE, Kind.DURATION): Kind.COUNT,
     (Kind.SHARE_RATE, Kind.DURATION): Kind.SHARE,
     (Kind.COUNT, Kind.SHARE_RATE): Kind.RATE,
+    (Kind.COUNT, Kind.DURATION): Kind.DURATION,
 }
 
 _QUOTIENTS: dict[tuple[Kind, Kind], Kind] = {
     (Kind.COUNT, Kind.COUNT): Kind.SHARE,
     (Kind.COUNT, Kind.DURATION): Kind.RATE,
     (Kind.COUNT, Kind.RATE): Kind.DURATION,
+    (Kind.DURATION, Kind.COUNT): Kind.DURATION,
     (Kind.SHARE, Kind.DURATION): Kind.SHARE_RATE,
     (Kind.RATE, Kind.COUNT): Kind.SHARE_RATE,
     (Kind.SHARE, Kind.SHARE_RATE): Kind.DURATION,

@@ -57,7 +57,7 @@ _CALENDAR = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _SIZE = re.compile(rf"({NUMBER})\s*([kKMGT]i?)?(B|bit)(/s)?")
-UNIT = "[A-Za-z%°µ][A-Za-z0-9%°µ/^.]*"
+UNIT = r"(?:1/)?[A-Za-z%°µ][A-Za-z0-9%°µ/^.]*(?:\([A-Za-z0-9 ]+\))?"
 QUANTITY = rf"-?{NUMBER}\s*{UNIT}"
 _QUANTITY = re.compile(rf"(-?{NUMBER})\s*({UNIT})")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.color import paint
 from twinstorm.scenarios.reports.words import clock, duration, missed_interval, number, objective_value
-from twinstorm.scenarios.result import ExpectationResult, ObjectiveResult, RunResult
+from twinstorm.scenarios.result import ExpectationResult, MaintenanceResult, ObjectiveResult, RunResult
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 _STYLES = {"held": "good", "missed": "bad", "inconclusive": "warn"}
@@ -18,6 +18,8 @@ _WIDEST_NAME = 56
 def ending(result: RunResult, color: bool = False) -> list[str]:
     """Everything after the timeline."""
     lines = list(judged(result, color))
+    if result.maintenance is not None:
+        lines.append(maintenance_line(result.maintenance))
     lines.append(verdict_line(result, color))
     lines += [f"note: {printable(note)}" for note in result.notes]
     lines.append(f"digest: {result.digest}")
@@ -35,6 +37,16 @@ def judged(result: RunResult, color: bool = False) -> Iterable[str]:
     for verdict, name, value, wanted, more in rows:
         sign = paint(SIGNS[verdict], _STYLES[verdict], color)
         yield f"{sign} {name.ljust(names)}  {value.ljust(values)}  {wanted.ljust(wanteds)}    {more}".rstrip()
+
+
+def maintenance_line(found: MaintenanceResult) -> str:
+    """``crews (condition): 2 breakdowns, 29 repairs, 29 spares, 15 h downtime, cost 18,300``."""
+    counts = [(found.breakdowns, "breakdown"), (found.repairs, "repair"), (found.spares, "spare")]
+    told = [f"{count:,} {word}{'s' * (count != 1)}" for count, word in counts]
+    told.append(f"{duration(found.downtime_s)} downtime")
+    if found.cost:
+        told.append(f"cost {found.cost:,.0f}")
+    return f"crews ({found.policy}): {', '.join(told)}"
 
 
 def verdict_line(result: RunResult, color: bool = False) -> str:

@@ -24,7 +24,7 @@ from twinstorm.scenarios.reports.words import (
     objective_value,
     share,
 )
-from twinstorm.scenarios.result import EventRow, RunResult
+from twinstorm.scenarios.result import EventRow, MaintenanceResult, RunResult
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 
@@ -90,6 +90,8 @@ def facts_of(run: RecordedRun) -> Facts:
         sections += [_alarms(run.result), _surprises(run.result)]
     sections.append(_impact(impact, run.result, bool(intervals)))
     if run.result is not None:
+        if run.result.maintenance is not None:
+            sections.append(_maintenance(run.result.maintenance))
         sections += [_readings(run.result), _broker(run.result, impact)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
@@ -326,6 +328,23 @@ def _impact(impact: Impact, result: RunResult | None, any_pane: bool) -> Section
         of_all = f" ({share(lost / result.ledger.produced, up=True)} of produced)" if result.ledger.produced else ""
         rows.append(("readings lost", f"{lost:,}{of_all}"))
     return Section("Impact", ["After the warm-up."], [Table(("", ""), rows)])
+
+
+def _maintenance(found: MaintenanceResult) -> Section:
+    """What the crews did."""
+    rows = [
+        ("policy", found.policy),
+        ("machines looked after", f"{found.machines:,}"),
+        ("breakdowns", f"{found.breakdowns:,}"),
+        ("requests", f"{found.requests:,}"),
+        ("repairs", f"{found.repairs:,}"),
+        ("parts", f"{found.spares:,}"),
+        ("downtime of all machines", duration(found.downtime_s)),
+        ("availability", "no data" if found.availability is None else share(found.availability)),
+        ("wait for a crew, mean", "none came" if found.mean_wait_s is None else duration(found.mean_wait_s)),
+        ("cost", f"{found.cost:,.2f}"),
+    ]
+    return Section("Maintenance", ["Over the whole run."], [Table(("", "of the crews"), rows, frozenset({1}))])
 
 
 def _readings(result: RunResult) -> Section:

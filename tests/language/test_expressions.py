@@ -274,6 +274,8 @@ def refusal(text: str) -> ExpressionError | None:
         ("1 / devices", Kind.SHARE),
         ("baseline(online, 1 h)", Kind.COUNT),
         ("1 min / 1 s", Kind.SHARE),
+        ("downtime / devices", Kind.DURATION),
+        ("devices * 10 min", Kind.DURATION),
         ("online > 5", Kind.TRUTH),
     ],
 )
@@ -295,8 +297,8 @@ def test_every_sli_and_counter_can_stand_in_an_expression() -> None:
     for name, sli in SLIS.items():
         if not sli.is_later:
             assert parse(name, wanted=None).kind is sli.kind
-    for name in COUNTERS:
-        assert parse(name, wanted=None).kind is Kind.COUNT
+    for name, counter in COUNTERS.items():
+        assert parse(name, wanted=None).kind is counter.kind
     assert set(FUNCTIONS) == {"min", "max", "abs", "avg", "rate", "baseline", "share", "count"}
 
 

@@ -20,6 +20,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "short-crew",
         "stuck-sensor",
         "winter-night",
+        "worn-bearings",
     )
     used = {step.value for name in library_names() for step in load(name).steps if step.action == "fault"}
     assert used == {

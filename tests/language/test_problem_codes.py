@@ -30,6 +30,11 @@ def expectation(text: str) -> Change:
     return ("at_most: 0.1 %}\n", f"at_most: 0.1 %}}\n  - {text}\n")
 
 
+def crews(text: str) -> Change:
+    """Maintenance; line 25."""
+    return ("\nobjectives", f"\nmaintenance: {text}\n\nobjectives")
+
+
 WATCHED = ("\nobjectives", "\ndetectors: [silence]\n\nobjectives")
 UNWATCHED = ("\nobjectives", "\ndetectors: []\n\nobjectives")
 NO_STORM = ("alarm: reboot-storm, after: outage.end, within: 60 s", "always: online <= devices")
@@ -139,6 +144,25 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S301", [expectation("never: connectivity[site=fra-9] < 5 %")], "41:25", "expect[4].never", "`site=fra-9` matches 0", "sites: arn-1"),
     ("S301", [expectation("{alarm: silence, target: segment=motor}")], "41:30", "expect[4].target", "matches 0", "`motors`?  segments: motors, climate"),
     ("S301", [("sli: connectivity,", "sli: connectivity, of: region=usa,")], "26:38", "objectives.connected.of", "matches 0", "regions: arn, fra, sin"),
+    ("S102", [crews("{policy: condition, wen: speed_rpm < 9}")], "25:34", "maintenance.when", "unknown key `wen`", "did you mean `when`?"),
+    ("S204", [crews("{policy: conditon}")], "25:23", "maintenance.policy", "unknown policy `conditon`", "did you mean `condition`?  allowed: run-to-failure"),
+    ("S105", [crews("{policy: condition}")], "25:1", "maintenance.when", "`when` is missing", "what is asked of a channel"),
+    ("S105", [crews("{policy: preventive}")], "25:1", "maintenance.interval", "`interval` is missing", "how often"),
+    ("S215", [crews("{policy: condition, when: vibration is high}")], "25:40", "maintenance.when", "`vibration is high` is not a condition", "for 10 min"),
+    ("S215", [crews("{policy: condition, when: speed_rpm < 9 or low}")], "25:57", "maintenance.when", "`low` is not a condition", "for 10 min"),
+    ("S104", [crews("{policy: condition, when: vibration_mm_s > 4.5}")], "25:40", "maintenance.when", "unknown channel `vibration_mm_s`", "did you mean `vibration_"),
+    ("S208", [crews("{policy: condition, when: vibration_x_mm_s > 4.5 kPa}")], "25:40", "maintenance.when", "is in mm/s, not in kPa", "write `4.5 mm/s`"),
+    ("S210", [crews("{policy: condition, when: vibration_x_mm_s > 4.5 km/h}")], "25:40", "maintenance.when", "lies between 0 and 50 mm/s", "that it can have"),
+    ("S208", [crews("{policy: run-to-failure, travel: 60 km/min}")], "25:47", "maintenance.travel", "`60 km/min` is not a speed", "write `60 km/h`"),
+    ("S206", [crews("{policy: run-to-failure, cost: {downtime: 1 %/h}}")], "25:56", "maintenance.cost.downtime", "is a share, not a cost", "write `100/h`"),
+    ("S104", [crews("{policy: run-to-failure, crews: {ar: 1, fra: 1, sin: 1}}")], "25:47", "maintenance.crews", "unknown region `ar`", "did you mean `arn`?"),
+    ("S212", [crews("{policy: run-to-failure, crews: {arn: 1}}")], "25:39", "maintenance.crews", "nobody serves fra, sin", "narrow `of`"),
+    ("S212", [crews("{policy: run-to-failure, repair: 1 h .. 2 h, spread: exponential}")], "25:47", "maintenance.repair", "not both", "its mean"),
+    ("S212", [crews("{policy: run-to-failure, lead: 2 d}")], "25:39", "maintenance.lead", "nobody runs out", "add `spares`"),
+    ("S301", [crews("{policy: run-to-failure, of: site=iad}")], "25:43", "maintenance.of", "matches 0", "sites: arn-1"),
+    ("S305", [crews("{policy: run-to-failure, of: state=online}")], "25:43", "maintenance.of", "changes while the run goes on", "here: id"),
+    ("S310", [expectation("{count: repairs, at_least: 1}")], "41:13", "expect[4].count", "no `repairs` without `maintenance`", "add `maintenance"),
+    ("S310", [expectation("never: downtime > 1 h")], "41:12", "expect[4].never", "no `downtime` without", "add `maintenance"),
     ("S302", [("of: outage", "of: outgae")], "38:27", "expect[1].of", "there is no step `outgae`", "did you mean `outage`?  steps: outage"),
     ("S302", [("after: outage.end", "after: outge.end")], "37:34", "expect[0].after", "there is no step `outge`", "`outage`?"),
     ("S302", [step("  - {at: 6 min, end: blackout}")], "35:22", "steps[1].end", "there is no step `blackout`", "steps: outage, step-2"),

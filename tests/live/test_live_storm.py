@@ -142,6 +142,23 @@ def test_without_limits_in_the_file_the_storm_is_judged_on_mosquitto_as_anywhere
     assert result.counts["reboots"] == 15
 
 
+def test_crews_repair_live_what_stopped_and_whom_the_core_heard(storm: Callable[..., Path]) -> None:
+    """Breakdowns by chance, and a condition that every running motor meets: both reach the totals of the run."""
+    path = storm()
+    text = path.read_text(encoding="utf-8") + (
+        "  - {count: repairs, at_least: 5}\nmaintenance: {policy: condition, when: speed_rpm > 1000 for 3 s, crews: 3,"
+        " travel: 1 s, repair: 1 s .. 2 s, breakdown: 60 s}\n"
+    )
+    path.write_text(text, encoding="utf-8")
+    result = play(path)
+    found = result.maintenance
+    assert found is not None
+    assert found.requests > found.breakdowns > 0
+    assert found.repairs >= 5
+    assert found.downtime_s > found.repairs
+    assert result.verdict == "held"
+
+
 def test_the_same_storm_on_mosquitto_and_mosquitto_sub_sees_it(
     storm: Callable[..., Path], mosquitto: Any, mosquitto_sub: str
 ) -> None:

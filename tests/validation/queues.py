@@ -6,6 +6,7 @@ from functools import cache, partial
 
 import numpy as np
 
+from tests.validation import crews
 from tests.validation.case import Case, Subject
 from tests.validation.machine_shop import PRINTED, parts_made
 from twinstorm.twin.chance import stream, words
@@ -92,7 +93,7 @@ MANY = 600_000
 
 SUBJECT = Subject(
     "Queues and repair crews",
-    "`twin/waiting.py`; simulated: `twin/serving.py`, `queues.py`, `repairs.py`",
+    "`twin/waiting.py`; simulated: `twin/serving.py`, `queues.py`, `repairs.py`, `maintenance.py`",
     (
         Case("M/M/1, 8/s into 10/s: present", TEXTBOOK, 4.0, 1e-6, lambda: MM1.present),
         Case("M/M/1: waiting", TEXTBOOK, 3.2, 1e-6, lambda: MM1.waiting),
@@ -135,6 +136,16 @@ SUBJECT = Subject(
             "plant, simulated: time down, h", FINITE, 2.93, 0.03, lambda: plant().mean_down_us / HOUR_US, relative=True
         ),
         Case("plant, simulated: down", FINITE, 0.640, 0.03, lambda: 5.0 * (1.0 - plant().availability), relative=True),
+        Case("plant, by the crews of the world: time down, h", FINITE, 2.93, 0.03, crews.down_h, relative=True),
+        Case("plant, by the crews of the world: down", FINITE, 0.640, 0.03, crews.down, relative=True),
+        Case(
+            "plant with 5 crews: availability by the crews of the world",
+            "20 h over 22 h: nobody waits",
+            20.0 / 22.0,
+            0.005,
+            lambda: 1.0 - crews.kept(crews=5).down_us / (5 * crews.HOURS * HOUR_US),
+            relative=True,
+        ),
         *(
             Case(f"machine shop: parts of machine {machine}", SIMPY, float(parts), 0.0, partial(parts_of, machine))
             for machine, parts in enumerate(PRINTED)

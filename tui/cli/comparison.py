@@ -7,11 +7,12 @@ from pathlib import Path
 
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.color import paint
-from twinstorm.scenarios.reports.words import number, objective_value
+from twinstorm.scenarios.reports.words import duration, number, objective_value
 from twinstorm.scenarios.result import RunResult
 from twinstorm.tui.cli.play import Outcome
 
 _STYLES = {"HELD": "good", "MISSED": "bad", "INCONCLUSIVE": "warn"}
+_MAINTENANCE = ("breakdowns", "repairs", "downtime", "cost")
 _COUNTS = ("attempts", "refused", "pages")
 
 
@@ -60,7 +61,8 @@ def _folder(outcome: Outcome) -> str:
 def _columns(result: RunResult) -> list[str]:
     objectives = [each.name for each in result.objectives]
     recoveries = [f"{fault.name} back after s" for fault in result.faults]
-    return [*objectives, *recoveries, *(name for name in _COUNTS if name in result.counts)]
+    maintenance = [] if result.maintenance is None else list(_MAINTENANCE)
+    return [*objectives, *recoveries, *maintenance, *(name for name in _COUNTS if name in result.counts)]
 
 
 def _row(outcome: Outcome, cells: int) -> list[str]:
@@ -69,6 +71,9 @@ def _row(outcome: Outcome, cells: int) -> list[str]:
     if result is not None:
         row += [objective_value(each) for each in result.objectives]
         row += ["never" if fault.recovered_s is None else number(fault.recovered_s) for fault in result.faults]
+        found = result.maintenance
+        if found is not None:
+            row += [f"{found.breakdowns:,}", f"{found.repairs:,}", duration(found.downtime_s), f"{found.cost:,.0f}"]
         row += [f"{result.counts[name]:,}" for name in _COUNTS if name in result.counts]
     # A variant may have other objectives or steps than the first; its surplus has no column.
     return (row + [""] * cells)[:cells]

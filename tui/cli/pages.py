@@ -26,6 +26,25 @@ budget: with at least 99 %, one per cent of all device-seconds. Burn is how many
 minute used it up.
 """
 
+_MAINTENANCE = """
+Crews repair machines that have stopped, and those that somebody asks for before:
+
+    maintenance:
+      policy: condition              # or  run-to-failure,  preventive (with  interval: 30 d)
+      when: vibration_x_mm_s > 4.5 mm/s for 10 min
+      crews: 3                       # or of each region: {north: 2, south: 1}
+      travel: 1 h .. 2 h             # or a speed: 60 km/h
+      repair: 4 h
+      spares: 5
+      lead: 2 d
+      cost: {downtime: 100/h, repair: 500, spare: 300}
+
+A machine stops when its hidden health is used up, or by chance (`breakdown: 30 d`). `when` is asked of what the core
+received, never of the truth. Who was asked for works on until the crew begins; a repair renews what wears and ends the
+machine's failures. Compare with --vary maintenance.policy=run-to-failure,condition; expect with `count: repairs`, or
+`downtime` and `cost` in expressions.
+"""
+
 _STEPS = """
 A step has one trigger and one action:
 
@@ -162,6 +181,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "steps": lambda: _STEPS,
         "selectors": _selectors,
         "objectives": lambda: _OBJECTIVES,
+        "maintenance": lambda: _MAINTENANCE,
         "expectations": _expectations,
         "expressions": _expressions,
         "verdict": _verdict,
@@ -292,7 +312,7 @@ def _from_class(group: str, name: str, summary: str) -> str:
     for title, things in (
         ("Ways to fail, for the fault `machine-failure` and those of the same names", _failures(kind)),
         ("Driven from outside, by a recording or a controller", _quantities(getattr(kind, "drives", ()))),
-        ("Parameters that may be set", _quantities(getattr(kind, "settable", ()))),
+        ("Parameters that may be set", _quantities(getattr(kind, "settable", ()), by_key=True)),
     ):
         if things:
             parts.append(f"{title}:\n\n{_rows(things)}")
@@ -304,8 +324,12 @@ def _failures(kind: Any) -> list[tuple[str, str]]:
     return [(mode.name, f"{mode.summary}; shows on {', '.join(mode.channels)}") for mode in modes]
 
 
-def _quantities(quantities: Sequence[Any]) -> list[tuple[str, str]]:
-    return [(one.name, f"{one.summary}, {one.lowest:g} to {one.highest:g} {one.unit}".rstrip()) for one in quantities]
+def _quantities(quantities: Sequence[Any], by_key: bool = False) -> list[tuple[str, str]]:
+    """`by_key`: as a scenario writes them, whose values carry the unit."""
+    return [
+        (one.key if by_key else one.name, f"{one.summary}, {one.lowest:g} to {one.highest:g} {one.unit}".rstrip())
+        for one in quantities
+    ]
 
 
 def _expectation(name: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
@@ -139,6 +140,16 @@ class AirQuality:
                 city_air.move(state, parameters, inputs, inputs.now_us - start_us)
             _sense(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, inputs, noise, out)
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. Clean optics."""
+        state["fouled"][rows] = 0.0
+        state["fouled_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends are the optics of the particle counter, in air as it is now."""

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Int, Mask, Values
-from twinstorm.twin.machines.kind import Draws, EventKind, Inputs, MachineKind, Place, Truth, is_event_driven
+from twinstorm.twin.machines.kind import (
+    Draws,
+    EventKind,
+    Inputs,
+    MachineKind,
+    Place,
+    Renewable,
+    Truth,
+    is_event_driven,
+)
 from twinstorm.twin.plugins import PluginError, blamed, failed, raised
 
 COUNTS = (np.float32, np.int64, np.uint64)
@@ -140,6 +149,32 @@ def has_news(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Mask:
     if not isinstance(news, np.ndarray) or news.dtype != np.bool_:
         raise _failed(kind, f"`has_news` gave {_kind_of(news)}; a bool array is wanted")
     return news
+
+
+def truth(kind: MachineKind, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+    """Hidden health and remaining life.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    with _blamed(kind, "truth"):
+        return kind.truth(state, parameters)
+
+
+def renew(
+    kind: MachineKind, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]
+) -> None:
+    """Renew some machines in their own way, or, if their kind knows none, to their state at instant 0.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    if isinstance(kind, Renewable):
+        with _blamed(kind, "renew"):
+            kind.renew(state, parameters, rows)
+        return
+    for name, column in begin(kind, {name: column[rows] for name, column in parameters.items()}, len(rows)).items():
+        state[name][rows] = column
 
 
 def measured_wrong(kind: MachineKind, channel: int, value: float, device: str, at_us: int) -> PluginError:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
+from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.installed import flaws
 from twinstorm.twin.machines.kind import EventKind, Inputs, MachineKind, Place, is_event_driven
 from twinstorm.twin.normal import normals
@@ -323,6 +324,25 @@ def health_only_falls(kind: MachineKind) -> None:
     assert (after.health <= before.health).all(), "health came back"
 
 
+def a_repair_renews(kind: MachineKind) -> None:
+    """Whoever was repaired is as new and works on; whoever was not does not notice."""
+    if is_event_driven(kind):
+        return  # Its own crews repair it.
+    mended, other = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
+    rows = np.arange(0, 40, 3)
+    others = np.setdiff1d(np.arange(40), rows)
+    for machines in (mended, other):
+        machines.run(kind.every_us, 20)
+    checked.renew(kind, mended.state, mended.parameters, rows)
+    health = kind.truth(mended.state, mended.parameters).health
+    assert (health[rows] == 1.0).all(), "a repaired machine is not as new: the kind needs `renew`"
+    mended.run(kind.every_us, 50)
+    other.run(kind.every_us, 50)
+    assert np.array_equal(mended.values[:, others], other.values[:, others]), "a repair changed a neighbour"
+    for channel, row in zip(kind.channels, mended.values, strict=True):
+        assert ((row >= np.float32(channel.lowest)) & (row <= np.float32(channel.highest))).all(), channel.name
+
+
 CHECKS: Final[Mapping[str, Check]] = {
     one.__name__: one
     for one in (
@@ -340,5 +360,6 @@ CHECKS: Final[Mapping[str, Check]] = {
         events_come_by_themselves,
         each_lives_by_its_own_steps,
         health_only_falls,
+        a_repair_renews,
     )
 }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
@@ -168,6 +169,16 @@ class Environment:
         disturb(humidity, noise[1], HUMIDITY_NOISE_PCT)
         disturb(pressure, noise[2], PRESSURE_NOISE_HPA)
         keep_within(self.channels, out)
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. A new cell."""
+        state["spent_j"][rows] = 0.0
+        state["spent_rest_j"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the cell."""

@@ -210,6 +210,16 @@ class Gateway:
             storage.remember(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, service, noise, out)
 
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. New flash."""
+        state["worn"][rows] = 0.0
+        state["worn_rest"][rows] = 0.0
+
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the flash."""
         return storage.truth(state, parameters)

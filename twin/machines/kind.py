@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Quantity:
             'drain'
         """
         unit = self.unit.lower().replace("%", "pct")
-        endings = (f"_{unit.replace('/', '_')}", f"_{unit.replace('/', '_per_')}")
+        endings = (f"_{unit.replace('/', '_')}", f"_{unit.replace('/', '_per_')}", f"_{unit.replace('1/', 'per_')}")
         return next((self.name.removesuffix(end) for end in endings if self.name.endswith(end)), "") or self.name
 
 
@@ -214,3 +214,11 @@ class EventKind(MachineKind, Protocol):
 
 def is_event_driven(kind: MachineKind) -> TypeGuard[EventKind]:
     return hasattr(kind, "grid_us")
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """A kind of which a repair renews a part only: the worn one, not what is warm or counted beside it."""
+
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """Put in what these machines need to be as new: their health is 1 afterwards. Changes the state in place."""

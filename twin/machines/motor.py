@@ -100,7 +100,7 @@ class Motor:
         Quantity("ambient_c", "C", -30.0, 60.0, "air around the motor"),
         Quantity("rise", "1", 0.7, 1.5, "thermal resistance over the typical one"),
         Quantity(
-            "life_rate_per_s", "1/s", 1e-11, 1e-5, "wear of the bearing a second at rated load; its life is 1 over this"
+            "life_rate_per_s", "1/s", 1e-11, 1e-3, "wear of the bearing a second at rated load; its life is 1 over this"
         ),
         Quantity("smooth_mm_s", "mm/s", 0.2, 1.6, "vibration as new, rms"),
         Quantity("wear_at_start", "1", 0.0, 1.0, "share of the bearing's life that is over at the start"),
@@ -177,6 +177,19 @@ class Motor:
             apart.tell(parameters, noise, out, self.channels)
         if inputs.running is not None:
             out[1:] *= inputs.running
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. A new bearing, whatever else failed put right; the windings stay as warm as they are."""
+        state["wear"][rows] = 0.0
+        state["wear_rest"][rows] = 0.0
+        state["spall"][rows] = 0.0
+        state["apart"][rows] = 0.0
+        state["pace"][rows] = 1.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. Life ends at a wear of 1."""

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
@@ -129,6 +130,10 @@ class Pump:
         Quantity("vapour_pressure_bar", "bar", 0.005, 1.2, "of the liquid: water of 20 C 0.023, of 90 C 0.7"),
         Quantity("vessel_pressure_bar", "bar", 0.5, 6.0, "in the suction vessel, at the level of the shaft"),
         Quantity("lowest_speed_share", "", 0.6, 1.0, "speed without demand; 1: fixed speed"),
+        Quantity(
+            "life_rate_per_s", "1/s", 1e-11, 1e-3, "wear of the bearing a second of work; its life is 1 over this"
+        ),
+        Quantity("wear_at_start", "1", 0.0, 1.0, "share of the bearing's life that is over at the start"),
     )
     drives: tuple[Quantity, ...] = (
         Quantity("demand_share", "", 0.0, LARGEST_DEMAND, "what the consumers would take at rated speed, rated flows"),
@@ -227,6 +232,16 @@ class Pump:
             _warm(state, parameters, worn, asked.speed, duty, (end_us - start_us) / SECOND_US)
         _tell(parameters, worn, asked.speed, duty, out)
         _disturb(state, parameters, duty, noise, out)
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. A new bearing."""
+        state["wear"][rows] = 0.0
+        state["wear_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the bearing, at a wear of 1."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
@@ -199,6 +200,16 @@ class Shelf:
             if long:
                 state["cooling"].fill(0.0)
         _measure(state, parameters, inputs, noise, out)
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. A new compressor."""
+        state["worn"][rows] = 0.0
+        state["worn_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the compressor, which runs about two fifths of the time."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import chance, exact
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Channel, Mask, Values
@@ -175,6 +176,16 @@ class Vehicle:
         np.less_equal(inside, parameters["geofence_m"] * parameters["geofence_m"], out=inside)
         for channel, row in zip(self.channels[:4], out[:4], strict=True):
             row.clip(channel.lowest, channel.highest, out=row)
+
+    def renew(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],  # noqa: ARG002
+        rows: NDArray[np.intp],
+    ) -> None:
+        """See `Renewable`. A service: the odometer counts from here."""
+        state["extra_km"][rows] -= state["odometer_km"][rows]
+        state["odometer_km"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the interval between two services."""

@@ -1,0 +1,100 @@
+"""Every installed fault shows that it bit, in a run with every installed kind of machine, and shows nothing unarmed.
+
+A fault that is installed is played as anybody would write it: with its defaults, on the whole fleet. One whose defaults
+cannot bite so soon is given a place in `NEEDS`; one that leaves no evidence fails here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
+from twinstorm.scenarios.engine.wiring import ModelledWiring
+from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.scenarios.language.reader import read
+from twinstorm.scenarios.result import RunResult
+from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.machines.installed import catalogue as kinds
+
+NEEDS = {
+    "machine-failure": "mode: imbalance, grows: 1 s",
+    "memory-leak": "rate: 500 kB/min, free: 1 MB",
+    "churn": "rate: 20 %/min, away: 30 s",
+    "watchdog-storm": "every: 1 min",
+    "sensor-unit": "channel: winding_temperature_c",
+}
+"""Settings without which a fault has nothing to do within minutes."""
+
+BESIDE = {"buffer-overflow": "partition", "disk-full": "partition"}
+"""What must go on beside a fault that only makes it worse."""
+
+OF_GATEWAYS = ("disk-full", "gateway-crash", "gateway-failover")
+"""What can happen only to gateways that carry others."""
+
+
+@cache
+def scenario(fault: str) -> Scenario:
+    share = 100 // len(kinds())
+    first = 100 - share * (len(kinds()) - 1)
+    carried = fault in OF_GATEWAYS
+    lines = []
+    for number, kind in enumerate(kinds()):
+        more = ", through: gateway" if carried else ""
+        if carried and kind == "gateway":
+            more = ", gateway: {spare: standby}"
+        lines.append(f"    {kind}: {{kind: {kind}, share: {share if number else first} %{more}}}")
+    devices = "segment=gateway" if carried else "all"
+    target = f", target: {devices}" if catalogue()[fault].needs_target else ""
+    settings = f", with: {{{NEEDS[fault]}}}" if fault in NEEDS else ""
+    other = BESIDE.get(fault)
+    beside = [f"  - {{name: beside, at: 40 s, fault: {other}, lasts: 100 s, target: {devices}}}"] if other else []
+    return read(
+        "\n".join(
+            (
+                "storm: 1",
+                "name: one-fault",
+                "story: One fault on every kind of machine.",
+                "duration: 4 min",
+                "fleet:",
+                "  devices: 130",
+                "  sites: [fra-1, sin-1]",
+                "  every: 5 s",
+                "  segments:",
+                *lines,
+                "steps:",
+                f"  - {{name: it, at: 30 s, fault: {fault}, lasts: 150 s{target}{settings}}}",
+                *beside,
+                "expect:",
+                "  - {ledger: delivered, at_least: 1}",
+            )
+        ),
+        "one-fault.storm.yaml",
+    )
+
+
+def played(fault: str, armed: frozenset[str] | None, until_us: int | None = None) -> RunResult:
+    written = scenario(fault)
+    wiring = ModelledWiring(fleet_plan(written), broker_settings(written), seed=1)
+    engine = Engine(written, 1, wiring, until_us, armed)
+    engine.play()
+    assert engine.ledger().difference == 0
+    return result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+
+
+@pytest.mark.parametrize("fault", sorted(catalogue()))
+def test_armed_it_bites_and_unarmed_it_makes_the_run_inconclusive(fault: str) -> None:
+    result = played(fault, None)
+    assert result.faults[0].bit, "no evidence: does its default do anything, and does it count what it does?"
+    assert result.verdict == "held"
+    nothing = played(fault, frozenset(), 90 * SECOND_US)
+    assert not nothing.faults[0].bit
+    assert nothing.verdict == "inconclusive"
+
+
+def test_what_needs_settings_is_installed() -> None:
+    assert set(NEEDS) <= set(catalogue())
