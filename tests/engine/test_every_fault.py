@@ -37,6 +37,10 @@ OF_GATEWAYS = ("disk-full", "gateway-crash", "gateway-failover")
 """What can happen only to gateways that carry others."""
 
 
+OF_BATTERIES = ("battery-drain",)
+"""What can happen only to devices with a battery."""
+
+
 @cache
 def scenario(fault: str) -> Scenario:
     share = 100 // len(kinds())
@@ -47,6 +51,8 @@ def scenario(fault: str) -> Scenario:
         more = ", through: gateway" if carried else ""
         if carried and kind == "gateway":
             more = ", gateway: {spare: standby}"
+        if fault in OF_BATTERIES:
+            more = ", power: {battery: 5 Wh}"
         lines.append(f"    {kind}: {{kind: {kind}, share: {share if number else first} %{more}}}")
     devices = "segment=gateway" if carried else "all"
     target = f", target: {devices}" if catalogue()[fault].needs_target else ""
