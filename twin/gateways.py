@@ -239,12 +239,15 @@ class Gateways:
         return dropped if dropped.any() else None
 
     def _pass_on(self, readings: Readings, at_broker_us: Int, kept: Mask | None) -> Mask | None:
-        """Sparse messages that are not what their device measured, or repeat it: gateways forward them as they come.
+        """Sparse messages that are not what their device measured, or repeat it: gateways forward the former as they
+        come, and no message twice.
 
-        Behind one that cannot, a reading is carried as it was measured, and a repeat is dropped.
+        Behind one that cannot, a reading is carried as it was measured.
         """
         carrier = self._fleet.carrier[readings.device]
         through = np.append(True, self._sending & self._passing)[carrier]
+        if not readings.wire:
+            through = carrier == 0
         held = np.flatnonzero(~through)
         if len(held) and not readings.duplicate:
             self._inbox.append(self._messages(readings, held, at_broker_us[held]))

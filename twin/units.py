@@ -79,6 +79,8 @@ def line_to(channel: Measured, unit: str) -> tuple[float, float]:
         (1.8, 32.0)
     """
     unit = unit or mistaken_for(channel)
+    if unit and unit == channel.unit:
+        return 1.0, 0.0
     if channel.unit in _ZEROS and unit in _ZEROS:
         gain = _SCALES[0][channel.unit] / _SCALES[0][unit]
         return round(gain, 12), round((_ZEROS[channel.unit] - _ZEROS[unit]) / _SCALES[0][unit], 6)

@@ -264,11 +264,28 @@ class SensorUnit(SensorFault):
     )
 
     @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
+        from twinstorm.twin.sampling import columns_of
+        from twinstorm.twin.units import mistaken_for
+
+        channel = cls.channel(settings)
+        wrong = _misfit(cls, kinds(), channel, settings)
+        if wrong or settings["unit"]:
+            return wrong
+        channels = [kind.channels[column] for kind in kinds() for column in columns_of(kind, channel)]
+        if any(mistaken_for(one) for one in channels):
+            return ""
+        names = ", ".join(sorted({f"{one.name} ({one.unit})" for one in channels}))
+        return f"nobody mistakes the unit of {names}; name another channel, or the unit told"
+
+    @classmethod
     def sensor(cls, order: Order, settings: Mapping[str, Any]) -> sensors.SensorFault:
         from twinstorm.twin.sensors import Converted
-        from twinstorm.twin.units import line_to
+        from twinstorm.twin.units import line_to, mistaken_for
 
-        return Converted(order, tuple(line_to(channel, settings["unit"]) for channel in order.channels))
+        told = [settings["unit"] or mistaken_for(channel) or channel.unit for channel in order.channels]
+        lines = [line_to(channel, unit) for channel, unit in zip(order.channels, told, strict=True)]
+        return Converted(order, tuple(lines))
 
 
 class SensorCalibration(SensorFault):

@@ -26,7 +26,6 @@ NEEDS = {
     "memory-leak": "rate: 500 kB/min, free: 1 MB",
     "churn": "rate: 20 %/min, away: 30 s",
     "watchdog-storm": "every: 1 min",
-    "sensor-unit": "channel: winding_temperature_c",
 }
 """Settings without which a fault has nothing to do within minutes."""
 
