@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from twinstorm.scenarios.language import catalogue, selectors
@@ -132,7 +131,6 @@ LOSS_CAUSES: Mapping[str, str] = {
 }
 
 
-@cache
 def groups() -> Mapping[str, tuple[str, ...]]:
     """Names with a page, by what they are."""
     return {
@@ -151,10 +149,15 @@ def groups() -> Mapping[str, tuple[str, ...]]:
 
 
 def page_of(topic: str) -> str | None:
-    """The text about a topic, of all that have its name; None if there is none. Case, `_` and `-` do not matter."""
+    """The text about a topic, of all that have its name; None if there is none.
+
+    Case, `_` and `-` do not matter, but what is spelt just so comes first.
+    """
     wanted = _alike(topic)
-    pages = [_overview(group, names) for group, names in groups().items() if _alike(group) == wanted]
-    pages += [_PAGES[group](name) for group, names in groups().items() for name in names if _alike(name) == wanted]
+    found = groups()
+    pages = [_overview(group, names) for group, names in found.items() if _alike(group) == wanted]
+    alike = [(group, name) for group, names in found.items() for name in names if _alike(name) == wanted]
+    pages += [_PAGES[group](name) for group, name in sorted(alike, key=lambda one: one[1] != topic)]
     return "\n\n".join(pages) if pages else None
 
 
