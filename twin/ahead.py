@@ -1,19 +1,20 @@
-"""Chance of several samplings of a small group at one call.
+"""Chance of the devices that sample together, sampling after sampling.
 
-A keyed draw hangs on the device and on the number of its reading, on nothing else (`twin.chance`). So it can be made
-before its time: whatever happens to a device until then, its reading with that number gets that draw. A call for
-sixty devices costs nearly as much as one for a thousand.
+A keyed draw hangs on the device and on the number of its reading, on nothing else (`twin.chance`). So what hangs on
+the device alone is worked out once; and the draws of a small group are made before their time: whatever happens to a
+device until then, its reading with that number gets that draw. A call for sixty devices costs nearly as much as one
+for a thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.chance import Words
+from twinstorm.twin.chance import Words, keyed, numbered
 from twinstorm.twin.flow import Int
 
 AHEAD_ROWS: Final = 2_048
@@ -22,37 +23,40 @@ AHEAD_ROWS: Final = 2_048
 Drawn = NDArray[Any]
 
 
-class Ahead:
-    """Draws for the readings of devices that sample together.
+class GroupDraws:
+    """Draws for the readings of a group of devices.
 
     Args:
-        make: gives the draws of readings from the key of their device, uint64 (m,), and their number, int64 (m,). The
-            last axis of its result has length m; no column depends on another. Picklable.
+        streams: keys of the streams, one draw of each for a reading.
         key: uint64 (n,), of the devices.
+        shape: makes of the words, uint64 (streams, m), what is wanted of m readings. The last axis of its result has
+            length m; no column depends on another. Picklable.
     """
 
-    def __init__(self, make: Callable[[Words, Int], Drawn], key: Words) -> None:
-        self._make = make
+    def __init__(self, streams: Sequence[int], key: Words, shape: Callable[[Words], Drawn]) -> None:
+        self._streams = streams
+        self._key = key
+        self._shape = shape
         self._times = max(AHEAD_ROWS // len(key), 1)
-        self._keys = np.tile(key, self._times)
+        self._half: Words | None = None
         self._drawn: Drawn | None = None
         self._nth = 0
         self._next = np.zeros(len(key), np.int64)
 
-    @staticmethod
-    def pays(devices: int) -> bool:
-        """Whether more than one sampling fits into a call."""
-        return 0 < 2 * devices <= AHEAD_ROWS
-
     def __getstate__(self) -> dict[str, Any]:
-        # A snapshot need not carry what can be drawn again.
-        return self.__dict__ | {"_drawn": None}
+        # A snapshot need not carry what can be worked out again.
+        return self.__dict__ | {"_half": None, "_drawn": None}
 
-    def draws(self, number: Int) -> Drawn:
-        """What `make` gives for the readings with these numbers, one a device."""
+    def draws(self, part: slice, number: Int) -> Drawn:
+        """Draws of the readings with these numbers, int64, one for each device of this part of the group."""
+        if self._half is None:
+            once = [keyed(stream, self._key) for stream in self._streams]
+            self._half = np.tile(np.array(once, np.uint64).reshape(len(once), len(self._key)), self._times)
+        if self._times == 1 or len(number) < len(self._key):
+            return self._shape(numbered(self._half[:, part], number))
         if self._drawn is None or self._nth == self._times or not (number == self._next).all():
             numbers = number + np.arange(self._times)[:, np.newaxis]
-            self._drawn = self._make(self._keys, numbers.reshape(-1))
+            self._drawn = self._shape(numbered(self._half, numbers.reshape(-1)))
             self._nth = 0
         first = self._nth * len(number)
         self._nth += 1

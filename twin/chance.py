@@ -103,13 +103,31 @@ def words(stream_key: int, keys: Words, number: NDArray[np.integer] | int) -> Wo
         keys: uint64 device keys.
         number: draw number of each device (integers >= 0), or one for all.
     """
+    z = keyed(stream_key, keys)
+    return numbered(z, number, out=z)
+
+
+def keyed(stream_key: int, keys: Words) -> Words:
+    """The half of `words` that hangs on stream and device alone: uint64, shape of `keys`, for `numbered`."""
     z = keys * _U(_GOLDEN)
     z += _U(stream_key)
     _mix_in_place(z)
+    return z
+
+
+def numbered(half: Words, number: NDArray[np.integer] | int, out: Words | None = None) -> Words:
+    """The other half: the draws of these numbers.
+
+    Args:
+        half: of `keyed`, uint64 (..., n); it stays as it is unless it is `out`.
+        number: see `words`, integers (n,) or one for all.
+    """
     if isinstance(number, int):
-        z += _U((number * _STRIDE) & _MASK)
+        z = np.add(half, _U((number * _STRIDE) & _MASK), out=out)
     else:
-        z += number.astype(np.uint64) * _U(_STRIDE)
+        step = number.astype(np.uint64)
+        step *= _U(_STRIDE)
+        z = np.add(half, step, out=out)
     _mix_in_place(z)
     return z
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from twinstorm.twin.ahead import Ahead
+from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
 from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
@@ -154,10 +153,8 @@ class Sampler:
         }
         widest = max((kind.words for kind in kinds.values()), default=0)
         self._noise = [stream(seed, Purpose.NOISE << 8 | number) for number in range(widest)]
-        self._ahead = [
-            Ahead(partial(self._noise_of, kinds[group.kind].words), fleet.key[group.first : group.last])
-            if not group.grid_us and Ahead.pays(group.last - group.first)
-            else None
+        self._draws = [
+            GroupDraws(self._noise[: kinds[group.kind].words], fleet.key[group.first : group.last], normals)
             for group in fleet.groups
         ]
         self.sensor_faults: list[list[SensorFault]] = [[] for _ in fleet.groups]
@@ -271,10 +268,11 @@ class Sampler:
         """Step machines and measure; `state`, of these rows, is changed in place."""
         group, machines = self._fleet.groups[number], self._machines[number]
         kind, n, key = machines.kind, count(rows), self._fleet.key[rows]
-        whole = isinstance(rows, slice) and n == group.last - group.first
-        ahead = self._ahead[number] if whole else None
-        noise = self._noise_of(kind.words, key, seq) if ahead is None else ahead.draws(seq)
         part = shifted(rows, group.first)
+        if isinstance(part, slice):
+            noise = self._draws[number].draws(part, seq)
+        else:
+            noise = self._noise_of(kind.words, key, seq)
         parameters = {name: column[part] for name, column in machines.parameters.items()}
         failing = self.failures[number]
         without = counterfactuals(failing, rows, inputs, noise) if failing else []

@@ -11,13 +11,13 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from twinstorm.twin import hazards
-from twinstorm.twin.ahead import Ahead
+from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.chance import Purpose, Words, below, stream, words
 from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.energy import ENERGY, Energy
@@ -48,7 +48,7 @@ from twinstorm.twin.outbox import Outboxes
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
-from twinstorm.twin.rows import Rows, count, devices
+from twinstorm.twin.rows import Rows, count, devices, shifted
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
 from twinstorm.twin.tampering import LATE, PAYLOADS, Tampering
@@ -135,10 +135,10 @@ class World(Exhibits):
             for group, code in zip(groups, firsts, strict=True)
             if (self.fleet.link[group.first : group.last] == code).all()
         }
-        self._ahead = {
-            (group.first, group.last): Ahead(partial(words, self._uplink), self.fleet.key[group.first : group.last])
+        self._uplink_draws = {
+            group.first: GroupDraws([self._uplink], self.fleet.key[group.first : group.last], itemgetter(0))
             for group in groups
-            if not group.grid_us and Ahead.pays(group.last - group.first)
+            if not group.grid_us
         }
         wakes_us = [
             self.sampler.event_groups[number].wake_us(-1) if group.grid_us else group.phase_us
@@ -374,7 +374,7 @@ class World(Exhibits):
         """
         fleet = self.fleet
         n = count(rows)
-        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._uplink_draws(rows, seq))
+        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._draws_of(group, rows, seq))
         latency_us += now_us
         if self.energy is not None:
             self.energy.sent[rows] += direct
@@ -418,9 +418,12 @@ class World(Exhibits):
         one = self._one_link.get(group.first)
         return self.fleet.link[rows] if one is None else one
 
-    def _uplink_draws(self, rows: Rows, seq: Int) -> Words:
-        ahead = self._ahead.get((rows.start, rows.stop)) if isinstance(rows, slice) else None
-        return words(self._uplink, self.fleet.key[rows], seq) if ahead is None else ahead.draws(seq)
+    def _draws_of(self, group: SampleGroup, rows: Rows, seq: Int) -> Words:
+        """Chance of the ways of these readings to the broker."""
+        part = shifted(rows, group.first)
+        if isinstance(part, slice):
+            return self._uplink_draws[group.first].draws(part, seq)
+        return words(self._uplink, self.fleet.key[rows], seq)
 
     def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
         """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""

@@ -28,6 +28,7 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.stories import Story
 from twinstorm.twin.wire.inbox import Inbox
+from twinstorm.twin.wire.merging import merged
 from twinstorm.twin.world import World
 
 
@@ -142,7 +143,7 @@ class ModelledWiring:
             if sent.readings is not None and sent.readings.duplicate and read.readings is not None:
                 self._repeats += len(read.readings)
             deliveries.append(read)
-        return CloudOutcome(tuple(deliveries), self.world.told(outcome.sessions, now_us))
+        return CloudOutcome(merged(deliveries), self.world.told(outcome.sessions, now_us))
 
     def counters(self, now_us: int) -> BrokerCounters:
         return self.broker.counters(now_us)
