@@ -60,6 +60,8 @@ TAKEOVER_TIMEOUT_S = 2.0
 LARGEST_PACKET_BYTES = 1 << 20
 LONGEST_QUEUE = 50_000
 """Messages that wait for one client; more are dropped and counted. Packet ids end at 65,535."""
+BRAKE_AT, GO_ON_AT = 1_000, 500
+"""Messages that wait for the core while devices are not read from, and when that ends."""
 
 ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
 """CONNACK return codes of MQTT 3.1.1."""
@@ -186,6 +188,28 @@ class AbortingWriter(StreamWriterAdapter):
         self._writer.transport.abort()
 
 
+class Brake:
+    """Stops reading from devices while too much waits for the core, so that TCP slows them down.
+
+    The core shares its process with the broker. Without a brake a broker that is busy taking messages in leaves the
+    core no time to take them: on a machine with other work 116,000 of 142,000 readings waited at the end of a run.
+    """
+
+    def __init__(self) -> None:
+        self._off = asyncio.Event()
+        self._off.set()
+
+    def look(self, waiting: int) -> None:
+        """So many messages wait for the core."""
+        if waiting >= BRAKE_AT:
+            self._off.clear()
+        elif waiting <= GO_ON_AT:
+            self._off.set()
+
+    async def released(self) -> None:
+        await self._off.wait()
+
+
 class RepairedHandler(BrokerProtocolHandler):
     """One connection. `ended` is set when its message loop is over and its will, if due, was sent."""
 
@@ -196,6 +220,9 @@ class RepairedHandler(BrokerProtocolHandler):
         self.count: Counter[str] | None = None
         self.deliveries: Deliveries | None = None
         self.waiting = 0
+        self.brake: Brake | None = None
+        self.brakes = False
+        """It is the core's: what waits for it holds up the others."""
         self._over: asyncio.Future[DisconnectPacket | None] | None = None
 
     async def start(self) -> None:
@@ -240,7 +267,7 @@ class RepairedHandler(BrokerProtocolHandler):
         patience_s = self.session.keep_alive or None
         flows: dict[asyncio.Task[None], None] = {}
         try:
-            while (frame := await asyncio.wait_for(self.reader.frame(), patience_s)) is not None:
+            while (frame := await self._next_frame(patience_s)) is not None:
                 packet = await read_packet(*frame)
                 if isinstance(packet, PublishPacket) and packet.qos == 2:
                     # It waits for PUBREL, which comes the same way.
@@ -267,6 +294,12 @@ class RepairedHandler(BrokerProtocolHandler):
             self._reader_stopped.set()
             if not self.muted:
                 await self.handle_disconnect(None)
+
+    async def _next_frame(self, patience_s: float | None) -> tuple[MQTTFixedHeader, bytes] | None:
+        assert isinstance(self.reader, LimitedReader)
+        if self.brake is not None and not self.brakes:
+            await self.brake.released()
+        return await asyncio.wait_for(self.reader.frame(), patience_s)
 
     @cached_property
     def _takers(self) -> dict[int, Callable[[Any], Coroutine[Any, Any, None]]]:
@@ -333,15 +366,20 @@ class RepairedHandler(BrokerProtocolHandler):
                 self.count["dropped"] += 1
             return
         task = asyncio.ensure_future(_quietly(work))
-        self.waiting += 1
         self.deliveries[task] = self.session, topic
+        self._wait_for(1)
         task.add_done_callback(partial(self._delivered, work))
 
     def _delivered(self, work: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
         work.close()  # of a task that was cancelled before its first step nobody else would
-        self.waiting -= 1
+        self._wait_for(-1)
         if self.deliveries is not None:
             self.deliveries.pop(task, None)
+
+    def _wait_for(self, more: int) -> None:
+        self.waiting += more
+        if self.brakes and self.brake is not None:
+            self.brake.look(self.waiting)
 
 
 async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
@@ -387,6 +425,7 @@ class RepairedBroker(Broker):
         self._offline_queue = offline_queue
         self.count, self.lost, self.overflown = count, lost, overflown
         self.deliveries: Deliveries = {}
+        self._brake = Brake()
 
     @property
     def queued(self) -> int:
@@ -503,6 +542,7 @@ class RepairedBroker(Broker):
             session.transitions.connect()
             handler.attach(session, reader, writer)
             handler.count, handler.deliveries = self.count, self.deliveries
+            handler.brake, handler.brakes = self._brake, self._matters(session)
             self._sessions[session.client_id] = (session, handler)
             await handler.mqtt_connack_authorize(True)
             await handler.start()
@@ -516,6 +556,8 @@ class RepairedBroker(Broker):
                     session.transitions.disconnect()
                 if session.clean_session:
                     await self._delete_session(session.client_id)
+            if handler.brakes:
+                self._brake.look(0)
             handler.ended.set()
 
     async def _client_message_loop(self, client_session: Session, handler: BrokerProtocolHandler) -> None:

@@ -73,6 +73,8 @@ SWITCH_S = 0.0005
 _NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
 _TAKE_AWAY = "--set broker.connects=none judges the broker's own limits instead"
 _PAUSE_S = 0.01
+_LATE_MS = 500.0
+"""Twins that act so much later than they should, no longer show what the scenario says."""
 
 
 def play_live(
@@ -516,7 +518,8 @@ class LiveWiring:
         # The worker tells its totals once a second: between them more may have arrived than it has told.
         produced = max(told.produced if told is not None else 0, 0 if self._final is not None else known)
         rest = produced - known
-        in_flight = rest if self._final is None else min(self._in_flight, max(rest, 0))
+        held = 0 if self._embedded is None else self._embedded.counters(0).queue
+        in_flight = rest if self._final is None else min(self._in_flight + held, max(rest, 0))
         if rest > in_flight:
             lost[str(LossCause.UNEXPLAINED)] = rest - in_flight
         return Ledger(produced, delivered, self.buffered(), in_flight, lost, repeated)
@@ -526,6 +529,8 @@ class LiveWiring:
             notes = [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
         else:
             notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
+            if self._lag_ms() > _LATE_MS:
+                notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         told = self._final or self._totals
         foreign = max(self._malformed - (told.unreadable if told is not None else 0), 0)
         if foreign or self._foreign_readings:

@@ -30,6 +30,7 @@ from tests.live.raw_mqtt import (
     text,
     until,
 )
+from twinstorm.broker import amqtt_repairs
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED, RepairedBroker, RepairedHandler
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
@@ -305,6 +306,38 @@ def test_who_does_not_acknowledge_holds_up_neither_others_nor_itself(stand: Stan
     assert mute.subscribe("fleet/default/#") == 1
     assert time.monotonic() - began_s < 4.0, "upstream waits 5 s for every acknowledgement"
     assert until(lambda: stand.broker.counters(0).queue == 20)
+
+
+def test_devices_are_not_read_from_while_too_much_waits_for_the_core(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amqtt_repairs, "BRAKE_AT", 10)
+    monkeypatch.setattr(amqtt_repairs, "GO_ON_AT", 5)
+    core, one = stand.core(), stand.device()
+    for number in range(1, 11):
+        one.send(publish(TELEMETRY, b"%d" % number, qos=1, number=number))
+    waiting = [core.message(acknowledge=False) for _ in range(10)]
+    # The broker waits for the next packet already: that one it takes, the one after it stays in the socket.
+    for number in (11, 12):
+        one.send(publish(TELEMETRY, b"%d" % number, qos=1, number=number))
+    waiting.append(core.message(acknowledge=False))
+    core.ping()
+    assert stand.broker.counters(0).messages_in == 11
+    for message in waiting:
+        core.send(packet(PUBACK, struct.pack(">H", message.number)))
+    assert core.message().payload == b"12"
+
+
+def test_a_core_that_went_away_no_longer_holds_devices_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amqtt_repairs, "BRAKE_AT", 1)
+    monkeypatch.setattr(amqtt_repairs, "GO_ON_AT", 0)
+    core, one = stand.core(), stand.device()
+    one.send(publish(TELEMETRY, b"1", qos=1, number=1))
+    core.message(acknowledge=False)
+    for number in (2, 3):
+        one.send(publish(TELEMETRY, b"%d" % number, qos=1, number=number))
+    core.reset()
+    assert until(lambda: stand.broker.counters(0).messages_in == 3)
 
 
 def test_a_kept_session_gets_what_it_missed_once_more_and_is_not_held_up(stand: Stand) -> None:
