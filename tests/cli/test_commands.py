@@ -356,6 +356,11 @@ def test_bench_prints_figures_beside_their_peers(checkout: Callable[[bool], None
     ran = command("bench", "puppet_world")
     assert ran.code == 0
     assert ran.out.splitlines() == ["+ world  31 x   SimPy 2  15.5x  want at least 30", "  free   1.5 s"]
+    assert ran.err.splitlines() == [
+        "measured: + world 31 x SimPy 2 15.5x want at least 30",
+        "measured: free 1.5 s",
+    ]
+    assert command("bench", "puppet_world", "--no-progress").err == ""
 
 
 def test_bench_json_names_the_machine(checkout: Callable[[bool], None], command: Command) -> None:

@@ -17,7 +17,7 @@ from twinstorm.tui.cli.options import JSON
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from twinstorm.tui.cli.bench_result import Result
 
@@ -53,7 +53,12 @@ def bench(talk: Talk, name: str | None, json: bool) -> int:
         raise UsageError(
             f"no benchmark `{name}`", f"did you mean `{close}`?" if close else f"benchmarks: {', '.join(names)}"
         )
-    results = measured(folder, name)
+    results = []
+    for result in measured(folder, name):
+        results.append(result)
+        if talk.progress:
+            # A benchmark may take a quarter of an hour.
+            talk.say(f"measured: {' '.join(table([result], color=False)[0].split())}")
     if json:
         talk.data(document(results))
     else:
@@ -78,8 +83,8 @@ def benchmark_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if "\ndef bench(" in path.read_text(encoding="utf-8"))
 
 
-def measured(folder: Path, name: str) -> list[Result]:
-    """Run one benchmark and check what it says of itself."""
+def measured(folder: Path, name: str) -> Iterator[Result]:
+    """Run one benchmark; each figure as it comes, once what it says of itself is checked."""
     import msgspec
 
     from twinstorm.tui.cli.bench_result import Result
@@ -88,7 +93,8 @@ def measured(folder: Path, name: str) -> list[Result]:
     sys.path.insert(0, str(folder.parent))
     try:
         module = import_module(f"benchmarks.{name}")
-        return [msgspec.convert(each, Result, from_attributes=True) for each in module.bench()]
+        for each in module.bench():
+            yield msgspec.convert(each, Result, from_attributes=True)
     finally:
         sys.path.remove(str(folder.parent))
 

@@ -1,4 +1,4 @@
-"""What a benchmark says: `bench()` of each file in `benchmarks/` returns a list of these."""
+"""What a benchmark says: `bench()` of each file in `benchmarks/` gives these, in a list or one by one."""
 
 from __future__ import annotations
 
