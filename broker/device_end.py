@@ -132,6 +132,8 @@ class LiveDeviceEnd:
         self._origin_us = origin_us
         self._selector = selectors.DefaultSelector()
         self._lines: list[_Line] = []
+        self.in_doubt_each: Int = np.zeros(0, np.int64)
+        """Readings at QoS 1 that nobody had acknowledged when their device lost its memory: delivered, or lost."""
         self._abandoned: dict[int, list[Any]] = {}
         self._happened: list[tuple[int, int, DeviceEvent]] = []
         self._offered: tuple[Device, Int] | None = None
@@ -157,6 +159,7 @@ class LiveDeviceEnd:
         self._state = [TWINSTORM.state_topic(*site_and_device(name)) for name in self._names]
         self._boots = [1] * len(self._names)
         self._lines = [self._new_line(device) for device in range(len(self._names))]
+        self.in_doubt_each = np.zeros(len(self._names), np.int64)
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
         self._offered = (device.copy(), tries.copy())
@@ -172,6 +175,8 @@ class LiveDeviceEnd:
         for who in device.tolist():
             self._hang_up(who, silently=abrupt)
             if abrupt:
+                # Sent and not acknowledged: the device will never know, and keeps no copy.
+                self.in_doubt_each[who] += len(self._lines[who].sent)
                 self._lines[who] = self._new_line(who, self._lines[who].muted)
 
     def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002

@@ -7,6 +7,7 @@ is plain data: a pickle is a snapshot. Nothing here knows the truth; labels are 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.contract import Batch, Detector, Restful, build
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
-from twinstorm.detectors.lasting import FOR_NOW, Hold, News
+from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, News
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
@@ -29,6 +30,8 @@ from twinstorm.twin.flow import (
     Codes,
     Delivery,
     Device,
+    Evidence,
+    Exhibits,
     Finding,
     Incident,
     Int,
@@ -40,6 +43,8 @@ from twinstorm.twin.flow import (
 
 RATE_PANES = 60
 """Panes of connect attempts that detectors see."""
+READINGS_REFUSED = "readings_refused"
+
 ROOM_PANES = 1_024
 """Panes until the array of them is begun anew."""
 
@@ -102,11 +107,11 @@ class Rates:
         return window
 
 
-class Core:
+class Core(Exhibits):
     """Processes what reaches the cloud.
 
     Args:
-        registry: who was commissioned.
+        registry: who was commissioned. Faults may take devices off it for a while.
         objectives: judged over the panes that end after the warm-up.
         detectors: detector to its settings; None: every installed one with its defaults.
         warm_up_us: until then detectors learn and nothing is judged or raised.
@@ -131,7 +136,11 @@ class Core:
         self.reboots = 0
         self._warm_up_us = warm_up_us
         self._ingest = Ingest(registry)
-        self._sessions = Sessions(len(registry))
+        self._listing = self._ingest.listing
+        self._listed: Members | None = None
+        """Devices that the registry lists, while it does not list all."""
+        self._sessions = Sessions(len(registry), self._listing)
+        self.evidence: dict[str, Counter[str]] = {}
         self._observed = ObservedStates(registry)
         self._detectors = build(registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
@@ -157,6 +166,41 @@ class Core:
         """What came in fragments of a second since the last pane that was judged."""
         self._columns: tuple[Int, Mask, Int, Int, Int, Mask] | None = None
         """Read-only views of what has arrived, for batches."""
+
+    # --- whom the registry lists ------------------------------------------------------------------------------------
+
+    def strike_off(self, step: str, device: Device) -> None:
+        """See `Knowledge`."""
+        gone = self._listing.strike(step, device)
+        self._ingest.forget(gone)
+        self._sessions.hide(gone)
+        self._look_again()
+
+    def list_again(self, step: str, at_us: int) -> None:
+        """See `Knowledge`."""
+        back, refused = self._listing.enter(step)
+        self.bit(step, READINGS_REFUSED, refused)
+        self._sessions.show(back, at_us)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Another registry: no answer about the fleet outlives it."""
+        strangers = self._listing.strangers
+        self._listed = None if strangers is None else Members.of(~strangers)
+        self._unjudged = UNKNOWN_NEWS
+
+    @property
+    def refused_per_device(self) -> Int | None:
+        """int64 (n,), readings refused because the registry lacked their device; None: there are none."""
+        return self._listing.letters
+
+    def evidence_of(self, step: str) -> Evidence:
+        """What a step did to the core itself."""
+        found = Counter(super().evidence_of(step).counts)
+        refused = self._listing.refused(step)
+        if refused:
+            found[READINGS_REFUSED] += refused
+        return Evidence(dict(found))
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -191,7 +235,7 @@ class Core:
                 self._skip()
             batch = self._batch(now_us, broker, news)
             for series in self._series:
-                series.close(batch)
+                series.close(batch, self._listed)
             slis = {name: track.close(now_us) for name, track in self._tracks.items()}
             self._detect(batch, changes)
         self._unjudged = News() if judged else news
@@ -285,7 +329,11 @@ class Core:
                 if self._rests(detector, batch):
                     calm = self._alarms.rest(batch.now_us, detector, changes)
                 else:
-                    calm = self._alarms.step(batch.now_us, detector, detector.score(batch), changes)
+                    score = detector.score(batch)
+                    if self._listing.strangers is not None:
+                        # Nothing can be said of strangers, whatever a detector makes of rows without news.
+                        score = np.where(self._listing.strangers, np.float32(np.nan), score)
+                    calm = self._alarms.step(batch.now_us, detector, score, changes)
             # A storm must not become the new normal; the one place where that is decided.
             if calm:
                 detector.learn(batch)

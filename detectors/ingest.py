@@ -3,8 +3,8 @@
 Dense deliveries (device order, one reading a device) take a few passes over slices; rows that are not simply the next
 reading of their device, and all sparse deliveries, take the general path. Both leave the same state behind.
 
-De-duplication comes before the check of the values, so that an invalid reading that is sent twice is dead-lettered once
-and repeated once: the ledger counts each reading in one place.
+De-duplication comes before all other checks of a reading, so that an invalid one that is sent twice is dead-lettered
+once and repeated once: the ledger counts each reading in one place.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
 from twinstorm.detectors.dedupe import Seen
+from twinstorm.detectors.listing import Listing
 from twinstorm.twin.flow import (
     HOUR_US,
     NEVER_US,
@@ -82,6 +83,7 @@ class Ingest:
     """What has arrived. Columns have one row a device of the registry.
 
     Attributes:
+        listing: whom the registry lists; readings of the others are refused.
         accepted: unique valid readings.
         repeated: readings that had come before.
         misdated: accepted readings whose time stamp cannot be right. Their values can, and their order is that of
@@ -99,6 +101,7 @@ class Ingest:
         self._limits = {kind: Limits.of(code, registry.channels[kind]) for code, kind in enumerate(registry.kinds)}
         widest = max((len(limits.channels) for limits in self._limits.values()), default=0)
         self._whole: dict[tuple[int, int, int], bool] = {}
+        self.listing = Listing(n)
         self.seen = Seen(n)
         self.dead = DeadLetters()
         self.accepted = 0
@@ -158,6 +161,11 @@ class Ingest:
         count = int(np.count_nonzero(regular))
         if count:
             self.seen.advance(rows, readings.seq, None if count == n else regular)
+            if self.listing.strangers is not None:
+                strange = np.flatnonzero(self.listing.strangers[rows] & regular)
+                self._refuse_strangers(readings, strange, arrived_us)
+                regular[strange] = False
+                count -= len(strange)
             bad = _out_of_range(readings.values, limits)
             if bad is not None:
                 bad &= regular
@@ -199,6 +207,10 @@ class Ingest:
         judged = self.seen.take(device, boot, seq)
         good = judged.new
         self.repeated += len(good) - int(np.count_nonzero(good))
+        if self.listing.strangers is not None:
+            strange = good & self.listing.strangers[device]
+            self._refuse_strangers(readings, rows[strange], arrived_us)
+            good = good & ~strange
         bad = _out_of_range(readings.values[rows], limits)
         if bad is not None and (bad & good).any():
             self._refuse(OUT_OF_RANGE, readings, rows[bad & good], arrived_us)
@@ -249,6 +261,16 @@ class Ingest:
         self.misdated += int(np.count_nonzero(wrong if good is None else wrong & good))
 
     # --- refused ------------------------------------------------------------------------------------------------------
+
+    def forget(self, device: Device) -> None:
+        """Nothing has come of these devices any more. What they sent still counts, and is known if it comes again."""
+        self.last_arrival_us[device] = LONG_AGO_US
+        self.newest[:, device] = np.nan
+
+    def _refuse_strangers(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
+        if len(rows):
+            self.listing.refuse(readings.device[rows])
+            self._refuse(UNKNOWN_DEVICE, readings, rows, arrived_us)
 
     def _refuse(self, reason: str, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
         shown = rows[-KEPT:].tolist()

@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import LONG_AGO_US
+from twinstorm.detectors.listing import Listing
 from twinstorm.twin.flow import NEVER_US, Device, Int, Mask, SessionEvent, SessionEvents
+
+_COLUMNS = ("live", "born_us", "ended_us", "boot", "connects", "rebooted_us", "rebooted")
 
 
 class Sessions:
-    """Columns have one row a device.
+    """Columns have one row a device; rows of strangers look as if nothing had ever come of them.
+
+    Args:
+        listing: whom the registry lists; None: everybody.
 
     Attributes:
         live: bool, birth seen, no will or close since.
@@ -23,7 +29,8 @@ class Sessions:
         events_from_us, reboots_from_us: the earliest session event and new boot number since `turn`, else `NEVER_US`.
     """
 
-    def __init__(self, devices: int) -> None:
+    def __init__(self, devices: int, listing: Listing | None = None) -> None:
+        self._listing = listing or Listing(devices)
         self.live: Mask = np.zeros(devices, np.bool_)
         self.born_us: Int = np.full(devices, LONG_AGO_US, np.int64)
         self.ended_us: Int = np.full(devices, LONG_AGO_US, np.int64)
@@ -33,6 +40,8 @@ class Sessions:
         self.rebooted: Mask = np.zeros(devices, np.bool_)
         self.reboots = 0
         self.events_from_us = self.reboots_from_us = NEVER_US
+        self._aside: Sessions | None = None
+        """What the broker tells of strangers: retained, it is there for whoever asks. Other rows mean nothing."""
 
     def turn(self) -> None:
         """Begin a new pane."""
@@ -47,6 +56,14 @@ class Sessions:
             return
         self.events_from_us = min(self.events_from_us, int(events.at_us.min()))
         known = np.flatnonzero((events.device >= 0) & (events.device < len(self.live)))
+        strangers = self._listing.strangers
+        if strangers is not None and self._aside is not None:
+            strange = strangers[events.device[known]]
+            self._aside._take(events, known[strange])
+            known = known[~strange]
+        self._take(events, known)
+
+    def _take(self, events: SessionEvents, known: NDArray[np.intp]) -> None:
         for rows in self._rounds(events.device, known):
             device, what, at_us = events.device[rows], events.what[rows], events.at_us[rows]
             born = what == SessionEvent.BORN
@@ -58,8 +75,32 @@ class Sessions:
 
     def saw_boot(self, device: Device, boot: Device, at_us: Int) -> None:
         """Readings showed these boots, ascending in (device, boot)."""
+        strangers = self._listing.strangers
+        if strangers is not None and self._aside is not None:
+            strange = strangers[device]
+            self._aside.boot[device[strange]] = np.maximum(self._aside.boot[device[strange]], boot[strange])
+            device, boot, at_us = device[~strange], boot[~strange], at_us[~strange]
         for rows in self._rounds(device, np.arange(len(device))):
             self._booted(device[rows], boot[rows], at_us[rows])
+
+    def hide(self, device: Device) -> None:
+        """These devices have become strangers."""
+        self._aside = self._aside or Sessions(len(self.live))
+        blank = Sessions(1)
+        for name in _COLUMNS:
+            mine = getattr(self, name)
+            getattr(self._aside, name)[device] = mine[device]
+            mine[device] = getattr(blank, name)[0]
+
+    def show(self, device: Device, at_us: int) -> None:
+        """These devices are strangers no more: the core reads what the broker has retained of them, births as of now;
+        boots that it did not see are none."""
+        if self._aside is None:
+            return
+        for name in _COLUMNS:
+            getattr(self, name)[device] = getattr(self._aside, name)[device]
+        self.born_us[device[self.live[device]]] = at_us
+        self.rebooted_us[device], self.rebooted[device] = LONG_AGO_US, False
 
     def _born(self, device: Device, at_us: Int, boot: Device) -> None:
         self.live[device] = True

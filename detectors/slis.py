@@ -186,12 +186,18 @@ class Series:
         self._ring: list[NDArray[np.uint8] | None] = [None] * RING_PANES
         """Good devices of the newest panes as bits, the same array while nothing changes; None: nobody looked, or the
         indicator has no devices."""
+        self._listed: list[Members | None] = [None] * RING_PANES
+        """Devices that the registry listed in those panes; None: all."""
         self._newest: NDArray[np.uint8] | None = None
         self._good = 0
         self._hold = Hold()
 
-    def close(self, batch: Batch) -> None:
-        """Add a pane."""
+    def close(self, batch: Batch, listed: Members | None = None) -> None:
+        """Add a pane.
+
+        Args:
+            listed: devices that the registry lists; None: all. The others are not counted, and not good.
+        """
         if not self._hold.still(batch.now_us, batch.news):
             good = self.sli.good(batch)
             if not isinstance(good, np.ndarray):
@@ -199,8 +205,9 @@ class Series:
                 return
             self._newest, self._good = np.packbits(good), int(np.count_nonzero(good))
             self._hold.renew(self.sli.lasting(batch, good))
-        self._ring[len(self.fleet) % RING_PANES] = self._newest
-        self.fleet.add(self._good, self._devices)
+        pane = len(self.fleet) % RING_PANES
+        self._ring[pane], self._listed[pane] = self._newest, listed
+        self.fleet.add(self._good, self._devices if listed is None else listed.count)
 
     def skip(self) -> None:
         """Add a pane in which nobody looked."""
@@ -222,7 +229,7 @@ class Series:
             return self.fleet.last(panes)
         if panes > RING_PANES:
             raise ValueError(f"for a part of the fleet only the last {RING_PANES} s can be asked for")
-        judged = good = before = 0
+        total = good = before = 0
         known: NDArray[np.uint8] | None = None
         for pane in range(max(len(self.fleet) - panes, 0), len(self.fleet)):
             bits = self._ring[pane % RING_PANES]
@@ -230,9 +237,10 @@ class Series:
                 continue
             if bits is not known:
                 known, before = bits, members.among(bits)
-            judged += 1
+            listed = self._listed[pane % RING_PANES]
+            total += members.count if listed is None else listed.among(members.bits)
             good += before
-        return good, members.count * judged
+        return good, total
 
     def value(self, counts: tuple[int, int]) -> float | None:
         """The indicator's value in its own unit; None without data."""

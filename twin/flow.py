@@ -494,6 +494,20 @@ class Broker(Protocol):
     def close(self) -> None: ...
 
 
+class Knowledge(Protocol):
+    """What faults may touch of the core: whom its registry lists."""
+
+    def strike_off(self, step: str, device: Device) -> None:
+        """Let the registry lack these devices from now on: what they send comes from strangers, and nobody counts them.
+
+        Args:
+            step: of the fault that does it; several may, each until `list_again`.
+        """
+
+    def list_again(self, step: str, at_us: int) -> None:
+        """Put devices that a step struck off back into the registry."""
+
+
 # --- faults and their truth -----------------------------------------------------------------------------------------
 
 

@@ -121,6 +121,8 @@ class World(Exhibits):
         n = len(self.fleet)
         self.blocked: Mask = np.zeros(n, np.bool_)
         """Online devices whose packets do not reach a broker that knows them."""
+        self.retired: Mask = np.zeros(n, np.bool_)
+        """Devices that were taken out of service."""
         self.produced = 0
         self.lost: Counter[str] = Counter()
         self._device_end = device_end
@@ -567,8 +569,8 @@ class World(Exhibits):
 
     # --- what faults may do -------------------------------------------------------------------------------------------
 
-    def power_off(self, device: Device, at_us: int) -> int:
-        """Cut the power of these devices. Returns how many had it."""
+    def power_off(self, device: Device, at_us: int, cause: LossCause = LossCause.POWER) -> int:
+        """Cut the power of these devices; what they hold is lost, for this cause. Returns how many had it."""
         self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
@@ -579,7 +581,7 @@ class World(Exhibits):
         had_power = self.life.power_off(who)
         now = np.full(len(had_power), at_us, np.int64)
         self._device_end.disconnect(had_power.astype(np.int32), now, last_us[powered], abrupt=True)
-        self.lost[LossCause.POWER] += self.buffers.drop(had_power)
+        self.lost[cause] += self.buffers.drop(had_power)
         if self.clocks.active:
             self.clocks.lose_sync(had_power, at_us)
         self.blocked[had_power] = False
@@ -595,6 +597,13 @@ class World(Exhibits):
         if self.clocks.active:
             self.clocks.boot(boots, at_us)
         return len(boots)
+
+    def retire(self, device: Device, at_us: int) -> int:
+        """Take these devices out of service for good. Returns how many were in service."""
+        leaves = device[~self.retired[device]]
+        self.retired[leaves] = True
+        self.power_off(leaves, at_us, LossCause.RETIRED)
+        return len(leaves)
 
     def freeze(self, step: str, device: Device, at_us: int, up_us: tuple[int, int], watchdog_us: int) -> None:
         """Let devices hang now, and again after each of these times, until `resets.end`.

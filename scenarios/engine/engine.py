@@ -36,6 +36,7 @@ from twinstorm.scenarios.engine.timeline import (
 )
 from twinstorm.scenarios.engine.upkeep import ConditionWatch, counts_of, figures_of, plan_of
 from twinstorm.scenarios.engine.wiring import Wiring
+from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
@@ -247,6 +248,7 @@ class Engine:
         step.reached = reached
         if self._acts(step) and (len(more) or not fault.needs_target):
             self.wiring.start_fault(fault, step.order, more, now_us)
+            calls.misinform(fault, self.core, step.order, more, now_us)
 
     def _end_fault(self, step: StepRun, now_us: int) -> None:
         assert step.order is not None
@@ -254,9 +256,19 @@ class Engine:
         order = self.selector.in_lot_order(step.device)
         step.ended_us = now_us
         if self._acts(step):
-            self.wiring.end_fault(fault, step.order, np.sort(order[: step.reached]), now_us)
+            reached = np.sort(order[: step.reached])
+            self.wiring.end_fault(fault, step.order, reached, now_us)
+            calls.correct(fault, self.core, step.order, reached, now_us)
         self.wiring.log.tell(now_us, Code.FAULT_END, self.steps.runs.index(step), step.reached)
         self._tell(now_us, "fault-end", step.name, step.value)
+
+    def evidence(self, step: StepRun) -> dict[str, int]:
+        """What the fault of this step demonstrably did so far, to the world or the broker and to the core."""
+        if step.order is None:
+            return {}
+        counts = Counter(self.wiring.evidence(catalogue()[step.value], step.order).counts)
+        counts.update(self.core.evidence_of(step.name).counts)
+        return dict(counts)
 
     def planned_faults(self) -> list[StepRun]:
         """Faults on the world whose devices are known before the run."""

@@ -380,6 +380,12 @@ class LiveWiring:
         missing = np.maximum(missing, 0)
         # Sent so that nobody could read them; the worker has named their causes.
         missing -= np.minimum(missing, final.astray_each)
+        refused = 0
+        if engine.core.refused_per_device is not None:
+            # They came, and stand in the ledger as dead letters.
+            of_strangers = np.minimum(missing, engine.core.refused_per_device)
+            missing -= of_strangers
+            refused = int(of_strangers.sum())
         on_the_way = final.unacknowledged_each
         if self._embedded is not None:
             on_the_way = on_the_way + self._each(self._embedded.kept_readings())
@@ -391,7 +397,7 @@ class LiveWiring:
         self._lost_here[LossCause.POWER] += int(by_power.sum())
         # What evicted or dropped readings explain is told by the worker, as a total only.
         told = sum(final.lost.values()) - int(final.astray_each.sum())
-        told += self._twin_letters(sum(engine.core.dead_letters.values()))
+        told += self._twin_letters(sum(engine.core.dead_letters.values())) - refused
         rest = max(int(missing.sum()) - told, 0)
         by_qos0 = min(rest, int(missing[self._qos0].sum()))
         self._lost_here[LossCause.QOS0] += by_qos0

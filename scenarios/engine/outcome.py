@@ -136,9 +136,7 @@ def objective_results(engine: Engine) -> list[ObjectiveResult]:
 
 
 def _fault(engine: Engine, step: StepRun) -> FaultResult:
-    evidence = {}
-    if step.order is not None:
-        evidence = dict(engine.wiring.evidence(catalogue()[step.value], step.order).counts)
+    evidence = engine.evidence(step)
     recovery = engine.recoveries.get(step.name)
     back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
     return FaultResult(

@@ -141,7 +141,7 @@ class Totals:
     overtaken: bool = False
     """Faults let messages overtake each other: the core may have taken some for repeats."""
     in_doubt_each: Int | None = None
-    """Sent, but not acknowledged when the power failed: delivered or lost, only the core knows."""
+    """Sent, but not acknowledged when their device lost its memory: delivered or lost, only the core knows."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,6 @@ class Worker:
         self._finish: Finish | None = None
         self._end_us = NEVER_US
         self._lag_s = 0.0
-        n = len(self._world.fleet)
-        self._in_doubt = np.zeros(n, np.int64)
 
     def _now_us(self) -> int:
         elapsed = time.monotonic() - self._started_s
@@ -324,8 +322,6 @@ class Worker:
 
     def _act(self, act: Act, now_us: int) -> None:
         fault = catalogue()[act.order.fault]
-        if fault.name == "power-outage" and act.start:
-            self._in_doubt[act.device] += self._end.unacknowledged_each()[act.device]
         (calls.start if act.start else calls.end)(fault, self._world, act.order, act.device, now_us)
 
     def _totals(self, at_us: int, final: bool = False) -> Totals:
@@ -353,7 +349,7 @@ class Worker:
             astray_each=world.payloads.astray.copy() if each else None,
             unreadable=world.payloads.unreadable,
             overtaken=world.payloads.overtaken,
-            in_doubt_each=self._in_doubt.copy() if each else None,
+            in_doubt_each=self._end.in_doubt_each.copy() if each else None,
         )
 
 

@@ -15,7 +15,7 @@ from twinstorm.twin.plugins import Plugins, blamed, failed
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Gateway
-    from twinstorm.twin.flow import Device, Evidence, FaultOrder
+    from twinstorm.twin.flow import Device, Evidence, FaultOrder, Knowledge
     from twinstorm.twin.machines.kind import MachineKind
 
 CLOCKS: Final = frozenset({"virtual", "live"})
@@ -90,6 +90,14 @@ class Fault:
         """Let it be over. By default there is nothing left to end."""
 
     @classmethod
+    def misinform(cls, core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:
+        """Beside `start`, in both clocks: what the core itself is told wrongly or not at all. By default nothing."""
+
+    @classmethod
+    def correct(cls, core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:
+        """Beside `end`: the core is told how it is. By default nothing."""
+
+    @classmethod
     def evidence(cls, on: Any, order: FaultOrder) -> Evidence:
         """What it demonstrably did so far; asked at its end and at the end of the run."""
         found: Evidence = on.evidence_of(order.step)
@@ -144,6 +152,18 @@ def end(fault: type[Fault], on: Any, order: FaultOrder, device: Device, at_us: i
     """Let a fault end; see `Fault.end`."""
     with blamed("fault", fault.name, fault, "end"):
         fault.end(on, order, device, at_us)
+
+
+def misinform(fault: type[Fault], core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:
+    """Let a fault change what the core knows; see `Fault.misinform`."""
+    with blamed("fault", fault.name, fault, "misinform"):
+        fault.misinform(core, order, device, at_us)
+
+
+def correct(fault: type[Fault], core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:
+    """Let the core know again; see `Fault.correct`."""
+    with blamed("fault", fault.name, fault, "correct"):
+        fault.correct(core, order, device, at_us)
 
 
 def evidence(fault: type[Fault], on: Any, order: FaultOrder) -> Evidence:
