@@ -29,7 +29,7 @@ HEAD = """storm: 1
 name: bench
 story: A fleet that works, and the core that watches it.
 duration: {duration}
-fleet:
+{steps}fleet:
   devices: {devices}
   sites: 5
   link: ethernet
@@ -50,14 +50,18 @@ PLANT = """    temperature: {kind: environment, share: 60 %, every: 30 s}
 """Controllers and cameras speak when something happens, about every 8 s and every minute, at the latest by `every`."""
 PLANT_READINGS_PER_S = 0.6 / 30 + 0.1 / 10 + 0.065 / 5 + 0.2 / 60 + 0.03 / 8 + 0.005 / 60
 """A device."""
+PEAK_FROM_S = 60
+"""By then every device knows the core, and nobody's period is longer."""
+PEAK = f"steps: [{{name: peak, at: {PEAK_FROM_S} s, fault: peak, target: all, with: {{factor: 4}}}}]\n"
 STORM_LIMITS = "broker.connects={rate: 5000/s, burst: 5000, queue: 5000}"
 
 
-def scenario(devices: int, duration: str, segments: str = MOTORS) -> Any:
+def scenario(devices: int, duration: str, segments: str = MOTORS, steps: str = "") -> Any:
     """A scenario of the bench's own, read."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.storm.yaml"
-        path.write_text(HEAD.format(duration=duration, devices=devices, segments=segments), encoding="utf-8")
+        text = HEAD.format(duration=duration, devices=devices, segments=segments, steps=steps)
+        path.write_text(text, encoding="utf-8")
         return load(str(path))
 
 
@@ -65,6 +69,21 @@ def play(devices: int, seconds: int, segments: str = MOTORS) -> float:
     """Wall seconds of a run with the core, without its start."""
     engine = build(scenario(devices, f"{seconds} s", segments), RunOptions(seed=1))
     return timed(engine)
+
+
+def play_peak(devices: int, seconds: int) -> tuple[float, float]:
+    """The plant mix with the core, in a peak that every device has taken up.
+
+    Returns:
+        Wall seconds, and readings a simulated second.
+    """
+    settled_s = 2 * PEAK_FROM_S
+    engine = build(scenario(devices, f"{settled_s + seconds + 1} s", PLANT, PEAK), RunOptions(seed=1))
+    engine.advance(settled_s * SECOND_US)
+    before = engine.ledger().produced
+    start = time.perf_counter()
+    engine.advance((settled_s + seconds) * SECOND_US)
+    return time.perf_counter() - start, (engine.ledger().produced - before) / seconds
 
 
 def timed(engine: Engine) -> float:
@@ -229,6 +248,7 @@ def bench() -> list[Result]:
         """Median of three, each in a process of its own: a million devices leave no room for those of the last run."""
         return statistics.median(in_fresh_process(call) for _ in range(3))
 
+    peak_s, peak_rate = in_fresh_process(f"play_peak({million}, 600)")
     results = [
         _fast("100,000 motors at 1 Hz with the core", 30 / alone(f"play({most}, 30)"), 40, peer_speed(most), peer),
         _fast(
@@ -245,6 +265,11 @@ def bench() -> list[Result]:
             "plant mix, 1,000,000 devices, with the core",
             120 / in_fresh_process(f"play({million}, 120, world.PLANT)"),
             20,
+        ),
+        _fast(
+            f"plant mix, 1,000,000 devices, with the core, ten minutes of `peak`, {peak_rate:,.0f} readings/s",
+            600 / peak_s,
+            1,
         ),
     ]
     few, many = alone("settled_ns(10_000)"), alone(f"settled_ns({million})")

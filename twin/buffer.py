@@ -2,8 +2,8 @@
 
 A ring a device, int16 in the sensor's own resolution. Sequence numbers are implied: what lies in a buffer was sampled
 without a gap, because a successful flush empties it and a power cut clears it. So are the times of those who sample
-periodically; event-driven devices keep them in a second ring. Memory is taken a block of devices at a time, when the
-first of them is cut off.
+periodically; others, who are event-driven or had a peak (`twin.peaks`), keep them in a second ring. Memory is taken a
+block of devices at a time, when the first of them is cut off.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Buffers:
     shrinking: list[Shrinking] = field(default_factory=list)
     _rings: dict[int, Steps] = field(default_factory=dict)
     _times: dict[int, Int] = field(default_factory=dict)
-    """Instants of what lies in `_rings`, of event-driven groups."""
+    """Instants of what lies in `_rings`, of groups that are `dated`."""
+    dated: list[bool] = field(init=False)
+    """Of each group: the instants of its readings are not implied by a period."""
 
     def __post_init__(self) -> None:
         n = len(self.capacity)
@@ -81,6 +83,7 @@ class Buffers:
         self.stalled = np.zeros(n, np.int32)
         self.room = self.capacity
         self.closed = np.zeros(n, np.bool_)
+        self.dated = [group.grid_us > 0 for group in self.groups]
 
     @classmethod
     def of(cls, fleet: Fleet, channels: dict[str, tuple[Channel, ...]]) -> Buffers:
@@ -98,8 +101,8 @@ class Buffers:
         return sum(
             int(self.capacity[group.first : group.last].max(initial=0))
             * (group.last - group.first)
-            * (width * 2 + (8 if group.grid_us else 0))
-            for group, width in zip(self.groups, self.channels, strict=True)
+            * (width * 2 + (8 if dated else 0))
+            for group, width, dated in zip(self.groups, self.channels, self.dated, strict=True)
         )
 
     @property
@@ -147,7 +150,7 @@ class Buffers:
             ring = self._ring(group, number)
             places = device[rows] - number * BLOCK_DEVICES, position[rows]
             ring[places] = values[rows]
-            if self.groups[group].grid_us:
+            if self.dated[group]:
                 self._times[group << 32 | number][places] = at_us if isinstance(at_us, int) else at_us[rows]
         self.depth[device] += 1
         self.unacked[device] += arrived
@@ -225,9 +228,25 @@ class Buffers:
             here = self.groups[group]
             places = int(self.capacity[here.first : here.last].max())
             ring = self._rings[key] = np.zeros((BLOCK_DEVICES, places, self.channels[group]), np.int16)
-            if here.grid_us:
+            if self.dated[group]:
                 self._times[key] = np.zeros((BLOCK_DEVICES, places), np.int64)
         return ring
+
+    def date(self, group: int) -> None:
+        """From now on devices of this group sample at other instants as well: keep them all, beside those so far."""
+        if self.dated[group]:
+            return
+        self.dated[group] = True
+        here = self.groups[group]
+        for key, ring in self._rings.items():
+            if key >> 32 != group:
+                continue
+            first = (key & 0xFFFFFFFF) * BLOCK_DEVICES
+            device = np.arange(max(first, here.first), min(first + BLOCK_DEVICES, here.last))
+            nth = np.arange(ring.shape[1]) - self.head[device, np.newaxis]
+            nth %= np.maximum(self.capacity[device, np.newaxis], 1)
+            times = self._times[key] = np.zeros(ring.shape[:2], np.int64)
+            times[device - first] = self.first_time_us[device, np.newaxis] + nth * here.every_us
 
     def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
         """The n-th oldest reading of each of these devices: int16 (n, channels), and when it was made."""
@@ -239,7 +258,7 @@ class Buffers:
             chosen = block == number
             places = device[chosen] - number * BLOCK_DEVICES, position[chosen]
             values[chosen] = self._ring(group, number)[places]
-            if self.groups[group].grid_us:
+            if self.dated[group]:
                 at_us[chosen] = self._times[group << 32 | number][places]
         return values, at_us
 

@@ -202,6 +202,7 @@ class Fleet:
     up_cuts: NDArray[np.uint8] = field(init=False)
     seq: Int = field(init=False)
     told_us: Int = field(init=False)
+    between_us: Int = field(init=False)
 
     def __post_init__(self) -> None:
         n = len(self.key)
@@ -219,8 +220,9 @@ class Fleet:
         self.link_cuts = np.zeros(n, np.uint8)
         self.up_cuts = np.zeros(n, np.uint8)
         self.seq = np.zeros(n, np.int64)
-        # Written for event-driven devices only; else these pages are never touched.
+        # Written for event-driven devices only, and in peaks; else these pages are never touched.
         self.told_us = np.zeros(n, np.int64)
+        self.between_us = np.zeros(n, np.int64)
 
     def __len__(self) -> int:
         return len(self.key)

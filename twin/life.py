@@ -439,7 +439,10 @@ class Life:
         return clients
 
     def heard_us(self, device: Devices, at_us: int) -> Int:
-        """When the broker last got a packet from these online devices: a reading or a ping, or their CONNECT."""
+        """When the broker last got a packet from these online devices: a reading or a ping, or their CONNECT.
+
+        In a peak also a reading between two of their period.
+        """
         fleet = self.fleet
         gap_us = np.minimum(fleet.every_us[device], fleet.keep_alive_us[device])
         phase_us = fleet.phase_us[device]
@@ -449,7 +452,7 @@ class Life:
             phase_us = np.where(told_us > 0, told_us, phase_us)
         last_us = phase_us + (at_us - phase_us) // gap_us * gap_us
         heard_us: Int = np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
-        return heard_us
+        return np.maximum(heard_us, fleet.between_us[device])
 
     def _lose_answers(self, device: Devices) -> None:
         """Their CONNACK will not come: they find out by their timeout."""

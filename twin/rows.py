@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from twinstorm.twin.flow import Device, Int
@@ -21,6 +23,22 @@ def devices(rows: Rows, chosen: Int) -> Int:
 def shifted(rows: Rows, first: int) -> Rows:
     """The same devices, counted from `first`."""
     return slice(rows.start - first, rows.stop - first) if isinstance(rows, slice) else rows - first
+
+
+def compact(rows: Int) -> Rows:
+    """Rows in ascending order, as a slice if they follow one another without a gap."""
+    if len(rows) and int(rows[-1]) - int(rows[0]) == len(rows) - 1:
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def blocks(rows: Rows, size: int) -> Iterator[Rows]:
+    """The same rows in blocks of at most `size`, in their order."""
+    for first in range(0, count(rows), size):
+        if isinstance(rows, slice):
+            yield slice(rows.start + first, min(rows.start + first + size, rows.stop))
+        else:
+            yield rows[first : first + size]
 
 
 def meet(device: Device | Int, rows: Rows) -> tuple[Rows, Int]:

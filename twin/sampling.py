@@ -22,7 +22,7 @@ from twinstorm.twin.normal import normals
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
 from twinstorm.twin.resolution import OutOfRange, Scale, Steps, keep_in_range
-from twinstorm.twin.rows import Rows, count, devices, shifted
+from twinstorm.twin.rows import Rows, compact, count, devices, shifted
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
 
 DAY_US: Final = 24 * HOUR_US
@@ -70,10 +70,12 @@ class EventGroup:
     at the next multiple of the grid, and then it speaks.
 
     Attributes:
-        due_us: when something happens in each, or it has been quiet for `every_us`.
+        due_us: the multiple of its grid by which something has happened in each, or it has been quiet for `every_us`.
         stepped_us: when its machine was stepped last.
         told_us: when it spoke last.
         stands: bool, had no power then.
+        pace: how many times as fast each lives since it was stepped last: its grid and `every_us` are finer by that.
+            None: nobody ever lived faster.
     """
 
     def __init__(self, group: SampleGroup, key: Words, ahead_us: Int) -> None:
@@ -83,22 +85,45 @@ class EventGroup:
         self.told_us = -(key % np.uint64(group.every_us)).astype(np.int64)
         self.stepped_us = np.zeros(n, np.int64)
         self.stands = np.zeros(n, np.bool_)
-        self.due_us = np.minimum(ahead_us, self.told_us + group.every_us)
+        self.pace: Int | None = None
+        self._paces = np.empty(0, np.int64)
+        """What each takes up when it is stepped next."""
+        self.due_us = self._grid_us(np.minimum(ahead_us, self.told_us + group.every_us), None)
+
+    def _grid_us(self, at_us: Int, pace: Int | None) -> Int:
+        """The first multiples of their grids that are not before these instants."""
+        group = self._group
+        since_us = (at_us - group.phase_us) % group.grid_us
+        if pace is None:
+            return at_us + -since_us % group.grid_us
+        nth = -(-since_us * pace // group.grid_us)
+        return at_us - since_us + nth * group.grid_us // pace
+
+    def live_at(self, paces: Int) -> None:
+        """Let each take up a pace of its own when it is stepped next; but none wakes between the multiples of what is
+        then its grid."""
+        if self.pace is None:
+            self.pace = np.ones(len(paces), np.int64)
+            self._paces = self.pace
+        changed = np.flatnonzero(self._paces != paces)
+        self._paces = paces
+        self.due_us[changed] = self._grid_us(self.due_us[changed], paces[changed])
 
     def due(self, now_us: int) -> Int:
         """Devices that are due, ascending."""
         return np.flatnonzero(self.due_us <= now_us) + self._group.first
 
     def wake_us(self, now_us: int) -> int:
-        """The next multiple of the grid at which somebody is."""
-        group = self._group
-        due_us = max(int(self.due_us.min()), now_us + 1)
-        return group.phase_us - (group.phase_us - due_us) // group.grid_us * group.grid_us
+        """When somebody is next."""
+        return max(int(self.due_us.min()), now_us + 1)
 
     def lived_us(self, rows: Int, now_us: int) -> Int:
         """How long these, which have power, have lived since they were stepped; they are now."""
         lived_us = np.where(self.stands[rows], 0, now_us - self.stepped_us[rows])
         self.stepped_us[rows] = now_us
+        if self.pace is not None:
+            lived_us *= self.pace[rows]
+            self.pace[rows] = self._paces[rows]
         return lived_us
 
     def stand_still(self, rows: Int, now_us: int) -> None:
@@ -107,12 +132,17 @@ class EventGroup:
 
     def speak(self, rows: Int, now_us: int, has_news: Mask, ahead_us: Int) -> Mask:
         """Who of these speaks; and when each is due next."""
-        told = has_news | self.stands[rows] | (now_us - self.told_us[rows] >= self._group.every_us)
+        every_us: Int | int = self._group.every_us
+        pace = None
+        if self.pace is not None:
+            pace = self.pace[rows]
+            every_us = every_us // pace
+            ahead_us = -(-ahead_us // pace)
+        told = has_news | self.stands[rows] | (now_us - self.told_us[rows] >= every_us)
         self.stands[rows] = False
         self.told_us[rows] = np.where(told, now_us, self.told_us[rows])
-        self.due_us[rows] = np.minimum(
-            now_us + np.minimum(ahead_us, NEVER_US - now_us), self.told_us[rows] + self._group.every_us
-        )
+        due_us = np.minimum(now_us + np.minimum(ahead_us, NEVER_US - now_us), self.told_us[rows] + every_us)
+        self.due_us[rows] = self._grid_us(due_us, pace)
         return told
 
 
@@ -161,6 +191,8 @@ class Sampler:
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
         self.gauge: Gauge | None = None
         """What devices tell of their batteries, in place of what their kind counts; None: no device has one."""
+        self._stepped_us: dict[int, Int] = {}
+        """When the machines of a periodic group were stepped last, one row each; no entry: all at its last instant."""
         self.halted: Mask | None = None
         """Whose machine stands still though it has power; None: nobody's ever did."""
 
@@ -201,7 +233,7 @@ class Sampler:
                 parameters[name][rows] = uniform(words(key, fleet.key[group.first + rows], 0), low, high)
 
     def measure(
-        self, number: int, rows: slice, now_us: int, seq: Int, powered: Mask, all_powered: bool
+        self, number: int, rows: Rows, now_us: int, seq: Int, powered: Mask, all_powered: bool
     ) -> tuple[Values, Steps]:
         """Step the machines of a block to `now_us` and read their sensors.
 
@@ -214,15 +246,56 @@ class Sampler:
             numbers that nobody sends.
         """
         group = self._fleet.groups[number]
-        state = {name: column[shifted(rows, group.first)] for name, column in self._machines[number].state.items()}
-        inputs = self._inputs(number, rows, now_us, group.every_us)
+        column = self._stepped_us.get(number)
+        if column is None:
+            return self._measure(number, rows, now_us, group.every_us, seq, powered, all_powered)
+        part = shifted(rows, group.first)
+        stepped_us = column[part].copy()
+        column[part] = now_us
+        earliest_us = int(stepped_us.min())
+        if earliest_us == stepped_us.max():
+            return self._measure(number, rows, now_us, now_us - earliest_us, seq, powered, all_powered)
+        n = len(seq)
+        channels = len(self._machines[number].kind.channels)
+        values, steps = np.empty((channels, n), np.float32), np.empty((channels, n), np.int16)
+        for since_us in np.unique(stepped_us).tolist():
+            chosen = np.flatnonzero(stepped_us == since_us)
+            some, dt_us = compact(devices(rows, chosen)), now_us - since_us
+            values[:, chosen], steps[:, chosen] = self._measure(
+                number, some, now_us, dt_us, seq[chosen], powered[chosen], all_powered
+            )
+        return values, steps
+
+    def _measure(
+        self, number: int, rows: Rows, now_us: int, dt_us: int, seq: Int, powered: Mask, all_powered: bool
+    ) -> tuple[Values, Steps]:
+        """As `measure`, of machines that were stepped together, `dt_us` ago."""
+        part = shifted(rows, self._fleet.groups[number].first)
+        columns = self._machines[number].state
+        state = {name: column[part] for name, column in columns.items()}
+        inputs = self._inputs(number, rows, now_us, dt_us)
         if self.halted is not None:
             inputs = replace(inputs, running=powered & ~self.halted[rows])
         elif not all_powered:
             inputs = replace(inputs, running=powered)
         made = self._step(number, rows, inputs, seq, state)
+        if not isinstance(part, slice):  # these were copies
+            for name, column in state.items():
+                columns[name][part] = column
         self._tell(number, made, powered)
         return made.values, made.steps
+
+    def new_period(self, number: int, now_us: int, apart: bool) -> None:
+        """A periodic group has sampled at one of its ordinary instants.
+
+        Args:
+            apart: some of its devices sample again before the next one.
+        """
+        if apart:
+            group = self._fleet.groups[number]
+            self._stepped_us[number] = np.full(group.last - group.first, now_us, np.int64)
+        else:
+            self._stepped_us.pop(number, None)
 
     def measure_due(self, number: int, device: Int, now_us: int, seq: Int, powered: Mask) -> Spoken:
         """Step those event-driven machines that are due, and read the sensors of those that speak.

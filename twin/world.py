@@ -45,10 +45,11 @@ from twinstorm.twin.machines.kind import catalogue, is_event_driven
 from twinstorm.twin.maintenance import MAINTENANCE, Maintenance, MaintenancePlan
 from twinstorm.twin.network import LINKS
 from twinstorm.twin.outbox import Outboxes
+from twinstorm.twin.peaks import Peaks
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.resets import RESETS, Resets
 from twinstorm.twin.resolution import Steps
-from twinstorm.twin.rows import Rows, count, devices, shifted
+from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
 from twinstorm.twin.sampling import MakeFault, Sampler
 from twinstorm.twin.stories import Story
 from twinstorm.twin.tampering import LATE, PAYLOADS, Tampering
@@ -63,6 +64,8 @@ UNACKED_WINDOW = 20
 SAMPLING = "sampling"
 READINGS_CHANGED = "readings_changed"
 READINGS_EVICTED = "readings_evicted"
+READINGS_BETWEEN = "readings_between"
+"""Readings at instants at which there are none but for a peak."""
 
 
 @dataclass
@@ -148,6 +151,7 @@ class World(Exhibits):
         ]
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
+        self.peaks = Peaks(groups)
         self.resets = Resets(self)
         self.energy = Energy(self, year_us) if any(part.power for part in plan.segments) else None
         """Batteries; None: no device has one."""
@@ -220,6 +224,11 @@ class World(Exhibits):
 
     def _act_sampling(self, story: Sampling, now_us: int) -> None:
         self.advance_to(now_us)
+        for number, part in self.peaks.due(now_us):
+            before = self.produced
+            self._sample(number, part.rows, now_us)
+            self.fleet.between_us[part.rows] = now_us
+            self.bit(part.step, READINGS_BETWEEN, self.produced - before)
         for number, group in enumerate(self.fleet.groups):
             if story.next_us[number] != now_us:
                 continue
@@ -227,9 +236,11 @@ class World(Exhibits):
                 self._sample_due(number, group, now_us)
                 story.next_us[number] = self.sampler.event_groups[number].wake_us(now_us)
             else:
-                self._sample(number, group, now_us)
+                self._sample(number, slice(group.first, group.last), now_us)
                 story.next_us[number] = now_us + group.every_us
-        story.due_us = min(story.next_us)
+                if self.peaks.active:
+                    self.sampler.new_period(number, now_us, self.peaks.new_period(number, now_us))
+        story.due_us = min((*story.next_us, *self.peaks.next_us.values()))
 
     def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
         """Readings of those devices of an event-driven group that have something to tell."""
@@ -247,6 +258,9 @@ class World(Exhibits):
             self.fleet.seq[device] = seq
             self.fleet.told_us[device] = now_us
             self.produced += len(device)
+            if self.peaks.active:
+                for step, readings in self.peaks.spoken(number, device, now_us):
+                    self.bit(step, READINGS_BETWEEN, readings)
             self._dispatch(
                 number, group, device, np.ones(len(device), np.bool_), seq, now_us, spoken.values, spoken.steps
             )
@@ -259,19 +273,19 @@ class World(Exhibits):
             told = np.array([who, *checksums], np.uint32)
             self.log.tell(now_us, Code.READINGS, number << 8, zlib.crc32(told.data))
 
-    def _sample(self, number: int, group: SampleGroup, now_us: int) -> None:
-        """One sampling of every device of a group: values, ledger, buffers, publish, digest."""
+    def _sample(self, number: int, rows: Rows, now_us: int) -> None:
+        """One sampling of devices of a group: values, ledger, buffers, publish, digest."""
+        group = self.fleet.groups[number]
         checksums = [0] * len(self.channels[group.kind])
-        for first in range(group.first, group.last, self._block_devices):
-            rows = slice(first, min(first + self._block_devices, group.last))
-            for channel, steps in enumerate(self._sample_block(number, group, rows, now_us)):
+        for block in blocks(rows, self._block_devices):
+            for channel, steps in enumerate(self._sample_block(number, group, block, now_us)):
                 checksums[channel] = zlib.crc32(steps.data, checksums[channel])
         for channel, checksum in enumerate(checksums):
             self.log.tell(now_us, Code.READINGS, number << 8 | channel, checksum)
 
-    def _sample_block(self, number: int, group: SampleGroup, rows: slice, now_us: int) -> Steps:
+    def _sample_block(self, number: int, group: SampleGroup, rows: Rows, now_us: int) -> Steps:
         fleet = self.fleet
-        n = rows.stop - rows.start
+        n = count(rows)
         state = fleet.state[rows]
         powered = state >= State.CONNECTING
         all_powered = bool(powered.all())
@@ -826,9 +840,10 @@ class World(Exhibits):
                 # By the sampler's own time: the clock of a device may be wrong, and what goes back is its newest.
                 since = self.fleet.seq[device[here]] - readings.seq[rows[here]]
                 at_us = self.sampling.next_us[number] - (since + 1) * group.every_us
-                if group.grid_us:
-                    by_clock = self.clocks.active
-                    at_us = (readings.sent_us if by_clock else readings.device_time_us)[rows[here]]
+                if self.buffers.dated[number]:
+                    dated_us = (readings.sent_us if self.clocks.active else readings.device_time_us)[rows[here]]
+                    implied = (at_us > self.fleet.between_us[device[here]]) & (group.grid_us == 0)
+                    at_us = np.where(implied, at_us, dated_us)
                 none = np.zeros(len(here), np.bool_)
                 self.buffers.keep(number, device[here], readings.seq[rows[here]], at_us, steps[here], none)
 
@@ -851,6 +866,21 @@ class World(Exhibits):
     def mend(self, step: str, device: Device) -> None:
         """Repair what this step broke on these devices; the damage that it did stays."""
         self.bit(step, READINGS_CHANGED, self.sampler.mend(step, device))
+
+    def sample_faster(self, step: str, device: Device, factor: int) -> None:
+        """Let these devices sample so many times as often, from their next reading on."""
+        for number in self.peaks.begin(step, device, factor):
+            self.buffers.date(number)
+            self._pace(number)
+
+    def sample_as_ever(self, step: str, device: Device) -> None:
+        """End what a step did to the sampling of these devices: there is no more between the ordinary instants."""
+        for number in self.peaks.end(step, device):
+            self._pace(number)
+
+    def _pace(self, number: int) -> None:
+        if self.fleet.groups[number].grid_us:
+            self.sampler.event_groups[number].live_at(self.peaks.paces(number))
 
     def shrink_buffers(self, step: str, device: Device, readings: int) -> None:
         """Leave these devices room for so many readings."""

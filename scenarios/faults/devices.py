@@ -1,14 +1,15 @@
-"""Faults of devices: they crash, hang, reset in a loop, run out of memory, leave and come back."""
+"""Faults of devices: they crash, hang, reset in a loop, run out of memory, leave and come back, or talk too much."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
+    from twinstorm.twin.machines.kind import MachineKind
     from twinstorm.twin.world import World
 
 MINUTE_US = 60_000_000
@@ -222,3 +223,38 @@ class BufferOverflow(Fault):
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.shrink_no_more(order.step, device)
+
+
+MOST_TIMES = 100
+
+
+class Peak(Fault):
+    """The fleet samples several times as often for a while."""
+
+    name: ClassVar[str] = "peak"
+    summary: ClassVar[str] = "devices sample several times as often for a while"
+    effect: ClassVar[str] = (
+        "From its next reading on each targeted device makes `factor` times as many: between two instants of its "
+        "period it samples at `factor` less one more, evenly spaced, and its ordinary instants stay what they are. "
+        "Nothing in the machine changes by being looked at more often. Kinds that speak when something happens (a "
+        "controller, a camera) live `factor` times as fast: so many times the orders, pictures and stops, and the "
+        "longest silence is that part of `every`. Who has two peaks follows the larger. What the core expects of a "
+        "device stays what was agreed, so that nothing is overdue sooner. Where links, gateways or `broker.messages` "
+        "are slower than the peak, readings wait and may be lost; where nothing is, the fleet passes it unnoticed. "
+        "Evidence: readings at instants at which there are none without it."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("factor", "count", "4", f"how many times as often, 2 to {MOST_TIMES}"),
+    )
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        return "" if 2 <= settings["factor"] <= MOST_TIMES else f"devices can sample 2 to {MOST_TIMES} times as often"
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.sample_faster(order.step, device, order.settings["factor"])
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.sample_as_ever(order.step, device)
