@@ -171,11 +171,10 @@ class Peaks:
         return paces
 
     def spoken(self, number: int, device: Int, now_us: int) -> Iterator[tuple[str, int]]:
-        """Steps because of which some of these devices (ascending) could speak at an instant like this, and how many."""
+        """Steps because of which some of these devices (ascending) could speak at such an instant, and how many."""
         group = self._groups[number]
         if (now_us - group.phase_us) % group.grid_us:
             for part in self.parts.get(number, ()):
                 _, here = meet(part.device, device)
                 if len(here):
                     yield part.step, len(here)
-

@@ -101,6 +101,7 @@ def test_a_storm_over_real_sockets_ends_with_everybody_back(storm: Callable[...,
         ("core-outage", ""),
         ("sensor-stuck", "target: all"),
         ("clock-lost", "target: all"),
+        ("peak", "target: all"),
     ],
 )
 def test_every_fault_leaves_evidence_live(storm: Callable[..., Path], fault: str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""Peaks: at which instants devices sample, what nobody else notices, and what stays right about machines and buffers."""
+"""Peaks: when devices sample, what nobody else notices, and what stays right about machines and buffers."""
 
 from __future__ import annotations
 
@@ -356,8 +356,11 @@ def test_the_ledger_closes_whatever_overlaps(
     peak: list[int], cut: list[int], off: list[int], factor: int, oldest: bool, direction: str
 ) -> None:
     lab = Lab.make(plan(buffer=9, evict_oldest=oldest), connect_rate=None)
-    acts = [(at_ms, name, first == 0) for name, span in zip("pco", (peak, cut, off), strict=True)
-            for first, at_ms in enumerate(span)]
+    acts = [
+        (at_ms, name, first == 0)
+        for name, span in zip("pco", (peak, cut, off), strict=True)
+        for first, at_ms in enumerate(span)
+    ]
     for at_ms, name, starts in sorted(acts, key=lambda act: act[0]):
         at_us = at_ms * 1_000
         lab.until(at_us)
