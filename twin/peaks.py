@@ -18,9 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.fleet import SampleGroup
 from twinstorm.twin.flow import NEVER_US, Device, Int
 from twinstorm.twin.rows import Rows, compact, meet
+from twinstorm.twin.sampling import Sampler
 
 
 @dataclass
@@ -70,25 +72,25 @@ class Peaks:
         next_us: of those groups, when some of their devices sample next between the ordinary instants.
     """
 
-    def __init__(self, groups: Sequence[SampleGroup]) -> None:
-        self._groups = groups
+    def __init__(self, groups: Sequence[SampleGroup], buffers: Buffers, sampler: Sampler) -> None:
+        self._groups, self._buffers, self._sampler = groups, buffers, sampler
         self.orders: list[Peak] = []
         self.parts: dict[int, list[Part]] = {}
         self.running: dict[int, list[Part]] = {}
         self.next_us: dict[int, int] = {}
 
-    def begin(self, step: str, device: Device, factor: int) -> list[int]:
-        """Let these devices (ascending) sample so many times as often. Returns numbers of their sample groups."""
+    def begin(self, step: str, device: Device, factor: int) -> None:
+        """Let these devices (ascending) sample so many times as often, from their next reading on."""
         who = device.astype(np.int64)
         order = next((one for one in self.orders if one.step == step and one.factor == factor), None)
         if order is None:
             self.orders.append(Peak(step, factor, who))
         else:
             order.device = np.union1d(order.device, who)
-        return self._share_out(who)
+        self._share_out(who)
 
-    def end(self, step: str, device: Device) -> list[int]:
-        """End what a step asked of these devices, at once. Returns numbers of their sample groups."""
+    def end(self, step: str, device: Device) -> None:
+        """End what a step asked of these devices: from now on there is nothing between their ordinary instants."""
         who = device.astype(np.int64)
         for order in self.orders:
             if order.step == step:
@@ -99,17 +101,15 @@ class Peaks:
                 if part.step == step:
                     part.device = np.setdiff1d(part.device, who, assume_unique=True)
             parts[:] = [part for part in parts if len(part.device)]
-        return self._share_out(who)
+        self._share_out(who)
 
-    def _share_out(self, device: Int) -> list[int]:
+    def _share_out(self, device: Int) -> None:
         """Say anew whose devices are whose, in the groups of these."""
         ranked = sorted(self.orders, key=lambda order: -order.factor)
-        reached = []
         for number, group in enumerate(self._groups):
             low, high = np.searchsorted(device, [group.first, group.last]).tolist()
             if low == high:
                 continue
-            reached.append(number)
             free = np.ones(group.last - group.first, np.bool_)
             parts = []
             for order in ranked:
@@ -123,7 +123,9 @@ class Peaks:
                 self.parts[number] = parts
             else:
                 self.parts.pop(number, None)
-        return reached
+            self._buffers.date(number)
+            if group.grid_us:
+                self._sampler.event_groups[number].live_at(self._paces(number))
 
     @property
     def active(self) -> bool:
@@ -132,16 +134,16 @@ class Peaks:
 
     # --- devices with a period ----------------------------------------------------------------------------------------
 
-    def new_period(self, number: int, now_us: int) -> bool:
-        """A group has sampled at an ordinary instant. Returns whether some of it will before the next one."""
+    def new_period(self, number: int, now_us: int) -> None:
+        """A group has sampled at an ordinary instant: some of it may before the next one."""
         parts = self.parts.get(number)
+        self._sampler.new_period(number, now_us, parts is not None)
         if parts is None:
             self.running.pop(number, None)
             self.next_us.pop(number, None)
-            return False
-        self.running[number] = [Part(part.step, part.factor, part.device) for part in parts]
-        self._schedule(number, now_us)
-        return True
+        else:
+            self.running[number] = [Part(part.step, part.factor, part.device) for part in parts]
+            self._schedule(number, now_us)
 
     def _schedule(self, number: int, now_us: int) -> None:
         group = self._groups[number]
@@ -162,7 +164,7 @@ class Peaks:
 
     # --- devices that speak when something happens --------------------------------------------------------------------
 
-    def paces(self, number: int) -> Int:
+    def _paces(self, number: int) -> Int:
         """How many times as fast each machine of a group is to live: int64."""
         group = self._groups[number]
         paces = np.ones(group.last - group.first, np.int64)

@@ -151,7 +151,7 @@ class World(Exhibits):
         ]
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
-        self.peaks = Peaks(groups)
+        self.peaks = Peaks(groups, self.buffers, self.sampler)
         self.resets = Resets(self)
         self.energy = Energy(self, year_us) if any(part.power for part in plan.segments) else None
         """Batteries; None: no device has one."""
@@ -239,7 +239,7 @@ class World(Exhibits):
                 self._sample(number, slice(group.first, group.last), now_us)
                 story.next_us[number] = now_us + group.every_us
                 if self.peaks.active:
-                    self.sampler.new_period(number, now_us, self.peaks.new_period(number, now_us))
+                    self.peaks.new_period(number, now_us)
         story.due_us = min((*story.next_us, *self.peaks.next_us.values()))
 
     def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
@@ -866,21 +866,6 @@ class World(Exhibits):
     def mend(self, step: str, device: Device) -> None:
         """Repair what this step broke on these devices; the damage that it did stays."""
         self.bit(step, READINGS_CHANGED, self.sampler.mend(step, device))
-
-    def sample_faster(self, step: str, device: Device, factor: int) -> None:
-        """Let these devices sample so many times as often, from their next reading on."""
-        for number in self.peaks.begin(step, device, factor):
-            self.buffers.date(number)
-            self._pace(number)
-
-    def sample_as_ever(self, step: str, device: Device) -> None:
-        """End what a step did to the sampling of these devices: there is no more between the ordinary instants."""
-        for number in self.peaks.end(step, device):
-            self._pace(number)
-
-    def _pace(self, number: int) -> None:
-        if self.fleet.groups[number].grid_us:
-            self.sampler.event_groups[number].live_at(self.peaks.paces(number))
 
     def shrink_buffers(self, step: str, device: Device, readings: int) -> None:
         """Leave these devices room for so many readings."""

@@ -253,8 +253,8 @@ class Peak(Fault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.sample_faster(order.step, device, order.settings["factor"])
+        on.peaks.begin(order.step, device, order.settings["factor"])
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.sample_as_ever(order.step, device)
+        on.peaks.end(order.step, device)

@@ -53,9 +53,9 @@ def play(
     lab = Listening.make(fleet or plan(), **({"connect_rate": None} | made))
     if from_us is not None:
         lab.until(from_us)
-        lab.world.sample_faster("p", device, factor)
+        lab.world.peaks.begin("p", device, factor)
         lab.until(to_us)
-        lab.world.sample_as_ever("p", device)
+        lab.world.peaks.end("p", device)
     lab.until(until_us)
     assert lab.missing() == 0
     return lab
@@ -121,11 +121,11 @@ def test_between_two_instants_lie_as_many_as_the_factor_says_less_one(
 def test_of_two_peaks_the_larger_counts_and_each_answers_for_its_own() -> None:
     lab = Listening.make(plan(climate=0), connect_rate=None)
     lab.until(10 * SECOND_US)
-    lab.world.sample_faster("two", ALL[:30], 2)
-    lab.world.sample_faster("five", ALL[:6], 5)
-    lab.world.sample_faster("again", ALL[:30], 2)
+    lab.world.peaks.begin("two", ALL[:30], 2)
+    lab.world.peaks.begin("five", ALL[:6], 5)
+    lab.world.peaks.begin("again", ALL[:30], 2)
     lab.until(20 * SECOND_US)
-    lab.world.sample_as_ever("five", ALL[:6])
+    lab.world.peaks.end("five", ALL[:6])
     lab.until(30 * SECOND_US)
     told = spoken(lab)
     counts = [len(told[name]) for name in lab.world.fleet.names]
@@ -139,9 +139,9 @@ def test_devices_join_a_ramp_part_by_part() -> None:
     lab = Listening.make(plan(climate=0), connect_rate=None)
     for second, device in ((10, ALL[[2, 3, 9]]), (12, ALL[[0, 4, 5]])):
         lab.until(second * SECOND_US)
-        lab.world.sample_faster("p", device, 4)
+        lab.world.peaks.begin("p", device, 4)
     lab.until(20 * SECOND_US)
-    lab.world.sample_as_ever("p", ALL[[0, 2, 3, 4, 5, 9]])
+    lab.world.peaks.end("p", ALL[[0, 2, 3, 4, 5, 9]])
     lab.until(30 * SECOND_US)
     told = spoken(lab)
     counts = [len(told[name]) for name in lab.world.fleet.names]
@@ -151,7 +151,7 @@ def test_devices_join_a_ramp_part_by_part() -> None:
 def test_who_has_no_power_samples_nothing_and_leaves_no_evidence() -> None:
     lab = Listening.make(plan(), connect_rate=None)
     lab.world.power_off(ALL, 0)
-    lab.world.sample_faster("p", ALL, 4)
+    lab.world.peaks.begin("p", ALL, 4)
     lab.until(60 * SECOND_US)
     assert extra(lab) == lab.world.produced == 0
 
@@ -184,10 +184,10 @@ def test_neither_block_size_nor_a_watcher_enters_the_digest(device: np.ndarray) 
     for at_us in range(0, 110 * SECOND_US + 1, 700_001):
         if at_us > 20_300_000 and not blocks.world.peaks.orders and not extra(blocks):
             blocks.until(20_300_000)
-            blocks.world.sample_faster("p", device, 4)
+            blocks.world.peaks.begin("p", device, 4)
         if at_us > 60 * SECOND_US and blocks.world.peaks.orders:
             blocks.until(60 * SECOND_US)
-            blocks.world.sample_as_ever("p", device)
+            blocks.world.peaks.end("p", device)
         blocks.until(at_us)
     blocks.until(110 * SECOND_US)
     assert blocks.log.digest() == whole.log.digest()
@@ -201,9 +201,9 @@ def test_a_world_that_is_saved_in_the_midst_of_a_peak_goes_on_alike(saved_us: in
     for at_us, what in sorted(acts):
         lab.until(at_us)
         if what == "start":
-            lab.world.sample_faster("p", SOME, 4)
+            lab.world.peaks.begin("p", SOME, 4)
         elif what == "end":
-            lab.world.sample_as_ever("p", SOME)
+            lab.world.peaks.end("p", SOME)
         elif what == "save":
             delivered = lab.delivered
             world, broker, log = pickle.loads(pickle.dumps((lab.world, lab.broker, lab.log)))
@@ -241,9 +241,9 @@ def test_what_waits_keeps_its_instants_whether_it_was_sampled_before_in_or_after
         at_us = round(at_s * SECOND_US)
         lab.until(at_us)
         if what == "start":
-            lab.world.sample_faster("p", SOME, 4)
+            lab.world.peaks.begin("p", SOME, 4)
         elif what == "end":
-            lab.world.sample_as_ever("p", SOME)
+            lab.world.peaks.end("p", SOME)
         elif what == "cut":
             lab.world.cut(ALL, at_us, "both")
         else:
@@ -271,9 +271,9 @@ def test_what_a_dying_broker_did_not_deliver_comes_again_under_its_own_instant(
         lab.until(at_us)
         match what:
             case "start":
-                lab.world.sample_faster("p", SOME, 4)
+                lab.world.peaks.begin("p", SOME, 4)
             case "end":
-                lab.world.sample_as_ever("p", SOME)
+                lab.world.peaks.end("p", SOME)
             case "dies":
                 lab.broker.stop(at_us, silent=False)
             case "back":
@@ -289,7 +289,7 @@ def test_what_a_dying_broker_did_not_deliver_comes_again_under_its_own_instant(
 def test_the_broker_last_heard_of_a_device_when_it_last_sampled() -> None:
     lab = Lab.make(plan(), connect_rate=None)
     lab.until(20 * SECOND_US)
-    lab.world.sample_faster("p", ALL, 4)
+    lab.world.peaks.begin("p", ALL, 4)
     lab.until(40_800_000)
     heard_us = lab.world.life.heard_us(ALL.astype(np.int64), 40_800_000)
     assert set(heard_us[10:].tolist()) == {40_750_000}
@@ -311,9 +311,9 @@ def test_controllers_and_cameras_do_so_many_times_as_much_and_then_as_ever() -> 
         lab.until(minute * MINUTE_US)
         marks.append(lab.world.fleet.seq.copy())
         if minute == 2:
-            lab.world.sample_faster("p", faster, factor)
+            lab.world.peaks.begin("p", faster, factor)
         if minute == 10:
-            lab.world.sample_as_ever("p", faster)
+            lab.world.peaks.end("p", faster)
     peak, after = marks[2] - marks[1], marks[4] - marks[3]
     for kind, rows in of_kind.items():
         slow = {who for who in range(rows.start, rows.stop) if who % 2}
@@ -337,7 +337,7 @@ def test_controllers_and_cameras_do_so_many_times_as_much_and_then_as_ever() -> 
 def test_a_controller_in_a_peak_keeps_quiet_for_no_longer_than_its_part_of_the_period() -> None:
     lab = Listening.make(shop(cells=12, cameras=0, motors=0), connect_rate=None)
     lab.until(2 * MINUTE_US)
-    lab.world.sample_faster("p", np.arange(12, dtype=np.int32), 6)
+    lab.world.peaks.begin("p", np.arange(12, dtype=np.int32), 6)
     lab.until(12 * MINUTE_US)
     for name, instants in spoken(lab).items():
         gaps_us = np.diff([at_us for at_us in instants if at_us > 3 * MINUTE_US])
@@ -350,7 +350,7 @@ def test_a_controller_in_a_peak_keeps_quiet_for_no_longer_than_its_part_of_the_p
 SPANS = st.tuples(st.integers(1, 110_000), st.integers(1, 110_000)).map(sorted)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SPANS, SPANS, SPANS, st.integers(2, 9), st.booleans(), st.sampled_from(["both", "down", "up"]))
 def test_the_ledger_closes_whatever_overlaps(
     peak: list[int], cut: list[int], off: list[int], factor: int, oldest: bool, direction: str
@@ -366,9 +366,9 @@ def test_the_ledger_closes_whatever_overlaps(
         lab.until(at_us)
         match name, starts:
             case "p", True:
-                lab.world.sample_faster("p", SOME, factor)
+                lab.world.peaks.begin("p", SOME, factor)
             case "p", False:
-                lab.world.sample_as_ever("p", SOME)
+                lab.world.peaks.end("p", SOME)
             case "c", True:
                 lab.world.cut(ALL[::2], at_us, direction)
             case "c", False:
