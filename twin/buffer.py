@@ -8,17 +8,21 @@ block of devices at a time, when the first of them is cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import Channel, Int, Readings
+from twinstorm.twin.flow import Channel, Device, Int, Readings
+from twinstorm.twin.parts import Part
 from twinstorm.twin.resolution import Scale, Steps
 
 BLOCK_DEVICES = 4_096
+
+READINGS_EVICTED: Final = "readings_evicted"
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Shrinking:
 
 
 @dataclass
-class Buffers:
+class Buffers(Part):
     """Rings of one fleet; all columns have one row a device.
 
     Attributes:
@@ -57,6 +61,8 @@ class Buffers:
     capacity: NDArray[np.int32]
     evict_oldest: NDArray[np.bool_]
     every_us: Int
+    bit: Callable[[str, str, int], None]
+    """Counts evidence, see `Exhibits.bit`."""
     depth: NDArray[np.int32] = field(init=False)
     head: NDArray[np.int32] = field(init=False)
     first_seq: Int = field(init=False)
@@ -86,7 +92,9 @@ class Buffers:
         self.dated = [group.grid_us > 0 for group in self.groups]
 
     @classmethod
-    def of(cls, fleet: Fleet, channels: dict[str, tuple[Channel, ...]]) -> Buffers:
+    def of(
+        cls, fleet: Fleet, channels: dict[str, tuple[Channel, ...]], bit: Callable[[str, str, int], None]
+    ) -> Buffers:
         segments = fleet.plan.segments
         return cls(
             groups=fleet.groups,
@@ -94,6 +102,7 @@ class Buffers:
             capacity=np.array([part.buffer_readings for part in segments], np.int32)[fleet.segment],
             evict_oldest=np.array([part.evict_oldest for part in segments], np.bool_)[fleet.segment],
             every_us=fleet.every_us,
+            bit=bit,
         )
 
     def largest_bytes(self) -> int:
@@ -166,17 +175,18 @@ class Buffers:
         self.evicted += int(np.count_nonzero(~known))
         self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
 
-    def shrink(self, step: str, device: Int, readings: int) -> None:
+    def shrink(self, step: str, device: Device, readings: int) -> None:
         """Leave these devices room for so many readings; what they hold beyond that goes as their firmware says.
 
         Args:
             device: ascending.
         """
-        self.shrinking.append(Shrinking(step, device, readings))
+        order = Shrinking(step, device.astype(np.int64), readings)
+        self.shrinking.append(order)
         self._make_room()
         excess = np.maximum(self.depth[device] - self.room[device], 0)
         over = np.flatnonzero(excess)
-        who, excess = device[over], excess[over]
+        who, excess = order.device[over], excess[over]
         unacked, oldest = self.unacked[who], self.evict_oldest[who]
         self.depth[who] -= excess
         gone = np.where(oldest, excess, 0)
@@ -188,18 +198,23 @@ class Buffers:
         self.stalled[who] = np.minimum(stalled, self.depth[who])
         self.closed[who] = ~oldest
         lost = int((excess - (unacked - self.unacked[who])).sum())
-        self.shrinking[-1].evicted += lost
+        order.evicted += lost
         self.evicted += lost
+        self.bit(step, READINGS_EVICTED, self._shrunk(step))
 
-    def shrink_no_more(self, step: str, device: Int) -> int:
-        """Give these devices back the room that a step took. Returns what that cost and was not told yet."""
+    def shrink_no_more(self, step: str, device: Device) -> None:
+        """Give these devices back the room that a step took."""
         mine = [order for order in self.shrinking if order.step == step and np.isin(order.device, device).all()]
-        cost = self.shrunk(step)
+        self.bit(step, READINGS_EVICTED, self._shrunk(step))
         self.shrinking = [order for order in self.shrinking if all(order is not ended for ended in mine)]
         self._make_room()
-        return cost
 
-    def shrunk(self, step: str) -> int:
+    def count_evidence(self, step: str) -> None:
+        evicted = self._shrunk(step)
+        if evicted:
+            self.bit(step, READINGS_EVICTED, evicted)
+
+    def _shrunk(self, step: str) -> int:
         """Readings that a step has pushed out since the last call."""
         mine = [order for order in self.shrinking if order.step == step]
         cost = sum(order.evicted for order in mine)
@@ -319,6 +334,55 @@ class Buffers:
                 flushed.append((readings, sender[part_of]))
             self._clear(who)
         return flushed
+
+    def take_oldest(
+        self, device: Int, sent_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
+    ) -> list[Readings]:
+        """Take the oldest reading of each of these devices, which hold one.
+
+        Args:
+            device: each once.
+            sent_us: when each sends it.
+            boot: the fleet's boot column.
+            scales: of each kind.
+
+        Returns:
+            Sparse readings per kind, those sent again apart.
+        """
+        taken = []
+        for number, group in enumerate(self.groups):
+            rows = np.flatnonzero((device >= group.first) & (device < group.last))
+            if not len(rows):
+                continue
+            who = device[rows]
+            values, made_us = self._read(number, who, np.zeros(len(who), np.int64))
+            again = self.unacked[who] > 0
+            for duplicate in (True, False):
+                part_of = again == duplicate
+                if part_of.any():
+                    sender = who[part_of]
+                    taken.append(
+                        Readings(
+                            kind=group.kind,
+                            device=sender.astype(np.int32),
+                            boot=boot[sender],
+                            seq=self.first_seq[sender],
+                            device_time_us=made_us[part_of],
+                            sent_us=sent_us[rows[part_of]],
+                            values=scales[group.kind].readings_of(values[part_of]),
+                            duplicate=duplicate,
+                        )
+                    )
+            self._remove_oldest(who, again)
+        return taken
+
+    def _remove_oldest(self, device: Int, again: NDArray[np.bool_]) -> None:
+        self.head[device] = (self.head[device] + 1) % self.capacity[device]
+        self.depth[device] -= 1
+        self.unacked[device] -= again
+        self.first_seq[device] += 1
+        self.first_time_us[device] += self.every_us[device]
+        self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
 
     def disown(self, device: Int, seq: Int) -> int:
         """Take back that these readings have arrived. Returns how many of them are held, as the newest that had."""

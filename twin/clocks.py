@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.clockwork import PERFECT, PPM, gained_us
-from twinstorm.twin.fleet import Fleet
+from twinstorm.twin.fleet import Fleet, State
 from twinstorm.twin.flow import NEVER_US, Device, Int, Mask
+from twinstorm.twin.parts import Part, Parts
 from twinstorm.twin.rows import Rows, meet
 
 MISDATED: Final = "readings_misdated"
@@ -84,7 +85,7 @@ class ClockOrder:
 
 
 @dataclass
-class Clocks:
+class Clocks(Part):
     """Clocks of one fleet.
 
     Attributes:
@@ -92,7 +93,8 @@ class Clocks:
         origin_us: start of the run, microseconds since 1970.
         depth: readings that each device holds; its buffer's own column.
         bit: counts evidence: step, what, how many.
-        active: some clock may be wrong; False: the methods that ask need not be called.
+        parts: joined as soon as some clock may be wrong.
+        active: that is so; False: the methods that ask need not be called.
     """
 
     fleet: Fleet
@@ -100,6 +102,7 @@ class Clocks:
     origin_us: int
     depth: NDArray[np.int32]
     bit: Callable[[str, str, int], None]
+    parts: Parts = field(default_factory=Parts)
     active: bool = False
     orders: list[ClockOrder] = field(default_factory=list)
     now: Stretches = field(default_factory=Stretches.none)
@@ -126,6 +129,7 @@ class Clocks:
         if self.active:
             return
         self.active = True
+        self.parts.join(self)
         fleet = self.fleet
         n, segment = len(fleet), fleet.segment
         plans = [part.clock for part in fleet.plan.segments]
@@ -186,14 +190,20 @@ class Clocks:
 
     def connected(self, device: Int, at_us: Int) -> None:
         """Sessions begin: clocks are synchronised, now and from now on."""
-        self.lose_sync(device, at_us)
+        self.lost(device, at_us)
         syncs = (self._every_us[self.fleet.segment[device]] > 0) & (self.fleet.link_cuts[device] == 0)
         who = device[syncs]
         self.grid_us[who] = at_us[syncs]
         self.now.sync_us[who] = at_us[syncs]
 
-    def lose_sync(self, device: Int, at_us: Int | int) -> None:
-        """No more synchronisations: a session ended, a link is cut."""
+    def cut(self, device: Int, at_us: int, up: bool) -> None:  # noqa: ARG002 - it takes both directions
+        self.lost(device, at_us)
+
+    def power_failed(self, device: Int, at_us: int) -> None:
+        self.lost(device, at_us)
+
+    def lost(self, device: Int, at_us: Int | int) -> None:
+        """No more synchronisations."""
         instant_us = np.broadcast_to(np.asarray(at_us, np.int64), device.shape)
         syncs = self.now.sync_us[device] != NEVER_US
         device, instant_us = device[syncs], instant_us[syncs]
@@ -208,13 +218,15 @@ class Clocks:
             self.set_us[who] = last_us
         self.now.sync_us[device] = NEVER_US
 
-    def resume_sync(self, device: Int, at_us: int) -> None:
-        """Links of devices with a session are whole again; each goes on with its grid."""
-        who = device[(self._every(device) > 0) & (self.now.sync_us[device] == NEVER_US)]
+    def healed(self, device: Int, heard: Int, at_us: int) -> None:  # noqa: ARG002 - who is heard, may still be deaf
+        """Those that have a session and whose links are whole again go on with their grids."""
+        fleet = self.fleet
+        syncs = (fleet.state[device] == State.ONLINE) & (fleet.link_cuts[device] == 0)
+        who = device[syncs & (self._every(device) > 0) & (self.now.sync_us[device] == NEVER_US)]
         self.now.sync_us[who] = self._next_sync_us(who, at_us - 1)
 
-    def boot(self, device: Int, at_us: int) -> None:
-        """Power is back. Clocks without a battery begin with their epoch."""
+    def booted(self, device: Int, at_us: int) -> None:
+        """Clocks without a battery begin with their epoch."""
         who = device[self._forgets[self.fleet.segment[device]]]
         self._begin(who, np.full(len(who), at_us, np.int64), self._epoch_us[self.fleet.segment[who]] - at_us)
         self.set_us[who] = at_us

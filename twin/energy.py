@@ -25,6 +25,7 @@ from twinstorm.twin.fleet import SegmentPlan, State
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Device, Int, Mask, Values
 from twinstorm.twin.machines.kind import Inputs
 from twinstorm.twin.network import LINKS
+from twinstorm.twin.parts import Part
 from twinstorm.twin.physics import air, battery, climate
 from twinstorm.twin.places import place
 from twinstorm.twin.rows import Rows
@@ -173,7 +174,7 @@ def _by_segment(segments: tuple[SegmentPlan, ...], channels: dict[str, int]) -> 
     return {name: np.array([row[name] for row in rows], np.int64) for name in rows[0]}
 
 
-class Energy:
+class Energy(Part):
     """The batteries of one fleet; a row is a device that has one.
 
     Args:
@@ -184,7 +185,7 @@ class Energy:
         charge_nj: what is in it. full_nj: what fits.
         dark: bool, too empty or too cold to boot.
         sent, repeated, born: messages, repetitions beyond the usual ones and births of each *device* since its battery
-            was last looked at; `World` counts them here.
+            was last looked at.
         spent_nj: by cause, of all. short_nj: of that, what an empty battery could not give. charged_nj: given to all.
         resets: brown-outs so far.
     """
@@ -243,6 +244,23 @@ class Energy:
         draws = words(stream(seed, Purpose.CHARGE), self._fleet.key[self.device], 0)
         share = low[self._segment] + below(draws, (high - low)[self._segment] + 1)
         return self.full_nj // MILLION * share + self.full_nj % MILLION * share // MILLION
+
+    # --- what the world tells -----------------------------------------------------------------------------------------
+
+    def count_sent(self, device: Rows, messages: Int | Mask | int) -> None:
+        self.sent[device] += messages
+
+    def count_repeated(self, device: Int, times: Int) -> None:
+        self.repeated[device] += times.astype(np.int32)
+
+    def connected(self, device: Int, at_us: Int) -> None:  # noqa: ARG002
+        self.born[device] += 1
+
+    def power_switches(self, device: Int, at_us: int) -> None:
+        """Who is off draws nothing."""
+        rows = self.rows_of(device)
+        if len(rows):
+            self.settle(rows, at_us)
 
     # --- counting -----------------------------------------------------------------------------------------------------
 
@@ -472,8 +490,8 @@ class Energy:
         percent = self.charge_nj[own] * 100.0 / self.full_nj[own]
         return channel, percent.astype(np.float32), mine
 
-    def shares(self) -> str:
-        """Where the energy has gone, in words."""
+    def note(self) -> str:
+        """Where the energy has gone."""
         total = sum(self.spent_nj.values())
         parts = [f"{100 * self.spent_nj[cause] / total:.0f} % {cause}" for cause in CAUSES if self.spent_nj[cause]]
         return f"batteries: {', '.join(parts)}; {self.resets:,} brown-outs, {int(self.dark.sum()):,} dark"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.backlog import Backlog, Messages, joined, nothing, runs
 from twinstorm.twin.chance import Purpose, stream, words
-from twinstorm.twin.fleet import Fleet, GatewayPlan, State
+from twinstorm.twin.fleet import GatewayPlan, State
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -33,11 +33,14 @@ from twinstorm.twin.flow import (
     Readings,
     SessionEvents,
 )
+from twinstorm.twin.network import LINKS
+from twinstorm.twin.parts import Part
 from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, SYNC, Presence
 from twinstorm.twin.sessions import Sessions
 from twinstorm.twin.solar import STEP_US, SolarSupply
 from twinstorm.twin.stories import Story
+from twinstorm.twin.undelivered import undelivered
 from twinstorm.twin.uplink import READING
 
 if TYPE_CHECKING:
@@ -60,11 +63,11 @@ class _FullDisk:
     places: Int
 
 
-class Gateways:
+class Gateways(Part):
     """Implements `DeviceEnd`; rows of all columns are gateways, in the order of `Fleet.gateway`.
 
     Args:
-        sizes: bytes of a reading of each kind, by name of the kind.
+        inner: the device end of those that no gateway carries, and of the gateways themselves.
         year_us: as in `World`.
 
     Attributes:
@@ -76,9 +79,8 @@ class Gateways:
         takes_over_us: when the spare does.
     """
 
-    def __init__(
-        self, world: World, inner: DeviceEnd, fleet: Fleet, seed: int, sizes: dict[str, int], widest: int, year_us: int
-    ) -> None:
+    def __init__(self, world: World, inner: DeviceEnd, year_us: int) -> None:
+        fleet = world.fleet
         self._world, self._inner, self._fleet = world, inner, fleet
         n = len(fleet.gateway)
         self.device = fleet.gateway
@@ -95,21 +97,21 @@ class Gateways:
         self.moved_us = 0
         self.sessions = Sessions()
         self.presence = Presence(fleet.gateway, fleet.carrier)
-        self.backlog = Backlog(2 * n, widest)
+        self._widest = max(len(channels) for channels in world.channels.values())
+        self.backlog = Backlog(2 * n, self._widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
         self.story = Story(GATEWAYS, rank=4, due_us=SECOND_US)
-        self._kinds = tuple(sorted(sizes))
+        self._kinds = tuple(sorted(world.channels))
         self._kind = np.array([self._kinds.index(part.kind) for part in fleet.plan.segments], np.int16)[fleet.segment]
-        self._widest = widest
         self._inbox: list[Messages] = []
         self._returned: list[Messages] = []
         self._full_disks: list[_FullDisk] = []
-        self._latency = stream(seed, Purpose.TRUNK)
+        self._latency = stream(world.seed, Purpose.TRUNK)
         self._offered: tuple[Int, Device] = (np.empty(0, np.int64), np.empty(0, np.int32))
-        self._plan_columns(sizes)
-        self._solar = self._solar_rows(seed, year_us)
+        self._plan_columns()
+        self._solar = self._solar_rows(year_us)
 
-    def _plan_columns(self, sizes: dict[str, int]) -> None:
+    def _plan_columns(self) -> None:
         fleet = self._fleet
         plans: list[GatewayPlan] = []
         for device in self.device.tolist():
@@ -122,7 +124,8 @@ class Gateways:
         self._durable = np.array([plan.durable for plan in plans], np.bool_)
         # The largest message that its devices send is what a place takes.
         largest = np.ones(1 + len(plans), np.int64)
-        size_of = np.array([sizes[kind] for kind in self._kinds], np.int64)
+        wire, channels = LINKS["ethernet"], self._world.channels
+        size_of = np.array([wire.reading_bytes(len(channels[kind])) for kind in self._kinds], np.int64)
         np.maximum.at(largest, fleet.carrier, size_of[self._kind])
         self._place_bytes = largest[1:]
         endless = float(NEVER_US)
@@ -135,7 +138,7 @@ class Gateways:
         self._places = np.minimum(places, disk / self._place_bytes).astype(np.int64)
         self._machines[:] = [1 + plan.spare for plan in plans]
 
-    def _solar_rows(self, seed: int, year_us: int) -> tuple[Int, SolarSupply] | None:
+    def _solar_rows(self, year_us: int) -> tuple[Int, SolarSupply] | None:
         fleet = self._fleet
         plans = [part.gateway for part in fleet.plan.segments]
         sunny = np.array([plan is not None and plan.solar for plan in plans], np.bool_)
@@ -146,7 +149,8 @@ class Gateways:
         panel_w = np.array([0.0 if plan is None else plan.panel_w for plan in plans], np.float32)
         battery_wh = np.array([0.0 if plan is None else plan.battery_wh for plan in plans], np.float32)
         segment = fleet.segment[device]
-        where = place(seed, Purpose.SITE, [name for name, _ in fleet.plan.sites], fleet.site[device])
+        sites = [name for name, _ in fleet.plan.sites]
+        where = place(self._world.seed, Purpose.SITE, sites, fleet.site[device])
         return rows, SolarSupply(where, panel_w[segment], battery_wh[segment], year_us)
 
     # --- device end: sessions -----------------------------------------------------------------------------------------
@@ -327,8 +331,7 @@ class Gateways:
         reached: Mask = open_[self._fleet.carrier]
         return reached
 
-    def settle(self, now_us: int) -> None:
-        """Let everything happen to readings that lies before `now_us`."""
+    def catch_up(self, now_us: int) -> None:
         if self._returned:
             self._put_returned()
         while self.moved_us < now_us:
@@ -470,9 +473,13 @@ class Gateways:
         if count:
             self._world.lost[cause] += count
 
-    def take_back(self, readings: Readings, rows: Int) -> None:
-        """The broker in the cloud died before these had reached it: the gateways have them still."""
-        self._returned.append(self._messages(readings, rows, readings.sent_us[rows]))
+    def take_back(self, readings: Readings, rows: Mask) -> Mask:
+        """What a gateway had sent, it has still."""
+        mine = rows & (self._fleet.carrier[readings.device] > 0)
+        if mine.any():
+            chosen = np.flatnonzero(mine)
+            self._returned.append(self._messages(readings, chosen, readings.sent_us[chosen]))
+        return mine
 
     def _put_returned(self) -> None:
         """Put back what came back, in front of what waits; it came in the order in which it was sent."""
@@ -490,7 +497,13 @@ class Gateways:
         """Gateways among these devices."""
         return np.flatnonzero(np.isin(self.device, device))
 
-    def opened(self, device: Int | Device, at_us: Int | int) -> None:
+    def connected(self, device: Int, at_us: Int) -> None:
+        self._opened(device, at_us)
+
+    def healed(self, device: Int, heard: Int, at_us: int) -> None:  # noqa: ARG002
+        self._opened(heard, at_us)
+
+    def _opened(self, device: Int, at_us: Int | int) -> None:
         """Packets of these devices get through, from these instants on."""
         at = np.zeros(len(self._fleet), np.int64)
         at[device] = at_us
@@ -498,12 +511,12 @@ class Gateways:
         self.free_us[rows] = np.maximum(self.free_us[rows], at[self.device[rows]])
         self.presence.note(rows, at[self.device[rows]], SYNC)
 
-    def cut_off(self, device: Int | Device, at_us: int) -> None:
-        """Nothing that these devices send gets through."""
-        self.presence.note(self.rows_of(device), at_us, MUTE)
+    def cut(self, device: Int, at_us: int, up: bool) -> None:
+        if up:
+            self.presence.note(self.rows_of(device), at_us, MUTE)
 
-    def power_off(self, device: Int | Device, at_us: int) -> None:
-        """The power of these devices failed: what is volatile is gone, and nobody answers their devices."""
+    def power_failed(self, device: Int, at_us: int) -> None:
+        """What is volatile is gone, and nobody answers their devices."""
         rows = self.rows_of(device)
         rows = rows[self.up[rows]]
         if not len(rows):
@@ -531,7 +544,7 @@ class Gateways:
             unread = named[1 + inbox.gateway]
             self._inbox = [inbox.take(~unread)] if not unread.all() else []
             for readings, every in self._readings(inbox.take(unread)):
-                taken = world.undelivered_by_devices(readings, np.ones(len(every), np.bool_))
+                taken = undelivered(world, readings, np.ones(len(every), np.bool_))
                 self._lose(LossCause.OUTAGE, len(every) - taken)
         return len(cost)
 
@@ -558,12 +571,12 @@ class Gateways:
 
     def stop(self, device: Device, service: int, at_us: int) -> dict[str, int]:
         """Stop one service of the gateways among these devices. Returns evidence."""
-        self.settle(at_us)
+        self.catch_up(at_us)
         rows = self.rows_of(device)
         self.stopped[service][rows] += 1
         rows = rows[self.stopped[service][rows] == 1]
         if service == FORWARDER:
-            self._world.hang_up(self.device[rows], at_us)
+            self._hang_up(rows, at_us)
         rows = rows[self.up[rows]]
         found = {"services_stopped": len(rows)}
         n = len(self.device)
@@ -581,9 +594,18 @@ class Gateways:
             found["readings_lost"] = lost
         return found
 
+    def _hang_up(self, rows: Int, at_us: int) -> None:
+        """They close their connection and make no other, until `World.heal`: to the broker it is no silence."""
+        fleet, device = self._fleet, self.device[rows]
+        had_one = device[(fleet.state[device] == State.ONLINE) & ~self._world.blocked[device]]
+        now = np.full(len(had_one), at_us, np.int64)
+        self.disconnect(had_one.astype(np.int32), now, now, abrupt=False)
+        self._world.cut(device.astype(np.int32), at_us, "both")
+        fleet.stale_us[had_one] = at_us
+
     def start(self, device: Device, service: int, at_us: int) -> None:
         """Let go of a service again; it works when nothing else holds it down."""
-        self.settle(at_us)
+        self.catch_up(at_us)
         rows = self.rows_of(device)
         self.stopped[service][rows] -= 1
         rows = rows[self.stopped[service][rows] == 0]
@@ -627,14 +649,14 @@ class Gateways:
 
     def fill_disks(self, step: str, device: Device, at_us: int) -> int:
         """Durable buffers of the gateways among these devices cannot grow any more. Returns how many."""
-        self.settle(at_us)
+        self.catch_up(at_us)
         rows = self.rows_of(device)
         rows = rows[self._durable[rows]]
         self._full_disks.append(_FullDisk(step, rows, self.backlog.depth[rows].copy()))
         return len(rows)
 
     def clear_disks(self, step: str, at_us: int) -> None:
-        self.settle(at_us)
+        self.catch_up(at_us)
         self._full_disks = [full for full in self._full_disks if full.step != step]
 
     # --- once a second ------------------------------------------------------------------------------------------------
@@ -644,7 +666,7 @@ class Gateways:
         story.due_us = now_us + SECOND_US
         world = self._world
         world.advance_to(now_us)
-        self.settle(now_us)
+        self.catch_up(now_us)
         due = np.flatnonzero(self.takes_over_us <= now_us)
         if len(due):
             self._take_over(due, now_us)

@@ -20,6 +20,7 @@ import numpy as np
 from twinstorm.twin.chance import Purpose, Words, below, stream, words
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Device, Int, Mask
+from twinstorm.twin.parts import Part
 from twinstorm.twin.places import distance_km
 from twinstorm.twin.repairs import Scatter, lasting_us
 from twinstorm.twin.stories import Story
@@ -140,7 +141,7 @@ class Stock:
             self.on_order_us.append(now_us + self.lead_us)
 
 
-class Maintenance:
+class Maintenance(Part):
     """Crews, parts and requests of one world, and the story that moves them.
 
     Args:
@@ -294,7 +295,7 @@ class Maintenance:
         self.busy[device] = False
         self.repairs[device] += 1
         self.renewed_us[device] = now_us
-        self._world.renew(device.astype(np.int32))
+        self._world.sampler.renew(device.astype(np.int32))
         self._world.sampler.halt(device, False)
         self._world.log.tell(now_us, Code.REPAIRED, job.device)
         self._break_later(device, now_us)

@@ -13,6 +13,7 @@ import numpy as np
 from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import HOUR_US, NEVER_US, SECOND_US, Device, Int, Mask
+from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import weibull
 from twinstorm.twin.stories import Story
 
@@ -71,7 +72,7 @@ class ResetOrder:
         self.next_us[rows] = from_us + least_us + below(draws, (most_us - least_us) // unit_us + 1) * unit_us
 
 
-class Resets:
+class Resets(Part):
     """All orders of one world, and the story that carries them out."""
 
     def __init__(self, world: World) -> None:
@@ -104,6 +105,18 @@ class Resets:
             self._reset(order, rows, at_us)
         else:
             order.schedule(rows, at_us, first_us)
+
+    def freeze(self, step: str, device: Device, at_us: int, up_us: tuple[int, int], watchdog_us: int) -> None:
+        """Let devices hang now, and again after each of these times.
+
+        Args:
+            watchdog_us: how long they hang until a watchdog resets them; 0: as long as that of their firmware waits.
+        """
+        fleet = self._world.fleet
+        waits_us = [watchdog_us or plan.hazards.watchdog_us for plan in fleet.plan.segments]
+        of_device = np.array(waits_us, np.int64)[fleet.segment[device]]
+        for wait_us in np.unique(of_device).tolist():
+            self.begin(step, device[of_device == wait_us], at_us, up_us, wait_us or NEVER_US, (0, 0))
 
     def end(self, step: str, device: Device, at_us: int) -> None:
         """End the orders of a step that began on these devices; who is down boots."""

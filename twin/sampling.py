@@ -19,6 +19,7 @@ from twinstorm.twin.flow import HOUR_US, NEVER_US, Device, Int, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import Inputs, MachineKind, is_event_driven
 from twinstorm.twin.normal import normals
+from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
 from twinstorm.twin.resolution import OutOfRange, Scale, Steps, keep_in_range
@@ -33,6 +34,10 @@ Gauge = Callable[[str, Rows], tuple[int, Values, Mask] | None]
 """Of a kind and rows of the fleet: a channel, its values, and which of the rows tell them."""
 MakeFault = Callable[[Order], SensorFault]
 """A sensor fault for the devices of one sample group."""
+Bit = Callable[[str, str, int], None]
+"""See `Exhibits.bit`."""
+READINGS_CHANGED: Final = "readings_changed"
+
 Told = TypeVar("Told", SensorFault, MachineFailure)
 
 
@@ -160,16 +165,18 @@ class Made:
     steps: Steps
 
 
-class Sampler:
+class Sampler(Part):
     """Machines and sensors of one fleet.
 
     Args:
         year_us: microseconds since the first midnight of the calendar year at the start of the run, local to every
             device.
+        bit: counts evidence.
     """
 
-    def __init__(self, fleet: Fleet, kinds: Mapping[str, MachineKind], seed: int, year_us: int) -> None:
+    def __init__(self, fleet: Fleet, kinds: Mapping[str, MachineKind], seed: int, year_us: int, bit: Bit) -> None:
         self._fleet = fleet
+        self._bit = bit
         self._seed = seed
         self._year_us = year_us
         self.scales = {name: Scale(kind.channels) for name, kind in kinds.items()}
@@ -393,7 +400,11 @@ class Sampler:
                 yield number, group, device[low:high]
 
     def sense(self, step: str, device: Device, channel: str, at_us: int, make: MakeFault) -> None:
-        """Lay a sensor fault over some channels (see `columns_of`) of those of these devices that have them."""
+        """Let sensors of these devices tell something else than the truth.
+
+        Args:
+            channel: see `columns_of`; devices that have none of these tell the truth.
+        """
         for number, group, mine in self.groups_of(device):
             kind = self.kind(number)
             columns = columns_of(kind, channel)
@@ -402,12 +413,12 @@ class Sampler:
                 channels = tuple(kind.channels[column] for column in columns)
                 self.sensor_faults[number].append(make(Order(step, mine, columns, channels, key, at_us)))
 
-    def sense_no_more(self, step: str, device: Device) -> int:
-        """End the sensor faults of a step on these devices. Returns the readings that they changed."""
-        return sum(_end(faults, step, device) for faults in self.sensor_faults)
+    def sense_no_more(self, step: str, device: Device) -> None:
+        """Let the sensors that this step changed on these devices tell the truth again."""
+        self._bit(step, READINGS_CHANGED, sum(_end(faults, step, device) for faults in self.sensor_faults))
 
     def fail(self, step: str, device: Device, mode: str, severity: float, grows_us: int, at_us: int) -> int:
-        """Let machines fail. Returns how many of these can fail in this way."""
+        """Let machines fail, from nothing to `severity` within `grows_us`. Returns how many of these can fail so."""
         reached = 0
         for number, group, mine in self.groups_of(device):
             if any(known.name == mode for known in self.kind(number).failures):
@@ -420,9 +431,9 @@ class Sampler:
                 reached += len(mine)
         return reached
 
-    def mend(self, step: str, device: Device) -> int:
-        """End the failures of a step on these devices; what they damaged stays. Returns the readings they changed."""
-        return sum(_end(failures, step, device) for failures in self.failures)
+    def mend(self, step: str, device: Device) -> None:
+        """Repair what this step broke on these devices; the damage that it did stays."""
+        self._bit(step, READINGS_CHANGED, sum(_end(failures, step, device) for failures in self.failures))
 
     # --- what crews may do --------------------------------------------------------------------------------------------
 
@@ -442,13 +453,8 @@ class Sampler:
                 found.append(np.flatnonzero(mine & (health <= 0.0)) + group.first)
         return np.concatenate(found)
 
-    def renew(self, device: Device) -> dict[str, int]:
-        """Repair machines: what wears is new, what failed in them fails no more.
-
-        Returns:
-            Readings that failures which are over by this have changed and not told yet, by step.
-        """
-        told: dict[str, int] = {}
+    def renew(self, device: Device) -> None:
+        """Repair machines: what wears is new, what failed in them fails no more."""
         for number, group, mine in self.groups_of(device):
             machines = self._machines[number]
             if not is_event_driven(machines.kind):
@@ -456,14 +462,14 @@ class Sampler:
             for failure in self.failures[number]:
                 failure.leave(mine)
                 if not len(failure.device):
-                    told[failure.step] = told.get(failure.step, 0) + failure.changed
+                    self._bit(failure.step, READINGS_CHANGED, failure.changed)
             self.failures[number] = [one for one in self.failures[number] if len(one.device)]
-        return told
 
-    def changed(self, step: str) -> int:
-        """Readings that sensor faults and failures of this step have changed since the last call."""
-        sensed = sum(_collect(faults, step) for faults in self.sensor_faults)
-        return sensed + sum(_collect(failures, step) for failures in self.failures)
+    def count_evidence(self, step: str) -> None:
+        changed = sum(_collect(orders, step) for orders in self.sensor_faults)
+        changed += sum(_collect(orders, step) for orders in self.failures)
+        if changed:
+            self._bit(step, READINGS_CHANGED, changed)
 
 
 def _end(orders: list[Told], step: str, device: Device) -> int:

@@ -10,17 +10,16 @@ Without a fault nothing here costs more than a look at an empty list.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
 from twinstorm.twin.chance import Purpose, Words, below, below_one, device_key, stream, word, words
 from twinstorm.twin.damage import flipped, of_other_schema
-from twinstorm.twin.fleet import Fleet
-from twinstorm.twin.flow import SECOND_US, Channel, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
+from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
+from twinstorm.twin.parts import Part
 from twinstorm.twin.sensors import chosen
 from twinstorm.twin.stories import Story
 from twinstorm.twin.uplink import LinkFault
@@ -28,6 +27,9 @@ from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
 from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
 
 PAYLOADS: Final = "payloads"
 
@@ -63,7 +65,7 @@ class Tamper(LinkFault):
 
 
 @dataclass
-class Part(Tamper):
+class Sometimes(Tamper):
     """An order that takes a part of the messages."""
 
     share: float
@@ -85,7 +87,7 @@ class SchemaBreak(Tamper):
 
 
 @dataclass
-class Corruption(Part):
+class Corruption(Sometimes):
     """Bits are flipped."""
 
     bits: int
@@ -112,7 +114,7 @@ class Corruption(Part):
 
 
 @dataclass
-class Truncation(Part):
+class Truncation(Sometimes):
     """Payloads end after `keep_bytes`."""
 
     keep_bytes: int
@@ -121,7 +123,7 @@ class Truncation(Part):
 
 
 @dataclass
-class Misrouting(Part):
+class Misrouting(Sometimes):
     """Messages go out on a wrong topic: of another ``device``, another ``site``, or ``nowhere``."""
 
     to: str
@@ -130,7 +132,7 @@ class Misrouting(Part):
 
 
 @dataclass
-class Reordering(Part):
+class Reordering(Sometimes):
     """Messages take up to `by_us` longer, each by itself.
 
     Attributes:
@@ -165,7 +167,7 @@ class Reordering(Part):
 
 
 @dataclass
-class Repetition(Part):
+class Repetition(Sometimes):
     """Messages are sent twice, the second time `after_us` later.
 
     Attributes:
@@ -232,14 +234,11 @@ class _Batch:
         self.delay_us = np.zeros(len(self.row), np.int64)
 
 
-class Tampering:
+class Tampering(Part):
     """The way out of a world: `publish` as `DeviceEnd` has it, and what faults may do to it.
 
     Args:
         end: where messages go.
-        channels: of each kind.
-        bit: counts evidence, see `Exhibits.bit`.
-        lost: the world's losses by cause; unreadable readings are added.
         origin_us: Unix microseconds of simulated instant 0.
         foreseen: the end is modelled, and holds back itself what arrives later.
 
@@ -250,27 +249,17 @@ class Tampering:
         overtaken: some message has overtaken another.
     """
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        channels: Mapping[str, tuple[Channel, ...]],
-        seed: int,
-        end: DeviceEnd,
-        bit: Callable[[str, str, int], None],
-        lost: Counter[str],
-        origin_us: int = 0,
-        foreseen: bool = True,
-    ) -> None:
-        self._fleet, self._channels, self._seed = fleet, dict(channels), seed
-        self._end, self._bit, self._lost = end, bit, lost
+    def __init__(self, world: World, end: DeviceEnd, origin_us: int = 0, foreseen: bool = True) -> None:
+        self._world, self._end = world, end
+        self._fleet, self._channels, self._bit = world.fleet, world.channels, world.bit
         self._origin_us, self._foreseen = origin_us, foreseen
-        self._layouts = layouts(channels)
+        self._layouts = layouts(world.channels)
         self._orders: list[Tamper] = []
         self._waiting: list[_Waiting] = []
         self._reader: Inbox | None = None
         self.holding: list[HoldingBack] = []
-        self.held_back: Mask = np.zeros(len(fleet), np.bool_)
-        self.astray: Int = np.zeros(len(fleet), np.int64)
+        self.held_back: Mask = np.zeros(len(world.fleet), np.bool_)
+        self.astray: Int = np.zeros(len(world.fleet), np.int64)
         self.unreadable = 0
         self.overtaken = False
         self.story = Story(PAYLOADS, rank=3, due_us=SECOND_US)
@@ -302,12 +291,12 @@ class Tampering:
         self._begin(Repetition(*self._common(step, device, at_us), share, after_us, flagged))
 
     def hold_back(self, step: str, device: Device, at_us: int, every_us: int) -> None:
-        """Let these devices keep what they sample and send it all at once, every so often; see `flooding`."""
+        """Let these devices keep what they sample and send it all at once, every so often."""
         self.holding.append(HoldingBack(*self._common(step, device, at_us), every_us))
         self.held_back[device] = True
 
-    def end(self, step: str, device: Device) -> Device:
-        """End the orders of a step on these devices. Returns those that held back and need not any more."""
+    def end(self, step: str, device: Device, at_us: int) -> None:
+        """End the orders of a step on these devices; who held readings back sends them now."""
         for order in [*self._orders, *self.holding]:
             if order.step == step:
                 order.keep(~np.isin(order.device, device))
@@ -317,21 +306,29 @@ class Tampering:
         self.held_back[:] = False
         for order in self.holding:
             self.held_back[order.device] = True
-        return np.flatnonzero(before & ~self.held_back).astype(np.int32)
+        free = np.flatnonzero(before & ~self.held_back)
+        if len(free):
+            self._flood(step, free, at_us)
 
-    def flooding(self, now_us: int) -> list[tuple[str, Int]]:
-        """Steps whose devices send now what they held back, and these devices."""
-        found = []
+    def act(self, story: Story, now_us: int) -> None:
+        """Once a second: send what has been held back for long enough."""
+        story.due_us = now_us + SECOND_US
+        self.let_go(now_us)
         for order in self.holding:
             due = order.next_us <= now_us
             if due.any():
                 order.next_us[due] += order.every_us
-                found.append((order.step, order.device[due]))
-        return found
+                self._flood(order.step, order.device[due], now_us)
+
+    def _flood(self, step: str, device: Int, now_us: int) -> None:
+        self._world.advance_to(now_us)
+        sends = device[self._world.sending.ready()[device]]
+        self._bit(step, LATE, int(self._world.buffers.depth[sends].sum()))
+        self._world.sending.empty(sends, np.full(len(sends), now_us, np.int64))
 
     def _common(self, step: str, device: Device, at_us: int) -> tuple[str, Int, Words, int, int]:
         who = device.astype(np.int64)
-        return step, who, self._fleet.key[who], at_us, self._seed
+        return step, who, self._fleet.key[who], at_us, self._world.seed
 
     def _begin(self, order: Tamper) -> None:
         self._orders.append(order)
@@ -361,7 +358,7 @@ class Tampering:
     def _rewrite(self, order: Tamper, batch: _Batch, readings: Readings) -> None:
         """Let one order change payloads and topics."""
         mine, own = order.rows(batch.device)
-        assert isinstance(order, Part | SchemaBreak)
+        assert isinstance(order, Sometimes | SchemaBreak)
         taken = order.takes(own, batch.seq[mine])
         damages = isinstance(order, Corruption | Truncation)
         touched = readable = 0
@@ -447,7 +444,7 @@ class Tampering:
             if readings.duplicate or (batch.kept is not None and batch.kept[place]):
                 continue  # its reading is elsewhere: it came before, or its device keeps it and sends it again
             corrupt = place in batch.damaged or is_elsewhere(message.topic)
-            self._lost[LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER] += 1
+            self._world.lost[LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER] += 1
             self.astray[batch.device[place]] += 1
 
     def _delay(self, batch: _Batch) -> None:

@@ -12,19 +12,21 @@ it on once a second; as each message starts at the earliest instant that it can,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
-from twinstorm.twin.fleet import Fleet
+from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
 from twinstorm.twin.network import Size
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.rows import Rows
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
 
 UPLINKS: Final = "uplinks"
 AHEAD_US: Final = SECOND_US
@@ -176,7 +178,6 @@ class Uplinks:
     """The transmitters of one fleet.
 
     Args:
-        bit: counts evidence: step, what, how many.
         foreseen: False: real sockets carry the messages, nothing is paced.
 
     Attributes:
@@ -186,10 +187,9 @@ class Uplinks:
         active: somebody is paced.
     """
 
-    def __init__(self, fleet: Fleet, seed: int, bit: Callable[[str, str, int], None], foreseen: bool = True) -> None:
-        self._fleet = fleet
-        self._seed = seed
-        self._bit = bit
+    def __init__(self, world: World, foreseen: bool = True) -> None:
+        self._world = world
+        self._fleet = fleet = world.fleet
         n = len(fleet)
         links = fleet.links
         self._always = links.paced[fleet.link] if foreseen and links.paced.any() else np.zeros(n, np.bool_)
@@ -198,7 +198,7 @@ class Uplinks:
         self.orders: list[LinkFault] = []
         self.free_us = np.zeros(n, np.int64)
         self.last_us = np.zeros(n, np.int64)
-        self._latency = stream(seed, Purpose.READING_LINK)
+        self._latency = stream(world.seed, Purpose.READING_LINK)
         self._connect_bytes = links.connect_bytes()
         self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
 
@@ -281,6 +281,11 @@ class Uplinks:
         assert isinstance(order, Losses)
         return retry_us(np.maximum(links.retry_us[code], LEAST_RETRY_US), order.connect_retries(own, tries))
 
+    def arriving(self, device: Int, tries: Int) -> None:
+        """CONNECTs of these devices, with these numbers, reach their broker."""
+        if self.orders:
+            self.count_connects(device, self._fleet.begin_us[device], tries)
+
     def count_connects(self, device: Int, begin_us: Int, tries: Int, step: str | None = None) -> None:
         """These CONNECTs were sent at `begin_us`: count what faults, or those of one step, did to them."""
         for order in self.orders:
@@ -296,34 +301,45 @@ class Uplinks:
     def _count(self, order: LinkFault, what: str, rows: Mask) -> None:
         count = int(np.count_nonzero(rows))
         if count:
-            self._bit(order.step, what, count)
+            self._world.bit(order.step, what, count)
 
     # --- faults -------------------------------------------------------------------------------------------------------
 
     def slow_down(self, step: str, device: Device, at_us: int, more_us: int, jitter_us: int) -> None:
+        """Let everything that these devices send from now on take so much, and up to `jitter_us`, longer."""
         self._begin(Slowdown(*self._common(step, device, at_us), more_us, jitter_us))
 
     def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
+        """Let what these devices send from now on pass at this rate only."""
         self._begin(Squeeze(*self._common(step, device, at_us), bytes_per_s))
 
     def lose(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
+        """Let what these devices send from now on be lost in bursts."""
         self._begin(Losses(*self._common(step, device, at_us), chain))
 
     def _common(self, step: str, device: Device, at_us: int) -> tuple[str, Int, Words, int, int]:
         who = device.astype(np.int64)
-        return step, who, self._fleet.key[who], at_us, self._seed
+        return step, who, self._fleet.key[who], at_us, self._world.seed
 
     def _begin(self, order: LinkFault) -> None:
+        self._world.settle(order.from_us)
         self.orders.append(order)
         self.paced[order.device] = True
         self.active = True
+        self._world.life.links_changed(order.device, order.from_us)
 
-    def end(self, step: str, device: Device) -> None:
-        """End the orders of a step on these devices; what has been sent already is not called back."""
+    def end(self, step: str, device: Device, at_us: int) -> None:
+        """End the orders of a step on these devices; what they have sent stays on its way."""
+        self._world.settle(at_us)
+        fleet = self._fleet
+        who = device.astype(np.int64)
+        on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]
+        self.count_connects(on_the_way, fleet.begin_us[on_the_way], fleet.tries[on_the_way], step)
         for order in self.orders:
             if order.step == step:
                 order.keep(~np.isin(order.device, device))
         self.orders = [order for order in self.orders if len(order.device)]
+        self._world.life.links_changed(who, at_us)
 
     def settle(self, now_us: int, waiting: Waiting) -> None:
         """Stop looking at devices that no fault holds any more and that have nothing left to send."""

@@ -10,22 +10,22 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from twinstorm.twin import hazards
 from twinstorm.twin.ahead import GroupDraws
-from twinstorm.twin.chance import Purpose, Words, below, stream, words
+from twinstorm.twin.buffer import Buffers
+from twinstorm.twin.chance import Purpose, Words, stream, words
 from twinstorm.twin.clocks import Clocks
-from twinstorm.twin.energy import ENERGY, Energy
+from twinstorm.twin.energy import Energy
 from twinstorm.twin.eventlog import Code, EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
-    SECOND_US,
     Codes,
     Device,
     DeviceEnd,
@@ -39,21 +39,22 @@ from twinstorm.twin.flow import (
     SessionEvents,
     Values,
 )
-from twinstorm.twin.gateways import GATEWAYS, Gateways
+from twinstorm.twin.gateways import Gateways
 from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
-from twinstorm.twin.maintenance import MAINTENANCE, Maintenance, MaintenancePlan
-from twinstorm.twin.network import LINKS
-from twinstorm.twin.outbox import Outboxes
+from twinstorm.twin.maintenance import Maintenance, MaintenancePlan
+from twinstorm.twin.parts import Part, Parts
 from twinstorm.twin.peaks import Peaks
-from twinstorm.twin.radio import BurstLoss
-from twinstorm.twin.resets import RESETS, Resets
+from twinstorm.twin.resets import Resets
 from twinstorm.twin.resolution import Steps
 from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
-from twinstorm.twin.sampling import MakeFault, Sampler
+from twinstorm.twin.sampling import Sampler
+from twinstorm.twin.sending import Sending
 from twinstorm.twin.stories import Story
-from twinstorm.twin.tampering import LATE, PAYLOADS, Tampering
-from twinstorm.twin.uplink import AHEAD_US, READING, STATE, UPLINKS, Sent, Uplinks, horizon_us
+from twinstorm.twin.supply import Supply
+from twinstorm.twin.tampering import Tampering
+from twinstorm.twin.undelivered import undelivered
+from twinstorm.twin.uplink import READING, STATE, Uplinks
 
 BLOCK_DEVICES = 16_384
 """Rows of one pass over a sample group: what fits the L2 cache. No result depends on it."""
@@ -62,10 +63,10 @@ UNACKED_WINDOW = 20
 """QoS 1 messages a client has in flight before it queues."""
 
 SAMPLING = "sampling"
-READINGS_CHANGED = "readings_changed"
-READINGS_EVICTED = "readings_evicted"
 READINGS_BETWEEN = "readings_between"
 """Readings at instants at which there are none but for a peak."""
+
+T = TypeVar("T", bound=Part)
 
 
 @dataclass
@@ -106,33 +107,48 @@ class World(Exhibits):
         self.fleet: Fleet = grow(plan, grids_us)
         self.log = log
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
-        links = self.fleet.links
-        self.gateways = self._carrying(device_end, year_us) if len(self.fleet.gateway) else None
-        device_end = self.gateways or device_end
+        self.produced = 0
+        self.lost: Counter[str] = Counter()
         self.evidence: dict[str, Counter[str]] = {}
-        self.uplinks = Uplinks(self.fleet, seed, self.bit, foreseen)
-        hooks = Hooks(self._connected, self._lost, self._arriving, self.uplinks.connect_extra_us)
-        self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
-        self.buffers = Outboxes.of(self.fleet, self.channels)
-        self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit)
+        self.blocked: Mask = np.zeros(len(self.fleet), np.bool_)
+        """Online devices whose packets do not reach a broker that knows them."""
+        self.retired: Mask = np.zeros(len(self.fleet), np.bool_)
+        """Devices that were taken out of service."""
+        self.parts = Parts()
+
+        links = self.fleet.links
         self.reading_sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
         self._datagrams = foreseen and bool(links.datagram.any())
         if self._datagrams:
             # Nobody acknowledges a datagram.
             self.fleet.qos[links.datagram[self.fleet.link]] = 0
-        n = len(self.fleet)
-        self.blocked: Mask = np.zeros(n, np.bool_)
-        """Online devices whose packets do not reach a broker that knows them."""
-        self.retired: Mask = np.zeros(n, np.bool_)
-        """Devices that were taken out of service."""
-        self.produced = 0
-        self.lost: Counter[str] = Counter()
+        self.gateways: Gateways | None = None
+        """What other devices stand behind; None: they all talk with the broker in the cloud."""
+        if len(self.fleet.gateway):
+            device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
         self._device_end = device_end
-        self.payloads = Tampering(self.fleet, self.channels, seed, device_end, self.bit, self.lost, origin_us, foreseen)
+        self.uplinks = Uplinks(self, foreseen)
+        hooks = Hooks(self._connected, self._lost, self.uplinks.arriving, self.uplinks.connect_extra_us)
+        self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
+
+        self.buffers = self._joined(Buffers.of(self.fleet, self.channels, self.bit))
+        self.sampler = self._joined(Sampler(self.fleet, self.kinds, seed, year_us, self.bit))
+        self.sending = self._joined(Sending(self, foreseen))
+        self.payloads = self._joined(Tampering(self, device_end, origin_us, foreseen))
+        self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit, self.parts)
+        self.resets = self._joined(Resets(self))
+        hazards.begin(self)
+        self.energy: Energy | None = None
+        """Batteries; None: no device has one."""
+        if any(part.power for part in plan.segments):
+            self.energy = self._joined(Energy(self, year_us))
+            self.sampler.gauge = self.energy.gauge
+        self.supply = Supply(self)
+        self.maintenance: Maintenance | None = None
+
         self._block_devices = block_devices
         self._uplink = stream(seed, Purpose.READING_LINK)
-        self.sampler = Sampler(self.fleet, self.kinds, seed, year_us)
         groups = self.fleet.groups
         firsts = [int(self.fleet.link[group.first]) for group in groups]
         self._one_link = {
@@ -152,73 +168,69 @@ class World(Exhibits):
         self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
         self.peaks = Peaks(groups, self.buffers, self.sampler)
-        self.resets = Resets(self)
-        self.energy = Energy(self, year_us) if any(part.power for part in plan.segments) else None
-        """Batteries; None: no device has one."""
-        if self.energy is not None:
-            self.sampler.gauge = self.energy.gauge
-        hazards.begin(self)
-        self._draining = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
-        self.maintenance: Maintenance | None = None
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
-    def _carrying(self, device_end: DeviceEnd, year_us: int) -> Gateways:
-        sizes = {name: LINKS["ethernet"].reading_bytes(len(channels)) for name, channels in self.channels.items()}
-        widest = max(len(channels) for channels in self.channels.values())
-        return Gateways(self, device_end, self.fleet, self.seed, sizes, widest, year_us)
+    def _joined(self, part: T) -> T:
+        self.parts.join(part)
+        return part
 
     @property
     def stories(self) -> list[Story]:
-        stories = [self.sampling, self.resets.story, self._draining, self.payloads.story]
-        optional = (self.gateways, self.energy, self.maintenance)
-        return [*stories, *(part.story for part in optional if part is not None)]
+        return [self.sampling, *(part.story for part in self.parts if part.story is not None)]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        acts: dict[str, Callable[[Any, int], None]] = {
-            SAMPLING: self._act_sampling,
-            RESETS: self.resets.act,
-            UPLINKS: self._act_uplinks,
-            PAYLOADS: self._act_payloads,
+        return {SAMPLING: self._act_sampling} | {
+            part.story.kind: part.act for part in self.parts if part.story is not None
         }
-        if self.gateways is not None:
-            acts[GATEWAYS] = self.gateways.act
-        if self.energy is not None:
-            acts[ENERGY] = self.energy.act
-        if self.maintenance is not None:
-            acts[MAINTENANCE] = self.maintenance.act
-        return acts
+
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        """Let crews look after these devices; before the run begins."""
+        self.maintenance = self._joined(Maintenance(self, plan, device))
+
+    # --- what is asked ------------------------------------------------------------------------------------------------
 
     def advance_to(self, at_us: int) -> None:
-        """Let everything happen that lies before `at_us`."""
+        """Let everything happen to lives that lies before `at_us`."""
         self.life.advance_to(at_us)
+
+    def settle(self, now_us: int) -> None:
+        """Let everything happen to readings on their way that lies before `now_us`."""
+        for catch_up in self.parts.catch_up:
+            catch_up(now_us)
 
     def online(self) -> Mask:
         """Devices with a session on which their packets get through, to the gateway and beyond: the truth."""
         online: Mask = (self.fleet.state == State.ONLINE) & ~self.blocked
-        return online if self.gateways is None else online & self.gateways.reached()
-
-    # --- gateways -----------------------------------------------------------------------------------------------------
-
-    def settle(self, now_us: int) -> None:
-        """Let everything happen to readings in gateways that lies before `now_us`."""
-        if self.gateways is not None:
-            self.gateways.settle(now_us)
+        for reached in self.parts.reached:
+            online &= reached()
+        return online
 
     @property
     def held(self) -> int:
         """Readings that wait in devices and gateways."""
-        return self.buffers.held + (0 if self.gateways is None else self.gateways.held)
+        return sum(part.held for part in self.parts)
 
     @property
     def in_flight(self) -> int:
         """Readings on their way to gateways."""
-        return 0 if self.gateways is None else self.gateways.in_flight
+        return sum(part.in_flight for part in self.parts)
 
     def told(self, events: SessionEvents, now_us: int) -> SessionEvents:
-        """What the core is told of sessions: `events` of the broker, and what gateways tell of those behind them."""
-        return events if self.gateways is None else self.gateways.told(events, now_us)
+        """What the core is told of sessions, of which these are `events` of the broker."""
+        for told in self.parts.told:
+            events = told(events, now_us)
+        return events
+
+    def evidence_of(self, step: str) -> Evidence:
+        for count_evidence in self.parts.count_evidence:
+            count_evidence(step)
+        return super().evidence_of(step)
+
+    def notes(self) -> list[str]:
+        """Lines for the end of the report."""
+        return [note() for note in self.parts.note]
 
     # --- sampling -----------------------------------------------------------------------------------------------------
 
@@ -392,8 +404,8 @@ class World(Exhibits):
         n = count(rows)
         latency_us = fleet.links.latency_us(self._link_of(group, rows), self._draws_of(group, rows, seq))
         latency_us += now_us
-        if self.energy is not None:
-            self.energy.sent[rows] += direct
+        for count_sent in self.parts.count_sent:
+            count_sent(rows, direct)
         if self.uplinks.active:
             direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
@@ -446,170 +458,69 @@ class World(Exhibits):
         chosen = np.flatnonzero(direct & self.uplinks.paced[rows])
         if not len(chosen):
             return direct
-        sent = self.uplinks.send(READING, devices(rows, chosen), now_us, seq[chosen], self.reading_sizes[group.kind])
+        size = self.reading_sizes[group.kind]
+        sent = self.sending.transmit(READING, devices(rows, chosen), now_us, seq[chosen], size)
         arrive_us[chosen] = sent.arrive_us
-        self._count_repeats(devices(rows, chosen), sent)
-        return self._without(direct, chosen, sent)
-
-    def _count_repeats(self, device: Int, sent: Sent) -> None:
-        if self.energy is not None:
-            self.energy.repeated[device] += sent.retries.astype(np.int32)
-
-    def _without(self, direct: Mask, chosen: Int, sent: Sent) -> Mask:
         if not sent.lost.any():
             return direct
-        self.lost[LossCause.QOS0] += int(np.count_nonzero(sent.lost))
         arrives = direct.copy()
         arrives[chosen[sent.lost]] = False
         return arrives
-
-    def _act_uplinks(self, story: Story, now_us: int) -> None:
-        """Once a second: let paced devices send what starts within it."""
-        story.due_us = now_us + AHEAD_US
-        if not self.uplinks.active:
-            return
-        self.advance_to(now_us)
-        fleet = self.fleet
-        heard = self.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
-        heard &= ~self.payloads.held_back
-        device = np.flatnonzero(heard & self.uplinks.paced & (self.buffers.depth > 0))
-        self._drain(device, np.full(len(device), now_us, np.int64))
-        self.settle(now_us)
-        self.uplinks.settle(now_us, self.buffers.depth)
-
-    def _drain(self, device: Int, at_us: Int) -> None:
-        """Let paced devices send from `at_us` on what they hold, oldest first, as far as it starts in that second."""
-        end_us = horizon_us(at_us)
-        while True:
-            start_us = np.maximum(self.uplinks.free_us[device], at_us)
-            more = (self.buffers.depth[device] > 0) & (start_us < end_us)
-            if not more.any():
-                return
-            device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
-            for readings in self.buffers.take_oldest(device, start_us, self.fleet.boot, self.sampler.scales):
-                self._send_one_each(self._dated(readings))
-
-    def _send_one_each(self, readings: Readings) -> None:
-        who = readings.device.astype(np.int64)
-        sent = self.uplinks.send(READING, who, readings.sent_us, readings.seq, self.reading_sizes[readings.kind])
-        if self.energy is not None:
-            self.energy.sent[who] += 1
-            self._count_repeats(who, sent)
-        arrives = self._without(np.ones(len(who), np.bool_), np.arange(len(who)), sent)
-        if not arrives.all():
-            readings = readings.taken(arrives)
-        if len(readings):
-            self.payloads.publish(readings, sent.arrive_us[arrives])
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def _connected(self, device: Int, at_us: Int) -> None:
         self.blocked[device] = False
-        if self.gateways is not None:
-            self.gateways.opened(device, at_us)
-        arrive_us = self._arrive_us(device, at_us)
+        arrive_us = self.sending.arrive_us(device, at_us)
         if self.uplinks.active:
             paced = np.flatnonzero(self.uplinks.paced[device])
             who = device[paced]
             self.uplinks.restart(who, at_us[paced])
-            sent = self.uplinks.send(STATE, who, at_us[paced], self.fleet.tries[who], self._state_size)
+            sent = self.sending.transmit(STATE, who, at_us[paced], self.fleet.tries[who], self._state_size)
             arrive_us[paced] = sent.arrive_us
-            self._count_repeats(who, sent)
-        if self.energy is not None:
-            self.energy.born[device] += 1
         self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], arrive_us)
-        self.flush(device, at_us)
-        if self.clocks.active:
-            self.clocks.connected(device, at_us)
-
-    def _arriving(self, device: Int, tries: Int) -> None:
-        if self.uplinks.orders:
-            self.uplinks.count_connects(device, self.fleet.begin_us[device], tries)
-
-    def flush(self, device: Int, at_us: Int) -> None:
-        """Send what these devices hold, oldest first, at `at_us` each, unless they hold it back."""
-        if self.payloads.holding:
-            sends = ~self.payloads.held_back[device]
-            device, at_us = device[sends], at_us[sends]
-        self._empty(device, at_us)
-
-    def _empty(self, device: Int, at_us: Int) -> None:
-        if not self.buffers.depth[device].any():
-            return
-        if self.uplinks.active:
-            paced = self.uplinks.paced[device]
-            self._drain(device[paced], at_us[paced])
-            device, at_us = device[~paced], at_us[~paced]
-        if self.energy is not None:
-            self.energy.sent[device] += self.buffers.depth[device]
-        arrive_us = self._arrive_us(device, at_us)
-        for readings, sender in self.buffers.flush(device, at_us, self.fleet.boot, self.sampler.scales):
-            self.payloads.publish(self._dated(readings), arrive_us[sender])
-
-    def _dated(self, readings: Readings) -> Readings:
-        """Readings of a buffer with the time that their devices' clocks showed when they were sampled."""
-        if not self.clocks.active:
-            return readings
-        return replace(readings, device_time_us=self.clocks.shown_us(readings.device, readings.device_time_us))
-
-    def _act_payloads(self, story: Story, now_us: int) -> None:
-        """Once a second: send what has been held back for long enough."""
-        story.due_us = now_us + SECOND_US
-        self.payloads.let_go(now_us)
-        for step, device in self.payloads.flooding(now_us):
-            self._flood(step, device, now_us)
-
-    def _flood(self, step: str, device: Int, now_us: int) -> None:
-        self.advance_to(now_us)
-        heard = self.online()[device] & ((self.fleet.link_cuts[device] == 0) | (self.fleet.qos[device] == 0))
-        sends = device[heard]
-        self.bit(step, LATE, int(self.buffers.depth[sends].sum()))
-        self._empty(sends, np.full(len(sends), now_us, np.int64))
-
-    def _arrive_us(self, device: Int, at_us: Int) -> Int:
-        """When what these devices write at `at_us` reaches the broker."""
-        fleet = self.fleet
-        draws = words(self._uplink, fleet.key[device], fleet.seq[device])
-        return at_us + fleet.links.latency_us(fleet.link[device], draws)
+        self.sending.flush(device, at_us)
+        for connected in self.parts.connected:
+            connected(device, at_us)
 
     def _lost(self, device: Int, at_us: Int) -> None:
         """These devices gave their session up; where their packets still get through, the broker sees it close."""
         self.blocked[device] = False
-        if self.clocks.active:
-            self.clocks.lose_sync(device, at_us)
+        for lost in self.parts.lost:
+            lost(device, at_us)
         self.lost[LossCause.QOS0] += self.buffers.drop_stalled(device)
         heard = self.fleet.up_cuts[device] == 0
         self._device_end.disconnect(device[heard].astype(np.int32), at_us[heard], at_us[heard], abrupt=False)
 
-    # --- what faults may do -------------------------------------------------------------------------------------------
+    # --- power and links ----------------------------------------------------------------------------------------------
 
     def power_off(self, device: Device, at_us: int, cause: LossCause = LossCause.POWER) -> int:
         """Cut the power of these devices; what they hold is lost, for this cause. Returns how many had it."""
         self.settle(at_us)
         fleet = self.fleet
         who = device.astype(np.int64)
-        self._settle(who, at_us)
-        heard = (fleet.state[who] == State.ONLINE) & ~self.blocked[who] & (fleet.power_cuts[who] == 0)
-        last_us = np.where(heard, self.life.heard_us(who, at_us), NEVER_US)
+        for power_switches in self.parts.power_switches:
+            power_switches(who, at_us)
         powered = fleet.power_cuts[who] == 0
+        heard = powered & (fleet.state[who] == State.ONLINE) & ~self.blocked[who]
+        last_us = np.where(heard, self.life.heard_us(who, at_us), NEVER_US)
         had_power = self.life.power_off(who)
         now = np.full(len(had_power), at_us, np.int64)
         self._device_end.disconnect(had_power.astype(np.int32), now, last_us[powered], abrupt=True)
         self.lost[cause] += self.buffers.drop(had_power)
-        if self.clocks.active:
-            self.clocks.lose_sync(had_power, at_us)
         self.blocked[had_power] = False
-        if self.gateways is not None:
-            self.gateways.power_off(had_power, at_us)
+        for power_failed in self.parts.power_failed:
+            power_failed(had_power, at_us)
         return len(had_power)
 
     def power_on(self, device: Device, at_us: int) -> int:
         """Give the power back. Returns how many boot."""
         who = device.astype(np.int64)
-        self._settle(who, at_us)
+        for power_switches in self.parts.power_switches:
+            power_switches(who, at_us)
         boots = self.life.power_on(who, at_us)
-        if self.clocks.active:
-            self.clocks.boot(boots, at_us)
+        for booted in self.parts.booted:
+            booted(boots, at_us)
         return len(boots)
 
     def retire(self, device: Device, at_us: int) -> int:
@@ -618,70 +529,6 @@ class World(Exhibits):
         self.retired[leaves] = True
         self.power_off(leaves, at_us, LossCause.RETIRED)
         return len(leaves)
-
-    def freeze(self, step: str, device: Device, at_us: int, up_us: tuple[int, int], watchdog_us: int) -> None:
-        """Let devices hang now, and again after each of these times, until `resets.end`.
-
-        Args:
-            watchdog_us: how long they hang until a watchdog resets them; 0: as long as that of their firmware waits.
-        """
-        segments = self.fleet.plan.segments
-        waits_us = np.array([watchdog_us or plan.hazards.watchdog_us for plan in segments], np.int64)
-        of_device = waits_us[self.fleet.segment[device]]
-        for wait_us in np.unique(of_device).tolist():
-            self.resets.begin(step, device[of_device == wait_us], at_us, up_us, wait_us or NEVER_US, (0, 0))
-
-    def _settle(self, device: Int, at_us: int) -> None:
-        """Before the power of these devices is switched, for who is off draws nothing."""
-        if self.energy is not None:
-            rows = self.energy.rows_of(device)
-            if len(rows):
-                self.energy.settle(rows, at_us)
-
-    def mains_off(self, device: Device, at_us: int) -> tuple[int, int]:
-        """Cut the mains. Whoever has a battery goes on from it.
-
-        Returns:
-            How many lost their power, and how many live on a battery instead of a charger.
-        """
-        if self.energy is None:
-            return self.power_off(device, at_us), 0
-        has_battery = self.energy.row_of[device] >= 0
-        on_battery = self.energy.mains(device[has_battery], at_us, on=False)
-        return self.power_off(device[~has_battery], at_us), on_battery
-
-    def mains_on(self, device: Device, at_us: int) -> int:
-        """Give the mains back. Returns how many boot."""
-        if self.energy is not None:
-            has_battery = self.energy.row_of[device] >= 0
-            self.energy.mains(device[has_battery], at_us, on=True)
-            device = device[~has_battery]
-        return self.power_on(device, at_us)
-
-    def with_margin_below(self, device: Device, depth: float, at_us: int) -> Device:
-        """Those of these devices whose supply may not sag by this share.
-
-        A battery has the margin that its charge and the temperature leave; other supplies one from nothing to a third.
-        """
-        margin = below(words(stream(self.seed, Purpose.MARGIN), self.fleet.key[device], 0), 1_000_000)
-        weak = margin < round(depth * 3_000_000)
-        if self.energy is not None:
-            row = self.energy.row_of[device]
-            rows = row[row >= 0].astype(np.int64)
-            weak[row >= 0] = self.energy.margins(rows, at_us) < depth
-        return device[weak]
-
-    def drain(self, step: str, device: Device, at_us: int, share: float, over_us: int, times: float) -> None:
-        """Empty batteries: a share of the full charge within a time, and so many times what the device draws."""
-        if self.energy is not None:
-            self.energy.drain(step, device, at_us, share, over_us, times)
-
-    def drain_no_more(self, step: str, device: Device, at_us: int, swap: bool) -> None:
-        """End what a step did to these batteries; what is gone is gone, unless they are swapped for full ones."""
-        if self.energy is not None:
-            self.energy.end_drain(step, device, at_us)
-            if swap:
-                self.energy.swap(device, at_us)
 
     def cut(self, device: Device, at_us: int, direction: str) -> int:
         """Cut links: ``both``, ``up`` (device to broker) or ``down``. Returns how many sessions it cuts off."""
@@ -693,15 +540,12 @@ class World(Exhibits):
         first, deaf = who[whole], who[~whole & (fleet.up_cuts[who] == 0)]
         online = fleet.state[first] == State.ONLINE
         silenced = self.life.cut(who, at_us, up)
-        if self.clocks.active:
-            self.clocks.lose_sync(who, at_us)
-        if up:
-            self.blocked[who[fleet.state[who] == State.ONLINE]] = True
         self._silence(first, silenced, at_us, direction)
         if up:
+            self.blocked[who[fleet.state[who] == State.ONLINE]] = True
             self._silence(deaf, silenced, at_us, "both")
-            if self.gateways is not None:
-                self.gateways.cut_off(who, at_us)
+        for cut in self.parts.cut:
+            cut(who, at_us, up)
         return int(np.count_nonzero(online))
 
     def _silence(self, device: Int, silenced: Int, at_us: int, direction: str) -> None:
@@ -717,56 +561,20 @@ class World(Exhibits):
         fleet = self.fleet
         who = device.astype(np.int64)
         kept = self.life.heal(who, at_us, direction != "down")
-        if self.clocks.active:
-            whole = (fleet.state[who] == State.ONLINE) & (fleet.link_cuts[who] == 0)
-            self.clocks.resume_sync(who[whole], at_us)
         heard = who[fleet.up_cuts[who] == 0]
         known = (fleet.state[heard] == State.ONLINE) & (fleet.stale_us[heard] > at_us)
         self._device_end.resume(heard.astype(np.int32), at_us, known)
         deaf = fleet.link_cuts[heard] > 0
-        none = np.empty(0, np.int64)
-        self._silence(heard[deaf], none, at_us, "down")
+        self._silence(heard[deaf], np.empty(0, np.int64), at_us, "down")
         self.blocked[heard[known]] = False
-        if self.gateways is not None:
-            self.gateways.opened(heard[known], at_us)
+        for healed in self.parts.healed:
+            healed(who, heard[known], at_us)
         # At QoS 1 nothing leaves a buffer until its acknowledgement can come back.
         sends = heard[known & (~deaf | (fleet.qos[heard] == 0))]
-        self.flush(sends, np.full(len(sends), at_us, np.int64))
+        self.sending.flush(sends, np.full(len(sends), at_us, np.int64))
         return len(kept)
 
-    def slow_down(self, step: str, device: Device, at_us: int, more_us: int, jitter_us: int) -> None:
-        """Let everything that these devices send from now on take so much, and up to `jitter_us`, longer."""
-        self.settle(at_us)
-        self.uplinks.slow_down(step, device, at_us, more_us, jitter_us)
-        self.life.links_changed(device.astype(np.int64), at_us)
-
-    def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
-        """Let what these devices send from now on pass at this rate only."""
-        self.settle(at_us)
-        self.uplinks.squeeze(step, device, at_us, bytes_per_s)
-        self.life.links_changed(device.astype(np.int64), at_us)
-
-    def lose_in_bursts(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
-        """Let what these devices send from now on be lost in bursts."""
-        self.settle(at_us)
-        self.uplinks.lose(step, device, at_us, chain)
-        self.life.links_changed(device.astype(np.int64), at_us)
-
-    def links_recover(self, step: str, device: Device, at_us: int) -> None:
-        """End what a step did to the links of these devices; what they have sent stays on its way."""
-        self.settle(at_us)
-        fleet = self.fleet
-        who = device.astype(np.int64)
-        on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]
-        self.uplinks.count_connects(on_the_way, fleet.begin_us[on_the_way], fleet.tries[on_the_way], step)
-        self.uplinks.end(step, device)
-        self.life.links_changed(who, at_us)
-
-    def payloads_recover(self, step: str, device: Device, at_us: int) -> None:
-        """End what a step did to the messages of these devices; who held readings back sends them now."""
-        free = self.payloads.end(step, device)
-        if len(free):
-            self._flood(step, free.astype(np.int64), at_us)
+    # --- the broker in the cloud: `BrokerWatcher` ---------------------------------------------------------------------
 
     def broker_stopped(self, at_us: int, silent: bool) -> int:
         """The broker died. Returns how many devices were online with it."""
@@ -780,118 +588,15 @@ class World(Exhibits):
         self.advance_to(at_us)
         self.life.broker_starts(at_us)
 
-    def hang_up(self, device: Int, at_us: int) -> None:
-        """These devices close their connection and make no other, until `heal`: to the broker it is no silence."""
-        fleet = self.fleet
-        had_one = device[(fleet.state[device] == State.ONLINE) & ~self.blocked[device]]
-        now = np.full(len(had_one), at_us, np.int64)
-        self._device_end.disconnect(had_one.astype(np.int32), now, now, abrupt=False)
-        self.cut(device.astype(np.int32), at_us, "both")
-        fleet.stale_us[had_one] = at_us
-
     def undelivered(self, readings: Readings, rows: Mask) -> int:
-        """See `BrokerWatcher`. What a gateway had sent, it has still."""
-        if self.gateways is None:
-            return self.undelivered_by_devices(readings, rows)
-        carried = rows & (self.fleet.carrier[readings.device] != CLOUD)
-        if not carried.any():
-            return self.undelivered_by_devices(readings, rows)
-        self.gateways.take_back(readings, np.flatnonzero(carried))
-        return int(np.count_nonzero(carried)) + self.undelivered_by_devices(readings, rows & ~carried)
-
-    def undelivered_by_devices(self, readings: Readings, rows: Mask) -> int:
-        """As `undelivered`. At QoS 1 a device sends again what nobody acknowledged; at QoS 0 it is gone."""
-        fleet = self.fleet
-        chosen = np.flatnonzero(rows)
-        # Oldest first: a device that was emptying its buffer may have several on their way.
-        chosen = chosen[np.lexsort((readings.seq[chosen], readings.device[chosen]))]
-        device = readings.device[chosen].astype(np.int64)
-        once = fleet.qos[device] == 0
-        self.lost[LossCause.QOS0] += int(np.count_nonzero(once))
-        # Buffers imply what follows their first reading, so that only the newest ones, without a gap, go back.
-        last = np.append(device[1:] != device[:-1], True)
-        newest = np.where(last, readings.seq[chosen] == fleet.seq[device], False)
-        whole = np.append(readings.seq[chosen][1:] == readings.seq[chosen][:-1] + 1, False) | last
-        empty = (fleet.state[device] == State.ONLINE) & (self.buffers.depth[device] == 0)
-        taken = np.zeros(len(chosen), np.bool_)
-        fits = False
-        for row in range(len(chosen) - 1, -1, -1):
-            fits = bool(newest[row]) if last[row] else fits and bool(whole[row])
-            taken[row] = fits and not once[row] and empty[row]
-        self._take_back(readings, chosen[taken])
-        return int(np.count_nonzero(taken | once))
+        taken = 0
+        for take_back in self.parts.take_back:
+            again = take_back(readings, rows)
+            rows = rows & ~again
+            taken += int(np.count_nonzero(again))
+        return taken + undelivered(self, readings, rows)
 
     def unarrived(self, readings: Readings, rows: Mask) -> int:
-        """See `BrokerWatcher`. Behind a link cut downwards these wait for an acknowledgement, and are sent again."""
+        """Behind a link cut downwards these wait for an acknowledgement, and are sent again."""
         chosen = np.flatnonzero(rows)
         return self.buffers.disown(readings.device[chosen].astype(np.int64), readings.seq[chosen])
-
-    def _take_back(self, readings: Readings, rows: Int) -> None:
-        """Put readings, ordered by device and sequence, into the buffers of their devices, which are empty."""
-        device = readings.device[rows].astype(np.int64)
-        scale = self.sampler.scales[readings.kind]
-        values = readings.values[rows]
-        steps = np.stack([scale.steps_of(column, values[:, column]) for column in range(values.shape[1])], axis=1)
-        nth = np.arange(len(rows)) - np.searchsorted(device, device)
-        for number, group in enumerate(self.fleet.groups):
-            mine = (device >= group.first) & (device < group.last)
-            for place in range(int(nth[mine].max(initial=-1)) + 1):
-                here = np.flatnonzero(mine & (nth == place) & (self.buffers.depth[device] == place))
-                # By the sampler's own time: the clock of a device may be wrong, and what goes back is its newest.
-                since = self.fleet.seq[device[here]] - readings.seq[rows[here]]
-                at_us = self.sampling.next_us[number] - (since + 1) * group.every_us
-                if self.buffers.dated[number]:
-                    dated_us = (readings.sent_us if self.clocks.active else readings.device_time_us)[rows[here]]
-                    implied = (at_us > self.fleet.between_us[device[here]]) & (group.grid_us == 0)
-                    at_us = np.where(implied, at_us, dated_us)
-                none = np.zeros(len(here), np.bool_)
-                self.buffers.keep(number, device[here], readings.seq[rows[here]], at_us, steps[here], none)
-
-    def sense(self, step: str, device: Device, channel: str, at_us: int, make: MakeFault) -> None:
-        """Let sensors of these devices tell something else than the truth.
-
-        Args:
-            channel: a name, two names joined by a comma, ``first`` or ``all``.
-        """
-        self.sampler.sense(step, device, channel, at_us, make)
-
-    def sense_no_more(self, step: str, device: Device) -> None:
-        """Let the sensors that this step changed on these devices tell the truth again."""
-        self.bit(step, READINGS_CHANGED, self.sampler.sense_no_more(step, device))
-
-    def fail(self, step: str, device: Device, mode: str, severity: float, grows_us: int, at_us: int) -> None:
-        """Let machines fail in this way, from nothing to `severity` within `grows_us`."""
-        self.sampler.fail(step, device, mode, severity, grows_us, at_us)
-
-    def mend(self, step: str, device: Device) -> None:
-        """Repair what this step broke on these devices; the damage that it did stays."""
-        self.bit(step, READINGS_CHANGED, self.sampler.mend(step, device))
-
-    def shrink_buffers(self, step: str, device: Device, readings: int) -> None:
-        """Leave these devices room for so many readings."""
-        self.buffers.shrink(step, device.astype(np.int64), readings)
-        self.bit(step, READINGS_EVICTED, self.buffers.shrunk(step))
-
-    def shrink_no_more(self, step: str, device: Device) -> None:
-        """Give these devices the room back that this step took."""
-        self.bit(step, READINGS_EVICTED, self.buffers.shrink_no_more(step, device.astype(np.int64)))
-
-    # --- what crews may do --------------------------------------------------------------------------------------------
-
-    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
-        """Let crews look after these devices; before the run begins."""
-        self.maintenance = Maintenance(self, plan, device)
-
-    def renew(self, device: Device) -> None:
-        """Repair these machines: what wears is new, what failed in them fails no more."""
-        for step, changed in self.sampler.renew(device).items():
-            self.bit(step, READINGS_CHANGED, changed)
-
-    def evidence_of(self, step: str) -> Evidence:
-        evicted = self.buffers.shrunk(step)
-        if evicted:
-            self.bit(step, READINGS_EVICTED, evicted)
-        changed = self.sampler.changed(step)
-        if changed:
-            self.bit(step, READINGS_CHANGED, changed)
-        return super().evidence_of(step)

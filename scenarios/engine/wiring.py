@@ -188,7 +188,7 @@ class ModelledWiring:
                 f"backlog {settings.backlog:,}"
             )
         ]
-        return notes if self.world.energy is None else [*notes, self.world.energy.shares()]
+        return notes + self.world.notes()
 
     def close(self) -> None:
         self.broker.close()

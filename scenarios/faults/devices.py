@@ -56,7 +56,7 @@ class DeviceFreeze(Fault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.freeze(order.step, device, at_us, _around(order.settings["again"]), order.settings["watchdog"])
+        on.resets.freeze(order.step, device, at_us, _around(order.settings["again"]), order.settings["watchdog"])
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -170,7 +170,7 @@ class BrownOut(ResetFault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        weak = on.with_margin_below(device, order.settings["depth"], at_us)
+        weak = on.supply.with_margin_below(device, order.settings["depth"], at_us)
         if len(weak):
             on.resets.begin(order.step, weak, at_us, cls.up_us(order.settings, len(weak)), 0, (0, 0))
 
@@ -218,11 +218,11 @@ class BufferOverflow(Fault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.shrink_buffers(order.step, device, order.settings["readings"])
+        on.buffers.shrink(order.step, device, order.settings["readings"])
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.shrink_no_more(order.step, device)
+        on.buffers.shrink_no_more(order.step, device)
 
 
 MOST_TIMES = 100

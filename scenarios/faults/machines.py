@@ -45,11 +45,11 @@ class MachineFault(Fault):
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         settings = order.settings
-        on.fail(order.step, device, cls.mode(settings), settings["severity"], settings["grows"], at_us)
+        on.sampler.fail(order.step, device, cls.mode(settings), settings["severity"], settings["grows"], at_us)
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.mend(order.step, device)
+        on.sampler.mend(order.step, device)
 
 
 def _what_could(mode: str, targeted: Sequence[MachineKind]) -> str:

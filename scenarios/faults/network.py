@@ -72,7 +72,7 @@ class SlowLink(Fault):
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.links_recover(order.step, device, at_us)
+        on.uplinks.end(order.step, device, at_us)
 
 
 class Latency(SlowLink):
@@ -93,7 +93,7 @@ class Latency(SlowLink):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.slow_down(order.step, device, at_us, order.settings["more"], order.settings["jitter"])
+        on.uplinks.slow_down(order.step, device, at_us, order.settings["more"], order.settings["jitter"])
 
 
 class BandwidthSqueeze(SlowLink):
@@ -115,7 +115,7 @@ class BandwidthSqueeze(SlowLink):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.squeeze(order.step, device, at_us, order.settings["to"])
+        on.uplinks.squeeze(order.step, device, at_us, order.settings["to"])
 
 
 class BurstLoss(SlowLink):
@@ -147,6 +147,4 @@ class BurstLoss(SlowLink):
 
         loss, burst = order.settings["loss"], order.settings["burst"]
         recover = min(1 / max(burst, 1), (1 - loss) / loss) if loss else 1.0
-        on.lose_in_bursts(
-            order.step, device, at_us, Chain(worsen=min(recover * loss / (1 - loss), 1.0), recover=recover)
-        )
+        on.uplinks.lose(order.step, device, at_us, Chain(worsen=min(recover * loss / (1 - loss), 1.0), recover=recover))

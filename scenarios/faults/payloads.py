@@ -27,7 +27,7 @@ class PayloadFault(Fault):
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.payloads_recover(order.step, device, at_us)
+        on.payloads.end(order.step, device, at_us)
 
 
 def _share(default: str, what: str) -> Setting:

@@ -26,14 +26,14 @@ class PowerOutage(Fault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        without_power, on_battery = on.mains_off(device, at_us)
+        without_power, on_battery = on.supply.mains_off(device, at_us)
         on.bit(order.step, "devices_without_power", without_power)
         if on_battery:
             on.bit(order.step, "devices_on_battery", on_battery)
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "devices_booted", on.mains_on(device, at_us))
+        on.bit(order.step, "devices_booted", on.supply.mains_on(device, at_us))
 
 
 class BatteryDrain(Fault):
@@ -59,8 +59,8 @@ class BatteryDrain(Fault):
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         wanted = order.settings
-        on.drain(order.step, device, at_us, wanted["share"], wanted["over"], max(wanted["times"], 1.0))
+        on.supply.drain(order.step, device, at_us, wanted["share"], wanted["over"], max(wanted["times"], 1.0))
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.drain_no_more(order.step, device, at_us, order.settings["swap"] == "yes")
+        on.supply.drain_no_more(order.step, device, at_us, order.settings["swap"] == "yes")

@@ -25,7 +25,7 @@ class SensorFault(Fault):
 
     @classmethod
     def channel(cls, settings: Mapping[str, Any]) -> str:
-        """Which channels; see `World.sense`."""
+        """Which channels; see `Sampler.sense`."""
         return str(settings["channel"])
 
     @classmethod
@@ -50,11 +50,11 @@ class SensorFault(Fault):
         def make(each: Order) -> sensors.SensorFault:
             return cls.sensor(each, order.settings)
 
-        on.sense(order.step, device, cls.channel(order.settings), at_us, make)
+        on.sampler.sense(order.step, device, cls.channel(order.settings), at_us, make)
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
-        on.sense_no_more(order.step, device)
+        on.sampler.sense_no_more(order.step, device)
 
 
 def _quantities(settings: Mapping[str, Any]) -> list[tuple[float, str]]:

@@ -124,7 +124,7 @@ def test_what_waits_behind_a_narrow_link_is_lost_with_the_power() -> None:
     everybody = np.arange(10, dtype=np.int32)
     lab = play(BandwidthSqueeze, {"to": "6.2 kB/min"}, fleet=fleet, device=everybody, to_s=70, end_s=70)
     lab = Lab.make(fleet, connect_rate=None)
-    lab.world.squeeze("f", everybody, 0, 100.0)
+    lab.world.uplinks.squeeze("f", everybody, 0, 100.0)
     lab.until(60 * SECOND_US)
     held = lab.world.buffers.held
     lab.world.power_off(everybody, 60 * SECOND_US)
@@ -274,11 +274,11 @@ def both(fleet: Any, actions: list[Action], seed: int, until_us: int) -> tuple[l
             case "power-on":
                 world.power_on(device, action.at_us)
             case "slow":
-                world.slow_down(action.step, device, action.at_us, action.more_us, action.jitter_us)
+                world.uplinks.slow_down(action.step, device, action.at_us, action.more_us, action.jitter_us)
             case "lossy":
-                world.lose_in_bursts(action.step, device, action.at_us, Chain(action.worsen, action.recover))
+                world.uplinks.lose(action.step, device, action.at_us, Chain(action.worsen, action.recover))
             case "recover":
-                world.links_recover(action.step, device, action.at_us)
+                world.uplinks.end(action.step, device, action.at_us)
     lab.until(until_us)
     assert lab.log.keep is not None
     rows = np.concatenate(lab.log.keep)

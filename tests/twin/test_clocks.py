@@ -197,13 +197,13 @@ def test_what_was_sampled_is_dated_by_the_clock_of_its_time(story: list[tuple[st
             case "end" if steps:
                 one.end(steps.pop(0), device, now_us)
             case "cut":
-                one.lose_sync(who, now_us)
+                one.lost(who, now_us)
             case "heal":
-                one.resume_sync(who, now_us)
+                one.healed(who, who, now_us)
             case "boot":
                 depth[1], waiting = 0, []
-                one.lose_sync(who, now_us)
-                one.boot(who, now_us)
+                one.lost(who, now_us)
+                one.booted(who, now_us)
             case "connect":
                 one.connected(who, np.array([now_us]))
             case "empty":

@@ -260,7 +260,9 @@ def test_a_supply_that_sags_resets_the_batteries_with_the_least_margin() -> None
     sensors = energy(lab).device
     lab.until(SECOND_US)
     margins = energy(lab).margins(np.arange(len(sensors)), SECOND_US)
-    assert set(lab.world.with_margin_below(sensors.astype(np.int32), 0.2, SECOND_US)) == set(sensors[margins < 0.2])
+    assert set(lab.world.supply.with_margin_below(sensors.astype(np.int32), 0.2, SECOND_US)) == set(
+        sensors[margins < 0.2]
+    )
     assert 0 < (margins < 0.2).sum() < len(sensors)
     emptiest = int(np.argmin(energy(lab).charge_nj))
     assert margins[emptiest] == margins.min()
@@ -376,7 +378,7 @@ def test_the_charge_at_the_start_is_drawn_within_its_range() -> None:
 
 def test_a_failing_machine_is_not_blamed_for_the_battery() -> None:
     lab = lab_of(PowerPlan(full_j=1000.0, charge=(0.2, 0.9)))
-    lab.world.fail("f", energy(lab).device.astype(np.int32), "radiation-error", 0.0, 0, 0)
+    lab.world.sampler.fail("f", energy(lab).device.astype(np.int32), "radiation-error", 0.0, 0, 0)
     lab.until(10 * MINUTE_US)
     assert lab.world.evidence_of("f").counts.get("readings_changed", 0) == 0
 

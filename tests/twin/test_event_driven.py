@@ -239,7 +239,7 @@ def test_a_stuck_sensor_repeats_what_each_told_first() -> None:
         return Stuck(order)
 
     lab.until(MINUTE_US)
-    lab.world.sense("stuck", mine, "focus_pct", MINUTE_US, make)
+    lab.world.sampler.sense("stuck", mine, "focus_pct", MINUTE_US, make)
     lab.until(30 * MINUTE_US)
     focus = [channel.name for channel in Camera.channels].index("focus_pct")
     for who in range(10):

@@ -214,7 +214,7 @@ def test_a_repair_ends_the_failures_of_its_machine_and_of_no_other() -> None:
     made = lab(MaintenancePlan(pool=TWO_SITES, repair_us=(HOUR_US,) * 2, asked=True))
     made.until(HOUR_US)
     world = made.world
-    world.fail("shaky", ALL[:2], "imbalance", 1.0, 0, HOUR_US)
+    world.sampler.fail("shaky", ALL[:2], "imbalance", 1.0, 0, HOUR_US)
     assert world.maintenance is not None
     world.maintenance.ask(ALL[:1], HOUR_US)
     made.until(10 * HOUR_US)
@@ -225,7 +225,7 @@ def test_a_repair_ends_the_failures_of_its_machine_and_of_no_other() -> None:
     made.until(20 * HOUR_US)
     assert world.sampler.failures[0] == []
     assert world.evidence_of("shaky").counts["readings_changed"] > before, "what it had changed until then still counts"
-    world.mend("shaky", ALL[:2])
+    world.sampler.mend("shaky", ALL[:2])
 
 
 def test_nobody_looks_after_machines_that_were_not_named() -> None:

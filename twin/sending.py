@@ -1,0 +1,119 @@
+"""How devices send what they hold: at once where links are fast, message by message where they are paced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twinstorm.twin.chance import Purpose, stream, words
+from twinstorm.twin.flow import NEVER_US, Int, LossCause, Mask, Readings
+from twinstorm.twin.network import Size
+from twinstorm.twin.parts import Part
+from twinstorm.twin.stories import Story
+from twinstorm.twin.uplink import AHEAD_US, READING, UPLINKS, Sent, horizon_us
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
+
+
+class Sending(Part):
+    """Empties the buffers of one world.
+
+    Args:
+        foreseen: see `World`.
+    """
+
+    def __init__(self, world: World, foreseen: bool) -> None:
+        self._world = world
+        self._uplink = stream(world.seed, Purpose.READING_LINK)
+        self.story = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
+
+    def ready(self) -> Mask:
+        """Devices that may send what they hold: at QoS 1 not before its acknowledgement can come back."""
+        fleet = self._world.fleet
+        return self._world.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
+
+    def act(self, story: Story, now_us: int) -> None:
+        """Once a second: let paced devices send what starts within it."""
+        story.due_us = now_us + AHEAD_US
+        world = self._world
+        if not world.uplinks.active:
+            return
+        world.advance_to(now_us)
+        waits = self.ready() & ~world.payloads.held_back & world.uplinks.paced & (world.buffers.depth > 0)
+        device = np.flatnonzero(waits)
+        self._drain(device, np.full(len(device), now_us, np.int64))
+        world.settle(now_us)
+        world.uplinks.settle(now_us, world.buffers.depth)
+
+    def flush(self, device: Int, at_us: Int) -> None:
+        """Send what these devices hold, oldest first, at `at_us` each, unless they hold it back."""
+        payloads = self._world.payloads
+        if payloads.holding:
+            sends = ~payloads.held_back[device]
+            device, at_us = device[sends], at_us[sends]
+        self.empty(device, at_us)
+
+    def empty(self, device: Int, at_us: Int) -> None:
+        """As `flush`, whether they hold it back or not."""
+        world = self._world
+        if not world.buffers.depth[device].any():
+            return
+        if world.uplinks.active:
+            paced = world.uplinks.paced[device]
+            self._drain(device[paced], at_us[paced])
+            device, at_us = device[~paced], at_us[~paced]
+        for count_sent in world.parts.count_sent:
+            count_sent(device, world.buffers.depth[device])
+        arrive_us = self.arrive_us(device, at_us)
+        for readings, sender in world.buffers.flush(device, at_us, world.fleet.boot, world.sampler.scales):
+            world.payloads.publish(self._dated(readings), arrive_us[sender])
+
+    def _drain(self, device: Int, at_us: Int) -> None:
+        """Let paced devices send from `at_us` on what they hold, oldest first, as far as it starts in that second."""
+        world = self._world
+        end_us = horizon_us(at_us)
+        while True:
+            start_us = np.maximum(world.uplinks.free_us[device], at_us)
+            more = (world.buffers.depth[device] > 0) & (start_us < end_us)
+            if not more.any():
+                return
+            device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
+            for readings in world.buffers.take_oldest(device, start_us, world.fleet.boot, world.sampler.scales):
+                self._send_one_each(self._dated(readings))
+
+    def _send_one_each(self, readings: Readings) -> None:
+        who = readings.device.astype(np.int64)
+        for count_sent in self._world.parts.count_sent:
+            count_sent(who, 1)
+        size = self._world.reading_sizes[readings.kind]
+        sent = self.transmit(READING, who, readings.sent_us, readings.seq, size)
+        arrives = ~sent.lost
+        if not arrives.all():
+            readings = readings.taken(arrives)
+        if len(readings):
+            self._world.payloads.publish(readings, sent.arrive_us[arrives])
+
+    def transmit(self, what: str, device: Int, at_us: Int | int, number: Int, size: Size) -> Sent:
+        """See `Uplinks.send`; accounts for what is repeated and for what is lost."""
+        sent = self._world.uplinks.send(what, device, at_us, number, size)
+        for count_repeated in self._world.parts.count_repeated:
+            count_repeated(device, sent.retries)
+        if sent.lost.any():
+            self._world.lost[LossCause.QOS0] += int(np.count_nonzero(sent.lost))
+        return sent
+
+    def arrive_us(self, device: Int, at_us: Int) -> Int:
+        """When what these devices write at `at_us` reaches the broker over a link that is not paced."""
+        fleet = self._world.fleet
+        draws = words(self._uplink, fleet.key[device], fleet.seq[device])
+        return at_us + fleet.links.latency_us(fleet.link[device], draws)
+
+    def _dated(self, readings: Readings) -> Readings:
+        """Readings of a buffer with the time that their devices' clocks showed when they were sampled."""
+        clocks = self._world.clocks
+        if not clocks.active:
+            return readings
+        return replace(readings, device_time_us=clocks.shown_us(readings.device, readings.device_time_us))
