@@ -166,14 +166,8 @@ class Buffers(Part):
 
     def _evict(self, device: Int) -> None:
         device = device[self.room[device] > 0]
-        self.head[device] = (self.head[device] + 1) % self.capacity[device]
-        self.depth[device] -= 1
-        self.first_seq[device] += 1
-        self.first_time_us[device] += self.every_us[device]
-        known = self.unacked[device] > 0
-        self.unacked[device] -= known
-        self.evicted += int(np.count_nonzero(~known))
-        self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
+        self.evicted += int(np.count_nonzero(self.unacked[device] == 0))
+        self._forget_oldest(device, np.ones(len(device), np.int64))
 
     def shrink(self, step: str, device: Device, readings: int) -> None:
         """Leave these devices room for so many readings; what they hold beyond that goes as their firmware says.
@@ -290,13 +284,14 @@ class Buffers(Part):
         self.stalled[device] = 0
         return lost
 
-    def flush(
-        self, device: Int, at_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
+    def take(
+        self, device: Int, number: Int, at_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
     ) -> list[tuple[Readings, Int]]:
-        """Empty the buffers of these devices.
+        """Take the oldest readings of these devices.
 
         Args:
             device: each once, in the order in which they send.
+            number: how many of each, at most what it holds.
             at_us: when each sends, int64.
             boot: the fleet's boot column.
             scales: of each kind.
@@ -304,84 +299,43 @@ class Buffers(Part):
         Returns:
             Sparse readings per kind, those sent again apart, each with the row of `device` that sent it (int64).
         """
-        flushed = []
-        for number, group in enumerate(self.groups):
-            rows = np.flatnonzero((device >= group.first) & (device < group.last) & (self.depth[device] > 0))
+        taken = []
+        for code, group in enumerate(self.groups):
+            rows = np.flatnonzero((device >= group.first) & (device < group.last) & (number > 0))
             if not len(rows):
                 continue
-            who = device[rows]
-            depth = self.depth[who].astype(np.int64)
-            sender = np.repeat(rows, depth)
-            owner = np.repeat(who, depth)
-            nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(depth) - depth, depth)
-            values, made_us = self._read(number, owner, nth)
+            who, many = device[rows], number[rows].astype(np.int64)
+            sender = np.repeat(rows, many)
+            owner = device[sender]
+            nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(many) - many, many)
+            values, made_us = self._read(code, owner, nth)
             again = nth < self.unacked[owner]
             for duplicate in (True, False):
                 part_of = again == duplicate
                 if not part_of.any():
                     continue
-                who_sends, nth_sent = owner[part_of], nth[part_of]
+                who_sends = owner[part_of]
                 readings = Readings(
                     kind=group.kind,
                     device=who_sends.astype(np.int32),
                     boot=boot[who_sends],
-                    seq=self.first_seq[who_sends] + nth_sent,
+                    seq=self.first_seq[who_sends] + nth[part_of],
                     device_time_us=made_us[part_of],
                     sent_us=at_us[sender[part_of]],
                     values=scales[group.kind].readings_of(values[part_of]),
                     duplicate=duplicate,
                 )
-                flushed.append((readings, sender[part_of]))
-            self._clear(who)
-        return flushed
-
-    def take_oldest(
-        self, device: Int, sent_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
-    ) -> list[Readings]:
-        """Take the oldest reading of each of these devices, which hold one.
-
-        Args:
-            device: each once.
-            sent_us: when each sends it.
-            boot: the fleet's boot column.
-            scales: of each kind.
-
-        Returns:
-            Sparse readings per kind, those sent again apart.
-        """
-        taken = []
-        for number, group in enumerate(self.groups):
-            rows = np.flatnonzero((device >= group.first) & (device < group.last))
-            if not len(rows):
-                continue
-            who = device[rows]
-            values, made_us = self._read(number, who, np.zeros(len(who), np.int64))
-            again = self.unacked[who] > 0
-            for duplicate in (True, False):
-                part_of = again == duplicate
-                if part_of.any():
-                    sender = who[part_of]
-                    taken.append(
-                        Readings(
-                            kind=group.kind,
-                            device=sender.astype(np.int32),
-                            boot=boot[sender],
-                            seq=self.first_seq[sender],
-                            device_time_us=made_us[part_of],
-                            sent_us=sent_us[rows[part_of]],
-                            values=scales[group.kind].readings_of(values[part_of]),
-                            duplicate=duplicate,
-                        )
-                    )
-            self._remove_oldest(who, again)
+                taken.append((readings, sender[part_of]))
+            self._forget_oldest(who, many)
         return taken
 
-    def _remove_oldest(self, device: Int, again: NDArray[np.bool_]) -> None:
-        self.head[device] = (self.head[device] + 1) % self.capacity[device]
-        self.depth[device] -= 1
-        self.unacked[device] -= again
-        self.first_seq[device] += 1
-        self.first_time_us[device] += self.every_us[device]
+    def _forget_oldest(self, device: Int, number: Int) -> None:
+        """The first of those that stay are now the oldest."""
+        self.head[device] = (self.head[device] + number) % self.capacity[device]
+        self.depth[device] -= number
+        self.first_seq[device] += number
+        self.first_time_us[device] += number * self.every_us[device]
+        self.unacked[device] = np.maximum(self.unacked[device] - number, 0)
         self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
 
     def disown(self, device: Int, seq: Int) -> int:

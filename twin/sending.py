@@ -65,10 +65,11 @@ class Sending(Part):
             paced = world.uplinks.paced[device]
             self._drain(device[paced], at_us[paced])
             device, at_us = device[~paced], at_us[~paced]
+        number = world.buffers.depth[device]
         for count_sent in world.parts.count_sent:
-            count_sent(device, world.buffers.depth[device])
+            count_sent(device, number)
         arrive_us = self.arrive_us(device, at_us)
-        for readings, sender in world.buffers.flush(device, at_us, world.fleet.boot, world.sampler.scales):
+        for readings, sender in world.buffers.take(device, number, at_us, world.fleet.boot, world.sampler.scales):
             world.payloads.publish(self._dated(readings), arrive_us[sender])
 
     def _drain(self, device: Int, at_us: Int) -> None:
@@ -81,7 +82,8 @@ class Sending(Part):
             if not more.any():
                 return
             device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
-            for readings in world.buffers.take_oldest(device, start_us, world.fleet.boot, world.sampler.scales):
+            one = np.ones(len(device), np.int64)
+            for readings, _ in world.buffers.take(device, one, start_us, world.fleet.boot, world.sampler.scales):
                 self._send_one_each(self._dated(readings))
 
     def _send_one_each(self, readings: Readings) -> None:

@@ -10,19 +10,27 @@ Without a fault nothing here costs more than a look at an empty list.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from twinstorm.twin.chance import Purpose, Words, below, below_one, device_key, stream, word, words
-from twinstorm.twin.damage import flipped, of_other_schema
+from twinstorm.twin.chance import Words
+from twinstorm.twin.damage import of_other_schema
 from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.parts import Part
-from twinstorm.twin.sensors import chosen
 from twinstorm.twin.stories import Story
-from twinstorm.twin.uplink import LinkFault
+from twinstorm.twin.tampers import (
+    Corruption,
+    HoldingBack,
+    Misrouting,
+    Reordering,
+    Repetition,
+    SchemaBreak,
+    Sometimes,
+    Tamper,
+    Truncation,
+)
 from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
 from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
 from twinstorm.twin.wire.layout import layouts
@@ -33,168 +41,11 @@ if TYPE_CHECKING:
 
 PAYLOADS: Final = "payloads"
 
-DAMAGED, TRUNCATED, FOREIGN, MISROUTED = (
-    "messages_damaged",
-    "messages_truncated",
-    "messages_of_another_schema",
-    "messages_misrouted",
-)
 READABLE: Final = "damaged_and_still_readable"
 REPEATED, OVERTAKING, LATE = "messages_repeated", "messages_overtaking", "readings_held_back"
 
-_MOST_BITS: Final = 1 << 20
-"""Draws a reading has for its bits."""
-_MORE_BITS: Final = 64
 ELSEWHERE: Final = replace(TWINSTORM, tenant="elsewhere")
 """Topics of another tenant: the core does not listen there."""
-
-
-@dataclass
-class Tamper(LinkFault):
-    """What one order does to messages; see `LinkFault`. Of several, those of a lower `turn` act first."""
-
-    turn: ClassVar[int] = 0
-    evidence: ClassVar[str] = ""
-
-    def draws_of(self, what: str, own: Int, seq: Int) -> Words:
-        """A word of chance for each reading."""
-        return words(self.stream(what), self.key[own], seq)
-
-    def stream(self, what: str) -> int:
-        return stream(self.seed, Purpose.PAYLOAD << 64 | device_key(f"{self.step}/{what}"))
-
-
-@dataclass
-class Sometimes(Tamper):
-    """An order that takes a part of the messages."""
-
-    share: float
-
-    def takes(self, own: Int, seq: Int) -> Mask:
-        return chosen(self.draws_of("takes", own, seq), self.share)
-
-
-@dataclass
-class SchemaBreak(Tamper):
-    """Documents of another schema; `how` is one of `twin.damage.BREAKS`."""
-
-    how: str
-    turn: ClassVar[int] = 1
-    evidence: ClassVar[str] = FOREIGN
-
-    def takes(self, own: Int, seq: Int) -> Mask:  # noqa: ARG002
-        return np.ones(len(own), np.bool_)
-
-
-@dataclass
-class Corruption(Sometimes):
-    """Bits are flipped."""
-
-    bits: int
-    turn: ClassVar[int] = 2
-    evidence: ClassVar[str] = DAMAGED
-
-    def change(self, payload: bytes, key: int, seq: int, forged: Callable[[bytes], bool]) -> bytes:
-        """The damaged payload of one reading.
-
-        Args:
-            forged: whether bytes are readable and claim to be another reading. Noise that did that by chance would be
-                an attack; one more bit is flipped then.
-        """
-        draws = self.stream("bits")
-        length = 8 * len(payload)
-        bits: list[int] = []
-        while len(bits) < self.bits + _MORE_BITS:
-            bits.append(below_one(word(draws, key, seq * _MOST_BITS + len(bits)), length))
-            if len(bits) >= self.bits:
-                damaged = flipped(payload, bits)
-                if not forged(damaged):
-                    return damaged
-        return payload
-
-
-@dataclass
-class Truncation(Sometimes):
-    """Payloads end after `keep_bytes`."""
-
-    keep_bytes: int
-    turn: ClassVar[int] = 3
-    evidence: ClassVar[str] = TRUNCATED
-
-
-@dataclass
-class Misrouting(Sometimes):
-    """Messages go out on a wrong topic: of another ``device``, another ``site``, or ``nowhere``."""
-
-    to: str
-    turn: ClassVar[int] = 4
-    evidence: ClassVar[str] = MISROUTED
-
-
-@dataclass
-class Reordering(Sometimes):
-    """Messages take up to `by_us` longer, each by itself.
-
-    Attributes:
-        newest_us: int64, the latest arrival of what each device sent so far.
-    """
-
-    by_us: int
-    newest_us: Int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.newest_us = np.zeros(len(self.device), np.int64)
-
-    def keep(self, rows: Mask) -> None:
-        super().keep(rows)
-        self.newest_us = self.newest_us[rows]
-
-    def delay_us(self, own: Int, seq: Int) -> Int:
-        """How much longer; in milliseconds where it is long, so that it fits 32 bits."""
-        unit_us = 1 if self.by_us < 1 << 31 else 1_000
-        later_us = 1 + below(self.draws_of("delay", own, seq), max(self.by_us // unit_us, 1)) * unit_us
-        return np.where(self.takes(own, seq), later_us, 0)
-
-    def overtaking(self, own: Int, arrive_us: Int) -> int:
-        """Messages that arrive before one that their device sent earlier; at least one if there is any."""
-        order = np.argsort(own, kind="stable")
-        own, arrive_us = own[order], arrive_us[order]
-        before_us = self.newest_us[own]
-        same = own[1:] == own[:-1]
-        before_us[1:] = np.where(same, np.maximum(before_us[1:], arrive_us[:-1]), before_us[1:])
-        np.maximum.at(self.newest_us, own, arrive_us)
-        return int(np.count_nonzero(arrive_us < before_us))
-
-
-@dataclass
-class Repetition(Sometimes):
-    """Messages are sent twice, the second time `after_us` later.
-
-    Attributes:
-        flagged: with MQTT's DUP flag.
-    """
-
-    after_us: int
-    flagged: bool
-
-
-@dataclass
-class HoldingBack(Tamper):
-    """Devices keep their readings for `every_us` and send them all at once.
-
-    Attributes:
-        next_us: int64, when each device sends next.
-    """
-
-    every_us: int
-    next_us: Int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.next_us = np.full(len(self.device), self.from_us + self.every_us, np.int64)
-
-    def keep(self, rows: Mask) -> None:
-        super().keep(rows)
-        self.next_us = self.next_us[rows]
 
 
 @dataclass
