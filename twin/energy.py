@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.cells import CELLS, OUTSIDE, Cell, Points, PowerPlan
+from twinstorm.twin.cells import CELLS, OUTSIDE, PowerPlan
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.fleet import SegmentPlan, State
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Device, Int, Mask, Values
 from twinstorm.twin.machines.kind import Inputs
-from twinstorm.twin.network import LINKS
 from twinstorm.twin.parts import Part
-from twinstorm.twin.physics import air, battery, climate
+from twinstorm.twin.physics import air, climate
 from twinstorm.twin.places import place
+from twinstorm.twin.power_tables import MILLION, NJ, Curves, between, by_segment
 from twinstorm.twin.rows import Rows
 from twinstorm.twin.stories import Story
 
@@ -38,15 +38,10 @@ ENERGY: Final = "energy"
 LOOK_US: Final = 60 * SECOND_US
 """All batteries are looked at on multiples of this."""
 
-NJ: Final = 1_000_000_000
-MILLION: Final = 1_000_000
-PING_BYTES: Final = 2
 WAKE_MARGIN: Final = 0.1
 """A dark device boots when the supply is above its limit by this share of the nominal voltage (assumed)."""
 LEAST_BURST: Final = 0.5
 """Bursts draw between this and all of the link's power, by lot: transmission power follows reception (assumed)."""
-SOLAR_YIELD: Final = 0.8
-"""Share of a panel's power that reaches the battery (assumed)."""
 FULL_SUN_W_M2: Final = 1000.0
 
 _DAY_US: Final = 24 * HOUR_US
@@ -66,30 +61,6 @@ FLOOR, SHELF, READINGS, MESSAGES, CONNECTS, BOOTS, DRAINED = CAUSES = (
 )
 
 DEVICES_DRAINED, JOULES_DRAINED, BROWN_OUTS = "devices_drained", "joules_drained", "brown_outs"
-
-Curve = tuple[Int, Int]
-"""Where, in millidegrees or millionths of a charge, and how much, in millionths."""
-
-
-def _curve(points: Points, per: int) -> Curve:
-    where = np.array([round(at * per) for at, _ in points], np.int64)
-    return where, np.array([round(value * MILLION) for _, value in points], np.int64)
-
-
-def _on(curve: Curve, where: Int) -> Int:
-    """Between the points of a curve, in integers."""
-    at, value = curve
-    where = np.clip(where, at[0], at[-1])
-    low = np.minimum(np.searchsorted(at, where, side="right") - 1, len(at) - 2)
-    return value[low] + (value[low + 1] - value[low]) * (where - at[low]) // (at[low + 1] - at[low])
-
-
-class _Curves:
-    """Tables of one type of cell; see `Cell`."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.open_v, self.emptier = _curve(cell.open_v, MILLION), _curve(cell.emptier, MILLION)
-        self.usable, self.colder = _curve(cell.usable, 1_000), _curve(cell.colder, 1_000)
 
 
 @dataclass
@@ -133,47 +104,6 @@ class Drain:
         return taken
 
 
-def _row(segment: SegmentPlan, power: PowerPlan, channels: int) -> dict[str, int]:
-    """What every battery of a segment has: nJ, nW, uA, uV, uOhm."""
-    link, cell = LINKS[segment.link], CELLS[power.cell]
-    volts = power.nominal_v
-    shelf = cell.self_discharge if power.self_discharge is None else power.self_discharge
-    boot_s = sum(segment.boot_us) / 2 / SECOND_US
-    burst_w = link.burst_w if power.burst_w is None else power.burst_w
-
-    def message_nj(payload_bytes: int) -> int:
-        joules = link.message_j(payload_bytes) if power.message_j is None else power.message_j
-        return round(joules * NJ)
-
-    return {
-        "full": round(power.full_j * NJ),
-        "floor": round(power.floor_w * NJ),
-        "shelf": round(battery.self_discharge_w(power.full_j, shelf) * NJ),
-        "reading": round(power.reading_j * NJ),
-        "message": message_nj(link.reading_bytes(channels)),
-        "state": message_nj(link.state_bytes),
-        "ping": message_nj(PING_BYTES),
-        "repeat": round(link.energy_retry_j * NJ),
-        "connect": round((link.connect_j if power.connect_j is None else power.connect_j) * NJ),
-        "boot": round(power.awake_w * boot_s * NJ),
-        "awake_ua": round(power.awake_w / volts * MILLION),
-        "burst_ua": round(burst_w / volts * MILLION),
-        "nominal_uv": round(volts * MILLION),
-        "lowest_uv": round(power.lowest_v * MILLION),
-        "resistance_uohm": round(
-            (cell.resistance_ohm if power.resistance_ohm is None else power.resistance_ohm) * MILLION
-        ),
-        "solar": round(power.solar_w * SOLAR_YIELD * NJ),
-        "mains": round(power.mains_w * NJ),
-    }
-
-
-def _by_segment(segments: tuple[SegmentPlan, ...], channels: dict[str, int]) -> dict[str, Int]:
-    """`_row` as columns with one row a segment; of segments without a battery nobody asks."""
-    rows = [_row(part, part.power or PowerPlan(full_j=1.0), channels[part.kind]) for part in segments]
-    return {name: np.array([row[name] for row in rows], np.int64) for name in rows[0]}
-
-
 class Energy(Part):
     """The batteries of one fleet; a row is a device that has one.
 
@@ -201,7 +131,7 @@ class Energy(Part):
         self.row_of[self.device] = np.arange(n)
         self._segment = fleet.segment[self.device].astype(np.int64)
         self._site = fleet.site[self.device]
-        self._of = _by_segment(segments, {kind: len(columns) for kind, columns in world.channels.items()})
+        self._of = by_segment(segments, {kind: len(columns) for kind, columns in world.channels.items()})
         self.full_nj = self._of["full"][self._segment]
         self.charge_nj = self._start(world.seed, segments)
         self.sent = np.zeros(len(fleet), np.int32)
@@ -222,7 +152,7 @@ class Energy(Part):
         self._near: Int = np.empty(0, np.int64)
         self._has_mains = self._of["mains"] > 0
         cells = [part.power.cell if part.power is not None else "lithium" for part in segments]
-        self._cells = [_Curves(CELLS[name]) for name in sorted(set(cells))]
+        self._cells = [Curves(CELLS[name]) for name in sorted(set(cells))]
         self._cell = np.array([sorted(set(cells)).index(name) for name in cells], np.int64)
         self._plans = [part.power for part in segments]
         sites = [name for name, _ in fleet.plan.sites]
@@ -379,12 +309,12 @@ class Energy(Part):
     def _along(self, name: str, rows: Int, where: Int) -> Int:
         """A curve of each battery's cell."""
         if len(self._cells) == 1:
-            return _on(getattr(self._cells[0], name), where)
+            return between(getattr(self._cells[0], name), where)
         value = np.empty(len(rows), np.int64)
         cell = self._cell[self._segment[rows]]
         for code, curves in enumerate(self._cells):
             mine = cell == code
-            value[mine] = _on(getattr(curves, name), where[mine])
+            value[mine] = between(getattr(curves, name), where[mine])
         return value
 
     def supply(self, rows: Int, now_us: int) -> tuple[Int, Int]:

@@ -15,12 +15,13 @@ from tests.twin.worlds import FULL, Lab, plan
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.settings import fault_settings
 from twinstorm.twin.cells import CELLS, OUTSIDE, PowerPlan
-from twinstorm.twin.energy import BOOTS, CONNECTS, FLOOR, MESSAGES, NJ, READINGS, SHELF, Energy
+from twinstorm.twin.energy import BOOTS, CONNECTS, FLOOR, MESSAGES, READINGS, SHELF, Energy
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import HOUR_US, SECOND_US, FaultOrder
 from twinstorm.twin.network import LINKS
 from twinstorm.twin.physics.battery import EnergyBudget
+from twinstorm.twin.power_tables import NJ
 from twinstorm.twin.stories import Stage
 from twinstorm.twin.world import World
 

@@ -8,9 +8,9 @@ from functools import cache
 from tests.twin.worlds import Lab, plan
 from tests.validation.case import Case, Subject
 from twinstorm.twin.cells import PowerPlan
-from twinstorm.twin.energy import NJ
 from twinstorm.twin.flow import HOUR_US, SECOND_US
 from twinstorm.twin.physics import battery
+from twinstorm.twin.power_tables import NJ
 
 TR_45_820 = "3GPP TR 45.820, assumptions on energy"
 CELL_J = 5.0 * 3600.0
