@@ -181,7 +181,7 @@ class Maintenance(Part):
                 + 1
                 + (draws >> np.uint64(32)).astype(np.int64) * (plan.interval_us // SECOND_US) // (1 << 32) * SECOND_US
             )
-        self.story = Story(MAINTENANCE, rank=6, due_us=NEVER_US)
+        self.story: Story = Story(MAINTENANCE, rank=6, due_us=NEVER_US)
         self._wait(now_us)
 
     # --- requests -----------------------------------------------------------------------------------------------------

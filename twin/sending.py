@@ -65,7 +65,7 @@ class Sending(Part):
             paced = world.uplinks.paced[device]
             self._drain(device[paced], at_us[paced])
             device, at_us = device[~paced], at_us[~paced]
-        number = world.buffers.depth[device]
+        number = world.buffers.depth[device].astype(np.int64)
         for count_sent in world.parts.count_sent:
             count_sent(device, number)
         arrive_us = self.arrive_us(device, at_us)

@@ -138,4 +138,4 @@ def test_a_world_in_the_middle_of_it_can_be_saved() -> None:
     lab.until(20 * SECOND_US)
     again = pickle.loads(pickle.dumps(lab.world))
     assert again.uplinks.free_us.tolist() == lab.world.uplinks.free_us.tolist()
-    assert again.uplinks._bit.__self__ is again
+    assert again.uplinks._world is again
