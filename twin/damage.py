@@ -55,6 +55,13 @@ def numbered(document: dict[str, Any], channels: tuple[Channel, ...]) -> None:  
     document["schema"] = SCHEMA + 1
 
 
+def with_number(payload: bytes, schema: int) -> bytes:
+    """The same JSON document with another number of its schema."""
+    document = msgspec.json.decode(payload)
+    document["schema"] = schema
+    return msgspec.json.encode(document)
+
+
 BREAKS: Final[Mapping[str, Callable[[dict[str, Any], tuple[Channel, ...]], None]]] = {
     "number": numbered,
     "rename": renamed,

@@ -51,6 +51,8 @@ class Code(IntEnum):
     GAVE_UP = 37
     CONNECTED = 38
     LOST = 39
+    FELL_BACK = 40
+    """The boot loader took the image of the other slot."""
 
 
 FIRST_DEVICE_CODE = Code.BOOTED

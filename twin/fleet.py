@@ -21,6 +21,8 @@ from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.network import LINKS, Links
 from twinstorm.twin.reconnect import ReconnectPolicy
+from twinstorm.twin.slots import SlotPlan
+from twinstorm.twin.wire.documents import SCHEMA
 
 ONE_PHASE_BELOW = 40_000
 """Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
@@ -73,6 +75,8 @@ class SegmentPlan:
         gateway: its machines carry others.
         through: segment of the gateways through which its devices reach the broker; empty: directly.
         power: their batteries; None: supplied from outside, whatever they do.
+        schema: of the documents that they send.
+        slots: the other image that their boot loader has; None: there is none.
     """
 
     name: str
@@ -94,6 +98,8 @@ class SegmentPlan:
     gateway: GatewayPlan | None = None
     through: str = ""
     power: PowerPlan | None = None
+    schema: int = SCHEMA
+    slots: SlotPlan | None = None
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,11 @@ class Resets(Part):
     def act(self, story: Story, now_us: int) -> None:
         """Once a second: boot and reset whoever is due."""
         story.due_us = now_us + SECOND_US
-        for order in self.orders:
+        # A boot may begin orders of its own, which have time.
+        for order in list(self.orders):
             due = np.flatnonzero(order.next_us <= now_us)
+            if len(due) and self._world.slots is not None:
+                due = self._world.slots.still(order, due)
             if len(due):
                 self._world.advance_to(now_us)
                 down = order.down[due]

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from twinstorm.twin.chance import Words
-from twinstorm.twin.damage import of_other_schema
+from twinstorm.twin.damage import of_other_schema, with_number
 from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.parts import Part
 from twinstorm.twin.stories import Story
 from twinstorm.twin.tampers import (
     Corruption,
+    Dialect,
     HoldingBack,
     Misrouting,
     Reordering,
@@ -32,6 +33,7 @@ from twinstorm.twin.tampers import (
     Truncation,
 )
 from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
+from twinstorm.twin.wire.documents import SCHEMA
 from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
 PAYLOADS: Final = "payloads"
+DIALECT: Final = "firmware/schema"
+"""Stands for a step where firmware speaks another schema by itself; no step has such a name."""
 
 READABLE: Final = "damaged_and_still_readable"
 REPEATED, OVERTAKING, LATE = "messages_repeated", "messages_overtaking", "readings_held_back"
@@ -120,6 +124,19 @@ class Tampering(Part):
     def break_schema(self, step: str, device: Device, at_us: int, how: str) -> None:
         """Let these devices send documents of another schema."""
         self._begin(SchemaBreak(*self._common(step, device, at_us), how))
+
+    def begin_dialects(self) -> None:
+        """Let devices send documents of the schema that their firmware has."""
+        for number, segment in enumerate(self._fleet.plan.segments):
+            if segment.schema != SCHEMA:
+                self.speak(np.flatnonzero(self._fleet.segment == number).astype(np.int32), 0, segment.schema)
+
+    def speak(self, device: Device, at_us: int, schema: int) -> None:
+        """Let these devices send documents of this schema from now on."""
+        if any(order.step == DIALECT for order in self._orders):
+            self.end(DIALECT, device, at_us)
+        if schema != SCHEMA and len(device):
+            self._begin(Dialect(*self._common(DIALECT, device, at_us), schema))
 
     def corrupt(self, step: str, device: Device, at_us: int, share: float, bits: int) -> None:
         """Flip so many bits in this share of their payloads."""
@@ -209,7 +226,7 @@ class Tampering(Part):
     def _rewrite(self, order: Tamper, batch: _Batch, readings: Readings) -> None:
         """Let one order change payloads and topics."""
         mine, own = order.rows(batch.device)
-        assert isinstance(order, Sometimes | SchemaBreak)
+        assert isinstance(order, Sometimes | SchemaBreak | Dialect)
         taken = order.takes(own, batch.seq[mine])
         damages = isinstance(order, Corruption | Truncation)
         touched = readable = 0
@@ -232,6 +249,8 @@ class Tampering(Part):
         match order:
             case SchemaBreak(how=how):
                 payload = of_other_schema(payload, how, self._channels[readings.kind])
+            case Dialect(schema=schema):
+                payload = with_number(payload, schema)
             case Corruption():
                 boot = int(readings.boot[row])
 

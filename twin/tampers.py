@@ -63,6 +63,18 @@ class SchemaBreak(Tamper):
 
 
 @dataclass
+class Dialect(Tamper):
+    """Documents that carry the number of another schema, and are as ever but for that: what firmware says of itself."""
+
+    schema: int
+    turn: ClassVar[int] = 1
+    evidence: ClassVar[str] = FOREIGN
+
+    def takes(self, own: Int, seq: Int) -> Mask:  # noqa: ARG002
+        return np.ones(len(own), np.bool_)
+
+
+@dataclass
 class Corruption(Sometimes):
     """Bits are flipped."""
 

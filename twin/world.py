@@ -50,6 +50,7 @@ from twinstorm.twin.resolution import Steps
 from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
 from twinstorm.twin.sampling import Sampler
 from twinstorm.twin.sending import Sending
+from twinstorm.twin.slots import Slots
 from twinstorm.twin.stories import Story
 from twinstorm.twin.supply import Supply
 from twinstorm.twin.tampering import Tampering
@@ -136,9 +137,14 @@ class World(Exhibits):
         self.sampler = self._joined(Sampler(self.fleet, self.kinds, seed, year_us, self.bit))
         self.sending = self._joined(Sending(self, foreseen))
         self.payloads = self._joined(Tampering(self, device_end, origin_us, foreseen))
+        self.payloads.begin_dialects()
         self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit, self.parts)
         self.resets = self._joined(Resets(self))
         hazards.begin(self)
+        self.slots: Slots | None = None
+        """Boot loaders that can take another image; None: no device has one."""
+        if any(part.slots for part in plan.segments):
+            self.slots = self._joined(Slots(self))
         self.energy: Energy | None = None
         """Batteries; None: no device has one."""
         if any(part.power for part in plan.segments):

@@ -63,6 +63,7 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 
 GATHER_PER_S = 200.0
@@ -538,6 +539,7 @@ class LiveWiring:
             if self._lag_ms() > _LATE_MS:
                 notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         told = self._final or self._totals
+        notes += fallen_back(told.evidence if told is not None else {})
         foreign = max(self._malformed - (told.unreadable if told is not None else 0), 0)
         if foreign or self._foreign_readings:
             notes.append(

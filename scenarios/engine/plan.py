@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
-from twinstorm.scenarios.language.model import Clock, Gateway, Scenario
+from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
 from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
+from twinstorm.twin.slots import SlotPlan
 
 DEFAULT_START = "2030-01-07T00:00:00Z"
 """A Monday that nobody mistakes for today."""
@@ -47,12 +48,9 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 machine=segment.machine,
                 origin=segment.origin,
                 clock=_clock_plan(segment.clock),
-                hazards=HazardPlan(
-                    crash_us=segment.hazards.crash_us,
-                    freeze_us=segment.hazards.freeze_us,
-                    full_us=segment.hazards.full_us,
-                    watchdog_us=segment.hazards.watchdog_us,
-                ),
+                hazards=_hazard_plan(segment.hazards),
+                schema=segment.schema,
+                slots=_slot_plan(segment.slots),
                 gateway=_gateway(segment.gateway, fleet.devices),
                 through=segment.through,
                 power=segment.power,
@@ -61,6 +59,16 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
         ),
         phases=phases,
     )
+
+
+def _hazard_plan(hazards: Hazards) -> HazardPlan:
+    return HazardPlan(hazards.crash_us, hazards.freeze_us, hazards.full_us, hazards.watchdog_us)
+
+
+def _slot_plan(slots: Slots | None) -> SlotPlan | None:
+    if slots is None:
+        return None
+    return SlotPlan(slots.other, slots.boot_limit, slots.healthy_us, _hazard_plan(slots.hazards), slots.schema)
 
 
 def _clock_plan(clock: Clock | None) -> ClockPlan:

@@ -26,6 +26,7 @@ from twinstorm.twin.flow import (
     Registry,
 )
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.wire.merging import merged
@@ -188,7 +189,7 @@ class ModelledWiring:
                 f"backlog {settings.backlog:,}"
             )
         ]
-        return notes + self.world.notes()
+        return notes + fallen_back(self.world.evidence) + self.world.notes()
 
     def close(self) -> None:
         self.broker.close()

@@ -10,7 +10,7 @@ from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
-from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site
+from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site, Slots
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.power import power_plan
@@ -37,6 +37,8 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
     segments: Mapping[str, Record] | None = record.own("segments")
     for layers in ((record,), *((version, record) for version in firmware.values())):
         _check_firmware(layers, problems)
+    for version, image in firmware.items():
+        _check_slots(version, image, firmware, problems)
     for own in (segments or {}).values():
         _check_firmware(_layers(record, own, firmware), problems)
     if segments is None:
@@ -57,7 +59,7 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
         devices=sum(devices),
         sites=sites,
         segments=tuple(
-            _segment(name, _layers(record, own, firmware), count, name in carrying, problems)
+            _segment(name, _layers(record, own, firmware), firmware, count, name in carrying, problems)
             for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
     )
@@ -193,7 +195,10 @@ Layers = tuple[Record, ...]
 
 
 def _layers(fleet: Record, own: Record, firmware: Mapping[str, Record]) -> Layers:
-    version = firmware.get(_said(fleet, own, "firmware"))
+    return _with_version(own, fleet, firmware.get(_said(fleet, own, "firmware")))
+
+
+def _with_version(own: Record, fleet: Record, version: Record | None) -> Layers:
     return (own, fleet) if version is None else (own, version, fleet)
 
 
@@ -209,7 +214,9 @@ def _part(layers: Layers, part: str) -> dict[str, Any]:
     return {key: _value(parts, key) for key in parts[-1].table.allowed}
 
 
-def _segment(name: str, layers: Layers, devices: int, carries: bool, problems: Problems) -> Segment:
+def _segment(
+    name: str, layers: Layers, firmware: Mapping[str, Record], devices: int, carries: bool, problems: Problems
+) -> Segment:
     """A segment with the defaults of its firmware and of the fleet filled in."""
     own = layers[0]
     buffer, reconnect = _part(layers, "buffer"), _part(layers, "reconnect")
@@ -234,14 +241,39 @@ def _segment(name: str, layers: Layers, devices: int, carries: bool, problems: P
         machine=_machine(own, problems) if own.has("machine") else (),
         synthetic=own.value("synthetic") == "true",
         clock=_clock(_part(layers, "clock")) if any(layer.has("clock") for layer in layers) else None,
-        hazards=_hazards(_part(layers, "hazards"), _value(layers, "watchdog")),
+        hazards=_hazards(layers),
+        schema=_schema(layers),
+        slots=_slots(layers, firmware),
         gateway=read_gateway(own.part("gateway")) if carries else None,
         through=own.own("through") or "",
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
     )
 
 
-def _hazards(said: Mapping[str, Any], watchdog_us: int | None) -> Hazards:
+def _schema(layers: Layers) -> int:
+    """What the version among the layers says of its documents."""
+    version = next((layer for layer in layers if "schema" in layer.table.allowed), None)
+    return 1 if version is None else int(version.value("schema"))
+
+
+def _slots(layers: Layers, firmware: Mapping[str, Record]) -> Slots | None:
+    """The other slot that the version among the layers has."""
+    version = next((layer for layer in layers if "slots" in layer.table.allowed), None)
+    written = None if version is None else version.own("slots")
+    if not isinstance(written, Record):
+        return None
+    other = _with_version(layers[0], layers[-1], firmware.get(written.own("other")))
+    return Slots(
+        other=written.own("other"),
+        boot_limit=written.value("boot_limit"),
+        healthy_us=written.value("healthy"),
+        hazards=_hazards(other),
+        schema=_schema(other),
+    )
+
+
+def _hazards(layers: Layers) -> Hazards:
+    said, watchdog_us = _part(layers, "hazards"), _value(layers, "watchdog")
     return Hazards(
         crash_us=said["crash_every"] or 0,
         freeze_us=said["freeze_every"] or 0,
@@ -286,6 +318,20 @@ def _check_firmware(layers: Layers, problems: Problems) -> None:
     """What the first of them says goes together with what the others say."""
     _check_waits(layers, problems)
     _check_leak(layers, problems)
+
+
+def _check_slots(version: str, image: Record, firmware: Mapping[str, Record], problems: Problems) -> None:
+    """In the other slot is another image, and no bad one."""
+    written = image.own("slots")
+    other = written.own("other") if isinstance(written, Record) else None
+    if other is None:
+        return
+    if other == version:
+        message, hint = f"the other slot of version `{version}` has the same image", "name the version before it"
+        problems.add(wrong(written.at("other"), "S212", message, hint))
+    elif other in firmware and firmware[other].has("fault"):
+        message = f"version `{other}` in the other slot carries a fault itself"
+        problems.add(wrong(written.at("other"), "S212", message, "name a version without one"))
 
 
 def _check_waits(layers: Layers, problems: Problems) -> None:

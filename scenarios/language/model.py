@@ -59,6 +59,21 @@ class Hazards:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """Another image that the boot loader takes after `boot_limit` boots without being well.
+
+    Attributes:
+        hazards, schema: of that image.
+    """
+
+    other: str
+    boot_limit: int
+    healthy_us: int
+    hazards: Hazards
+    schema: int
+
+
+@dataclass(frozen=True)
 class Site:
     name: str
     region: str
@@ -102,6 +117,9 @@ class Segment:
     clock: Clock | None = None
     """None: a perfect one."""
     hazards: Hazards = Hazards()
+    schema: int = 1
+    """Of the documents that its devices send."""
+    slots: Slots | None = None
     power: PowerPlan | None = None
     """Batteries of its devices; None: supplied from outside."""
     synthetic: bool = False

@@ -168,12 +168,28 @@ DEVICE_DEFAULTS = (
 
 FAULT = Word("fault", lambda: tuple(catalogue.faults()), code="S104", all_at="all: twinstorm list faults")
 
+SLOTS = Table(
+    "the slots of an image",
+    (
+        Key("other", VERSION, "version of the image in the other slot", required=True),
+        Key("boot_limit", whole("1", "100", "3"), "boots in a row without being well; then the other", default="3"),
+        Key(
+            "healthy",
+            duration("1 s", "1 d", "1 min"),
+            "time up with a session until it is well",
+            default="1 min",
+        ),
+    ),
+)
+
 FIRMWARE = Table(
     "a firmware",
     (
         *BEHAVIOUR,
         Key("fault", FAULT, "a fault that its devices have from the end of the warm-up on"),
         Key("with", Raw("the settings of a fault"), "the fault's own settings"),
+        Key("schema", whole("1", "99", "2"), "number of the schema of its documents; the core knows 1", default="1"),
+        Key("slots", SLOTS, "another image that the boot loader can take"),
         *later("size"),
     ),
 )

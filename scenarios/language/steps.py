@@ -14,6 +14,7 @@ from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, LATER_ACTIONS, LATER_TRIGGERS, STEP, TRIGGERS
 from twinstorm.scenarios.language.settings import plain, settings_table
 from twinstorm.scenarios.language.timeline import Planned
+from twinstorm.twin.images import image_step
 from twinstorm.twin.plugins import PluginError
 
 MOST_STEPS = 200
@@ -125,15 +126,14 @@ def carried(
             problems.add(wrong(record.at("fault"), "S410", message, "start it with a step"))
             continue
         fault = record.at("fault")
-        texts = {"at": f"{warm_up_us} us", "target": f"firmware={version}"}
+        name = image_step(version)
+        texts = {"at": f"{warm_up_us} us", "target": name}
         entries: dict[str, Node] = {
             key: ScalarNode(fault.path, fault.place, fault.key_place, text) for key, text in texts.items()
         }
         entries |= {key: record.at(key) for key in ("fault", "with") if record.has(key)}
         assert record.node is not None
         step = STEP.read(MapNode(record.node.path, fault.place, fault.key_place, entries), problems)
-        # A name that no step of the file can have.
-        name = f"firmware={version}"
         drafts.append(StepDraft(name, step, "fault", _settings(name, step, problems)))
     return drafts
 

@@ -39,6 +39,13 @@ SEGMENT_EXTRAS = (
     ", clock: {sync: 1 min, drift: 50 ppm, backup: none}",
     ", buffer: {readings: 4, evict: newest}",
     ", synthetic: true",
+    ", firmware: 2.5.0",
+    ", firmware: 3.0.0, watchdog: 5 s",
+)
+IMAGES = (
+    "firmware:\n"
+    "  2.5.0: {fault: crash-loop, with: {uptime: 5 s}, slots: {other: 3.0.0, boot_limit: 2, healthy: 8 s}}\n"
+    "  3.0.0: {schema: 2, hazards: {crash_every: 1 min, freeze_every: 1 min}}\n"
 )
 BROKERS = (
     "",
@@ -66,7 +73,7 @@ def scenarios(draw: st.DrawFn) -> str:
     for number in range(draw(st.integers(1, 5))):
         steps += draw(_step(number))
     lines += ["steps:", *steps, "expect:", "  - {ledger: delivered, at_least: 0}"]
-    return "\n".join(lines) + "\n" + draw(st.sampled_from(BROKERS))
+    return "\n".join(lines) + "\n" + draw(st.sampled_from(BROKERS)) + IMAGES
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twinstorm.scenarios.language.errors import ScenarioErrors
-from twinstorm.scenarios.language.model import Clock, Hazards, Scenario, Segment
+from twinstorm.scenarios.language.model import Clock, Hazards, Scenario, Segment, Slots
 from twinstorm.scenarios.language.reader import read
 
 TEXT = """
@@ -89,6 +89,10 @@ def test_the_fleet_may_name_the_version_of_all_and_the_command_line_change_it() 
         ("firmware[2.5.0].fault=memory-leek", "S104", "firmware[2.5.0].fault"),
         ("firmware[2.5.0].fault=broker-outage", "S410", "firmware[2.5.0].fault"),
         ("firmware[2.5.0].with={rate: 1 kB/s}", "S405", "firmware[2.5.0].with"),
+        ("firmware[2.5.0].schema=100", "S210", "firmware[2.5.0].schema"),
+        ("firmware[2.5.0].slots={boot_limit: 3}", "S105", "firmware[2.5.0].slots.other"),
+        ("firmware[2.5.0].slots={other: 2.5.0}", "S212", "firmware[2.5.0].slots.other"),
+        ("firmware[2.5.0].slots={other: 3.0.0, boot_limit: 0}", "S210", "firmware[2.5.0].slots.boot_limit"),
     ],
 )
 def test_what_is_wrong_with_a_firmware_is_told_at_its_place(setting: str, code: str, path: str) -> None:
@@ -97,6 +101,20 @@ def test_what_is_wrong_with_a_firmware_is_told_at_its_place(setting: str, code: 
     # A segment that has a part of its own is wrong with it, and told as well.
     assert (code, path) in [(one.code, one.path) for one in raised.value.problems]
     assert {one.code for one in raised.value.problems} == {code}
+
+
+def test_the_other_slot_has_the_hazards_and_the_schema_of_its_version_with_what_the_segment_says() -> None:
+    found = segments(
+        TEXT, "firmware[2.5.0].slots={other: 3.0.0}", "firmware[3.0.0]={schema: 2, hazards: {crash_every: 1 h}}"
+    )
+    assert found["new"].slots == Slots("3.0.0", 3, 60_000_000, Hazards(crash_us=3_600_000_000), 2)
+    assert (found["new"].schema, found["old"].slots) == (1, None)
+
+
+def test_an_image_with_a_fault_is_no_image_to_fall_back_to() -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        segments(TEXT, "firmware[2.5.0].slots={other: 3.0.0}", "firmware[3.0.0].fault=churn")
+    assert [(one.code, one.path) for one in raised.value.problems] == [("S212", "firmware[2.5.0].slots.other")]
 
 
 def test_a_bad_image_is_a_step_that_begins_when_the_warm_up_ends_on_whoever_runs_it() -> None:

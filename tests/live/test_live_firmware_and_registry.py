@@ -1,4 +1,4 @@
-"""A registry that is out of date, over real sockets: the core is the same, and the ledger names what it refused."""
+"""Over real sockets: a registry that is out of date, and firmware with another slot and another schema."""
 
 from __future__ import annotations
 
@@ -44,5 +44,40 @@ def test_a_stale_registry_leaves_the_same_evidence_live(tmp_path: Path) -> None:
     ledger = result.ledger
     assert ledger.lost.get("dead_letter") == refused
     assert set(ledger.lost) <= {"dead_letter", "power", "retired"}, "nothing is unexplained"
+    assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + sum(ledger.lost.values())
+    assert result.verdict == "held", [each for each in result.expectations if each.verdict != "held"]
+
+
+SLOTS = """storm: 1
+name: slots
+story: An image that crashes, a boot loader that knows another one, and a schema that the core does not know.
+duration: 40 s
+firmware:
+  2.5.0: {fault: crash-loop, with: {uptime: 2 s}, slots: {other: 2.4.1, boot_limit: 2, healthy: 10 s}}
+  3.0.0: {schema: 2}
+fleet:
+  devices: 12
+  boot: 1 s
+  keep_alive: 8 s
+  segments:
+    bad: {kind: motor, share: 50 %, every: 1 s, firmware: 2.5.0}
+    odd: {kind: motor, share: 50 %, every: 1 s, firmware: 3.0.0}
+expect:
+  - {count: reboots, at_least: 12, at_most: 18}
+  - at: end - 1 s
+    that: connectivity = 100 %
+"""
+
+
+def test_boot_loaders_and_schemas_of_firmware_do_the_same_live(tmp_path: Path) -> None:
+    path = tmp_path / "slots.storm.yaml"
+    path.write_text(SLOTS, encoding="utf-8")
+    result = Run(load(str(path)), RunOptions(seed=5, live=True, speed=4.0)).execute()
+    (fault,) = result.faults
+    assert fault.evidence == {"devices_reset": 18, "devices_on_the_other_slot": 6}
+    assert any("6 devices of firmware=2.5.0 fell back" in note for note in result.notes)
+    ledger = result.ledger
+    assert ledger.lost["dead_letter"] == 6 * 40
+    assert set(ledger.lost) <= {"dead_letter", "power"}
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + sum(ledger.lost.values())
     assert result.verdict == "held", [each for each in result.expectations if each.verdict != "held"]
