@@ -12,7 +12,9 @@ import pytest
 
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.reader import library_names, load
 from twinstorm.scenarios.result import RunResult
 from twinstorm.twin.flow import SECOND_US
@@ -70,6 +72,16 @@ def test_a_run_saved_anywhere_goes_on_in_a_fresh_interpreter(name: str, tmp_path
     ).stdout
     digests = [line.split()[1:] for line in said.splitlines()]
     assert digests == [[expected.digest, "0"]] * len(saved)
+
+
+def test_block_size_changes_nothing_where_messages_wait_for_the_core() -> None:
+    """A queue serves a batch from its first arrival on, so that half a batch would be served otherwise."""
+    scenario = load("all-quiet", ["broker.messages={rate: 6 %/s, queue: 500}", "duration=4min"], devices=500)
+    digests = set()
+    for block in (97, 16_384):
+        plan, settings = fleet_plan(scenario), broker_settings(scenario)
+        digests.add(finish(Engine(scenario, 42, ModelledWiring(plan, settings, 42, block_devices=block))).digest)
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("name", library_names())
