@@ -50,7 +50,7 @@ def _put_back(world: World, readings: Readings, rows: Int) -> None:
             here = np.flatnonzero(mine & (nth == place) & (buffers.depth[device] == place))
             # By the sampler's own time: the clock of a device may be wrong, and what goes back is its newest.
             since = fleet.seq[device[here]] - readings.seq[rows[here]]
-            at_us = world.sampling.next_us[number] - (since + 1) * group.every_us
+            at_us = world.output.story.next_us[number] - (since + 1) * group.every_us
             if buffers.dated[number]:
                 dated_us = (readings.sent_us if world.clocks.active else readings.device_time_us)[rows[here]]
                 implied = (at_us > fleet.between_us[device[here]]) & (group.grid_us == 0)

@@ -7,26 +7,20 @@ snapshot; derived lists are rebuilt.
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
 
 from twinstorm.twin import hazards
-from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.buffer import Buffers
-from twinstorm.twin.chance import Purpose, Words, stream, words
 from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.energy import Energy
-from twinstorm.twin.eventlog import Code, EventLog
-from twinstorm.twin.fleet import Fleet, FleetPlan, SampleGroup, State, grow
+from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.fleet import Fleet, FleetPlan, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
-    Codes,
     Device,
     DeviceEnd,
     Evidence,
@@ -37,17 +31,15 @@ from twinstorm.twin.flow import (
     Mask,
     Readings,
     SessionEvents,
-    Values,
 )
 from twinstorm.twin.gateways import Gateways
 from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
 from twinstorm.twin.maintenance import Maintenance, MaintenancePlan
+from twinstorm.twin.output import BLOCK_DEVICES, Output
 from twinstorm.twin.parts import Part, Parts
 from twinstorm.twin.peaks import Peaks
 from twinstorm.twin.resets import Resets
-from twinstorm.twin.resolution import Steps
-from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
 from twinstorm.twin.sampling import Sampler
 from twinstorm.twin.sending import Sending
 from twinstorm.twin.slots import Slots
@@ -55,26 +47,9 @@ from twinstorm.twin.stories import Story
 from twinstorm.twin.supply import Supply
 from twinstorm.twin.tampering import Tampering
 from twinstorm.twin.undelivered import undelivered
-from twinstorm.twin.uplink import READING, STATE, Uplinks
-
-BLOCK_DEVICES = 16_384
-"""Rows of one pass over a sample group: what fits the L2 cache. No result depends on it."""
-
-UNACKED_WINDOW = 20
-"""QoS 1 messages a client has in flight before it queues."""
-
-SAMPLING = "sampling"
-READINGS_BETWEEN = "readings_between"
-"""Readings at instants at which there are none but for a peak."""
+from twinstorm.twin.uplink import STATE, Uplinks
 
 T = TypeVar("T", bound=Part)
-
-
-@dataclass
-class Sampling(Story):
-    """The one story of all sample groups: row i of `next_us` is when group i samples next."""
-
-    next_us: list[int] = field(default_factory=list)
 
 
 class World(Exhibits):
@@ -120,8 +95,8 @@ class World(Exhibits):
         links = self.fleet.links
         self.reading_sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
-        self._datagrams = foreseen and bool(links.datagram.any())
-        if self._datagrams:
+        self.datagrams = foreseen and bool(links.datagram.any())
+        if self.datagrams:
             # Nobody acknowledges a datagram.
             self.fleet.qos[links.datagram[self.fleet.link]] = 0
         self.gateways: Gateways | None = None
@@ -153,27 +128,8 @@ class World(Exhibits):
         self.supply = Supply(self)
         self.maintenance: Maintenance | None = None
 
-        self._block_devices = block_devices
-        self._uplink = stream(seed, Purpose.READING_LINK)
-        groups = self.fleet.groups
-        firsts = [int(self.fleet.link[group.first]) for group in groups]
-        self._one_link = {
-            group.first: code
-            for group, code in zip(groups, firsts, strict=True)
-            if (self.fleet.link[group.first : group.last] == code).all()
-        }
-        self._uplink_draws = {
-            group.first: GroupDraws([self._uplink], self.fleet.key[group.first : group.last], itemgetter(0))
-            for group in groups
-            if not group.grid_us
-        }
-        wakes_us = [
-            self.sampler.event_groups[number].wake_us(-1) if group.grid_us else group.phase_us
-            for number, group in enumerate(groups)
-        ]
-        self.sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
-        self.sampling.due_us = min(self.sampling.next_us, default=NEVER_US)
-        self.peaks = Peaks(groups, self.buffers, self.sampler)
+        self.peaks = Peaks(self.fleet.groups, self.buffers, self.sampler)
+        self.output = self._joined(Output(self, block_devices))
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     def _joined(self, part: T) -> T:
@@ -182,14 +138,12 @@ class World(Exhibits):
 
     @property
     def stories(self) -> list[Story]:
-        return [self.sampling, *(part.story for part in self.parts if part.story is not None)]
+        return [part.story for part in self.parts if part.story is not None]
 
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         """Functions of the world's stories, by kind (`twin.stories.Stage`)."""
-        return {SAMPLING: self._act_sampling} | {
-            part.story.kind: part.act for part in self.parts if part.story is not None
-        }
+        return {part.story.kind: part.act for part in self.parts if part.story is not None}
 
     def maintain(self, plan: MaintenancePlan, device: Device) -> None:
         """Let crews look after these devices; before the run begins."""
@@ -237,241 +191,6 @@ class World(Exhibits):
     def notes(self) -> list[str]:
         """Lines for the end of the report."""
         return [note() for note in self.parts.note]
-
-    # --- sampling -----------------------------------------------------------------------------------------------------
-
-    def _act_sampling(self, story: Sampling, now_us: int) -> None:
-        self.advance_to(now_us)
-        for number, part in self.peaks.due(now_us):
-            before = self.produced
-            self._sample(number, part.rows, now_us)
-            self.fleet.between_us[part.rows] = now_us
-            self.bit(part.step, READINGS_BETWEEN, self.produced - before)
-        for number, group in enumerate(self.fleet.groups):
-            if story.next_us[number] != now_us:
-                continue
-            if group.grid_us:
-                self._sample_due(number, group, now_us)
-                story.next_us[number] = self.sampler.event_groups[number].wake_us(now_us)
-            else:
-                self._sample(number, slice(group.first, group.last), now_us)
-                story.next_us[number] = now_us + group.every_us
-                if self.peaks.active:
-                    self.peaks.new_period(number, now_us)
-        story.due_us = min((*story.next_us, *self.peaks.next_us.values()))
-
-    def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
-        """Readings of those devices of an event-driven group that have something to tell."""
-        due = self.sampler.event_groups[number].due(now_us)
-        spoke, who = False, 0
-        checksums = [0] * len(self.channels[group.kind])
-        for first in range(0, len(due), self._block_devices):
-            asked = due[first : first + self._block_devices]
-            powered = self.fleet.state[asked] >= State.CONNECTING
-            spoken = self.sampler.measure_due(number, asked, now_us, self.fleet.seq[asked] + 1, powered)
-            device = asked[spoken.chosen]
-            if not len(device):
-                continue
-            seq = self.fleet.seq[device] + 1
-            self.fleet.seq[device] = seq
-            self.fleet.told_us[device] = now_us
-            self.produced += len(device)
-            if self.peaks.active:
-                for step, readings in self.peaks.spoken(number, device, now_us):
-                    self.bit(step, READINGS_BETWEEN, readings)
-            self._dispatch(
-                number, group, device, np.ones(len(device), np.bool_), seq, now_us, spoken.values, spoken.steps
-            )
-            who = zlib.crc32(self.fleet.key[device].data, who)
-            spoke = True
-            for channel, steps in enumerate(spoken.steps):
-                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
-        if spoke:
-            # Whose readings these are is as much a part of the run as what they say.
-            told = np.array([who, *checksums], np.uint32)
-            self.log.tell(now_us, Code.READINGS, number << 8, zlib.crc32(told.data))
-
-    def _sample(self, number: int, rows: Rows, now_us: int) -> None:
-        """One sampling of devices of a group: values, ledger, buffers, publish, digest."""
-        group = self.fleet.groups[number]
-        checksums = [0] * len(self.channels[group.kind])
-        for block in blocks(rows, self._block_devices):
-            for channel, steps in enumerate(self._sample_block(number, group, block, now_us)):
-                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
-        for channel, checksum in enumerate(checksums):
-            self.log.tell(now_us, Code.READINGS, number << 8 | channel, checksum)
-
-    def _sample_block(self, number: int, group: SampleGroup, rows: Rows, now_us: int) -> Steps:
-        fleet = self.fleet
-        n = count(rows)
-        state = fleet.state[rows]
-        powered = state >= State.CONNECTING
-        all_powered = bool(powered.all())
-        seq = fleet.seq[rows] + 1
-        values, steps = self.sampler.measure(number, rows, now_us, seq, powered, all_powered)
-
-        fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
-        self.produced += n if all_powered else int(np.count_nonzero(powered))
-        self._dispatch(number, group, rows, powered, seq, now_us, values, steps)
-        return steps
-
-    def _dispatch(
-        self,
-        number: int,
-        group: SampleGroup,
-        rows: Rows,
-        exist: Mask,
-        seq: Int,
-        now_us: int,
-        values: Values,
-        steps: Steps,
-    ) -> None:
-        """Send those of the readings of a block that exist, or keep them."""
-        fleet = self.fleet
-        if self.clocks.orders:
-            self.clocks.count(rows, exist, now_us)
-        direct = exist & (fleet.state[rows] == State.ONLINE) & ~self.blocked[rows]
-        if self.payloads.holding:
-            direct &= ~self.payloads.held_back[rows]
-        keeps = exist
-        if self.uplinks.active:
-            direct, keeps = self._paced(group, rows, direct, exist, now_us)
-        if not direct.all():
-            held = keeps & ~direct
-            if held.any():
-                self._hold(number, rows, held, seq, now_us, steps)
-        if not fleet.link_cuts[rows].any():
-            if direct.any():
-                self._publish(group, rows, direct, seq, now_us, values)
-            return
-        held, kept = self._unacknowledged(rows, direct)
-        dropped = self._publish(group, rows, direct, seq, now_us, values, kept) if direct.any() else None
-        arrived = kept if dropped is None else kept & ~dropped
-        chosen = np.flatnonzero(held)
-        self.buffers.keep(number, devices(rows, chosen), seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
-
-    def _paced(self, group: SampleGroup, rows: Rows, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
-        """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
-        fleet, buffers = self.fleet, self.buffers
-        code = fleet.link[rows]
-        unfit = powered & ~self.reading_sizes[group.kind].fits[code]
-        if self._datagrams:
-            # The device does not know that nobody hears it; what waits already, waits on.
-            unfit |= self.blocked[rows] & fleet.links.datagram[code] & powered & (buffers.depth[rows] == 0)
-        self.lost[LossCause.QOS0] += int(np.count_nonzero(unfit))
-        depth = buffers.depth[rows]
-        waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
-        return direct & ~unfit & ~self.uplinks.full(rows, now_us, waiting), powered & ~unfit
-
-    def _hold(self, number: int, rows: Rows, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
-        chosen = np.flatnonzero(held)
-        device = devices(rows, chosen)
-        stalls = (self.fleet.state[device] == State.ONLINE) & (self.fleet.qos[device] == 0)
-        stalls &= ~self.payloads.held_back[device]
-        before = self.buffers.depth[device]
-        self.buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
-        self.buffers.stalled[device] += stalls & (self.buffers.depth[device] > before)
-
-    def _unacknowledged(self, rows: Rows, direct: Mask) -> tuple[Mask, Mask]:
-        """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
-
-        Takes out of `direct` what the full in-flight window holds back, or what waits behind a reading that the broker
-        dropped.
-
-        Returns:
-            Readings that stay with their device, and those of them that are sent as well.
-        """
-        fleet = self.fleet
-        held = direct & (fleet.link_cuts[rows] > 0) & (fleet.qos[rows] == 1)
-        unacked = self.buffers.unacked[rows]
-        sent = held & (unacked < UNACKED_WINDOW) & (self.buffers.depth[rows] == unacked)
-        direct &= ~held | sent
-        return held, sent
-
-    def _publish(
-        self,
-        group: SampleGroup,
-        rows: Rows,
-        direct: Mask,
-        seq: Int,
-        now_us: int,
-        values: Values,
-        kept: Mask | None = None,
-    ) -> Mask | None:
-        """Send readings of a block, at once.
-
-        Args:
-            direct: which. kept: those that their device keeps as well.
-
-        Returns:
-            Which of the block the broker drops; None: none.
-        """
-        fleet = self.fleet
-        n = count(rows)
-        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._draws_of(group, rows, seq))
-        latency_us += now_us
-        for count_sent in self.parts.count_sent:
-            count_sent(rows, direct)
-        if self.uplinks.active:
-            direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
-        # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
-        now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
-        if isinstance(rows, slice):
-            readings = Readings(
-                kind=group.kind,
-                device=np.arange(rows.start, rows.stop, dtype=np.int32),
-                boot=fleet.boot[rows].copy(),
-                seq=seq,
-                device_time_us=self.clocks.shown_now_us(rows, now_us) if self.clocks.active else now,
-                sent_us=now,
-                values=values.T,
-                dense_from=rows.start,
-                present=direct,
-            )
-            return self.payloads.publish(readings, latency_us, kept)
-        sent = np.flatnonzero(direct)
-        device = rows[sent]
-        readings = Readings(
-            kind=group.kind,
-            device=device.astype(np.int32),
-            boot=fleet.boot[device],
-            seq=seq[sent],
-            device_time_us=self.clocks.shown_us(device, now[sent]) if self.clocks.active else now[sent],
-            sent_us=now[sent],
-            values=values[:, sent].T,
-        )
-        dropped = self.payloads.publish(readings, latency_us[sent], None if kept is None else kept[sent])
-        if dropped is None:
-            return None
-        of_block = np.zeros(n, np.bool_)
-        of_block[sent] = dropped
-        return of_block
-
-    def _link_of(self, group: SampleGroup, rows: Rows) -> Codes | int:
-        """Link classes of these devices; one code if the whole group is of one."""
-        one = self._one_link.get(group.first)
-        return self.fleet.link[rows] if one is None else one
-
-    def _draws_of(self, group: SampleGroup, rows: Rows, seq: Int) -> Words:
-        """Chance of the ways of these readings to the broker."""
-        part = shifted(rows, group.first)
-        if isinstance(part, slice):
-            return self._uplink_draws[group.first].draws(part, seq)
-        return words(self._uplink, self.fleet.key[rows], seq)
-
-    def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
-        """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
-        chosen = np.flatnonzero(direct & self.uplinks.paced[rows])
-        if not len(chosen):
-            return direct
-        size = self.reading_sizes[group.kind]
-        sent = self.sending.transmit(READING, devices(rows, chosen), now_us, seq[chosen], size)
-        arrive_us[chosen] = sent.arrive_us
-        if not sent.lost.any():
-            return direct
-        arrives = direct.copy()
-        arrives[chosen[sent.lost]] = False
-        return arrives
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

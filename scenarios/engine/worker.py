@@ -237,7 +237,7 @@ class Worker:
         self._started_s, self._end_us = message.at_s, message.end_us
         world = self._world
         acts = {**world.acts, "script": self._act_script}
-        world.sampling.rank = 1
+        world.output.story.rank = 1
         stage = Stage(acts, [self._script, *world.stories], 0)
         next_totals_us = SECOND_US
         while self._finish is None or self._now_us() < self._finish.at_us:

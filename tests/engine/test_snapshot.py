@@ -95,5 +95,5 @@ def test_watching_and_block_size_change_nothing(name: str) -> None:
         watched.advance(min(at_us, watched.end_us))
     assert watched.wiring.log.digest() == expected
     other = build(scenario, RunOptions(seed=42))
-    other.wiring.world._block_devices = 333  # type: ignore[attr-defined]
+    other.wiring.world.output._block_devices = 333  # type: ignore[attr-defined]
     assert finish(other).digest == expected

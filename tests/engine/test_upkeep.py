@@ -109,7 +109,7 @@ def test_saved_while_crews_are_on_their_way_and_at_work_it_goes_on_the_same(poli
 def test_blocks_and_watchers_change_nothing() -> None:
     expected = played(plant("maintenance.policy=condition"))[1].digest
     other = build(plant("maintenance.policy=condition"), RunOptions(seed=1))
-    other.wiring.world._block_devices = 7  # type: ignore[attr-defined]
+    other.wiring.world.output._block_devices = 7  # type: ignore[attr-defined]
     at_us = 0
     while not other.ended:
         at_us += 7_777_777

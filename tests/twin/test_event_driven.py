@@ -91,11 +91,11 @@ def test_nobody_acts_when_nothing_is_due() -> None:
     lab = Lab.make(shop(cells=0, cameras=2, motors=0))
     wakes: list[int] = []
     lab.until(60 * MINUTE_US, lambda at_us: wakes.append(at_us))
-    asked = [at_us for at_us in wakes if at_us == lab.world.sampling.due_us]
+    asked = [at_us for at_us in wakes if at_us == lab.world.output.story.due_us]
     assert not asked or len(asked) < 10
     readings = int(lab.world.fleet.seq.sum())
     assert 60 < readings < 200
-    assert lab.world.sampling.due_us > 60 * MINUTE_US - SECOND_US
+    assert lab.world.output.story.due_us > 60 * MINUTE_US - SECOND_US
 
 
 # --- buffers ----------------------------------------------------------------------------------------------------------

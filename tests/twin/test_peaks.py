@@ -16,9 +16,9 @@ from tests.twin.worlds import Lab, plan
 from twinstorm.twin.clockwork import ClockPlan
 from twinstorm.twin.fleet import FleetPlan, SampleGroup
 from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.output import READINGS_BETWEEN
 from twinstorm.twin.peaks import between_us
 from twinstorm.twin.stories import Stage
-from twinstorm.twin.world import READINGS_BETWEEN
 
 MINUTE_US = 60 * SECOND_US
 ALL = np.arange(40, dtype=np.int32)

@@ -1,0 +1,318 @@
+"""When devices sample, and what becomes of a reading at once: it is sent, held in its device, or lost."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twinstorm.twin.ahead import GroupDraws
+from twinstorm.twin.chance import Purpose, Words, stream, words
+from twinstorm.twin.eventlog import Code
+from twinstorm.twin.fleet import SampleGroup, State
+from twinstorm.twin.flow import NEVER_US, Codes, Int, LossCause, Mask, Readings, Values
+from twinstorm.twin.parts import Part
+from twinstorm.twin.resolution import Steps
+from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
+from twinstorm.twin.stories import Story
+from twinstorm.twin.uplink import READING
+
+if TYPE_CHECKING:
+    from twinstorm.twin.world import World
+
+BLOCK_DEVICES = 16_384
+"""Rows of one pass over a sample group: what fits the L2 cache. No result depends on it."""
+
+UNACKED_WINDOW = 20
+"""QoS 1 messages a client has in flight before it queues."""
+
+SAMPLING = "sampling"
+READINGS_BETWEEN = "readings_between"
+"""Readings at instants at which there are none but for a peak."""
+
+
+@dataclass
+class Sampling(Story):
+    """The one story of all sample groups: row i of `next_us` is when group i samples next."""
+
+    next_us: list[int] = field(default_factory=list)
+
+
+class Output(Part):
+    """The readings of one world, from the sampler to the wire.
+
+    Args:
+        block_devices: see `BLOCK_DEVICES`.
+    """
+
+    def __init__(self, world: World, block_devices: int) -> None:
+        self._world = world
+        self._fleet = fleet = world.fleet
+        self._clocks = world.clocks
+        self._payloads = world.payloads
+        self._uplinks = world.uplinks
+        self._buffers = world.buffers
+        self._sampler = world.sampler
+        self._peaks = world.peaks
+        self._parts = world.parts
+        self._sending = world.sending
+        self._blocked = world.blocked
+        self._channels = world.channels
+        self._reading_sizes = world.reading_sizes
+        self._log = world.log
+        self._block_devices = block_devices
+        self._uplink = stream(world.seed, Purpose.READING_LINK)
+        groups = fleet.groups
+        firsts = [int(fleet.link[group.first]) for group in groups]
+        self._one_link = {
+            group.first: code
+            for group, code in zip(groups, firsts, strict=True)
+            if (fleet.link[group.first : group.last] == code).all()
+        }
+        self._uplink_draws = {
+            group.first: GroupDraws([self._uplink], fleet.key[group.first : group.last], itemgetter(0))
+            for group in groups
+            if not group.grid_us
+        }
+        wakes_us = [
+            world.sampler.event_groups[number].wake_us(-1) if group.grid_us else group.phase_us
+            for number, group in enumerate(groups)
+        ]
+        self.story: Sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
+        self.story.due_us = min(self.story.next_us, default=NEVER_US)
+
+    def act(self, story: Sampling, now_us: int) -> None:
+        self._world.advance_to(now_us)
+        for number, part in self._peaks.due(now_us):
+            before = self._world.produced
+            self._sample(number, part.rows, now_us)
+            self._fleet.between_us[part.rows] = now_us
+            self._world.bit(part.step, READINGS_BETWEEN, self._world.produced - before)
+        for number, group in enumerate(self._fleet.groups):
+            if story.next_us[number] != now_us:
+                continue
+            if group.grid_us:
+                self._sample_due(number, group, now_us)
+                story.next_us[number] = self._sampler.event_groups[number].wake_us(now_us)
+            else:
+                self._sample(number, slice(group.first, group.last), now_us)
+                story.next_us[number] = now_us + group.every_us
+                if self._peaks.active:
+                    self._peaks.new_period(number, now_us)
+        story.due_us = min((*story.next_us, *self._peaks.next_us.values()))
+
+    def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
+        """Readings of those devices of an event-driven group that have something to tell."""
+        due = self._sampler.event_groups[number].due(now_us)
+        spoke, who = False, 0
+        checksums = [0] * len(self._channels[group.kind])
+        for first in range(0, len(due), self._block_devices):
+            asked = due[first : first + self._block_devices]
+            powered = self._fleet.state[asked] >= State.CONNECTING
+            spoken = self._sampler.measure_due(number, asked, now_us, self._fleet.seq[asked] + 1, powered)
+            device = asked[spoken.chosen]
+            if not len(device):
+                continue
+            seq = self._fleet.seq[device] + 1
+            self._fleet.seq[device] = seq
+            self._fleet.told_us[device] = now_us
+            self._world.produced += len(device)
+            if self._peaks.active:
+                for step, readings in self._peaks.spoken(number, device, now_us):
+                    self._world.bit(step, READINGS_BETWEEN, readings)
+            self._dispatch(
+                number, group, device, np.ones(len(device), np.bool_), seq, now_us, spoken.values, spoken.steps
+            )
+            who = zlib.crc32(self._fleet.key[device].data, who)
+            spoke = True
+            for channel, steps in enumerate(spoken.steps):
+                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
+        if spoke:
+            # Whose readings these are is as much a part of the run as what they say.
+            told = np.array([who, *checksums], np.uint32)
+            self._log.tell(now_us, Code.READINGS, number << 8, zlib.crc32(told.data))
+
+    def _sample(self, number: int, rows: Rows, now_us: int) -> None:
+        """One sampling of devices of a group: values, ledger, buffers, publish, digest."""
+        group = self._fleet.groups[number]
+        checksums = [0] * len(self._channels[group.kind])
+        for block in blocks(rows, self._block_devices):
+            for channel, steps in enumerate(self._sample_block(number, group, block, now_us)):
+                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
+        for channel, checksum in enumerate(checksums):
+            self._log.tell(now_us, Code.READINGS, number << 8 | channel, checksum)
+
+    def _sample_block(self, number: int, group: SampleGroup, rows: Rows, now_us: int) -> Steps:
+        fleet = self._fleet
+        n = count(rows)
+        state = fleet.state[rows]
+        powered = state >= State.CONNECTING
+        all_powered = bool(powered.all())
+        seq = fleet.seq[rows] + 1
+        values, steps = self._sampler.measure(number, rows, now_us, seq, powered, all_powered)
+
+        fleet.seq[rows] = seq if all_powered else np.where(powered, seq, seq - 1)
+        self._world.produced += n if all_powered else int(np.count_nonzero(powered))
+        self._dispatch(number, group, rows, powered, seq, now_us, values, steps)
+        return steps
+
+    def _dispatch(
+        self,
+        number: int,
+        group: SampleGroup,
+        rows: Rows,
+        exist: Mask,
+        seq: Int,
+        now_us: int,
+        values: Values,
+        steps: Steps,
+    ) -> None:
+        """Send those of the readings of a block that exist, or keep them."""
+        fleet = self._fleet
+        if self._clocks.orders:
+            self._clocks.count(rows, exist, now_us)
+        direct = exist & (fleet.state[rows] == State.ONLINE) & ~self._blocked[rows]
+        if self._payloads.holding:
+            direct &= ~self._payloads.held_back[rows]
+        keeps = exist
+        if self._uplinks.active:
+            direct, keeps = self._paced(group, rows, direct, exist, now_us)
+        if not direct.all():
+            held = keeps & ~direct
+            if held.any():
+                self._hold(number, rows, held, seq, now_us, steps)
+        if not fleet.link_cuts[rows].any():
+            if direct.any():
+                self._publish(group, rows, direct, seq, now_us, values)
+            return
+        held, kept = self._unacknowledged(rows, direct)
+        dropped = self._publish(group, rows, direct, seq, now_us, values, kept) if direct.any() else None
+        arrived = kept if dropped is None else kept & ~dropped
+        chosen = np.flatnonzero(held)
+        self._buffers.keep(number, devices(rows, chosen), seq[chosen], now_us, steps[:, chosen].T, arrived[chosen])
+
+    def _paced(self, group: SampleGroup, rows: Rows, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
+        """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
+        fleet, buffers = self._fleet, self._buffers
+        code = fleet.link[rows]
+        unfit = powered & ~self._reading_sizes[group.kind].fits[code]
+        if self._world.datagrams:
+            # The device does not know that nobody hears it; what waits already, waits on.
+            unfit |= self._blocked[rows] & fleet.links.datagram[code] & powered & (buffers.depth[rows] == 0)
+        self._world.lost[LossCause.QOS0] += int(np.count_nonzero(unfit))
+        depth = buffers.depth[rows]
+        waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
+        return direct & ~unfit & ~self._uplinks.full(rows, now_us, waiting), powered & ~unfit
+
+    def _hold(self, number: int, rows: Rows, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
+        chosen = np.flatnonzero(held)
+        device = devices(rows, chosen)
+        stalls = (self._fleet.state[device] == State.ONLINE) & (self._fleet.qos[device] == 0)
+        stalls &= ~self._payloads.held_back[device]
+        before = self._buffers.depth[device]
+        self._buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
+        self._buffers.stalled[device] += stalls & (self._buffers.depth[device] > before)
+
+    def _unacknowledged(self, rows: Rows, direct: Mask) -> tuple[Mask, Mask]:
+        """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
+
+        Takes out of `direct` what the full in-flight window holds back, or what waits behind a reading that the broker
+        dropped.
+
+        Returns:
+            Readings that stay with their device, and those of them that are sent as well.
+        """
+        fleet = self._fleet
+        held = direct & (fleet.link_cuts[rows] > 0) & (fleet.qos[rows] == 1)
+        unacked = self._buffers.unacked[rows]
+        sent = held & (unacked < UNACKED_WINDOW) & (self._buffers.depth[rows] == unacked)
+        direct &= ~held | sent
+        return held, sent
+
+    def _publish(
+        self,
+        group: SampleGroup,
+        rows: Rows,
+        direct: Mask,
+        seq: Int,
+        now_us: int,
+        values: Values,
+        kept: Mask | None = None,
+    ) -> Mask | None:
+        """Send readings of a block, at once.
+
+        Args:
+            direct: which. kept: those that their device keeps as well.
+
+        Returns:
+            Which of the block the broker drops; None: none.
+        """
+        fleet = self._fleet
+        n = count(rows)
+        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._draws_of(group, rows, seq))
+        latency_us += now_us
+        for count_sent in self._parts.count_sent:
+            count_sent(rows, direct)
+        if self._uplinks.active:
+            direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
+        # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
+        now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
+        if isinstance(rows, slice):
+            readings = Readings(
+                kind=group.kind,
+                device=np.arange(rows.start, rows.stop, dtype=np.int32),
+                boot=fleet.boot[rows].copy(),
+                seq=seq,
+                device_time_us=self._clocks.shown_now_us(rows, now_us) if self._clocks.active else now,
+                sent_us=now,
+                values=values.T,
+                dense_from=rows.start,
+                present=direct,
+            )
+            return self._payloads.publish(readings, latency_us, kept)
+        sent = np.flatnonzero(direct)
+        device = rows[sent]
+        readings = Readings(
+            kind=group.kind,
+            device=device.astype(np.int32),
+            boot=fleet.boot[device],
+            seq=seq[sent],
+            device_time_us=self._clocks.shown_us(device, now[sent]) if self._clocks.active else now[sent],
+            sent_us=now[sent],
+            values=values[:, sent].T,
+        )
+        dropped = self._payloads.publish(readings, latency_us[sent], None if kept is None else kept[sent])
+        if dropped is None:
+            return None
+        of_block = np.zeros(n, np.bool_)
+        of_block[sent] = dropped
+        return of_block
+
+    def _link_of(self, group: SampleGroup, rows: Rows) -> Codes | int:
+        """Link classes of these devices; one code if the whole group is of one."""
+        one = self._one_link.get(group.first)
+        return self._fleet.link[rows] if one is None else one
+
+    def _draws_of(self, group: SampleGroup, rows: Rows, seq: Int) -> Words:
+        """Chance of the ways of these readings to the broker."""
+        part = shifted(rows, group.first)
+        if isinstance(part, slice):
+            return self._uplink_draws[group.first].draws(part, seq)
+        return words(self._uplink, self._fleet.key[rows], seq)
+
+    def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
+        """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
+        chosen = np.flatnonzero(direct & self._uplinks.paced[rows])
+        if not len(chosen):
+            return direct
+        size = self._reading_sizes[group.kind]
+        sent = self._sending.transmit(READING, devices(rows, chosen), now_us, seq[chosen], size)
+        arrive_us[chosen] = sent.arrive_us
+        if not sent.lost.any():
+            return direct
+        arrives = direct.copy()
+        arrives[chosen[sent.lost]] = False
+        return arrives
