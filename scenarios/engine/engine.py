@@ -40,7 +40,7 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
-from twinstorm.scenarios.language.model import Expectation, Gateway, Instant, Scenario, Step
+from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import Ended, EventRow, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
@@ -344,11 +344,10 @@ class Engine:
         codes = np.unique(self.registry.kind[mask]).tolist()
         return [machines()[self.registry.kinds[code]] for code in codes]
 
-    def gateways_of(self, target: str) -> list[Gateway]:
-        """What those gateways do for others that a selector names now."""
+    def segments_of(self, target: str) -> list[Segment]:
+        """Segments of the devices that a selector names now."""
         mask = self.selector.mask(self._parse_selector(target), self._moment)
-        segments = [self.scenario.fleet.segments[code] for code in np.unique(self.registry.segment[mask]).tolist()]
-        return [segment.gateway for segment in segments if segment.gateway is not None]
+        return [self.scenario.fleet.segments[code] for code in np.unique(self.registry.segment[mask]).tolist()]
 
     def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
         """Start a fault now, beside those of the scenario.

@@ -149,8 +149,8 @@ class Session:
             settings: Mapping[str, object] = fault_settings(fault, command.settings)
             said = ""
             if reach:
-                carrying = self.engine.gateways_of(command.target) if fault.needs_target else []
-                said = misfit(fault, partial(self.engine.kinds_of, command.target), settings, carrying)
+                segments = self.engine.segments_of(command.target) if fault.needs_target else []
+                said = misfit(fault, partial(self.engine.kinds_of, command.target), settings, segments)
         except (SelectorError, SettingError, PluginError) as error:
             raise Refused(str(error)) from error
         if said:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 from twinstorm.twin.plugins import Plugins, blamed, failed
 
 if TYPE_CHECKING:
-    from twinstorm.scenarios.language.model import Gateway
+    from twinstorm.scenarios.language.model import Segment
     from twinstorm.twin.flow import Device, Evidence, FaultOrder, Knowledge
     from twinstorm.twin.machines.kind import MachineKind
 
@@ -72,8 +72,8 @@ class Fault:
         return ""
 
     @classmethod
-    def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:  # noqa: ARG003
-        """As `misfit`: why it cannot bite on these, which are all gateways among its targets that carry devices."""
+    def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:  # noqa: ARG003
+        """As `misfit`: why it cannot bite on devices of these segments, whatever machines they are."""
         return ""
 
     @classmethod
@@ -184,11 +184,11 @@ def misfit(
     fault: type[Fault],
     kinds: Callable[[], Sequence[MachineKind]],
     settings: Mapping[str, Any],
-    gateways: Sequence[Gateway] = (),
+    segments: Sequence[Segment],
 ) -> str:
-    """Why a fault cannot bite; see `Fault.misfit` and `Fault.misfit_of_gateways`."""
+    """Why a fault cannot bite; see `Fault.misfit` and `Fault.misfit_of_segments`."""
     with blamed("fault", fault.name, fault, "misfit"):
-        said = fault.misfit(kinds, settings) or fault.misfit_of_gateways(gateways)
+        said = fault.misfit(kinds, settings) or fault.misfit_of_segments(segments)
     if not isinstance(said, str):
         raise failed("fault", fault.name, fault, f"`misfit` returned {type(said).__name__}; a text is wanted")
     return said

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
-    from twinstorm.scenarios.language.model import Gateway
+    from twinstorm.scenarios.language.model import Gateway, Segment
     from twinstorm.twin.flow import Device, FaultOrder
     from twinstorm.twin.world import World
 
@@ -23,9 +23,15 @@ class GatewayFault(Fault):
     clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
 
     @classmethod
-    def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:
+    def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:
+        gateways = [segment.gateway for segment in segments if segment.gateway is not None]
         if not gateways:
             return "no targeted device is a gateway that carries others; target their segment, or `gateway=NAME`"
+        return cls.misfit_of_gateways(gateways)
+
+    @classmethod
+    def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:  # noqa: ARG003
+        """As `misfit`: why it cannot bite on these."""
         return ""
 
 
@@ -83,10 +89,9 @@ class GatewayFailover(GatewayFault):
 
     @classmethod
     def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:
-        said = super().misfit_of_gateways(gateways)
-        if not said and all(gateway.spare == "none" for gateway in gateways):
-            said = "no targeted gateway has a spare; write `gateway: {spare: standby}`, or use `gateway-crash`"
-        return said
+        if all(gateway.spare == "none" for gateway in gateways):
+            return "no targeted gateway has a spare; write `gateway: {spare: standby}`, or use `gateway-crash`"
+        return ""
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -114,10 +119,9 @@ class DiskFull(GatewayFault):
 
     @classmethod
     def misfit_of_gateways(cls, gateways: Sequence[Gateway]) -> str:
-        said = super().misfit_of_gateways(gateways)
-        if not said and all(gateway.store == "memory" for gateway in gateways):
-            said = "no targeted gateway buffers on a disk; write `gateway: {store: disk}`"
-        return said
+        if all(gateway.store == "memory" for gateway in gateways):
+            return "no targeted gateway buffers on a disk; write `gateway: {store: disk}`"
+        return ""
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

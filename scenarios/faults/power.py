@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
+    from twinstorm.scenarios.language.model import Segment
     from twinstorm.twin.flow import Device, FaultOrder
     from twinstorm.twin.world import World
 
@@ -55,6 +57,12 @@ class BatteryDrain(Fault):
         Setting("times", "number", "1", "by how much the device's own draw is multiplied"),
         Setting("swap", "word", "no", "full batteries at the end of the fault", ("no", "yes")),
     )
+
+    @classmethod
+    def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:
+        if all(segment.power is None for segment in segments):
+            return "no targeted device has a battery; give their segment one: `power: {battery: 19 Wh}`"
+        return ""
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

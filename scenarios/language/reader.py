@@ -337,9 +337,8 @@ class _Assembly:
                 continue  # They could not be read, and that has been told.
             kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
             settings = plain(step.settings, fleet.devices)
-            carrying = [one.gateway for one in reach.segments(step.record.own("target")) if one.gateway is not None]
             try:
-                said = misfit(fault, kinds, settings, carrying)
+                said = misfit(fault, kinds, settings, reach.segments(step.record.own("target")))
             except PluginError as error:
                 self._problems.add(unusable(step.record.at("fault"), error))
                 continue

@@ -14,6 +14,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "broker-outage",
         "core-outage",
         "flood-watch",
+        "full-flash",
         "gateway-night",
         "lost-clocks",
         "partition",
@@ -27,6 +28,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
     assert used == {
         "battery-drain",
         "broker-outage",
+        "buffer-overflow",
         "core-outage",
         "partition",
         "peak",
@@ -61,6 +63,7 @@ SUGGESTED = [
     ("core-outage", "broker.offline_queue=1000"),
     ("flood-watch", "fleet.segments.edge.gateway.buffer.readings=100"),
     ("flood-watch", "steps.flood.with.factor=2"),
+    ("full-flash", "steps.log.with.readings=60"),
     ("gateway-night", "fleet.segments.modern.gateway.buffer.readings=200"),
     ("gateway-night", "fleet.segments.modern.gateway.store=memory"),
     ("partition", "fleet.keep_alive=20s"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twinstorm.scenarios.engine.plan import fleet_plan
+from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.reader import read
 from twinstorm.twin.cells import CELLS, OUTSIDE, PowerPlan
 
@@ -70,3 +71,22 @@ def test_every_cell_can_be_named() -> None:
         found = plan(f", power: {{battery: 10 Wh, cell: {cell}}}")
         assert found is not None
         assert found.nominal_v == CELLS[cell].voltage_v
+
+
+DRAINED = (
+    TEXT.format(power=", power: {battery: 5 Wh}")
+    + """\
+steps:
+  - {name: drain, at: 1 min, fault: battery-drain, target: segment=all}
+"""
+)
+
+
+def test_batteries_drain_where_some_targeted_device_has_one_and_else_it_is_an_error_of_the_file() -> None:
+    read(DRAINED, "t.storm.yaml")
+    with pytest.raises(ScenarioErrors) as raised:
+        read(DRAINED.replace(", power: {battery: 5 Wh}", ""), "t.storm.yaml")
+    (problem,) = raised.value.problems
+    assert (problem.code, problem.path) == ("S309", "steps[0].fault")
+    assert problem.message == "no targeted device has a battery"
+    assert "power: {battery: 19 Wh}" in problem.hint
