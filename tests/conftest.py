@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.strangers import install
+from tests.strangers import install, install_project
 
-__all__ = ["Mosquitto", "install", "mosquitto", "mosquitto_sub"]
+__all__ = ["Mosquitto", "install", "install_project", "mosquitto", "mosquitto_sub"]
 
 READY_WITHIN_S = 10.0
 STOPS_WITHIN_S = 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -105,6 +106,33 @@ def install(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
         monkeypatch.syspath_prepend(folder)
         _forget()
         return module
+
+    yield put
+    monkeypatch.undo()
+    _forget()
+
+
+@pytest.fixture
+def install_project(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Path], None]]:
+    """Install a distribution from its sources for one test, as `pip install` without a network would leave it."""
+
+    def put(project: Path) -> None:
+        told = tomllib.loads((project / "pyproject.toml").read_text())
+        folder = tmp_path_factory.mktemp("site-packages")
+        for package in told["tool"]["setuptools"]["packages"]:
+            (folder / package).symlink_to(project / package)
+        name, version = told["project"]["name"], told["project"]["version"]
+        info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = []
+        for group, points in told["project"]["entry-points"].items():
+            lines += [f"[{group}]", *(f"{point} = {where}" for point, where in points.items())]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        monkeypatch.syspath_prepend(folder)
+        _forget()
 
     yield put
     monkeypatch.undo()

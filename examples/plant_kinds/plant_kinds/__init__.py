@@ -1,0 +1,1 @@
+"""Kinds of machine in a distribution of their own."""
