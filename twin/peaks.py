@@ -39,7 +39,7 @@ class Peak:
 
 
 @dataclass
-class Part:
+class Faster:
     """Devices of one sample group that one order lets sample faster; int64, ascending."""
 
     step: str
@@ -75,8 +75,8 @@ class Peaks:
     def __init__(self, groups: Sequence[SampleGroup], buffers: Buffers, sampler: Sampler) -> None:
         self._groups, self._buffers, self._sampler = groups, buffers, sampler
         self.orders: list[Peak] = []
-        self.parts: dict[int, list[Part]] = {}
-        self.running: dict[int, list[Part]] = {}
+        self.parts: dict[int, list[Faster]] = {}
+        self.running: dict[int, list[Faster]] = {}
         self.next_us: dict[int, int] = {}
 
     def begin(self, step: str, device: Device, factor: int) -> None:
@@ -118,7 +118,7 @@ class Peaks:
                 mine = mine[free[mine - group.first]]
                 free[mine - group.first] = False
                 if len(mine):
-                    parts.append(Part(order.step, order.factor, mine))
+                    parts.append(Faster(order.step, order.factor, mine))
             if parts:
                 self.parts[number] = parts
             else:
@@ -142,7 +142,7 @@ class Peaks:
             self.running.pop(number, None)
             self.next_us.pop(number, None)
         else:
-            self.running[number] = [Part(part.step, part.factor, part.device) for part in parts]
+            self.running[number] = [Faster(part.step, part.factor, part.device) for part in parts]
             self._schedule(number, now_us)
 
     def _schedule(self, number: int, now_us: int) -> None:
@@ -153,7 +153,7 @@ class Peaks:
         ordinary_us = now_us - (now_us - group.phase_us) % group.every_us + group.every_us
         self.next_us[number] = due_us if due_us < ordinary_us else NEVER_US
 
-    def due(self, now_us: int) -> Iterator[tuple[int, Part]]:
+    def due(self, now_us: int) -> Iterator[tuple[int, Faster]]:
         """Who samples now, between the ordinary instants of a group: its number and a part of it."""
         for number in [number for number, due_us in self.next_us.items() if due_us == now_us]:
             group = self._groups[number]
