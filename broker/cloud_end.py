@@ -71,6 +71,7 @@ class LiveCloudEnd:
     ) -> None:
         self._host, self._port = host, port
         self._now_us = now_us
+        self._registry = registry
         self._inbox = Inbox(registry, origin_us)
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
@@ -211,8 +212,11 @@ class LiveCloudEnd:
             self._boot[device] = boot
             events.append((arrived_us, device, SessionEvent.BORN, boot))
         elif self._live[device] and boot >= self._boot[device]:  # a late will of an earlier boot ends nothing
-            self._live[device] = False
-            events.append((arrived_us, device, SessionEvent.LOST, 0))
+            # The will of a gateway speaks for all behind it.
+            gone = self._registry.with_carried(np.array([device], np.int32))
+            gone = gone[self._live[gone]]
+            self._live[gone] = False
+            events.extend((arrived_us, who, SessionEvent.LOST, 0) for who in gone.tolist())
 
     def _note_link(self, link: _Link, now_us: int, events: list[tuple[int, int, int, int]]) -> None:
         """Without its connection the core knows of no session; what was true then still is when it resumes, and what

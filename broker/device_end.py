@@ -1,8 +1,10 @@
-"""The live fleet: one paho client a device, all driven by one loop, no thread and no blocking call.
+"""The live fleet: one paho client a device or gateway, all driven by one loop, no thread and no blocking call.
 
 `poll` moves every socket that is ready and tells what happened. A paho client is used again when its device reconnects,
 so that what it had sent and nobody acknowledged goes out again with the DUP flag, in order; a device that loses power
-gets a new client, for its queue is gone with its memory.
+gets a new client, for its queue is gone with its memory; what a gateway has on a disk it sends again.
+
+Devices behind a gateway have no client. What they say goes out on the connection of their gateway, on their own topics.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from twinstorm.twin.flow import (
     Message,
     Outcome,
     Readings,
+    SessionEvent,
+    SessionEvents,
 )
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.wire.codecs import Sender, encode_birth, encode_reading, encode_will
@@ -43,6 +47,8 @@ from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 _MISC_EVERY_S = 0.25
 _MOST_QUEUED = 0
 """paho: no limit; the twin's own buffer is the one with a limit."""
+FORWARDED_WINDOW = 20
+"""Unacknowledged messages at which a gateway stops to forward: the rest waits where its limits are, in its buffer."""
 
 
 class FleetClient(paho.Client):
@@ -84,7 +90,7 @@ class _Line:
         refused: its CONNACK refused; the end of the connection, which follows, is no news.
         connecting: the TCP handshake is still under way; CONNECT follows it.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
-        sent: message id to sequence number, of readings that nobody has acknowledged.
+        sent: message id to device and sequence number, of readings that nobody has acknowledged.
     """
 
     client: FleetClient
@@ -95,7 +101,7 @@ class _Line:
     refused: bool = False
     socket: Any = None
     muted: int = 0
-    sent: dict[int, int] = field(default_factory=dict)
+    sent: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 _WRITE, _READ = 1, 2
@@ -103,13 +109,17 @@ _MUTES = {"both": _WRITE | _READ, "up": _WRITE, "down": _READ}
 
 
 class LiveDeviceEnd:
-    """Implements `DeviceEnd` over real sockets.
+    """Implements `Trunk` over real sockets.
 
     Args:
-        passwords: one a device; the user name is the device's name.
+        passwords: one a device, empty for those without a client; the user name is the device's name.
         speed: simulated seconds per wall second.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
+
+    Attributes:
+        in_doubt_each: int64, readings at QoS 1 of each device that nobody had acknowledged when it, or its gateway,
+            lost its memory: delivered or lost, only the core knows.
     """
 
     def __init__(
@@ -131,9 +141,8 @@ class LiveDeviceEnd:
         self._now_us = now_us
         self._origin_us = origin_us
         self._selector = selectors.DefaultSelector()
-        self._lines: list[_Line] = []
+        self._lines: dict[int, _Line] = {}
         self.in_doubt_each: Int = np.zeros(0, np.int64)
-        """Readings at QoS 1 that nobody had acknowledged when their device lost its memory: delivered, or lost."""
         self._abandoned: dict[int, list[Any]] = {}
         self._happened: list[tuple[int, int, DeviceEvent]] = []
         self._offered: tuple[Device, Int] | None = None
@@ -145,21 +154,24 @@ class LiveDeviceEnd:
     # --- DeviceEnd ----------------------------------------------------------------------------------------------------
 
     def open(self, identities: Identities) -> None:
-        _raise_file_limit(len(identities.client_ids))
         self._names = list(identities.client_ids)
+        clients = range(len(self._names)) if identities.clients is None else identities.clients.tolist()
+        _raise_file_limit(len(clients))
+        self._speaker = list(clients) if identities.speaker is None else identities.speaker.tolist()
         self._keep_alive_s = [max(math.ceil(us / 1e6 / self._speed), 1) for us in identities.keep_alive_us.tolist()]
         self._qos = identities.qos.tolist()
-        kind_of = {part.name: (part.kind, part.firmware) for part in self._plan.segments}
-        self._senders = []
+        plans = {part.name: part for part in self._plan.segments}
+        self._senders, self._durable = [], []
         for name in self._names:
-            segment = site_and_device(name)[1].rpartition("-")[0]
-            kind, firmware = kind_of[segment]
-            self._senders.append(Sender(name, kind, segment, firmware))
+            part = plans[site_and_device(name)[1].rpartition("-")[0]]
+            self._senders.append(Sender(name, part.kind, part.name, part.firmware))
+            self._durable.append(part.gateway is not None and part.gateway.durable)
         self._telemetry = [TWINSTORM.telemetry_topic(*site_and_device(name)) for name in self._names]
         self._state = [TWINSTORM.state_topic(*site_and_device(name)) for name in self._names]
         self._boots = [1] * len(self._names)
-        self._lines = [self._new_line(device) for device in range(len(self._names))]
         self.in_doubt_each = np.zeros(len(self._names), np.int64)
+        self._lines = {device: self._new_line(device) for device in clients}
+        self._order = list(clients)
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
         self._offered = (device.copy(), tries.copy())
@@ -175,9 +187,7 @@ class LiveDeviceEnd:
         for who in device.tolist():
             self._hang_up(who, silently=abrupt)
             if abrupt:
-                # Sent and not acknowledged: the device will never know, and keeps no copy.
-                self.in_doubt_each[who] += len(self._lines[who].sent)
-                self._lines[who] = self._new_line(who, self._lines[who].muted)
+                self._forget(who)
 
     def silence(self, device: Device, at_us: int, last_packet_us: Int, direction: str) -> None:  # noqa: ARG002
         for who in device.tolist():
@@ -201,6 +211,18 @@ class LiveDeviceEnd:
             self._boots[who] = number
             payload = encode_birth(self._senders[who], number, self._origin_us + instant)
             self._publish(who, self._state[who], payload, qos=1)
+
+    def forward(self, events: SessionEvents) -> None:
+        for row in range(len(events)):
+            one = slice(row, row + 1)
+            if events.what[row] == SessionEvent.BORN:
+                self.announce(events.device[one], events.boot[one], events.at_us[one])
+            else:
+                who = int(events.device[row])
+                self._publish(who, self._state[who], encode_will(self._senders[who], self._boots[who]), qos=1)
+
+    def backed_up(self, device: Int) -> Mask:
+        return np.array([len(self._lines[who].sent) >= FORWARDED_WINDOW for who in device.tolist()], np.bool_)
 
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:  # noqa: ARG002
         """See `DeviceEnd`. Loopback is the link here, and what a broker drops nobody tells."""
@@ -240,15 +262,19 @@ class LiveDeviceEnd:
 
     def unacknowledged(self) -> int:
         """Readings at QoS 1 that nobody has acknowledged."""
-        return sum(len(line.sent) for line in self._lines)
+        return sum(len(line.sent) for line in self._lines.values())
 
     def unacknowledged_each(self) -> Int:
         """The same, one a device."""
-        return np.array([len(line.sent) for line in self._lines], np.int64)
+        waiting = np.zeros(len(self._names), np.int64)
+        for line in self._lines.values():
+            for device, _ in line.sent.values():
+                waiting[device] += 1
+        return waiting
 
     def close(self) -> None:
         """Take leave of the broker and leave no socket."""
-        for who, line in enumerate(self._lines):
+        for who, line in self._lines.items():
             if line.open and not line.connecting and not line.muted:
                 with contextlib.suppress(OSError, ValueError):
                     line.client.disconnect()
@@ -263,6 +289,17 @@ class LiveDeviceEnd:
         client = self._new_client(device)
         client.held = bool(muted & _WRITE)
         return _Line(client, muted=muted)
+
+    def _forget(self, device: int) -> None:
+        """A new client: what the old one still had to send is gone with the power, unless it lies on a disk."""
+        before = self._lines[device]
+        self._lines[device] = self._new_line(device, before.muted)
+        for mid, (who, seq) in before.sent.items():
+            if who != device and self._durable[device]:
+                message = before.client._out_messages[mid]
+                self._send(who, seq, Message(message.topic, message.payload))
+            else:
+                self.in_doubt_each[who] += 1
 
     def _new_client(self, device: int) -> FleetClient:
         name = self._names[device]
@@ -345,21 +382,24 @@ class LiveDeviceEnd:
 
     def _send(self, device: int, seq: int, message: Message) -> None:
         """Send a reading, or, marked as repeated and while nobody has acknowledged it, its message again."""
-        line, qos = self._lines[device], self._qos[device]
+        speaker = self._speaker[device]
+        line = self._lines[speaker]
+        qos = self._qos[device] if speaker == device else 1
         if message.repeated and qos:
-            waiting = next((mid for mid, sent in line.sent.items() if sent == seq), None)
+            waiting = next((mid for mid, sent in line.sent.items() if sent == (device, seq)), None)
             if waiting is not None and line.session:
                 line.client._send_publish(waiting, message.topic.encode(), message.payload, qos, dup=True)
-                self._watch(device)
+                self._watch(speaker)
                 return
         mid = self._publish(device, message.topic, message.payload, qos)
         if qos:
-            line.sent[mid] = seq
+            line.sent[mid] = device, seq
 
     def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
         """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""
-        mid = self._lines[device].client.publish(topic, payload, qos).mid
-        self._watch(device)
+        speaker = self._speaker[device]
+        mid = self._lines[speaker].client.publish(topic, payload, qos).mid
+        self._watch(speaker)
         return mid
 
     def _watch(self, device: int) -> None:
@@ -407,14 +447,14 @@ class LiveDeviceEnd:
         if now < self._misc_at:
             return
         self._misc_at = now + _MISC_EVERY_S
-        share = -(-len(self._lines) // 4)
-        for device in range(self._misc_next, min(self._misc_next + share, len(self._lines))):
+        share = -(-len(self._order) // 4)
+        for device in self._order[self._misc_next : self._misc_next + share]:
             line = self._lines[device]
             # Before a CONNACK paho would give up after a keep-alive; how long to wait is for the firmware to say.
             if line.session:
                 line.client.loop_misc()
                 self._watch(device)
-        self._misc_next = self._misc_next + share if self._misc_next + share < len(self._lines) else 0
+        self._misc_next = self._misc_next + share if self._misc_next + share < len(self._order) else 0
 
     # --- what paho tells ----------------------------------------------------------------------------------------------
 

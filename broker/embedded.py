@@ -48,6 +48,7 @@ class EmbeddedBroker(Exhibits):
 
     Args:
         names: devices; user name and client id of each is its name.
+        through: those that have no client of their own, and the gateway that speaks for each.
         now_us: simulated instant, for admission.
         speed: simulated seconds per wall second.
         offline_queue: messages that wait for a session whose client is away.
@@ -59,9 +60,11 @@ class EmbeddedBroker(Exhibits):
         now_us: Callable[[], int],
         speed: Fraction = Fraction(1),
         offline_queue: int = 1_000,
+        through: Mapping[str, str] | None = None,
     ) -> None:
         self.evidence = {}
-        self._passwords = {name: secrets.token_urlsafe(12) for name in names}
+        self._names, self._through = tuple(names), dict(through or {})
+        self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
         self._core_password = secrets.token_urlsafe(16)
         self._guest_password: str | None = None
         self._now_us, self._speed = now_us, speed
@@ -88,8 +91,8 @@ class EmbeddedBroker(Exhibits):
 
     @property
     def device_passwords(self) -> tuple[str, ...]:
-        """One a device, in their order; made for this run, never logged."""
-        return tuple(self._passwords.values())
+        """One a device, in their order; made for this run, never logged. Empty: it has none, and is not let in."""
+        return tuple(self._passwords.get(name, "") for name in self._names)
 
     @property
     def core_credentials(self) -> tuple[str, str]:
@@ -116,7 +119,9 @@ class EmbeddedBroker(Exhibits):
         if user in (CORE_USER, GUEST_USER):
             return topic.startswith(f"{_ROOT}/") or topic == "#"
         address = TWINSTORM.parse_topic(topic)
-        if address is None or address.name != user or address.tenant != TWINSTORM.tenant:
+        if address is None or address.tenant != TWINSTORM.tenant:
+            return False
+        if self._through.get(address.name, address.name) != user:
             return False
         return address.up if action == Action.PUBLISH else not address.up
 

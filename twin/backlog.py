@@ -98,6 +98,12 @@ class Backlog:
     def held(self) -> int:
         return int(self.depth.sum())
 
+    def devices(self) -> Device:
+        """Whose messages wait, one a message, in any order."""
+        used = np.ones(len(self._pool), np.bool_)
+        used[self._free[: self._idle]] = False
+        return self._pool.device[used]
+
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def put(self, queue: Int, messages: Messages) -> None:

@@ -269,6 +269,14 @@ class Fleet:
             gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
 
+    @property
+    def speaker(self) -> Int:
+        """On whose connection to the cloud each device speaks, as devices: its own, or that of its gateway."""
+        speaker = np.arange(len(self), dtype=np.int64)
+        carried = np.flatnonzero(self.carrier)
+        speaker[carried] = self.gateway[self.carrier[carried] - 1]
+        return speaker
+
     def _beside(self) -> NDArray[np.int32]:
         """Code of the gateway that each device belongs to; a gateway belongs to itself."""
         beside = self.carrier.copy()

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -365,8 +365,13 @@ class Identities:
     qos: Codes
     passwords: Sequence[str] = ()
     """Live only; made for the run, never logged."""
-    clients: Int | None = None
-    """Which of them connect to this broker; None: all."""
+    speaker: Int | None = None
+    """On whose connection each speaks, as devices: its own, or that of the gateway it stands behind; None: its own."""
+
+    @property
+    def clients(self) -> Int | None:
+        """Those with a connection of their own; None: all."""
+        return None if self.speaker is None else np.flatnonzero(self.speaker == np.arange(len(self.speaker)))
 
 
 class DeviceEnd(Protocol):
@@ -417,6 +422,17 @@ class DeviceEnd(Protocol):
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """What came by itself up to `now_us`. Modelled: nothing, the outcome of every CONNECT was known on arrival."""
+
+
+@runtime_checkable
+class Trunk(DeviceEnd, Protocol):
+    """A device end over real sockets: what gateways have to ask and tell of it that a model knows by itself."""
+
+    def backed_up(self, device: Int) -> Mask:
+        """Which of these clients have so much unacknowledged that they should send nothing more."""
+
+    def forward(self, events: SessionEvents) -> None:
+        """Let gateways tell what became of sessions of devices behind them, in this order, on their own connections."""
 
 
 class CloudEnd(Protocol):

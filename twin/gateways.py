@@ -5,11 +5,13 @@ services, which fail apart (``docs/storm-model.md``): its *broker* has the sessi
 *processor* takes their readings in, its *buffer* keeps them, and its *forwarder* sends them on, oldest first, while the
 session of the gateway lasts. `World` tells of what happens to the machine; readings move when somebody must know where
 they are, at the latest once a second. As each starts at the earliest instant that it can, no result depends on when.
+
+Live, only the uplink is real: devices and gateways talk as modelled, and the connection of a gateway carries all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,13 +33,15 @@ from twinstorm.twin.flow import (
     Mask,
     Outcome,
     Readings,
+    SessionEvent,
     SessionEvents,
+    Trunk,
 )
 from twinstorm.twin.network import LINKS
 from twinstorm.twin.parts import Part
 from twinstorm.twin.places import place
-from twinstorm.twin.presence import MUTE, SYNC, Presence
-from twinstorm.twin.sessions import Sessions
+from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
+from twinstorm.twin.sessions import NO_EVENTS, Sessions
 from twinstorm.twin.solar import STEP_US, SolarSupply
 from twinstorm.twin.stories import Story
 from twinstorm.twin.undelivered import undelivered
@@ -82,6 +86,8 @@ class Gateways(Part):
     def __init__(self, world: World, inner: DeviceEnd, year_us: int) -> None:
         fleet = world.fleet
         self._world, self._inner, self._fleet = world, inner, fleet
+        self._trunk = inner if isinstance(inner, Trunk) else None
+        """Real sockets; None: a broker that is modelled, to which `told` is what gateways say."""
         n = len(fleet.gateway)
         self.device = fleet.gateway
         self.up: Mask = np.ones(n, np.bool_)
@@ -156,16 +162,12 @@ class Gateways(Part):
     # --- device end: sessions -----------------------------------------------------------------------------------------
 
     def open(self, identities: Identities) -> None:
-        carrier = self._fleet.carrier
-        self.sessions.open(identities.keep_alive_us, np.flatnonzero(carrier > 0))
-        direct = Identities(
-            identities.client_ids,
-            identities.keep_alive_us,
-            identities.qos,
-            identities.passwords,
-            np.flatnonzero(carrier == 0),
-        )
-        self._inner.open(direct)
+        self.sessions.open(identities.keep_alive_us, np.flatnonzero(self._fleet.carrier > 0))
+        self._inner.open(replace(identities, speaker=self._fleet.speaker))
+        if self._trunk is not None:
+            # A live fleet gathers, and is announced, before the run begins.
+            self.presence.note(np.arange(len(self.device)), 0, RISE)
+            self.told(NO_EVENTS, 0)
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:
         """A gateway has a place for each of its devices, and answers at once."""
@@ -189,6 +191,8 @@ class Gateways(Part):
 
     def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
         inside = self._fleet.carrier[device] > 0
+        if self._trunk is not None:
+            self._note(device, at_us, MUTE)
         self.sessions.disconnect(device[inside], at_us[inside], last_packet_us[inside], abrupt)
         self._inner.disconnect(device[~inside], at_us[~inside], last_packet_us[~inside], abrupt)
 
@@ -206,6 +210,9 @@ class Gateways(Part):
         inside = self._fleet.carrier[device] > 0
         self.sessions.announce(device[inside], boot[inside], at_us[inside])
         self._inner.announce(device[~inside], boot[~inside], at_us[~inside])
+        if self._trunk is not None:
+            # Whether the core has seen the last session end or not: what is no longer true is told as well.
+            self._note(device, self._fleet.connected_us[device], RISE)
 
     def poll(self, now_us: int) -> DeviceOutcome:
         return self._inner.poll(now_us)
@@ -213,6 +220,23 @@ class Gateways(Part):
     def told(self, events: SessionEvents, now_us: int) -> SessionEvents:
         """What the core is told up to `now_us`: `events` of the broker in the cloud, and what gateways forward."""
         return self.presence.told_of(events, self.sessions.until(now_us))
+
+    def _forward(self, trunk: Trunk, now_us: int) -> None:
+        """Let gateways tell over their own connections what became of sessions inside: of each device its last word."""
+        told = self.told(NO_EVENTS, now_us)
+        if not len(told):
+            return
+        rows = np.flatnonzero(told.what != SessionEvent.TAKEN_OVER)
+        _, last = np.unique(told.device[rows[::-1]], return_index=True)
+        rows = np.sort(rows[len(rows) - 1 - last])
+        trunk.forward(SessionEvents(told.at_us[rows], told.device[rows], told.what[rows], told.boot[rows]))
+
+    def _note(self, device: Device, at_us: Int, what: int) -> None:
+        """Of these devices' sessions in the cloud; those of gateways are the ones that matter."""
+        row = np.searchsorted(self.device, device)
+        row[row == len(self.device)] = 0
+        mine = self.device[row] == device
+        self.presence.note(row[mine], at_us[mine], what)
 
     # --- device end: readings -----------------------------------------------------------------------------------------
 
@@ -307,6 +331,16 @@ class Gateways(Part):
         """Readings between their devices and gateways."""
         return sum(len(part) for part in self._inbox)
 
+    def held_each(self) -> Int:
+        """The former, one row a device."""
+        waiting = np.concatenate([self.backlog.devices(), *(part.device for part in self._returned)])
+        return np.bincount(waiting, minlength=len(self._fleet)).astype(np.int64)
+
+    def in_flight_each(self) -> Int:
+        """The latter, one row a device."""
+        travelling = np.concatenate([np.empty(0, np.int32), *(part.device for part in self._inbox)])
+        return np.bincount(travelling, minlength=len(self._fleet)).astype(np.int64)
+
     @property
     def _passing(self) -> Mask:
         """Gateways that take in what arrives."""
@@ -323,6 +357,8 @@ class Gateways(Part):
     @property
     def _sending(self) -> Mask:
         sending: Mask = self.heard() & self.up & (self.stopped[BUFFER] == 0) & (self.stopped[FORWARDER] == 0)
+        if self._trunk is not None:
+            sending &= ~self._trunk.backed_up(self.device)
         return sending
 
     def reached(self) -> Mask:
@@ -334,6 +370,8 @@ class Gateways(Part):
     def catch_up(self, now_us: int) -> None:
         if self._returned:
             self._put_returned()
+        if self._trunk is not None:
+            self._forward(self._trunk, now_us)
         while self.moved_us < now_us:
             if not self._inbox and not self.backlog.held:
                 self.moved_us = now_us

@@ -104,7 +104,13 @@ class Life:
     """
 
     def __init__(
-        self, fleet: Fleet, seed: int, device_end: DeviceEnd, log: EventLog, hooks: Hooks, foreseen: bool = True
+        self,
+        fleet: Fleet,
+        seed: int,
+        device_end: DeviceEnd,
+        log: EventLog,
+        hooks: Hooks,
+        unforeseen: Mask | None = None,
     ) -> None:
         self.fleet = fleet
         self.moved_us = 0
@@ -112,8 +118,8 @@ class Life:
         self._device_end = device_end
         self._log = log
         self._hooks = hooks
-        self._foreseen = foreseen
-        """False: nobody works out when a client notices that its session is gone; `hear` tells (live)."""
+        self._unforeseen = np.zeros(len(fleet), np.bool_) if unforeseen is None else unforeseen
+        """Nobody works out when these clients notice that their session is gone; `hear` tells (live)."""
         self._streams = {purpose: stream(seed, purpose) for purpose in Purpose}
         self._policies = [segment.reconnect for segment in fleet.plan.segments]
         self._one_policy = len(set(self._policies)) == 1
@@ -368,13 +374,12 @@ class Life:
         if up:
             fleet.up_cuts[device] += 1
         self._lose_answers(first[fleet.state[first] == State.WAITING])
-        if not self._foreseen:
-            return unheard
-        deaf = first[fleet.state[first] == State.ONLINE]
+        deaf = first[(fleet.state[first] == State.ONLINE) & ~self._unforeseen[first]]
         deaf = deaf[(fleet.due_us[deaf] == NEVER_US) | (self._broker_of(deaf) != SILENT)]
         self._notice_by_keep_alive(deaf, at_us)
-        expires_us = self.heard_us(unheard, at_us) + -(-3 * fleet.keep_alive_us[unheard] // 2)
-        fleet.stale_us[unheard] = np.minimum(fleet.stale_us[unheard], expires_us)
+        stale = unheard[~self._unforeseen[unheard]]
+        expires_us = self.heard_us(stale, at_us) + -(-3 * fleet.keep_alive_us[stale] // 2)
+        fleet.stale_us[stale] = np.minimum(fleet.stale_us[stale], expires_us)
         return unheard
 
     def heal(self, device: Devices, at_us: int, up: bool) -> Devices:
@@ -386,8 +391,6 @@ class Life:
         heard = device[(fleet.up_cuts[device] == 0) & (fleet.stale_us[device] > at_us)]
         fleet.stale_us[heard] = NEVER_US
         whole = device[(fleet.link_cuts[device] == 0) & (fleet.state[device] == State.ONLINE)]
-        if not self._foreseen:
-            return whole
         whole = whole[self._broker_of(whole) != SILENT]
         gone = fleet.stale_us[whole] <= at_us
         self._notice_by_reset(whole[gone], at_us)

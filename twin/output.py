@@ -198,10 +198,11 @@ class Output(Part):
         """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
         fleet, buffers = self._fleet, self._buffers
         code = fleet.link[rows]
-        unfit = powered & ~self._reading_sizes[group.kind].fits[code]
+        unfit = ~self._reading_sizes[group.kind].fits[code]
         if self._world.datagrams:
             # The device does not know that nobody hears it; what waits already, waits on.
-            unfit |= self._blocked[rows] & fleet.links.datagram[code] & powered & (buffers.depth[rows] == 0)
+            unfit |= self._blocked[rows] & fleet.links.datagram[code] & (buffers.depth[rows] == 0)
+        unfit &= powered & self._uplinks.paced[rows]
         self._world.lost[LossCause.QOS0] += int(np.count_nonzero(unfit))
         depth = buffers.depth[rows]
         waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)

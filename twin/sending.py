@@ -28,7 +28,7 @@ class Sending(Part):
     def __init__(self, world: World, foreseen: bool) -> None:
         self._world = world
         self._uplink = stream(world.seed, Purpose.READING_LINK)
-        self.story = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen else NEVER_US)
+        self.story = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen or world.uplinks.active else NEVER_US)
 
     def ready(self) -> Mask:
         """Devices that may send what they hold: at QoS 1 not before its acknowledgement can come back."""

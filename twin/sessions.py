@@ -187,7 +187,7 @@ class Sessions:
 
 def events_of(rows: Int) -> SessionEvents:
     """What is told, in order: rows of instant, device, what and boot."""
-    return _in_order(rows) if len(rows) else _NO_EVENTS
+    return _in_order(rows) if len(rows) else NO_EVENTS
 
 
 def _in_order(rows: Int) -> SessionEvents:
@@ -197,4 +197,4 @@ def _in_order(rows: Int) -> SessionEvents:
     )
 
 
-_NO_EVENTS = _in_order(_NO_ROWS)
+NO_EVENTS = _in_order(_NO_ROWS)

@@ -412,8 +412,12 @@ class Tampering(Part):
         if self._foreseen:
             self._end.publish(again, at_us)
             return
-        wire = again.wire or tuple(self._message(again, row) for row in range(len(places)))
-        again = replace(again, wire=tuple(replace(message, repeated=order.flagged) for message in wire))
+        if not again.wire:
+            # No gateway forwards a message twice.
+            direct = self._fleet.carrier[again.device] == 0
+            again, places, at_us = again.taken(direct), places[direct], at_us[direct]
+            again = replace(again, wire=tuple(self._message(again, row) for row in range(len(places))))
+        again = replace(again, wire=tuple(replace(message, repeated=order.flagged) for message in again.wire))
         if order.after_us or batch.delay_us[places].any():
             self._wait(again, at_us)
         else:

@@ -178,7 +178,7 @@ class Uplinks:
     """The transmitters of one fleet.
 
     Args:
-        foreseen: False: real sockets carry the messages, nothing is paced.
+        unforeseen: bool, devices whose messages real sockets carry: none of them is paced. None: there are none.
 
     Attributes:
         paced: bool, whose messages are looked at one by one.
@@ -187,12 +187,14 @@ class Uplinks:
         active: somebody is paced.
     """
 
-    def __init__(self, world: World, foreseen: bool = True) -> None:
+    def __init__(self, world: World, unforeseen: Mask | None = None) -> None:
         self._world = world
         self._fleet = fleet = world.fleet
         n = len(fleet)
         links = fleet.links
-        self._always = links.paced[fleet.link] if foreseen and links.paced.any() else np.zeros(n, np.bool_)
+        self._always = links.paced[fleet.link] if links.paced.any() else np.zeros(n, np.bool_)
+        if unforeseen is not None:
+            self._always &= ~unforeseen
         self.paced = self._always.copy()
         self.active = bool(self.paced.any())
         self.orders: list[LinkFault] = []

@@ -95,18 +95,23 @@ class World(Exhibits):
         links = self.fleet.links
         self.reading_sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
-        self.datagrams = foreseen and bool(links.datagram.any())
+        # Live, devices behind gateways have no socket of their own: their connections are modelled all the same.
+        unforeseen = None if foreseen else self.fleet.carrier == CLOUD
+        datagram = links.datagram[self.fleet.link]
+        if unforeseen is not None:
+            datagram &= ~unforeseen
+        self.datagrams = bool(datagram.any())
         if self.datagrams:
             # Nobody acknowledges a datagram.
-            self.fleet.qos[links.datagram[self.fleet.link]] = 0
+            self.fleet.qos[datagram] = 0
         self.gateways: Gateways | None = None
         """What other devices stand behind; None: they all talk with the broker in the cloud."""
         if len(self.fleet.gateway):
             device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
         self._device_end = device_end
-        self.uplinks = Uplinks(self, foreseen)
+        self.uplinks = Uplinks(self, unforeseen)
         hooks = Hooks(self._connected, self._lost, self.uplinks.arriving, self.uplinks.connect_extra_us)
-        self.life = Life(self.fleet, seed, device_end, log, hooks, foreseen)
+        self.life = Life(self.fleet, seed, device_end, log, hooks, unforeseen)
 
         self.buffers = self._joined(Buffers.of(self.fleet, self.channels, self.bit))
         self.sampler = self._joined(Sampler(self.fleet, self.kinds, seed, year_us, self.bit))

@@ -185,7 +185,9 @@ class LiveWiring:
         is_limited = self._settings.connect_rate is not None
         self.limits_missing = _NO_LIMITS if options.broker_url is not None and is_limited else ""
         """Why the scenario's limits on connects are not imposed; empty: they are, or it has none."""
-        self._embedded, target = self._open_broker(options, list(self.registry.names))
+        speaker = zip(self.registry.names, fleet.speaker.tolist(), strict=True)
+        through = {name: self.registry.names[who] for name, who in speaker if name != self.registry.names[who]}
+        self._embedded, target = self._open_broker(options, through)
         self._target = target
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
         began_us = origin_us(start)
@@ -242,10 +244,14 @@ class LiveWiring:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
 
-    def _open_broker(self, options: RunOptions, names: list[str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
+    def _open_broker(self, options: RunOptions, through: Mapping[str, str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
             embedded = EmbeddedBroker(
-                names, now_us=self.now_us, speed=self.speed, offline_queue=self._settings.offline_queue
+                list(self.registry.names),
+                now_us=self.now_us,
+                speed=self.speed,
+                offline_queue=self._settings.offline_queue,
+                through=through,
             )
             try:
                 port = embedded.open()

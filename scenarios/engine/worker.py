@@ -191,21 +191,22 @@ class Worker:
 
     def gather(self) -> bool:
         """Bring every device online at a gentle rate, as a fleet that has been running for long. False: in vain."""
-        n = len(self._world.fleet)
+        n, speaker = len(self._world.fleet), self._world.fleet.speaker
+        clients = np.flatnonzero(speaker == np.arange(n))
         online = np.zeros(n, np.bool_)
         tries = np.zeros(n, np.int64)
         asked, began, told = 0, time.monotonic(), 0.0
         retry_at = np.full(n, np.inf)
-        while not online.all():
+        while not online[clients].all():
             now = time.monotonic()
             if now - began > GATHER_TIMEOUT_S:
-                self._pipe.send(Gathered(int(online.sum()), gave_up=True))
+                self._pipe.send(Gathered(int(online[speaker].sum()), gave_up=True))
                 self._end.close()
                 return False
-            target = min(n, int((now - began) * self._task.gather_per_s) + 1)
+            target = min(len(clients), int((now - began) * self._task.gather_per_s) + 1)
             again = np.flatnonzero(retry_at <= now)
             retry_at[again] = np.inf
-            fresh = np.arange(asked, target)
+            fresh = clients[asked:target]
             asked = max(asked, target)
             device = np.concatenate([again, fresh]).astype(np.int32)
             if len(device):
@@ -220,7 +221,7 @@ class Worker:
             retry_at[failed] = now + 1.0
             if now - told > 0.2:
                 told = now
-                self._pipe.send(Gathered(int(online.sum())))
+                self._pipe.send(Gathered(int(online[speaker].sum())))
             time.sleep(_LONGEST_SLEEP_S)
         device = np.arange(n, dtype=np.int32)
         self._end.announce(device, self._world.fleet.boot, np.zeros(n, np.int64))
@@ -249,6 +250,7 @@ class Worker:
                 self._lag_s = max(self._lag_s * 0.9, (self._now_us() - due_us) / SECOND_US)
             world.advance_to(now_us)
             world.life.hear(self._end.poll(now_us))
+            world.settle(now_us)
             if now_us >= next_totals_us:
                 self._log.seal(now_us)
                 self._pipe.send(self._totals(now_us))
@@ -276,6 +278,7 @@ class Worker:
         end_us = self._finish.at_us
         self._world.advance_to(end_us)
         self._world.payloads.let_go(NEVER_US)
+        self._world.settle(end_us)
         until = time.monotonic() + DRAIN_S
         while self._end.unacknowledged() and time.monotonic() < until:
             if self._pipe.poll():
@@ -322,11 +325,15 @@ class Worker:
 
     def _act(self, act: Act, now_us: int) -> None:
         fault = catalogue()[act.order.fault]
+        self._world.settle(now_us)
         (calls.start if act.start else calls.end)(fault, self._world, act.order, act.device, now_us)
 
     def _totals(self, at_us: int, final: bool = False) -> Totals:
         world = self._world
-        waiting = self._end.unacknowledged_each()
+        waiting, buffered = self._end.unacknowledged_each(), world.buffers.depth - world.buffers.unacked
+        if world.gateways is not None:
+            waiting += world.gateways.in_flight_each()
+            buffered = buffered + world.gateways.held_each()
         lost = dict(world.lost)
         lost["evicted"] = lost.get("evicted", 0) + world.buffers.evicted
         steps = list(world.evidence)
@@ -334,7 +341,7 @@ class Worker:
         return Totals(
             at_us=at_us,
             produced=world.produced,
-            buffered=world.buffers.held,
+            buffered=world.held,
             unacknowledged=int(waiting.sum()),
             lost={str(cause): int(count) for cause, count in lost.items() if count},
             codes=dict(self._log.counts),
@@ -344,7 +351,7 @@ class Worker:
             upkeep=None if world.maintenance is None else world.maintenance.upkeep(at_us),
             final=final,
             produced_each=world.fleet.seq.copy() if each else None,
-            buffered_each=(world.buffers.depth - world.buffers.unacked).astype(np.int64) if each else None,
+            buffered_each=buffered.astype(np.int64) if each else None,
             unacknowledged_each=waiting if each else None,
             astray_each=world.payloads.astray.copy() if each else None,
             unreadable=world.payloads.unreadable,

@@ -19,9 +19,6 @@ SERVICES = ("broker", "processor", "buffer", "forwarder")
 class GatewayFault(Fault):
     """What faults of gateways share: among their targets they act on the gateways only."""
 
-    # The devices behind a gateway have no sockets of their own in a live run.
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
-
     @classmethod
     def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:
         gateways = [segment.gateway for segment in segments if segment.gateway is not None]
@@ -46,7 +43,7 @@ class GatewayCrash(GatewayFault):
         "meet a closed port; what waits for the processor is gone (lost: outage). processor: what arrives waits in "
         "front of it, and is lost when the queue is full (queue_full). buffer: the same, and what a buffer in memory "
         "held is gone (lost: outage). forwarder: the gateway hangs up, to the core it is gone with all behind it, and "
-        "the buffer fills. In virtual time only. Evidence: gateways or services stopped, sessions ended, readings lost."
+        "the buffer fills. Evidence: gateways or services stopped, sessions ended, readings lost."
     )
     settings: ClassVar[tuple[Setting, ...]] = (Setting("service", "word", WHOLE, "what stops", (WHOLE, *SERVICES)),)
 
@@ -82,8 +79,7 @@ class GatewayFailover(GatewayFault):
         "The active machine dies: its memory is gone (lost: power) and nobody answers its devices. After `takeover` "
         "the spare works under its name: it asks the broker for a session, its devices find a broker that does not "
         "know them, and a durable buffer, which both machines share, is sent on. The machine that died is repaired "
-        "when the fault ends, and stands by from then on. In virtual time only. Evidence: machines failed, spares "
-        "called."
+        "when the fault ends, and stands by from then on. Evidence: machines failed, spares called."
     )
     settings: ClassVar[tuple[Setting, ...]] = (Setting("takeover", "duration", "30 s", "time until the spare works"),)
 
@@ -114,7 +110,7 @@ class DiskFull(GatewayFault):
     effect: ClassVar[str] = (
         "Buffers on the disks of the targeted gateways keep the size that they have: while the uplink is away each "
         "further reading costs one, the oldest or the newest (lost: evicted). While everything is sent on at once, "
-        "nothing is seen of it. In virtual time only. Evidence: readings evicted."
+        "nothing is seen of it. Evidence: readings evicted."
     )
 
     @classmethod

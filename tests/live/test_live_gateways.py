@@ -1,0 +1,246 @@
+"""Gateways over real sockets: one client speaks for many, its buffer and its services are those of virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+from tests.live.test_embedded_broker import Client
+from tests.live.test_live_storm import play
+from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.detectors.core import Core
+from twinstorm.scenarios.result import RunResult
+from twinstorm.twin.flow import Delivery
+
+FLEET = """storm: 1
+name: live-gateways
+story: A short fault of gateways, for real sockets.
+duration: {duration} s
+warm_up: 3 s
+start: 2030-01-07T08:00:00Z
+fleet:
+  devices: 28
+  sites: [arn-1, fra-1]
+  keep_alive: 12 s
+  boot: 1 s .. 2 s
+  link: ethernet
+  reconnect: {{backoff: exponential, base: 500 ms, cap: 4 s, jitter: full, timeout: 3 s}}
+  buffer: {{readings: 100, evict: oldest}}
+  segments:
+    modern: {{kind: gateway, devices: 2, every: 2 s, gateway: {{rate: 60/s, store: disk, spare: standby}}}}
+    legacy: {{kind: gateway, devices: 2, every: 2 s, gateway: {{rate: 60/s, store: memory}}}}
+    motors: {{kind: motor, devices: 16, every: 1 s, through: modern}}
+    climate: {{kind: environment, devices: 8, every: 2 s, through: legacy}}
+steps:
+{steps}
+objectives:
+  connected: {{sli: connectivity, at_least: 1 %}}
+"""
+MOTORS, CLIMATE = "motors", "climate"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Callable[..., Path]:
+    def write(duration: int, *steps: str) -> Path:
+        path = tmp_path / "live-gateways.storm.yaml"
+        lines = "\n".join(f"  - {{{step}}}" for step in steps)
+        path.write_text(FLEET.format(duration=duration, steps=lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+class Seen:
+    """What reached the core of a run, in its order."""
+
+    def __init__(self, path: Path, live: bool, speed: float = 4.0) -> None:
+        self.values: dict[tuple[int, int], bytes] = {}
+        self.order: dict[int, list[int]] = {}
+        with patch.object(Core, "ingest", self._taking()):
+            self.result = play(path, live=live, speed=speed if live else 0.0)
+
+    def _taking(self) -> Callable[[Core, Delivery], None]:
+        def take(core: Core, delivery: Delivery) -> None:
+            readings = delivery.readings
+            if readings is not None:
+                present = readings.present if readings.present is not None else np.ones(len(readings.device), bool)
+                for row in np.flatnonzero(present).tolist():
+                    device, seq = int(readings.device[row]), int(readings.seq[row])
+                    if (device, seq) not in self.values:
+                        self.order.setdefault(device, []).append(seq)
+                    self.values[device, seq] = readings.values[row].tobytes()
+            INGEST(core, delivery)
+
+        return take
+
+    def alarms(self, *names: str) -> set[tuple[str, str]]:
+        return {(alarm.name, alarm.fault or "") for alarm in self.result.alarms if not names or alarm.name in names}
+
+    def share_of(self, other: Seen) -> float:
+        return len(self.values.keys() & other.values.keys()) / max(len(self.values), len(other.values))
+
+
+INGEST = Core.ingest
+
+
+def evidence(result: RunResult) -> dict[str, dict[str, int]]:
+    return {fault.name: {what: count for what, count in fault.evidence.items() if count} for fault in result.faults}
+
+
+# --- the same on both clocks ------------------------------------------------------------------------------------------
+
+
+def test_a_lost_uplink_modelled_and_live_tells_the_same_readings_in_order_and_the_same_alarms(
+    fleet: Callable[..., Path],
+) -> None:
+    """A cut behind which sessions end: the core loses everybody, gateways keep all, and tell it oldest first."""
+    path = fleet(70, "name: night, at: 10 s, fault: partition, target: kind=gateway, lasts: 30 s")
+    modelled, live = Seen(path, live=False), Seen(path, live=True)
+    for seen in (modelled, live):
+        assert sorted(seen.order) == list(range(28))
+        assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in seen.order.values())
+        assert not seen.result.ledger.lost
+        assert evidence(seen.result)["night"] == {"sessions_cut_off": 4}
+    assert modelled.share_of(live) >= 0.9
+    common = modelled.values.keys() & live.values.keys()
+    assert {key: modelled.values[key] for key in common} == {key: live.values[key] for key in common}
+    assert ("silence", "night") in modelled.alarms()
+    assert modelled.alarms() == live.alarms()
+
+
+def test_machines_that_crash_keep_what_is_on_a_disk_and_lose_what_is_in_memory(fleet: Callable[..., Path]) -> None:
+    path = fleet(
+        60,
+        "name: dark, at: 8 s, fault: partition, target: kind=gateway, lasts: 24 s",
+        "name: crash, at: 20 s, fault: gateway-crash, target: kind=gateway, lasts: 3 s",
+    )
+    modelled, live = Seen(path, live=False), Seen(path, live=True)
+    for seen in (modelled, live):
+        assert evidence(seen.result)["crash"]["gateways_stopped"] == 4
+        assert set(seen.result.ledger.lost) == {"power"}
+        assert all(seqs == sorted(seqs) for seqs in seen.order.values())
+    # Twelve seconds of eight devices that speak every two, and what six readings of each gateway were.
+    lost = [sum(seen.result.ledger.lost.values()) for seen in (modelled, live)]
+    assert 40 <= min(lost) <= max(lost) <= 90
+    motors = [device for device, seqs in live.order.items() if len(seqs) > 40]
+    assert len(motors) == 16
+    assert all(live.order[device] == list(range(1, len(live.order[device]) + 1)) for device in motors)
+
+
+def test_each_service_that_stops_leaves_its_evidence_and_the_ledger_closes(fleet: Callable[..., Path]) -> None:
+    services = ("broker", "processor", "buffer", "forwarder")
+    steps = [
+        f"name: {service}, at: {8 + 10 * nth} s, fault: gateway-crash, target: kind=gateway, with: "
+        f"{{service: {service}}}, lasts: 4 s"
+        for nth, service in enumerate(services)
+    ]
+    steps.append(
+        "name: failover, at: 48 s, fault: gateway-failover, target: segment=modern, with: {takeover: 2 s}, lasts: 6 s"
+    )
+    modelled, live = Seen(fleet(66, *steps), live=False), Seen(fleet(66, *steps), live=True)
+    for seen in (modelled, live):
+        found = evidence(seen.result)
+        assert all(found[service]["services_stopped"] == 4 for service in services)
+        assert found["broker"]["sessions_ended"] == 24
+        assert found["failover"] == {"machines_failed": 2, "spares_called": 2}
+        assert sum(seen.result.ledger.lost.values()) <= 0.02 * seen.result.ledger.produced
+        assert all(seqs == sorted(seqs) for seqs in seen.order.values())
+    assert modelled.share_of(live) >= 0.9
+    assert modelled.alarms("silence") == live.alarms("silence")
+
+
+def test_a_full_disk_lets_the_buffer_grow_no_more(fleet: Callable[..., Path]) -> None:
+    path = fleet(
+        40,
+        "name: dark, at: 6 s, fault: partition, target: kind=gateway, lasts: 20 s",
+        "name: full, at: 12 s, fault: disk-full, target: segment=modern, lasts: 14 s",
+    )
+    for seen in (Seen(path, live=False), Seen(path, live=True)):
+        assert set(seen.result.ledger.lost) == {"evicted"}
+        assert 150 <= seen.result.ledger.lost["evicted"] == evidence(seen.result)["full"]["readings_evicted"] <= 240
+
+
+def test_a_broker_that_dies_costs_what_it_had_and_gateways_send_the_rest_again(fleet: Callable[..., Path]) -> None:
+    path = fleet(40, "name: dead, at: 10 s, fault: broker-outage, lasts: 5 s")
+    live = Seen(path, live=True)
+    assert live.result.faults[0].bit
+    assert set(live.result.ledger.lost) <= {"outage"}
+    assert sum(live.result.ledger.lost.values()) <= 30
+    assert Counter(len(seqs) >= 15 for seqs in live.order.values())[True] == 28
+
+
+def test_gateway_night_live(tmp_path: Path) -> None:
+    """The library's own, a third as long and with a quarter of the fleet, at sixty times its pace."""
+    from twinstorm.scenarios import library
+
+    text = (Path(library.__file__).parent / "gateway-night.storm.yaml").read_text(encoding="utf-8")
+    for written, shorter in (
+        ("duration: 90 min", "duration: 30 min"),
+        ("warm_up: 5 min", "warm_up: 2 min"),
+        ("devices: 400", "devices: 100"),
+        ("at: 10 min", "at: 4 min"),
+        ("lasts: 1 h", "lasts: 20 min"),
+        ("at: 40 min", "at: 14 min"),
+        ("night + 20 min", "night + 8 min"),
+    ):
+        assert text.count(written) == 1
+        text = text.replace(written, shorter)
+    path = tmp_path / "night.storm.yaml"
+    path.write_text(text, encoding="utf-8")
+    result = play(path, speed=60.0)
+    assert [each for each in result.expectations if each.verdict != "held"] == []
+    assert result.verdict == "held"
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+GATEWAY, OTHER, BEHIND, DIRECT = "arn-1/edge-0001", "arn-1/edge-0002", "arn-1/motors-0001", "arn-1/motors-0002"
+NAMES = (GATEWAY, OTHER, BEHIND, DIRECT)
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    made = EmbeddedBroker(NAMES, now_us=lambda: 0, through={BEHIND: GATEWAY})
+    made.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(broker: EmbeddedBroker) -> Iterator[Callable[[], Client]]:
+    made: list[Client] = []
+
+    def make() -> Client:
+        made.append(Client(broker.port))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_a_gateway_speaks_for_its_devices_and_for_nobody_else(
+    broker: EmbeddedBroker, client: Callable[[], Client]
+) -> None:
+    passwords = dict(zip(NAMES, broker.device_passwords, strict=True))
+    listener, gateway, other = client(), client(), client()
+    assert listener.connect("core", *broker.core_credentials) == 0
+    assert listener.subscribe("fleet/#") in (0, 1)
+    assert gateway.connect(GATEWAY, GATEWAY, passwords[GATEWAY]) == 0
+    assert other.connect(OTHER, OTHER, passwords[OTHER]) == 0
+    other.publish(device_topics(BEHIND)[0], b"of another gateway")
+    other.ping()
+    gateway.publish(device_topics(DIRECT)[0], b"of a device that speaks for itself")
+    gateway.publish(device_topics(BEHIND)[0], b"carried")
+    gateway.publish(device_topics(GATEWAY)[0], b"its own")
+    assert [listener.message().payload for _ in range(2)] == [b"carried", b"its own"]
+
+
+def test_a_device_behind_a_gateway_has_no_credentials(broker: EmbeddedBroker, client: Callable[[], Client]) -> None:
+    assert dict(zip(NAMES, broker.device_passwords, strict=True))[BEHIND] == ""
+    assert client().connect(BEHIND, BEHIND, "") == 5
