@@ -297,7 +297,7 @@ class LiveDeviceEnd:
         for mid, (who, seq) in before.sent.items():
             if who != device and self._durable[device]:
                 message = before.client._out_messages[mid]
-                self._send(who, seq, Message(message.topic, message.payload))
+                self._send(who, seq, Message(message.topic, bytes(message.payload)))
             else:
                 self.in_doubt_each[who] += 1
 

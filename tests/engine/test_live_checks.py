@@ -29,3 +29,27 @@ def test_a_fault_of_virtual_time_is_refused_in_a_live_run(fault: str, live: bool
     assert (not told) == live
     assert all("step lag" in each and "virtual time only" in each for each in told)
     assert problems(scenario, live=False, **asked) == []  # type: ignore[arg-type]
+
+
+CARRIED = """storm: 1
+name: slow
+story: A fleet behind gateways.
+duration: 5 min
+fleet:
+  devices: 10
+  segments:
+    edge: {kind: gateway, devices: 1, keep_alive: 60 s}
+    motors: {kind: motor, devices: 9, through: edge, keep_alive: 10 s}
+steps:
+  - {name: crash, at: 60 s, fault: gateway-crash, target: segment=edge, lasts: 60 s}
+"""
+
+
+def test_devices_behind_gateways_need_no_keep_alive_that_a_socket_could_keep(tmp_path: Path) -> None:
+    path = tmp_path / "slow.storm.yaml"
+    path.write_text(CARRIED)
+    asked = {"broker_url": None, "hold_open": False, "yes": False}
+    assert problems(load(str(path)), live=True, speed=20.0, **asked) == []  # type: ignore[arg-type]
+    told = problems(load(str(path)), live=True, speed=40.0, **asked)  # type: ignore[arg-type]
+    assert len(told) == 1
+    assert "keep-alive of segment edge" in told[0]

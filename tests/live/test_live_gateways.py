@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from tests.live.raw_mqtt import until
 from tests.live.test_embedded_broker import Client
 from tests.live.test_live_storm import play
+from tests.twin.worlds import carried
+from twinstorm.broker.device_end import FORWARDED_WINDOW, LiveDeviceEnd
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.detectors.core import Core
+from twinstorm.scenarios import library
 from twinstorm.scenarios.result import RunResult
-from twinstorm.twin.flow import Delivery
+from twinstorm.twin.fleet import grow
+from twinstorm.twin.flow import Delivery, DeviceEvent, Identities, Readings
+from twinstorm.twin.machines.kind import catalogue
 
 FLEET = """storm: 1
 name: live-gateways
@@ -41,7 +49,6 @@ steps:
 objectives:
   connected: {{sli: connectivity, at_least: 1 %}}
 """
-MOTORS, CLIMATE = "motors", "climate"
 
 
 @pytest.fixture
@@ -175,26 +182,131 @@ def test_a_broker_that_dies_costs_what_it_had_and_gateways_send_the_rest_again(f
 
 
 def test_gateway_night_live(tmp_path: Path) -> None:
-    """The library's own, a third as long and with a quarter of the fleet, at sixty times its pace."""
-    from twinstorm.scenarios import library
-
+    """The library's own, a quarter as long and with a quarter of the fleet, at forty times its pace."""
     text = (Path(library.__file__).parent / "gateway-night.storm.yaml").read_text(encoding="utf-8")
     for written, shorter in (
-        ("duration: 90 min", "duration: 30 min"),
+        ("duration: 90 min", "duration: 24 min"),
         ("warm_up: 5 min", "warm_up: 2 min"),
         ("devices: 400", "devices: 100"),
-        ("at: 10 min", "at: 4 min"),
-        ("lasts: 1 h", "lasts: 20 min"),
-        ("at: 40 min", "at: 14 min"),
+        ("at: 10 min", "at: 3 min"),
+        ("lasts: 1 h", "lasts: 14 min"),
+        ("at: 40 min", "at: 10 min"),
         ("night + 20 min", "night + 8 min"),
     ):
         assert text.count(written) == 1
         text = text.replace(written, shorter)
-    path = tmp_path / "night.storm.yaml"
+    path = tmp_path / "gateway-night.storm.yaml"
     path.write_text(text, encoding="utf-8")
-    result = play(path, speed=60.0)
+    result = play(path, speed=40.0)
     assert [each for each in result.expectations if each.verdict != "held"] == []
     assert result.verdict == "held"
+
+
+# --- one connection for many ------------------------------------------------------------------------------------------
+
+
+class Uplink:
+    """The device end of one gateway and one device behind it, on sockets; nobody else does anything."""
+
+    def __init__(self, durable: bool) -> None:
+        self.plan = carried(1, 0, gateways=2, durable=durable)
+        fleet = grow(self.plan)
+        self.names = list(fleet.names)
+        self.gateway, self.device = (int(fleet.gateway[0]), int(np.flatnonzero(fleet.carrier)[0]))
+        through = {self.names[self.device]: self.names[self.gateway]}
+        self.broker = EmbeddedBroker(self.names, now_us=lambda: 0, through=through)
+        port = self.broker.open()
+        self.end = LiveDeviceEnd(
+            host="127.0.0.1",
+            port=port,
+            passwords=self.broker.device_passwords,
+            plan=self.plan,
+            speed=Fraction(1),
+            now_us=lambda: 0,
+        )
+        self.end.open(Identities(self.names, fleet.keep_alive_us, fleet.qos, speaker=fleet.speaker))
+        self.listener = Client(port)
+        assert self.listener.connect("core", *self.broker.core_credentials) == 0
+        assert self.listener.subscribe("fleet/#") in (0, 1)
+        self.tries = 0
+
+    def connect(self) -> None:
+        zero = np.zeros(1, np.int64)
+        self.tries += 1
+        self.end.offer(zero, np.array([self.gateway], np.int32), zero + self.tries, zero)
+        self.end.commit(1)
+        assert until(lambda: DeviceEvent.CONNECTED in self.end.poll(0).what)
+
+    def publish(self, device: int, kind: str, seq: int) -> None:
+        channels = catalogue()[kind].channels
+        values = np.array([[each.lowest for each in channels]], np.float32)
+        zero, who = np.zeros(1, np.int64), np.array([device], np.int32)
+        boot, number = np.ones(1, np.int32), np.array([seq], np.int64)
+        self.end.publish(Readings(kind, who, boot, number, zero, zero, values), zero)
+
+    def close(self) -> None:
+        self.end.close()
+        self.listener.close()
+        self.broker.close()
+
+
+@pytest.fixture
+def uplink() -> Iterator[Callable[[bool], Uplink]]:
+    made: list[Uplink] = []
+
+    def make(durable: bool) -> Uplink:
+        made.append(Uplink(durable))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_what_a_gateway_sent_unacknowledged_into_a_power_cut_is_sent_again_if_it_lies_on_a_disk(
+    uplink: Callable[[bool], Uplink], durable: bool
+) -> None:
+    line = uplink(durable)
+    line.connect()
+    who, none = np.array([line.gateway], np.int32), np.zeros(1, np.int64)
+    line.end.silence(who, 0, none, "both")  # nothing of it leaves the machine
+    line.publish(line.device, "motor", 1)
+    line.publish(line.gateway, "gateway", 1)
+    assert line.end.unacknowledged_each()[[line.device, line.gateway]].tolist() == [1, 1]
+    line.end.disconnect(who, none, none, abrupt=True)
+    line.end.resume(who, 0, np.zeros(1, np.bool_))
+    assert line.end.in_doubt[[line.device, line.gateway]].tolist() == [not durable, 1]
+    line.connect()
+    line.publish(line.device, "motor", 2)
+    topic, told = device_topics(line.names[line.device])[0], [0]
+    while told[-1] != 2:
+        message = line.listener.message()
+        if message.topic == topic:
+            told.append(json.loads(message.payload)["seq"])
+    assert told[1:] == ([1, 2] if durable else [2])
+
+
+def test_a_gateway_with_a_full_window_is_backed_up_until_it_is_acknowledged(
+    uplink: Callable[[bool], Uplink],
+) -> None:
+    line = uplink(True)
+    line.connect()
+    gateway, who = np.array([line.gateway]), np.array([line.gateway], np.int32)
+    line.end.silence(who, 0, np.zeros(1, np.int64), "down")
+    for seq in range(1, FORWARDED_WINDOW):
+        line.publish(line.device, "motor", seq)
+    assert not line.end.backed_up(gateway).any()
+    line.publish(line.device, "motor", FORWARDED_WINDOW)
+    assert line.end.backed_up(gateway).all()
+    line.end.resume(who, 0, np.ones(1, np.bool_))
+
+    def acknowledged() -> bool:
+        line.end.poll(0)
+        return line.end.unacknowledged() == 0
+
+    assert until(acknowledged)
+    assert not line.end.backed_up(gateway).any()
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------

@@ -366,7 +366,7 @@ def test_a_long_cut_is_noticed_by_both_sides_alone_and_no_fin_gets_through(line:
 
 def test_a_device_that_notices_the_cut_first_does_not_tell_the_broker(line: Line) -> None:
     line.online()
-    for each in line.fleet._lines:
+    for each in line.fleet._lines.values():
         each.client._keepalive = 1  # theirs fires first now: the broker was promised twice as much
     line.fleet.silence(line.all, 0, line.none, "both")
     line.until(lambda: line.all_told(DeviceEvent.LOST))
