@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -42,8 +43,8 @@ fleet:
   segments:
     modern: {{kind: gateway, devices: 2, every: 2 s, gateway: {{rate: 60/s, store: disk, spare: standby}}}}
     legacy: {{kind: gateway, devices: 2, every: 2 s, gateway: {{rate: 60/s, store: memory}}}}
-    motors: {{kind: motor, devices: 16, every: 1 s, through: modern}}
-    climate: {{kind: environment, devices: 8, every: 2 s, through: legacy}}
+    motors: {{kind: motor, devices: 16, {motors}, through: modern}}
+    climate: {{kind: environment, devices: 8, {climate}, through: legacy}}
 steps:
 {steps}
 objectives:
@@ -53,10 +54,10 @@ objectives:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Callable[..., Path]:
-    def write(duration: int, *steps: str) -> Path:
+    def write(duration: int, *steps: str, motors: str = "every: 1 s", climate: str = "every: 2 s") -> Path:
         path = tmp_path / "live-gateways.storm.yaml"
         lines = "\n".join(f"  - {{{step}}}" for step in steps)
-        path.write_text(FLEET.format(duration=duration, steps=lines), encoding="utf-8")
+        path.write_text(FLEET.format(duration=duration, steps=lines, motors=motors, climate=climate), encoding="utf-8")
         return path
 
     return write
@@ -65,11 +66,11 @@ def fleet(tmp_path: Path) -> Callable[..., Path]:
 class Seen:
     """What reached the core of a run, in its order."""
 
-    def __init__(self, path: Path, live: bool, speed: float = 4.0) -> None:
+    def __init__(self, path: Path, live: bool, **options: Any) -> None:
         self.values: dict[tuple[int, int], bytes] = {}
         self.order: dict[int, list[int]] = {}
         with patch.object(Core, "ingest", self._taking()):
-            self.result = play(path, live=live, speed=speed if live else 0.0)
+            self.result = play(path, live=live, speed=5.0 if live else 0.0, **options)
 
     def _taking(self) -> Callable[[Core, Delivery], None]:
         def take(core: Core, delivery: Delivery) -> None:
@@ -179,6 +180,33 @@ def test_a_broker_that_dies_costs_what_it_had_and_gateways_send_the_rest_again(f
     assert set(live.result.ledger.lost) <= {"outage"}
     assert sum(live.result.ledger.lost.values()) <= 30
     assert Counter(len(seqs) >= 15 for seqs in live.order.values())[True] == 28
+
+
+def test_what_lies_behind_gateways_is_computed_as_in_virtual_time(fleet: Callable[..., Path]) -> None:
+    """Slow and lossy links to gateways, power, a cut and payloads that faults change: one ledger, to the reading."""
+    path = fleet(
+        60,
+        "name: dark, at: 10 s, fault: power-outage, target: site=fra-1, lasts: 6 s",
+        "name: cut, at: 30 s, fault: partition, target: segment=motors, lasts: 6 s",
+        "name: twice, at: 45 s, fault: payload-duplicate, target: all, lasts: 5 s",
+        "name: noise, at: 50 s, fault: payload-corruption, target: all, lasts: 5 s",
+        motors="every: 1 s, link: datagram",
+        climate="every: 20 s, link: lorawan",
+    )
+    modelled, live = Seen(path, live=False), Seen(path, live=True)
+    assert set(modelled.result.ledger.lost) == {"qos0", "corrupt"}
+    assert live.result.ledger.lost == modelled.result.ledger.lost
+    assert evidence(live.result) == evidence(modelled.result)
+    assert modelled.share_of(live) >= 0.98
+
+
+def test_a_broker_that_is_not_ours_hears_gateways_and_their_devices(fleet: Callable[..., Path], mosquitto: Any) -> None:
+    path = fleet(40, "name: dark, at: 6 s, fault: partition, target: kind=gateway, lasts: 22 s")
+    live = Seen(path, live=True, broker_url=mosquitto.url)
+    assert not live.result.ledger.lost
+    assert sorted(live.order) == list(range(28))
+    assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in live.order.values())
+    assert ("silence", "dark") in live.alarms()
 
 
 def test_gateway_night_live(tmp_path: Path) -> None:
