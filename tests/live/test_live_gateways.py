@@ -304,7 +304,7 @@ def test_what_a_gateway_sent_unacknowledged_into_a_power_cut_is_sent_again_if_it
     assert line.end.unacknowledged_each()[[line.device, line.gateway]].tolist() == [1, 1]
     line.end.disconnect(who, none, none, abrupt=True)
     line.end.resume(who, 0, np.zeros(1, np.bool_))
-    assert line.end.in_doubt[[line.device, line.gateway]].tolist() == [not durable, 1]
+    assert line.end.in_doubt_each[[line.device, line.gateway]].tolist() == [not durable, 1]
     line.connect()
     line.publish(line.device, "motor", 2)
     topic, told = device_topics(line.names[line.device])[0], [0]
