@@ -414,7 +414,7 @@ def test_without_gateways_nothing_is_seen_and_the_file_is_refused(name: str) -> 
     fault.end(lab.world, order, order.device, 30 * SECOND_US)
     assert not evidence(lab)
     assert fault.misfit_of_segments([])
-    assert fault.clocks == {"virtual"}
+    assert fault.clocks == {"virtual", "live"}
 
 
 # --- invariants -------------------------------------------------------------------------------------------------------
