@@ -145,7 +145,8 @@ class Judged:
 
 
 class Seen:
-    """Memory of a whole fleet. `next_in_line` and `advance` are the fast way, `take` the general one."""
+    """Memory of a whole fleet. `next_in_line` and `advance`, or `are_next` and `advance_each`, are the fast ways, `take`
+    is the general one."""
 
     def __init__(self, devices: int) -> None:
         self.current = SeenInBoot(devices)
@@ -172,6 +173,19 @@ class Seen:
             np.copyto(self.current.newest[rows], seq, where=regular)
             if holes:
                 missing <<= regular.astype(np.uint64)
+
+    def are_next(self, device: Device, boot: Device, seq: Int) -> bool:
+        """Whether each of these rows, of different devices, is simply the next reading of its device."""
+        current = self.current
+        known = current.boot[device]
+        return bool((seq - current.newest[device] == 1).all() and (boot == known).all() and known.all())
+
+    def advance_each(self, device: Device, seq: Int) -> None:
+        """Take rows that `are_next`."""
+        self.current.newest[device] = seq
+        missing = self.current.missing[device]
+        if missing.any():
+            self.current.missing[device] = missing << _ONE
 
     def take(self, device: Device, boot: Device, seq: Int) -> Judged:
         """Take numbers in any order, with repeats.

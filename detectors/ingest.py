@@ -132,6 +132,9 @@ class Ingest:
         self.readings_from_us = min(self.readings_from_us, int(arrived_us.min()))
         if self._is_slice_of(readings, limits.code):
             return self._dense(readings, arrived_us, limits)
+        if readings.present is None and self._is_in_line(readings, limits):
+            self._next_of_each(readings, arrived_us, limits)
+            return None
         return self._sparse(readings, _present_rows(readings), arrived_us, limits)
 
     # --- dense --------------------------------------------------------------------------------------------------------
@@ -193,6 +196,29 @@ class Ingest:
             np.copyto(self.newest[channel, rows], column, where=good)
 
     # --- sparse -------------------------------------------------------------------------------------------------------
+
+    def _is_in_line(self, readings: Readings, limits: Limits) -> bool:
+        """Whether these are sound readings of different devices, ascending, and simply the next of each: what devices
+        send that speak now and then."""
+        device, seq = readings.device, readings.seq
+        if device[0] < 0 or device[-1] >= len(self._registry) or not (device[1:] > device[:-1]).all():
+            return False
+        return (
+            self.seen.are_next(device, readings.boot, seq)
+            and int(seq.max()) < LARGEST_SEQ
+            and bool((self._registry.kind[device] == limits.code).all())
+            and _out_of_range(readings.values, limits) is None
+        )
+
+    def _next_of_each(self, readings: Readings, arrived_us: Int, limits: Limits) -> None:
+        """Take such readings: as `_sparse` would, without its questions."""
+        device = readings.device
+        self.seen.advance_each(device, readings.seq)
+        self.accepted += len(device)
+        self._look_at_dates(readings.device_time_us, arrived_us, None)
+        self.accepted_per_device[device] += 1
+        self.last_arrival_us[device] = arrived_us
+        self.newest[: len(limits.channels), device] = readings.values.T
 
     def _sparse(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits) -> NewBoots | None:
         """Take some rows of a batch, in any order."""
