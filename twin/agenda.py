@@ -13,6 +13,7 @@ from twinstorm.twin.flow import NEVER_US, SECOND_US, Int
 
 Devices = NDArray[np.int64]
 _NONE = np.empty(0, np.int64)
+_DEVICE_BITS = 32
 
 
 class Agenda:
@@ -23,22 +24,33 @@ class Agenda:
         self.slot_end_us = 0
         self._calm_until_us = 0
         """Nobody that is not listed is due before it."""
-        self._times, self._devices = _NONE, _NONE
-        self._near_times, self._near_devices = _NONE, _NONE
+        self._listed, self._near = _NONE, _NONE
+        """Entries, ascending: time before the end of the slot and device, packed into one number."""
+
+    def _packed(self, times: Int, devices: Devices) -> Int:
+        packed: Int = (times - self.slot_end_us) << _DEVICE_BITS
+        packed |= devices
+        return packed
+
+    def _time_of(self, entry: int) -> int:
+        return (entry >> _DEVICE_BITS) + self.slot_end_us
+
+    def _places(self, end_us: int) -> tuple[int, int]:
+        """How many entries of either list lie before an instant."""
+        first = (end_us - self.slot_end_us) << _DEVICE_BITS
+        return int(self._listed.searchsorted(first)), int(self._near.searchsorted(first))
 
     def look_from(self, now_us: int) -> None:
         """Make sure that the second of `now_us` is listed."""
         if now_us < self.slot_end_us:
             return
         self.slot_end_us = (now_us // SECOND_US + 1) * SECOND_US
-        self._near_times, self._near_devices = _NONE, _NONE
+        self._listed = self._near = _NONE
         if self.slot_end_us <= self._calm_until_us:
-            self._times, self._devices = _NONE, _NONE
             return
         devices = np.flatnonzero(self._due_us < self.slot_end_us)
-        times = self._due_us[devices]
-        order = np.argsort(times, kind="stable")
-        self._times, self._devices = times[order], devices[order]
+        self._listed = self._packed(self._due_us[devices], devices)
+        self._listed.sort()
         self._calm_until_us = self.slot_end_us if len(devices) else int(self._due_us.min(initial=NEVER_US))
 
     def add(self, devices: Devices) -> None:
@@ -47,34 +59,29 @@ class Agenda:
         self._calm_until_us = min(self._calm_until_us, int(times.min(initial=NEVER_US)))
         soon = times < self.slot_end_us
         if soon.any():
-            times = np.concatenate([self._near_times, times[soon]])
-            devices = np.concatenate([self._near_devices, devices[soon]])
-            order = np.lexsort((devices, times))
-            self._near_times, self._near_devices = times[order], devices[order]
+            self._near = np.concatenate([self._near, self._packed(times[soon], devices[soon])])
+            self._near.sort()
 
     def first_us(self) -> int:
         """A lower bound of the next due instant in this second; `NEVER_US` if nothing is listed."""
-        first = int(self._times[0]) if len(self._times) else NEVER_US
-        return min(first, int(self._near_times[0])) if len(self._near_times) else first
+        return min((self._time_of(int(each[0])) for each in (self._listed, self._near) if len(each)), default=NEVER_US)
 
     def before(self, end_us: int) -> tuple[Int, Devices]:
         """Those who are due before `end_us`, by (time, device), each once. Changes nothing."""
-        listed = int(np.searchsorted(self._times, end_us))
-        near = int(np.searchsorted(self._near_times, end_us))
-        times, devices = self._times[:listed], self._devices[:listed]
+        listed, near = self._places(end_us)
+        entries = self._listed[:listed]
         if near:
-            times = np.concatenate([times, self._near_times[:near]])
-            devices = np.concatenate([devices, self._near_devices[:near]])
-            order = np.lexsort((devices, times))
-            times, devices = times[order], devices[order]
+            entries = np.concatenate([entries, self._near[:near]])
+            entries.sort()
+        times = entries >> _DEVICE_BITS
+        times += self.slot_end_us
+        devices = entries & ((1 << _DEVICE_BITS) - 1)
         counts = self._due_us[devices] == times
-        if len(times) > 1:
-            counts[1:] &= (times[1:] != times[:-1]) | (devices[1:] != devices[:-1])
+        if len(entries) > 1:
+            counts[1:] &= entries[1:] != entries[:-1]
         return (times, devices) if counts.all() else (times[counts], devices[counts])
 
     def drop_before(self, end_us: int) -> None:
         """These instants are done."""
-        listed = int(np.searchsorted(self._times, end_us))
-        self._times, self._devices = self._times[listed:], self._devices[listed:]
-        near = int(np.searchsorted(self._near_times, end_us))
-        self._near_times, self._near_devices = self._near_times[near:], self._near_devices[near:]
+        listed, near = self._places(end_us)
+        self._listed, self._near = self._listed[listed:], self._near[near:]

@@ -3,14 +3,15 @@
 A ring a device, int16 in the sensor's own resolution. Sequence numbers are implied: what lies in a buffer was sampled
 without a gap, because a successful flush empties it and a power cut clears it. So are the times of those who sample
 periodically; others, who are event-driven or had a peak (`twin.peaks`), keep them in a second ring. Memory is taken a
-block of devices at a time, when the first of them is cut off.
+block of devices at a time, when the first of them is cut off, and more of it when one of them holds more than any did
+before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from twinstorm.twin.parts import Part
 from twinstorm.twin.resolution import Scale, Steps
 
 BLOCK_DEVICES = 4_096
+LEAST_PLACES = 32
+"""Of a new ring, unless fewer are allowed."""
 
 READINGS_EVICTED: Final = "readings_evicted"
 
@@ -156,8 +159,8 @@ class Buffers(Part):
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
             rows = slice(*np.searchsorted(block, [number, number + 1]).tolist())
-            ring = self._ring(group, number)
-            places = device[rows] - number * BLOCK_DEVICES, position[rows]
+            ring = self._ring(group, number, int(position[rows].max()))
+            places = position[rows], device[rows] - number * BLOCK_DEVICES
             ring[places] = values[rows]
             if self.dated[group]:
                 self._times[group << 32 | number][places] = at_us if isinstance(at_us, int) else at_us[rows]
@@ -229,16 +232,21 @@ class Buffers(Part):
             order.evicted += int(np.count_nonzero(mine))
             device = device[~mine]
 
-    def _ring(self, group: int, block: int) -> Steps:
-        """Ring of one block; a block may span groups, so it is keyed by both."""
+    def _ring(self, group: int, block: int, top: int) -> Steps:
+        """Ring of one block, with room for this place; a block may span groups, so it is keyed by both.
+
+        Devices that fall silent together fill the same places: these lie together, and there are no more of them than
+        somebody has needed.
+        """
         key = group << 32 | block
         ring = self._rings.get(key)
-        if ring is None:
+        if ring is None or top >= len(ring):
             here = self.groups[group]
-            places = int(self.capacity[here.first : here.last].max())
-            ring = self._rings[key] = np.zeros((BLOCK_DEVICES, places, self.channels[group]), np.int16)
+            most = int(self.capacity[here.first : here.last].max())
+            places = min(max(2 * top, LEAST_PLACES), most)
+            ring = self._rings[key] = _grown(ring, (places, BLOCK_DEVICES, self.channels[group]), np.int16)
             if self.dated[group]:
-                self._times[key] = np.zeros((BLOCK_DEVICES, places), np.int64)
+                self._times[key] = _grown(self._times.get(key), (places, BLOCK_DEVICES), np.int64)
         return ring
 
     def date(self, group: int) -> None:
@@ -252,10 +260,10 @@ class Buffers(Part):
                 continue
             first = (key & 0xFFFFFFFF) * BLOCK_DEVICES
             device = np.arange(max(first, here.first), min(first + BLOCK_DEVICES, here.last))
-            nth = np.arange(ring.shape[1]) - self.head[device, np.newaxis]
-            nth %= np.maximum(self.capacity[device, np.newaxis], 1)
+            nth = np.arange(len(ring))[:, np.newaxis] - self.head[device]
+            nth %= np.maximum(self.capacity[device], 1)
             times = self._times[key] = np.zeros(ring.shape[:2], np.int64)
-            times[device - first] = self.first_time_us[device, np.newaxis] + nth * here.every_us
+            times[:, device - first] = self.first_time_us[device] + nth * here.every_us
 
     def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
         """The n-th oldest reading of each of these devices: int16 (n, channels), and when it was made."""
@@ -265,8 +273,8 @@ class Buffers(Part):
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist():
             chosen = block == number
-            places = device[chosen] - number * BLOCK_DEVICES, position[chosen]
-            values[chosen] = self._ring(group, number)[places]
+            places = position[chosen], device[chosen] - number * BLOCK_DEVICES
+            values[chosen] = self._rings[group << 32 | number][places]
             if self.dated[group]:
                 at_us[chosen] = self._times[group << 32 | number][places]
         return values, at_us
@@ -357,3 +365,11 @@ class Buffers(Part):
         self.depth[device] = 0
         self.unacked[device] = 0
         self.stalled[device] = 0
+
+
+def _grown(ring: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.integer]) -> NDArray[Any]:
+    """A larger ring that holds what the former one did."""
+    grown = np.zeros(shape, dtype)
+    if ring is not None:
+        grown[: len(ring)] = ring
+    return grown
