@@ -145,8 +145,8 @@ class Judged:
 
 
 class Seen:
-    """Memory of a whole fleet. `next_in_line` and `advance`, or `are_next` and `advance_each`, are the fast ways, `take`
-    is the general one."""
+    """Memory of a whole fleet. The fast ways: `next_in_line` with `advance`, `are_next` with `advance_each`; the
+    general one is `take`."""
 
     def __init__(self, devices: int) -> None:
         self.current = SeenInBoot(devices)

@@ -56,6 +56,17 @@ class _Label:
     name: str
     codes: NDArray[np.integer]
     names: Sequence[str]
+    sizes: NDArray[np.intp]
+
+    @staticmethod
+    def of(name: str, codes: NDArray[np.integer], names: Sequence[str]) -> _Label:
+        return _Label(name, codes, names, np.bincount(codes, minlength=len(names)))
+
+    def count(self, mask: Mask, count: int) -> NDArray[np.intp]:
+        """How many of these devices, of which there are so many, each group has."""
+        if count * 2 <= len(mask):
+            return np.bincount(self.codes[mask], minlength=len(self.names))
+        return self.sizes - np.bincount(self.codes[~mask], minlength=len(self.names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,12 @@ class Grouping:
         self._devices = len(registry)
         # In the order in which they are named when they explain equally well.
         self._labels = (
-            _Label("site", registry.site, registry.sites),
-            _Label("region", registry.region, registry.regions),
-            _Label("segment", registry.segment, registry.segments),
-            _Label("kind", registry.kind, registry.kinds),
-            _Label("firmware", registry.firmware, registry.firmwares),
-            _Label("link", registry.link, registry.links),
+            _Label.of("site", registry.site, registry.sites),
+            _Label.of("region", registry.region, registry.regions),
+            _Label.of("segment", registry.segment, registry.segments),
+            _Label.of("kind", registry.kind, registry.kinds),
+            _Label.of("firmware", registry.firmware, registry.firmwares),
+            _Label.of("link", registry.link, registry.links),
         )
 
     def cause(self, affected: Mask, known: Mask, policy: Policy) -> Cause | None:
@@ -100,7 +111,7 @@ class Grouping:
             candidates.append(_Candidate(None, np.zeros(0, np.intp), count, judged))
         for label in self._labels:
             if len(label.names) > 1:
-                candidates.extend(_of_label(label, affected, known, policy.share, fewest))
+                candidates.extend(_of_label(label, (affected, count), (known, judged), policy.share, fewest))
         if not candidates:
             return None
         best = max(candidate.fit(count) for candidate in candidates)
@@ -125,10 +136,11 @@ class Grouping:
         )
 
 
-def _of_label(label: _Label, affected: Mask, known: Mask, share: float, fewest: int) -> list[_Candidate]:
-    """The groups of a label that are affected enough, as one candidate."""
-    hit = np.bincount(label.codes[affected], minlength=len(label.names))
-    of = np.bincount(label.codes[known], minlength=len(label.names))
+def _of_label(
+    label: _Label, affected: tuple[Mask, int], known: tuple[Mask, int], share: float, fewest: int
+) -> list[_Candidate]:
+    """The groups of a label that are affected enough, as one candidate; masks with the number of their devices."""
+    hit, of = label.count(*affected), label.count(*known)
     chosen = np.flatnonzero((hit >= fewest) & (hit >= share * of))
     if not len(chosen):
         return []

@@ -149,13 +149,16 @@ class Buffers(Part):
             stay = ~refused
             device, seq, values, arrived = device[stay], seq[stay], values[stay], arrived[stay]
             at_us = at_us if isinstance(at_us, int) else at_us[stay]
-        empty = self.depth[device] == 0
-        fresh = device[empty]
-        self.first_seq[fresh] = seq[empty]
-        self.first_time_us[fresh] = at_us if isinstance(at_us, int) else at_us[empty]
-        self.head[fresh] = 0
-        self.closed[fresh] = False
-        position = (self.head[device] + self.depth[device]) % self.capacity[device]
+            depth = self.depth[device]
+        empty = depth == 0
+        if empty.any():
+            fresh = device[empty]
+            self.first_seq[fresh] = seq[empty]
+            self.first_time_us[fresh] = at_us if isinstance(at_us, int) else at_us[empty]
+            self.head[fresh] = 0
+            self.closed[fresh] = False
+        position, capacity = self.head[device] + depth, self.capacity[device]
+        np.subtract(position, capacity, out=position, where=position >= capacity)
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
             rows = slice(*np.searchsorted(block, [number, number + 1]).tolist())
@@ -164,8 +167,9 @@ class Buffers(Part):
             ring[places] = values[rows]
             if self.dated[group]:
                 self._times[group << 32 | number][places] = at_us if isinstance(at_us, int) else at_us[rows]
-        self.depth[device] += 1
-        self.unacked[device] += arrived
+        self.depth[device] = depth + 1
+        if arrived.any():
+            self.unacked[device] += arrived
 
     def _evict(self, device: Int) -> None:
         device = device[self.room[device] > 0]
@@ -317,23 +321,19 @@ class Buffers(Part):
             owner = device[sender]
             nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(many) - many, many)
             values, made_us = self._read(code, owner, nth)
-            again = nth < self.unacked[owner]
-            for duplicate in (True, False):
-                part_of = again == duplicate
-                if not part_of.any():
-                    continue
-                who_sends = owner[part_of]
+            for duplicate, part in self._parts(who, owner, nth):
+                who_sends, nth_sent = owner[part], nth[part]
                 readings = Readings(
                     kind=group.kind,
                     device=who_sends.astype(np.int32),
                     boot=boot[who_sends],
-                    seq=self.first_seq[who_sends] + nth[part_of],
-                    device_time_us=made_us[part_of],
-                    sent_us=at_us[sender[part_of]],
-                    values=scales[group.kind].readings_of(values[part_of]),
+                    seq=self.first_seq[who_sends] + nth_sent,
+                    device_time_us=made_us[part],
+                    sent_us=at_us[sender[part]],
+                    values=scales[group.kind].readings_of(values[part]),
                     duplicate=duplicate,
                 )
-                taken.append((readings, sender[part_of]))
+                taken.append((readings, sender[part]))
             self._forget_oldest(who, many)
         return taken
 
@@ -345,6 +345,14 @@ class Buffers(Part):
         self.first_time_us[device] += number * self.every_us[device]
         self.unacked[device] = np.maximum(self.unacked[device] - number, 0)
         self.stalled[device] = np.minimum(self.stalled[device], self.depth[device])
+
+    def _parts(self, device: Int, owner: Int, nth: Int) -> list[tuple[bool, slice | NDArray[np.bool_]]]:
+        """Which of the n-th oldest readings of their owners, who are these devices, have arrived already, and which
+        have not."""
+        if not self.unacked[device].any():
+            return [(False, slice(None))]
+        again = nth < self.unacked[owner]
+        return [(repeated, part) for repeated, part in ((True, again), (False, ~again)) if part.any()]
 
     def disown(self, device: Int, seq: Int) -> int:
         """Take back that these readings have arrived. Returns how many of them are held, as the newest that had."""

@@ -211,11 +211,11 @@ class Output(Part):
     def _hold(self, number: int, rows: Rows, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         chosen = np.flatnonzero(held)
         device = devices(rows, chosen)
-        stalls = (self._fleet.state[device] == State.ONLINE) & (self._fleet.qos[device] == 0)
-        stalls &= ~self._payloads.held_back[device]
-        before = self._buffers.depth[device]
+        stalls = np.flatnonzero((self._fleet.state[device] == State.ONLINE) & (self._fleet.qos[device] == 0))
+        stalling = device[stalls[~self._payloads.held_back[device[stalls]]]]
+        before = self._buffers.depth[stalling]
         self._buffers.keep(number, device, seq[chosen], now_us, steps[:, chosen].T, np.zeros(len(device), np.bool_))
-        self._buffers.stalled[device] += stalls & (self._buffers.depth[device] > before)
+        self._buffers.stalled[stalling] += self._buffers.depth[stalling] > before
 
     def _unacknowledged(self, rows: Rows, direct: Mask) -> tuple[Mask, Mask]:
         """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
