@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.chance import Words, stream, words
+from twinstorm.twin.chance import Words, keyed, numbered, stream, words
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Channel, Int, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics.counting import add_to
@@ -145,11 +145,13 @@ class Controller:
         Returns:
             process_1_s, process_2_s, process_3_s, scatter, places, lot, order_every_s, changeover_s, stop_every_s,
             repair_s, scrap_pct, worn_at_start: as set. other_product: chance that an order is of another product than
-            the last. wear_per_s: of power. key: uint64, of the cell's chance.
+            the last. wear_per_s: of power. key: uint64, of the cell's chance; part_1, part_2, part_3: uint64, of that
+            of the parts at each station (`chance.keyed`).
         """
         process_s = [uniform(draws(number), *PROCESS_S) for number in range(3)]
         slowest_s = np.maximum(np.maximum(process_s[0], process_s[1]), process_s[2])
         lot = np.rint(uniform(draws(3), *LOT)).astype(np.float32)
+        key = draws(14)
         life_s = np.maximum(weibull(draws(4), LIFE_S, LIFE_SHAPE), 0.05 * LIFE_S)
         return {
             "process_1_s": process_s[0],
@@ -166,7 +168,8 @@ class Controller:
             "worn_at_start": uniform(draws(12), 0.0, 0.6),
             "other_product": uniform(draws(13), *OTHER_PRODUCT_PCT) / np.float32(100.0),
             "wear_per_s": (1.0 / life_s).astype(np.float32),
-            "key": draws(14),
+            "key": key,
+            **{f"part_{s}": keyed(_PART[s - 1], key) for s in STATIONS},
         }
 
     def initial(self, parameters: Columns) -> dict[str, Any]:
@@ -210,15 +213,10 @@ class Controller:
             _skip(state, parameters, np.maximum(left_out_us, 0))
             lived_us = np.minimum(lived_us, MEMORY_US)
         until_us = state["clock_us"] + lived_us
-        cells = _Cells(state, parameters, inputs)
         ahead_us = _soonest_us(state)
         rows = np.flatnonzero(ahead_us <= until_us)
-        at_us = ahead_us[rows]
-        while len(rows):
-            cells.happen(rows, at_us)
-            ahead_us = _soonest_us(state, rows)
-            more = np.flatnonzero(ahead_us <= until_us[rows])
-            rows, at_us = rows[more], ahead_us[more]
+        if len(rows):
+            _Cells(state, parameters, inputs).go_on(rows, ahead_us[rows], until_us)
         np.copyto(state["clock_us"], until_us)
         _measure(state, parameters, noise, out)
 
@@ -237,17 +235,19 @@ class Controller:
         return Truth(health, (health / parameters["wear_per_s"]).astype(np.float32))
 
 
-def _soonest_us(state: Columns, rows: Int | None = None) -> Int:
-    """When something happens next in each cell, or in these."""
-    soonest_us: Int = state["order_us"].copy() if rows is None else state["order_us"][rows]
+def _soonest_us(state: Columns) -> Int:
+    """When something happens next in each cell."""
+    soonest_us: Int = state["order_us"].copy()
     for s in STATIONS:
-        until_us = state[f"until_{s}_us"]
-        np.minimum(soonest_us, until_us if rows is None else until_us[rows], out=soonest_us)
+        np.minimum(soonest_us, state[f"until_{s}_us"], out=soonest_us)
     return soonest_us
 
 
 class _Cells:
-    """Some cells while they go through what happens in them; all rows are int64 and distinct."""
+    """Some cells while they go through what happens in them; all rows are int64 and distinct.
+
+    What all stations have, and changes with every part, lies in arrays (stations, cells) meanwhile.
+    """
 
     def __init__(self, state: Columns, parameters: Columns, inputs: Inputs) -> None:
         self._state = state
@@ -255,21 +255,44 @@ class _Cells:
         self._inputs = inputs
         worn = state["worn"]
         self._more = worn * worn * np.float32(WORN_MORE) + np.float32(1.0)
+        self._does = np.stack([state[f"does_{s}"] for s in STATIONS])
+        self._until_us = np.stack([state[f"until_{s}_us"] for s in STATIONS])
+        self._taken = np.stack([state[f"taken_{s}"] for s in STATIONS])
+        self._part = np.stack([parameters[f"part_{s}"] for s in STATIONS])
+        self._process_s = np.stack([parameters[f"process_{s}_s"] for s in STATIONS])
+        self._places = np.rint(parameters["places"])
+        self._stop_share = self._process_s / parameters["stop_every_s"]
+        """Of the parts that a station takes, at how many it stops."""
+        self._stop_share *= self._more
+        jams = inputs.failures.get("jamming")
+        if jams is not None:
+            self._stop_share[1] += np.float32(JAMS) * jams
 
-    def happen(self, rows: Int, at_us: Int) -> None:
-        """Let happen what is due in these cells at these instants, and all that follows from it at once."""
+    def go_on(self, rows: Int, at_us: Int, until_us: Int) -> None:
+        """Let everything happen that lies up to these instants, int64 (cells,); `at_us`: when it begins in `rows`."""
         state = self._state
-        comes = np.flatnonzero(state["order_us"][rows] == at_us)
+        while len(rows):
+            self._happen(rows, at_us)
+            ahead_us = np.minimum(state["order_us"][rows], self._until_us[:, rows].min(axis=0))
+            more = np.flatnonzero(ahead_us <= until_us[rows])
+            rows, at_us = rows[more], ahead_us[more]
+        for place, s in enumerate(STATIONS):
+            np.copyto(state[f"does_{s}"], self._does[place])
+            np.copyto(state[f"until_{s}_us"], self._until_us[place])
+            np.copyto(state[f"taken_{s}"], self._taken[place])
+
+    def _happen(self, rows: Int, at_us: Int) -> None:
+        """Let happen what is due in these cells at these instants, and all that follows from it at once."""
+        comes = np.flatnonzero(self._state["order_us"][rows] == at_us)
         if len(comes):
             self._order(rows[comes], at_us[comes])
         freed = False
+        ends = self._until_us[:, rows] == at_us
         for s in STATIONS:
-            ends = np.flatnonzero(state[f"until_{s}_us"][rows] == at_us)
-            if len(ends):
-                freed |= self._end(s, rows[ends], at_us[ends])
-        called = False
-        for s in reversed(STATIONS):
-            called |= self._take(s, rows, at_us)
+            mine = np.flatnonzero(ends[s - 1])
+            if len(mine):
+                freed |= self._end(s, rows[mine], at_us[mine])
+        called = self._take(rows, at_us)
         if freed or called:
             self._call(rows, at_us)
 
@@ -288,13 +311,13 @@ class _Cells:
     def _end(self, s: int, rows: Int, at_us: Int) -> bool:
         """What station `s` does in these cells is over. Returns whether a crew is free again."""
         state = self._state
-        does = state[f"does_{s}"]
+        does, until_us = self._does[s - 1], self._until_us[s - 1]
         was = does[rows]
         worked = was == WORKS
         if worked.any():
             done = rows[worked]
             does[done] = WAITS
-            state[f"until_{s}_us"][done] = NEVER_US
+            until_us[done] = NEVER_US
             if s == STATIONS[-1]:
                 self._finish(done, at_us[worked])
             else:
@@ -304,7 +327,8 @@ class _Cells:
         ready = rows[~worked]
         state["news"][ready] = 1
         does[ready] = WORKS
-        state[f"until_{s}_us"][ready] = at_us[~worked] + self._process_us(s, ready, self._drawn(s, ready))
+        station = np.full(len(ready), s - 1)
+        until_us[ready] = at_us[~worked] + self._process_us(station, ready, self._drawn(s, ready))
         return bool((was == MENDS).any())
 
     def _finish(self, rows: Int, at_us: Int) -> None:
@@ -322,32 +346,44 @@ class _Cells:
         state["finished_us"][rows] = at_us
         state["news"][rows] = 1
 
-    def _take(self, s: int, rows: Int, at_us: Int) -> bool:
-        """Let station `s` take a part where it can. Returns whether one stopped."""
-        state, parameters = self._state, self._parameters
-        before = state["queue"] if s == STATIONS[0] else state[f"after_{s - 1}"]
-        can = (state[f"does_{s}"][rows] == WAITS) & (before[rows] > 0)
-        if s != STATIONS[-1]:  # else it is blocked
-            can &= state[f"after_{s}"][rows] <= np.rint(parameters["places"][rows])
-        if not can.any():
+    def _take(self, rows: Int, at_us: Int) -> bool:
+        """Let stations take a part where they can, the last of the line first. Returns whether one stopped."""
+        state = self._state
+        waits = self._does[:, rows] == WAITS
+        queue, after_1, after_2 = state["queue"][rows], state["after_1"][rows], state["after_2"][rows]
+        places = self._places[rows]
+        takes = np.empty((len(STATIONS), len(rows)), np.bool_)
+        np.logical_and(waits[2], after_2 > 0, out=takes[2])
+        after_2 -= takes[2]
+        # Where what it has made finds no place, a station is blocked.
+        np.logical_and(waits[1], (after_1 > 0) & (after_2 <= places), out=takes[1])
+        after_1 -= takes[1]
+        np.logical_and(waits[0], (queue > 0) & (after_1 <= places), out=takes[0])
+        station, place = np.nonzero(takes)
+        if not len(place):
             return False
-        rows, at_us = rows[can], at_us[can]
-        before[rows] -= 1
-        state[f"taken_{s}"][rows] += 1
-        drawn = self._drawn(s, rows)
-        until_us = at_us + self._process_us(s, rows, drawn)
+        queue -= takes[0]
+        state["queue"][rows], state["after_1"][rows], state["after_2"][rows] = queue, after_1, after_2
+        rows, at_us = rows[place], at_us[place]
+        here = station, rows
+        self._taken[here] += 1
+        drawn = numbered(self._part[here], self._taken[here])
+        until_us = at_us + self._process_us(station, rows, drawn)
         does = np.full(len(rows), WORKS, np.int64)
-        stops = share(drawn, 24) < self._stop_share(s, rows)
-        if stops.any():
+        stops = np.flatnonzero(share(drawn, 24) < self._stop_share[here])
+        if len(stops):
             does[stops] = STOPS
             until_us[stops] = NEVER_US
-            state[f"called_{s}_us"][rows[stops]] = at_us[stops]
             state["news"][rows[stops]] = 1
-        if s == STATIONS[0]:
-            self._begin_orders(rows, at_us, does, until_us)
-        state[f"does_{s}"][rows] = does
-        state[f"until_{s}_us"][rows] = until_us
-        return bool((does == STOPS).any())
+            for s in STATIONS:
+                mine = stops[station[stops] == s - 1]
+                state[f"called_{s}_us"][rows[mine]] = at_us[mine]
+        first = int(np.count_nonzero(takes[0]))
+        if first:
+            self._begin_orders(rows[:first], at_us[:first], does[:first], until_us[:first])
+        self._does[here] = does
+        self._until_us[here] = until_us
+        return len(stops) > 0
 
     def _begin_orders(self, rows: Int, at_us: Int, does: Int, until_us: Int) -> None:
         """Where the part is the first of its order, perhaps a changeover comes before; writes `does` and `until_us`."""
@@ -370,7 +406,7 @@ class _Cells:
     def _call(self, rows: Int, at_us: Int) -> None:
         """Where the crew is free, it goes to the station that called first."""
         state = self._state
-        does = [state[f"does_{s}"][rows] for s in STATIONS]
+        does = self._does[:, rows]
         waits = ((does[0] == STOPS) | (does[1] == STOPS) | (does[2] == STOPS)) & ~(
             (does[0] == MENDS) | (does[1] == MENDS) | (does[2] == MENDS)
         )
@@ -378,7 +414,7 @@ class _Cells:
         if not len(rows):
             return
         called_us = np.stack(
-            [np.where(state[f"does_{s}"][rows] == STOPS, state[f"called_{s}_us"][rows], NEVER_US) for s in STATIONS]
+            [np.where(self._does[s - 1, rows] == STOPS, state[f"called_{s}_us"][rows], NEVER_US) for s in STATIONS]
         )
         first = np.argmin(called_us, axis=0)  # at one instant the first station in the line
         for place, s in enumerate(STATIONS):
@@ -392,37 +428,26 @@ class _Cells:
             short = self._inputs.failures.get("crew-short")
             if short is not None:
                 repair_s *= 1.0 + (CREW_LATER - 1.0) * short[cells]
-            state[f"does_{s}"][cells] = MENDS
-            state[f"until_{s}_us"][cells] = at_us[mine] + to_us(repair_s)
+            self._does[place, cells] = MENDS
+            self._until_us[place, cells] = at_us[mine] + to_us(repair_s)
             state[f"called_{s}_us"][cells] = NEVER_US
             state["news"][cells] = 1
 
     def _drawn(self, s: int, rows: Int) -> Words:
         """Chance of the part that station `s` has: time in the high bits, stop in the middle, quality in the low."""
-        return words(_PART[s - 1], self._parameters["key"][rows], self._state[f"taken_{s}"][rows])
+        return numbered(self._part[s - 1, rows], self._taken[s - 1, rows])
 
-    def _process_us(self, s: int, rows: Int, drawn: Words) -> Int:
-        parameters = self._parameters
-        scatter = parameters["scatter"][rows].astype(np.float64)
+    def _process_us(self, station: Int, rows: Int, drawn: Words) -> Int:
+        """How long these stations, counted from 0, of these cells work on a part."""
         process_s = exponential(drawn)
         process_s -= 1.0
-        process_s *= scatter
+        process_s *= self._parameters["scatter"][rows]
         process_s += 1.0
-        process_s *= parameters[f"process_{s}_s"][rows]
-        blunt = self._inputs.failures.get("worn-tool") if s == 2 else None
+        process_s *= self._process_s[station, rows]
+        blunt = self._inputs.failures.get("worn-tool")
         if blunt is not None:
-            process_s *= 1.0 + SLOWER * blunt[rows].astype(np.float64)
+            process_s *= np.where(station == 1, 1.0 + SLOWER * blunt[rows].astype(np.float64), 1.0)
         return to_us(process_s)
-
-    def _stop_share(self, s: int, rows: Int) -> Values:
-        """Of the parts that a station takes, at how many it stops."""
-        parameters = self._parameters
-        stops: Values = (parameters[f"process_{s}_s"][rows] / parameters["stop_every_s"][rows]).astype(np.float32)
-        stops *= self._more[rows]
-        jams = self._inputs.failures.get("jamming") if s == 2 else None
-        if jams is not None:
-            stops += np.float32(JAMS) * jams[rows]
-        return stops
 
 
 def _skip(state: Columns, parameters: Columns, left_out_us: Int) -> None:

@@ -39,4 +39,8 @@ def share(drawn: Words, shift: int) -> Values:
 
 def to_us(seconds: NDArray[np.float64]) -> Int:
     """Whole microseconds: at least one, so that time goes on, and no more than a year."""
-    return np.clip(np.rint(seconds * SECOND_US), 1.0, _LONGEST_US).astype(np.int64)
+    time_us = seconds * SECOND_US
+    np.rint(time_us, out=time_us)
+    np.maximum(time_us, 1.0, out=time_us)
+    np.minimum(time_us, _LONGEST_US, out=time_us)
+    return time_us.astype(np.int64)
