@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,8 +233,8 @@ def _short(name: str, value: float, most: float, unit: str = "s", digits: int | 
     return Result(name=name, value=round(value, digits), unit=unit, required=required, met=met)
 
 
-def bench() -> list[Result]:
-    """Figures of fleets from 1,000 to 1,000,000 devices; a quarter of an hour."""
+def bench() -> Iterator[Result]:
+    """Figures of fleets from 1,000 to 1,000,000 devices, the longest last; half an hour."""
     peer_devices, seconds = 5_000, 30
     process_s = play_processes(peer_devices, seconds)
     peer = f"one SimPy process per device, {peer_devices:,} of them, scaled"
@@ -248,55 +248,32 @@ def bench() -> list[Result]:
         """Median of three, each in a process of its own: a million devices leave no room for those of the last run."""
         return statistics.median(in_fresh_process(call) for _ in range(3))
 
-    peak_s, peak_rate = in_fresh_process(f"play_peak({million}, 600)")
-    results = [
-        _fast("100,000 motors at 1 Hz with the core", 30 / alone(f"play({most}, 30)"), 40, peer_speed(most), peer),
-        _fast(
-            "1,000,000 motors at 1 Hz with the core", 20 / alone(f"play({million}, 20)"), 4, peer_speed(million), peer
-        ),
-        _fast(
-            "1,000,000 motors at 1 Hz without the core",
-            20 / alone(f"play_without_core({million}, 20)"),
-            10,
-            peer_speed(million),
-            peer,
-        ),
-        _fast(
-            "plant mix, 1,000,000 devices, with the core",
-            120 / in_fresh_process(f"play({million}, 120, world.PLANT)"),
-            20,
-        ),
-        _fast(
-            f"plant mix, 1,000,000 devices, with the core, ten minutes of `peak`, {peak_rate:,.0f} readings/s",
-            600 / peak_s,
-            1,
-        ),
-    ]
+    yield _short(
+        "reboot storm, 10,000 devices, 30 min, exponential full jitter, 100 admissions/s",
+        median_s(lambda: timed(build(load("reboot-storm", devices=10_000), RunOptions(seed=42)))),
+        3,
+    )
+    yield _fast("100,000 motors at 1 Hz with the core", 30 / alone(f"play({most}, 30)"), 40, peer_speed(most), peer)
+    with_core = 20 / alone(f"play({million}, 20)")
+    yield _fast("1,000,000 motors at 1 Hz with the core", with_core, 4, peer_speed(million), peer)
+    without = 20 / alone(f"play_without_core({million}, 20)")
+    yield _fast("1,000,000 motors at 1 Hz without the core", without, 10, peer_speed(million), peer)
     few, many = alone("settled_ns(10_000)"), alone(f"settled_ns({million})")
-    results += [
-        Result(name="cost of a reading, 1,000,000 devices", value=round(many), unit="ns"),
-        _short("cost of a reading, 10,000 devices over 1,000,000", few / many, 1.25, "times"),
-        _short(
-            "plant mix, 1,000 devices, one simulated week", in_fresh_process("play(1_000, 7 * 86_400, world.PLANT)"), 90
-        ),
-        _short("start to first tick, 1,000,000 motors", alone(f"first_tick_s({million})"), 5),
-        _short("memory, 1,000,000 motors with the core", memory_bytes(million) / 2**20, 1024, "MiB", 0),
-        _short(
-            "memory slope from 100,000 to 1,000,000 motors",
-            (memory_bytes(million) - memory_bytes(most)) / (million - most),
-            1_000,
-            "B a device",
-            0,
-        ),
-        _short(
-            "reboot storm, 10,000 devices, 30 min, exponential full jitter, 100 admissions/s",
-            median_s(lambda: timed(build(load("reboot-storm", devices=10_000), RunOptions(seed=42)))),
-            3,
-        ),
-    ]
+    yield Result(name="cost of a reading, 1,000,000 devices", value=round(many), unit="ns")
+    yield _short("cost of a reading, 10,000 devices over 1,000,000", few / many, 1.25, "times")
+    yield _short("start to first tick, 1,000,000 motors", alone(f"first_tick_s({million})"), 5)
+    large, small = memory_bytes(million), memory_bytes(most)
+    yield _short("memory, 1,000,000 motors with the core", large / 2**20, 1024, "MiB", 0)
+    slope = (large - small) / (million - most)
+    yield _short("memory slope from 100,000 to 1,000,000 motors", slope, 1_000, "B a device", 0)
+    plant = 120 / in_fresh_process(f"play({million}, 120, world.PLANT)")
+    yield _fast("plant mix, 1,000,000 devices, with the core", plant, 20)
+    peak_s, rate = in_fresh_process(f"play_peak({million}, 600)")
+    yield _fast(f"plant mix, 1,000,000 devices, ten minutes of `peak`, {rate:,.0f} readings/s", 600 / peak_s, 1)
     policy = "1,000,000 devices, 30 min, exponential full jitter, 5,000 admissions/s"
     bare_s, attempts = in_fresh_process(f"play_bare_storm({million})")
-    results.append(_short(f"storm of {policy}, {attempts:,} attempts, no telemetry", bare_s, 30))
+    yield _short(f"storm of {policy}, {attempts:,} attempts, no telemetry", bare_s, 30)
     full_s, attempts = in_fresh_process(f"play_full_storm({million})")
-    results.append(_short(f"storm of {policy}, {attempts:,} attempts, 1 Hz and the core", full_s, 150))
-    return results
+    yield _short(f"storm of {policy}, {attempts:,} attempts, 1 Hz and the core", full_s, 150)
+    week_s = in_fresh_process("play(1_000, 7 * 86_400, world.PLANT)")
+    yield _short("plant mix, 1,000 devices, one simulated week", week_s, 90)

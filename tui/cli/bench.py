@@ -57,7 +57,7 @@ def bench(talk: Talk, name: str | None, json: bool) -> int:
     for result in measured(folder, name):
         results.append(result)
         if talk.progress:
-            # A benchmark may take a quarter of an hour.
+            # A benchmark may take half an hour.
             talk.say(f"measured: {' '.join(table([result], color=False)[0].split())}")
     if json:
         talk.data(document(results))
