@@ -132,7 +132,7 @@ class Ingest:
         self.readings_from_us = min(self.readings_from_us, int(arrived_us.min()))
         if self._is_slice_of(readings, limits.code):
             return self._dense(readings, arrived_us, limits)
-        if readings.present is None and self._is_in_line(readings, limits):
+        if readings.present is None and self.listing.strangers is None and self._is_in_line(readings, limits):
             self._next_of_each(readings, arrived_us, limits)
             return None
         return self._sparse(readings, _present_rows(readings), arrived_us, limits)

@@ -178,6 +178,22 @@ def test_new_boots_are_reported_from_both_ways_in() -> None:
     assert (second.device.tolist(), second.boot.tolist(), second.at_us.tolist()) == ([1], [2], [9])
 
 
+@pytest.mark.parametrize(
+    ("device", "dense"),
+    [([0, 1, 2], True), ([0, 1, 2], False), ([2, 0, 1], False)],
+    ids=["dense", "sparse, in line", "sparse, shuffled"],
+)
+def test_readings_of_devices_that_the_registry_lacks_are_refused_whatever_the_way_in(
+    device: list[int], dense: bool
+) -> None:
+    ingest = Ingest(FLEET)
+    ingest.take(delivery(device, [1, 1, 1], dense=dense))
+    ingest.listing.strike("new", np.array([1], np.int32))
+    ingest.take(delivery(device, [2, 2, 2], dense=dense))
+    assert (ingest.accepted, ingest.listing.refused("new")) == (5, 1)
+    assert dict(ingest.dead.counts) == {"unknown device": 1}
+
+
 # --- dense equals sparse ----------------------------------------------------------------------------------------------
 
 ROW = st.tuples(
