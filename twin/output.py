@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ class Output(Part):
             if not group.grid_us
         }
         wakes_us = [
-            world.sampler.event_groups[number].wake_us(-1) if group.grid_us else group.phase_us
+            world.sampler.wake_us(number, -1) if group.grid_us else group.phase_us
             for number, group in enumerate(groups)
         ]
         self.story: Sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
@@ -96,7 +97,7 @@ class Output(Part):
                 continue
             if group.grid_us:
                 self._sample_due(number, group, now_us)
-                story.next_us[number] = self._sampler.event_groups[number].wake_us(now_us)
+                story.next_us[number] = self._sampler.wake_us(number, now_us)
             else:
                 self._sample(number, slice(group.first, group.last), now_us)
                 story.next_us[number] = now_us + group.every_us
@@ -106,16 +107,9 @@ class Output(Part):
 
     def _sample_due(self, number: int, group: SampleGroup, now_us: int) -> None:
         """Readings of those devices of an event-driven group that have something to tell."""
-        due = self._sampler.event_groups[number].due(now_us)
         spoke, who = False, 0
         checksums = [0] * len(self._channels[group.kind])
-        for first in range(0, len(due), self._block_devices):
-            asked = due[first : first + self._block_devices]
-            powered = self._fleet.state[asked] >= State.CONNECTING
-            spoken = self._sampler.measure_due(number, asked, now_us, self._fleet.seq[asked] + 1, powered)
-            device = asked[spoken.chosen]
-            if not len(device):
-                continue
+        for device, values, steps in self._spoken(number, group, now_us):
             seq = self._fleet.seq[device] + 1
             self._fleet.seq[device] = seq
             self._fleet.told_us[device] = now_us
@@ -123,17 +117,30 @@ class Output(Part):
             if self._peaks.active:
                 for step, readings in self._peaks.spoken(number, device, now_us):
                     self._world.bit(step, READINGS_BETWEEN, readings)
-            self._dispatch(
-                number, group, device, np.ones(len(device), np.bool_), seq, now_us, spoken.values, spoken.steps
-            )
-            who = zlib.crc32(self._fleet.key[device].data, who)
-            spoke = True
-            for channel, steps in enumerate(spoken.steps):
-                checksums[channel] = zlib.crc32(steps.data, checksums[channel])
+            self._dispatch(number, group, device, np.ones(len(device), np.bool_), seq, now_us, values, steps)
+            spoke, who = True, zlib.crc32(self._fleet.key[device].data, who)
+            for channel, row in enumerate(steps):
+                checksums[channel] = zlib.crc32(row.data, checksums[channel])
         if spoke:
             # Whose readings these are is as much a part of the run as what they say.
             told = np.array([who, *checksums], np.uint32)
             self._log.tell(now_us, Code.READINGS, number << 8, zlib.crc32(told.data))
+
+    def _spoken(self, number: int, group: SampleGroup, now_us: int) -> Iterator[tuple[Int, Values, Steps]]:
+        """Devices of a group, block by block, that speak now, and what they say."""
+        powered = self._fleet.state[group.first : group.last] >= State.CONNECTING
+        spoken = self._sampler.foreseen(number, now_us, bool(powered.all()))
+        if spoken is not None:
+            if len(spoken.chosen):
+                yield spoken.chosen + group.first, spoken.values, spoken.steps
+            return
+        due = self._sampler.event_groups[number].due(now_us)
+        for first in range(0, len(due), self._block_devices):
+            asked = due[first : first + self._block_devices]
+            seq = self._fleet.seq[asked] + 1
+            spoken = self._sampler.measure_due(number, asked, now_us, seq, powered[asked - group.first])
+            if len(spoken.chosen):
+                yield asked[spoken.chosen], spoken.values, spoken.steps
 
     def _sample(self, number: int, rows: Rows, now_us: int) -> None:
         """One sampling of devices of a group: values, ledger, buffers, publish, digest."""

@@ -125,7 +125,7 @@ class Peaks:
                 self.parts.pop(number, None)
             self._buffers.date(number)
             if group.grid_us:
-                self._sampler.event_groups[number].live_at(self._paces(number))
+                self._sampler.live_at(number, self._paces(number))
 
     @property
     def active(self) -> bool:

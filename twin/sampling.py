@@ -13,11 +13,13 @@ import numpy as np
 
 from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
+from twinstorm.twin.event_groups import EventGroup, Spoken
 from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import HOUR_US, NEVER_US, Device, Int, Mask, Values
+from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
+from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Inputs, MachineKind, is_event_driven
+from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import uniform
@@ -53,102 +55,6 @@ class Machines:
     parameters: dict[str, Any]
     state: dict[str, Any]
     is_known: bool = False
-
-
-@dataclass
-class Spoken:
-    """What devices of an event-driven group tell at one instant.
-
-    Attributes:
-        chosen: which of those asked do. values, steps: float32 and int16 (channels, chosen).
-    """
-
-    chosen: Int
-    values: Values
-    steps: Steps
-
-
-class EventGroup:
-    """When the devices of one event-driven sample group speak; int64 arrays with one row a device.
-
-    A machine without power stands still. That it lost its power is found out when it would have spoken; that it is back
-    at the next multiple of the grid, and then it speaks.
-
-    Attributes:
-        due_us: the multiple of its grid by which something has happened in each, or it has been quiet for `every_us`.
-        stepped_us: when its machine was stepped last.
-        told_us: when it spoke last.
-        stands: bool, had no power then.
-        pace: how many times as fast each lives since it was stepped last: its grid and `every_us` are finer by that.
-            None: nobody ever lived faster.
-    """
-
-    def __init__(self, group: SampleGroup, key: Words, ahead_us: Int) -> None:
-        self._group = group
-        n = group.last - group.first
-        # As if each had spoken at an instant of its own before the run, so that they do not speak in step.
-        self.told_us = -(key % np.uint64(group.every_us)).astype(np.int64)
-        self.stepped_us = np.zeros(n, np.int64)
-        self.stands = np.zeros(n, np.bool_)
-        self.pace: Int | None = None
-        self._paces = np.empty(0, np.int64)
-        """What each takes up when it is stepped next."""
-        self.due_us = self._grid_us(np.minimum(ahead_us, self.told_us + group.every_us), None)
-
-    def _grid_us(self, at_us: Int, pace: Int | None) -> Int:
-        """The first multiples of their grids that are not before these instants."""
-        group = self._group
-        since_us = (at_us - group.phase_us) % group.grid_us
-        if pace is None:
-            return at_us + -since_us % group.grid_us
-        nth = -(-since_us * pace // group.grid_us)
-        return at_us - since_us + nth * group.grid_us // pace
-
-    def live_at(self, paces: Int) -> None:
-        """Let each take up a pace of its own when it is stepped next; but none wakes between the multiples of what is
-        then its grid."""
-        if self.pace is None:
-            self.pace = np.ones(len(paces), np.int64)
-            self._paces = self.pace
-        changed = np.flatnonzero(self._paces != paces)
-        self._paces = paces
-        self.due_us[changed] = self._grid_us(self.due_us[changed], paces[changed])
-
-    def due(self, now_us: int) -> Int:
-        """Devices that are due, ascending."""
-        return np.flatnonzero(self.due_us <= now_us) + self._group.first
-
-    def wake_us(self, now_us: int) -> int:
-        """When somebody is next."""
-        return max(int(self.due_us.min()), now_us + 1)
-
-    def lived_us(self, rows: Int, now_us: int) -> Int:
-        """How long these, which have power, have lived since they were stepped; they are now."""
-        lived_us = np.where(self.stands[rows], 0, now_us - self.stepped_us[rows])
-        self.stepped_us[rows] = now_us
-        if self.pace is not None:
-            lived_us *= self.pace[rows]
-            self.pace[rows] = self._paces[rows]
-        return lived_us
-
-    def stand_still(self, rows: Int, now_us: int) -> None:
-        self.stands[rows] = True
-        self.due_us[rows] = now_us + self._group.grid_us
-
-    def speak(self, rows: Int, now_us: int, has_news: Mask, ahead_us: Int) -> Mask:
-        """Who of these speaks; and when each is due next."""
-        every_us: Int | int = self._group.every_us
-        pace = None
-        if self.pace is not None:
-            pace = self.pace[rows]
-            every_us = every_us // pace
-            ahead_us = -(-ahead_us // pace)
-        told = has_news | self.stands[rows] | (now_us - self.told_us[rows] >= every_us)
-        self.stands[rows] = False
-        self.told_us[rows] = np.where(told, now_us, self.told_us[rows])
-        due_us = np.minimum(now_us + np.minimum(ahead_us, NEVER_US - now_us), self.told_us[rows] + every_us)
-        self.due_us[rows] = self._grid_us(due_us, pace)
-        return told
 
 
 @dataclass
@@ -194,6 +100,15 @@ class Sampler(Part):
             GroupDraws(self._noise[: kinds[group.kind].words], fleet.key[group.first : group.last], normals)
             for group in fleet.groups
         ]
+        self._foreseeable = {
+            number
+            for number, event_group in self.event_groups.items()
+            if isinstance(self._machines[number].kind, Foreseeable)
+            and event_group.every_us <= LONGEST_US
+            and horizon_us(len(event_group.due_us))
+        }
+        self._foresights: dict[int, Foresight] = {}
+        """By group; none: its machines are stepped at every instant at which something happens."""
         self.sensor_faults: list[list[SensorFault]] = [[] for _ in fleet.groups]
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
         self.gauge: Gauge | None = None
@@ -334,6 +249,81 @@ class Sampler(Part):
         speaks = np.flatnonzero(told)
         return Spoken(awake[speaks], made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))
 
+    # --- small event-driven groups that nothing disturbs --------------------------------------------------------------
+
+    def wake_us(self, number: int, now_us: int) -> int:
+        """When somebody of an event-driven group is due next."""
+        sight = self._foresights.get(number)
+        if sight is not None:
+            next_us = sight.next_us()
+            if next_us is not None:
+                return next_us
+            self.settle(number)
+        return self.event_groups[number].wake_us(now_us)
+
+    def foreseen(self, number: int, now_us: int, all_powered: bool) -> Spoken | None:
+        """What is told at an instant at which somebody of an event-driven group is due, as `Spoken` of all its devices.
+
+        Args:
+            all_powered: of the group.
+
+        Returns:
+            None: nobody knows; they must be stepped.
+        """
+        if not (all_powered and self._is_undisturbed(number)):
+            self.settle(number)
+            return None
+        sight = self._foresights.get(number)
+        if sight is None:
+            sight = self._foresights[number] = self._foresee(number, now_us)
+        return sight.at(now_us)
+
+    def _is_undisturbed(self, number: int) -> bool:
+        """Nothing but time acts on these machines and on what they tell."""
+        group = self._fleet.groups[number]
+        return (
+            number in self._foreseeable
+            and self._machines[number].is_known
+            and not self.failures[number]
+            and not self.sensor_faults[number]
+            and self.gauge is None
+            and self.event_groups[number].is_even
+            and (self.halted is None or not self.halted[group.first : group.last].any())
+        )
+
+    def _foresee(self, number: int, now_us: int) -> Foresight:
+        group, machines = self._fleet.groups[number], self._machines[number]
+        kind, fleet, scale = machines.kind, self._fleet, self.scales[group.kind]
+        assert is_event_driven(kind)
+
+        def measure(machine: Int, at_us: Int, nth: Int, state: Mapping[str, Any]) -> tuple[Values, Steps]:
+            device = machine + group.first
+            noise = self._noise_of(kind.words, fleet.key[device], fleet.seq[device] + 1 + nth)
+            parameters = {name: column[machine] for name, column in machines.parameters.items()}
+            values = np.empty((len(kind.channels), len(machine)), np.float32)
+            checked.measure(kind, state, parameters, noise, values)
+            try:
+                return values, scale.rounded(values)
+            except OutOfRange as wrong:
+                name, when_us = fleet.names[int(device[wrong.row])], int(at_us[wrong.row])
+                raise checked.measured_wrong(kind, wrong.channel, wrong.value, name, when_us) from None
+
+        until_us = now_us + horizon_us(group.last - group.first) // group.grid_us * group.grid_us
+        return foresee(self.event_groups[number], kind, machines.state, machines.parameters, until_us, measure)
+
+    def settle(self, number: int) -> None:
+        """Somebody looks at the machines of a group, or acts on them: they must be where they are now."""
+        sight = self._foresights.pop(number, None)
+        if sight is not None:
+            machines = self._machines[number]
+            assert is_event_driven(machines.kind)
+            sight.settle(self.event_groups[number], machines.kind, machines.state, machines.parameters)
+
+    def live_at(self, number: int, paces: Int) -> None:
+        """See `EventGroup.live_at`."""
+        self.settle(number)
+        self.event_groups[number].live_at(paces)
+
     def _inputs(self, number: int, rows: Rows, now_us: int, dt_us: int) -> Inputs:
         failing = self.failures[number]
         return Inputs(
@@ -424,6 +414,7 @@ class Sampler(Part):
             if any(known.name == mode for known in self.kind(number).failures):
                 known = (one for one in self.failures[number] if one.step == step)
                 failure = next(known, None)
+                self.settle(number)
                 if failure is None:
                     failure = MachineFailure(step, mode, severity, grows_us)
                     self.failures[number].append(failure)
@@ -446,9 +437,12 @@ class Sampler(Part):
     def worn_out(self, asked: Mask) -> Int:
         """Those of these devices whose machine has no health left: ascending. This is the truth."""
         found = [np.empty(0, np.int64)]
-        for group, machines in zip(self._fleet.groups, self._machines, strict=True):
+        for number, (group, machines) in enumerate(zip(self._fleet.groups, self._machines, strict=True)):
             mine = asked[group.first : group.last]
             if mine.any():
+                # Whoever asks asks again soon: seeing ahead would be given up as often.
+                self.settle(number)
+                self._foreseeable.discard(number)
                 health = checked.truth(machines.kind, machines.state, machines.parameters).health
                 found.append(np.flatnonzero(mine & (health <= 0.0)) + group.first)
         return np.concatenate(found)

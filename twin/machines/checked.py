@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Int, Mask, Values
 from twinstorm.twin.machines.kind import (
+    Course,
     Draws,
     EventKind,
+    Foreseeable,
     Inputs,
     MachineKind,
     Place,
@@ -149,6 +151,36 @@ def has_news(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Mask:
     if not isinstance(news, np.ndarray) or news.dtype != np.bool_:
         raise _failed(kind, f"`has_news` gave {_kind_of(news)}; a bool array is wanted")
     return news
+
+
+def foresee(
+    kind: EventKind, state: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], inputs: Inputs
+) -> Course:
+    """What will happen in each machine while it lives for so long; changes the state.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    assert isinstance(kind, Foreseeable)
+    with _blamed(kind, "foresee"):
+        return kind.foresee(state, parameters, inputs)
+
+
+def measure(
+    kind: EventKind,
+    state: Mapping[str, NDArray[Any]],
+    parameters: Mapping[str, NDArray[Any]],
+    noise: Values,
+    out: Values,
+) -> None:
+    """What would be measured.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    assert isinstance(kind, Foreseeable)
+    with _blamed(kind, "measure"):
+        kind.measure(state, parameters, noise, out)
 
 
 def truth(kind: MachineKind, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:

@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, keyed, numbered, stream, words
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Channel, Int, Mask, Values
-from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.physics.counting import add_to
+from twinstorm.twin.machines.kind import Course, Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics.driving import follow
 from twinstorm.twin.physics.keyed import exponential, share, to_us
 from twinstorm.twin.physics.sensing import disturb, keep_within
@@ -80,6 +79,19 @@ LEAST_DEMAND: Final = 0.01
 WAITS, WORKS, CHANGES, MENDS, STOPS = 0, 1, 2, 3, 4
 """What a station does; the `state` of a cell is the highest of its stations. Blocked and starved stations wait."""
 
+TOLD: Final = (
+    *(f"does_{s}" for s in STATIONS),
+    *(f"stops_{s}" for s in STATIONS),
+    "after_1",
+    "after_2",
+    "queue",
+    "parts",
+    "scrap",
+    "cycle_us",
+    "news",
+)
+"""What a reading tells of; the stations' columns first."""
+
 _PART, _REPAIR = (tuple(stream(0, 40 + 4 * what + s) for s in STATIONS) for what in range(2))
 _ORDER, _PRODUCT = stream(0, 48), stream(0, 49)
 
@@ -87,7 +99,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 class Controller:
-    """Controller of a production cell. See `EventKind` for the contract."""
+    """Controller of a production cell. See `EventKind` and `Foreseeable` for the contract."""
 
     name = "controller"
     summary = (
@@ -181,12 +193,12 @@ class Controller:
             repairs so far. after_1, after_2: parts between two stations, one that blocks its station included. queue:
             parts of orders that station 1 has not taken; left: those of the order in work. orders, begun: that came,
             that were begun. parts, scrap: see the channels. finished_us: the last part; cycle_us: since the one before.
-            news: something to tell. worn, worn_rest: 0..1.
+            news: something to tell. more: float32, times as many stops and scrap as with new tools, by their wear when
+            the newest order was begun.
         """
         n = len(parameters["key"])
-        names = ["clock_us", "after_1", "after_2", "queue", "left", "orders", "begun"]
-        names += ["parts", "scrap", "finished_us", "cycle_us", "news"]
-        names += [f"{what}_{s}" for s in STATIONS for what in ("does", "taken", "stops")]
+        names = ["clock_us", "left", "orders", "begun", "finished_us", *TOLD]
+        names += [f"taken_{s}" for s in STATIONS]
         state: dict[str, Any] = {name: np.zeros(n, np.int64) for name in names}
         for s in STATIONS:
             state[f"until_{s}_us"] = np.full(n, NEVER_US, np.int64)
@@ -194,31 +206,39 @@ class Controller:
         first = words(_ORDER, parameters["key"], 0)
         most_us = (parameters["process_1_s"].astype(np.float64) * SECOND_US).astype(np.int64)
         state["order_us"] = 1 + ((first >> np.uint64(40)).astype(np.int64) * most_us >> 24)
-        state["worn"] = parameters["worn_at_start"].copy()
-        state["worn_rest"] = np.zeros(n, np.float32)
+        state["more"] = _worn_more(_worn(parameters["worn_at_start"], parameters["wear_per_s"], state["clock_us"]))
         return state
 
     def step(self, state: Columns, parameters: Columns, inputs: Inputs, noise: Values, out: Values) -> None:
         """See `EventKind`. A cell without power stands still, with its parts where they are."""
-        n = len(state["clock_us"])
-        lived_us = inputs.lived(n)
-        state["news"].fill(0)
-        wear = lived_us.astype(np.float32)
-        wear *= np.float32(1.0 / SECOND_US)
-        wear *= parameters["wear_per_s"]
-        add_to(state["worn"], state["worn_rest"], wear)
-        np.minimum(state["worn"], np.float32(1.0), out=state["worn"])
+        lived_us = inputs.lived(len(state["clock_us"]))
         left_out_us = lived_us - MEMORY_US
         if (left_out_us > 0).any():
             _skip(state, parameters, np.maximum(left_out_us, 0))
             lived_us = np.minimum(lived_us, MEMORY_US)
-        until_us = state["clock_us"] + lived_us
-        ahead_us = _soonest_us(state)
-        rows = np.flatnonzero(ahead_us <= until_us)
-        if len(rows):
-            _Cells(state, parameters, inputs).go_on(rows, ahead_us[rows], until_us)
-        np.copyto(state["clock_us"], until_us)
-        _measure(state, parameters, noise, out)
+        _live(state, parameters, inputs, lived_us, None)
+        self.measure(state, parameters, noise, out)
+
+    def foresee(self, state: Columns, parameters: Columns, inputs: Inputs) -> Course:
+        """See `Foreseeable`."""
+        seen = _Seen()
+        _live(state, parameters, inputs, inputs.lived(len(state["clock_us"])), seen)
+        return seen.course()
+
+    def measure(self, state: Columns, parameters: Columns, noise: Values, out: Values) -> None:
+        """See `Foreseeable`."""
+        does = [state[f"does_{s}"] for s in STATIONS]
+        np.copyto(out[0], np.maximum(np.maximum(does[0], does[1]), does[2]))
+        np.copyto(out[1], state["parts"])
+        np.copyto(out[2], state["scrap"])
+        np.multiply(state["cycle_us"], np.float32(1.0 / SECOND_US), out=out[3], casting="same_kind")
+        disturb(out[3], noise[0], SCAN_S)
+        np.copyto(out[4], np.minimum(state["queue"], 30_000))
+        places = np.rint(parameters["places"])
+        np.copyto(out[5], (state["after_1"] > places).astype(np.float32) + (state["after_2"] > places))
+        np.copyto(out[6], sum((each >= MENDS).astype(np.float32) for each in does))
+        np.copyto(out[7], (state["stops_1"] + state["stops_2"] + state["stops_3"]) % COUNTED)
+        keep_within(Controller.channels, out)
 
     def ahead_us(self, state: Columns) -> Int:
         """See `EventKind`."""
@@ -231,8 +251,23 @@ class Controller:
 
     def truth(self, state: Columns, parameters: Columns) -> Truth:
         """See `MachineKind`. What ends are the tools."""
-        health = np.clip(1.0 - state["worn"], 0.0, 1.0).astype(np.float32)
+        worn = _worn(parameters["worn_at_start"], parameters["wear_per_s"], state["clock_us"])
+        health = (1.0 - worn).astype(np.float32)
         return Truth(health, (health / parameters["wear_per_s"]).astype(np.float32))
+
+
+def _worn(at_start: Values, per_s: Values, clock_us: Int) -> NDArray[np.float64]:
+    """Share of the tools' life that is over."""
+    worn = clock_us.astype(np.float64)
+    worn *= 1.0 / SECOND_US
+    worn *= per_s
+    worn += at_start
+    return np.minimum(worn, 1.0, out=worn)
+
+
+def _worn_more(worn: NDArray[np.float64]) -> Values:
+    """How many times as much worn tools stop and spoil as new ones."""
+    return (1.0 + WORN_MORE * worn * worn).astype(np.float32)
 
 
 def _soonest_us(state: Columns) -> Int:
@@ -243,41 +278,82 @@ def _soonest_us(state: Columns) -> Int:
     return soonest_us
 
 
+def _live(state: Columns, parameters: Columns, inputs: Inputs, lived_us: Int, seen: _Seen | None) -> None:
+    """Let cells live for so long, at most `MEMORY_US`; what happens is also told to whoever wants to see it."""
+    state["news"].fill(0)
+    until_us = state["clock_us"] + lived_us
+    ahead_us = _soonest_us(state)
+    rows = np.flatnonzero(ahead_us <= until_us)
+    if len(rows):
+        _Cells(state, parameters, inputs).go_on(rows, ahead_us[rows], until_us, seen)
+    np.copyto(state["clock_us"], until_us)
+
+
+class _Seen:
+    """Everything that happened in some cells."""
+
+    def __init__(self) -> None:
+        none = np.empty(0, np.int64)
+        self._rows, self._at_us, self._told = [none], [none], [np.empty((len(TOLD), 0), np.int64)]
+
+    def happened(self, rows: Int, at_us: Int, told: Int) -> None:
+        """Something in these cells, each another one; told: int64 (columns of `TOLD`, rows), afterwards."""
+        self._rows.append(rows)
+        self._at_us.append(at_us)
+        self._told.append(told)
+
+    def course(self) -> Course:
+        told = dict(zip(TOLD, np.concatenate(self._told, axis=1), strict=True))
+        return Course(np.concatenate(self._rows), np.concatenate(self._at_us), told["news"] > 0, told)
+
+
 class _Cells:
     """Some cells while they go through what happens in them; all rows are int64 and distinct.
 
-    What all stations have, and changes with every part, lies in arrays (stations, cells) meanwhile.
+    What changes with every part lies in arrays (stations or columns, cells) meanwhile.
     """
 
     def __init__(self, state: Columns, parameters: Columns, inputs: Inputs) -> None:
         self._state = state
         self._parameters = parameters
         self._inputs = inputs
-        worn = state["worn"]
-        self._more = worn * worn * np.float32(WORN_MORE) + np.float32(1.0)
-        self._does = np.stack([state[f"does_{s}"] for s in STATIONS])
+        self._told = np.stack([state[name] for name in TOLD])
+        n = len(STATIONS)
+        self._does, self._stops, self._after = self._told[:n], self._told[n : 2 * n], self._told[2 * n : 3 * n - 1]
+        self._queue, self._parts, self._scrap, self._cycle_us, self._news = self._told[3 * n - 1 :]
         self._until_us = np.stack([state[f"until_{s}_us"] for s in STATIONS])
         self._taken = np.stack([state[f"taken_{s}"] for s in STATIONS])
         self._part = np.stack([parameters[f"part_{s}"] for s in STATIONS])
         self._process_s = np.stack([parameters[f"process_{s}_s"] for s in STATIONS])
         self._places = np.rint(parameters["places"])
-        self._stop_share = self._process_s / parameters["stop_every_s"]
+        self._stop_share = np.empty_like(self._process_s)
         """Of the parts that a station takes, at how many it stops."""
-        self._stop_share *= self._more
-        jams = inputs.failures.get("jamming")
-        if jams is not None:
-            self._stop_share[1] += np.float32(JAMS) * jams
+        self._find_stop_share(np.arange(len(self._places)))
 
-    def go_on(self, rows: Int, at_us: Int, until_us: Int) -> None:
+    def _find_stop_share(self, rows: Int) -> None:
+        parameters = self._parameters
+        stop_share = self._process_s[:, rows] / parameters["stop_every_s"][rows] * self._state["more"][rows]
+        jams = self._inputs.failures.get("jamming")
+        if jams is not None:
+            stop_share[1] += np.float32(JAMS) * jams[rows]
+        self._stop_share[:, rows] = stop_share
+
+    def go_on(self, rows: Int, at_us: Int, until_us: Int, seen: _Seen | None) -> None:
         """Let everything happen that lies up to these instants, int64 (cells,); `at_us`: when it begins in `rows`."""
         state = self._state
+        order_us = state["order_us"]
         while len(rows):
+            if seen is not None:
+                self._news[rows] = 0
             self._happen(rows, at_us)
-            ahead_us = np.minimum(state["order_us"][rows], self._until_us[:, rows].min(axis=0))
+            if seen is not None:
+                seen.happened(rows, at_us, self._told[:, rows])
+            ahead_us = np.minimum(order_us[rows], self._until_us[:, rows].min(axis=0))
             more = np.flatnonzero(ahead_us <= until_us[rows])
             rows, at_us = rows[more], ahead_us[more]
+        for name, column in zip(TOLD, self._told, strict=True):
+            np.copyto(state[name], column)
         for place, s in enumerate(STATIONS):
-            np.copyto(state[f"does_{s}"], self._does[place])
             np.copyto(state[f"until_{s}_us"], self._until_us[place])
             np.copyto(state[f"taken_{s}"], self._taken[place])
 
@@ -286,12 +362,7 @@ class _Cells:
         comes = np.flatnonzero(self._state["order_us"][rows] == at_us)
         if len(comes):
             self._order(rows[comes], at_us[comes])
-        freed = False
-        ends = self._until_us[:, rows] == at_us
-        for s in STATIONS:
-            mine = np.flatnonzero(ends[s - 1])
-            if len(mine):
-                freed |= self._end(s, rows[mine], at_us[mine])
+        freed = self._end(rows, at_us)
         called = self._take(rows, at_us)
         if freed or called:
             self._call(rows, at_us)
@@ -299,86 +370,94 @@ class _Cells:
     def _order(self, rows: Int, at_us: Int) -> None:
         """An order comes; when will the next one?"""
         state, parameters = self._state, self._parameters
-        state["queue"][rows] += np.rint(parameters["lot"][rows]).astype(np.int64)
+        self._queue[rows] += np.rint(parameters["lot"][rows]).astype(np.int64)
         state["orders"][rows] += 1
-        demand = np.ones(len(state["queue"]), np.float32)
+        demand = np.ones(len(self._queue), np.float32)
         follow(demand, self._inputs, "demand")
         drawn = words(_ORDER, parameters["key"][rows], state["orders"][rows])
         mean_s = parameters["order_every_s"][rows].astype(np.float64)
         mean_s /= np.maximum(demand[rows], LEAST_DEMAND)
         state["order_us"][rows] = at_us + to_us(mean_s * exponential(drawn))
 
-    def _end(self, s: int, rows: Int, at_us: Int) -> bool:
-        """What station `s` does in these cells is over. Returns whether a crew is free again."""
-        state = self._state
-        does, until_us = self._does[s - 1], self._until_us[s - 1]
-        was = does[rows]
-        worked = was == WORKS
-        if worked.any():
-            done = rows[worked]
-            does[done] = WAITS
-            until_us[done] = NEVER_US
-            if s == STATIONS[-1]:
-                self._finish(done, at_us[worked])
-            else:
-                state[f"after_{s}"][done] += 1
-        if worked.all():
+    def _end(self, rows: Int, at_us: Int) -> bool:
+        """What stations of these cells do may be over. Returns whether a crew is free again."""
+        station, place = np.nonzero(self._until_us[:, rows] == at_us)
+        if not len(place):
             return False
-        ready = rows[~worked]
-        state["news"][ready] = 1
-        does[ready] = WORKS
-        station = np.full(len(ready), s - 1)
-        until_us[ready] = at_us[~worked] + self._process_us(station, ready, self._drawn(s, ready))
+        cells, at_us = rows[place], at_us[place]
+        was = self._does[station, cells]
+        worked = was == WORKS
+        if worked.all():
+            self._done(station, cells, at_us)
+            return False
+        self._done(station[worked], cells[worked], at_us[worked])
+        ready = ~worked
+        station, cells = station[ready], cells[ready]
+        here = station, cells
+        self._news[cells] = 1
+        self._does[here] = WORKS
+        drawn = numbered(self._part[here], self._taken[here])
+        self._until_us[here] = at_us[ready] + self._process_us(station, cells, drawn)
         return bool((was == MENDS).any())
+
+    def _done(self, station: Int, rows: Int, at_us: Int) -> None:
+        """These stations, by their places and ascending, have worked on a part."""
+        here = station, rows
+        self._does[here] = WAITS
+        self._until_us[here] = NEVER_US
+        passed_on = int(np.searchsorted(station, len(STATIONS) - 1))
+        self._after[station[:passed_on], rows[:passed_on]] += 1
+        if passed_on < len(rows):
+            self._finish(rows[passed_on:], at_us[passed_on:])
 
     def _finish(self, rows: Int, at_us: Int) -> None:
         """A part leaves the cell, good or not."""
-        state = self._state
-        drawn = self._drawn(STATIONS[-1], rows)
-        spoils = self._parameters["scrap_pct"][rows] * self._more[rows] * np.float32(0.01)
+        last = len(STATIONS) - 1
+        drawn = numbered(self._part[last, rows], self._taken[last, rows])
+        spoils = self._parameters["scrap_pct"][rows] * self._state["more"][rows] * np.float32(0.01)
         blunt = self._inputs.failures.get("worn-tool")
         if blunt is not None:
             spoils += np.float32(WORN_SCRAP) * blunt[rows]
         spoilt = share(drawn, 0) < spoils
-        state["parts"][rows] = (state["parts"][rows] + ~spoilt) % COUNTED
-        state["scrap"][rows] = (state["scrap"][rows] + spoilt) % COUNTED
-        state["cycle_us"][rows] = at_us - state["finished_us"][rows]
-        state["finished_us"][rows] = at_us
-        state["news"][rows] = 1
+        self._parts[rows] = (self._parts[rows] + ~spoilt) % COUNTED
+        self._scrap[rows] = (self._scrap[rows] + spoilt) % COUNTED
+        finished_us = self._state["finished_us"]
+        self._cycle_us[rows] = at_us - finished_us[rows]
+        finished_us[rows] = at_us
+        self._news[rows] = 1
 
     def _take(self, rows: Int, at_us: Int) -> bool:
         """Let stations take a part where they can, the last of the line first. Returns whether one stopped."""
-        state = self._state
         waits = self._does[:, rows] == WAITS
-        queue, after_1, after_2 = state["queue"][rows], state["after_1"][rows], state["after_2"][rows]
+        queue, after = self._queue[rows], self._after[:, rows]
         places = self._places[rows]
         takes = np.empty((len(STATIONS), len(rows)), np.bool_)
-        np.logical_and(waits[2], after_2 > 0, out=takes[2])
-        after_2 -= takes[2]
+        np.logical_and(waits[2], after[1] > 0, out=takes[2])
+        after[1] -= takes[2]
         # Where what it has made finds no place, a station is blocked.
-        np.logical_and(waits[1], (after_1 > 0) & (after_2 <= places), out=takes[1])
-        after_1 -= takes[1]
-        np.logical_and(waits[0], (queue > 0) & (after_1 <= places), out=takes[0])
+        np.logical_and(waits[1], (after[0] > 0) & (after[1] <= places), out=takes[1])
+        after[0] -= takes[1]
+        np.logical_and(waits[0], (queue > 0) & (after[0] <= places), out=takes[0])
         station, place = np.nonzero(takes)
         if not len(place):
             return False
         queue -= takes[0]
-        state["queue"][rows], state["after_1"][rows], state["after_2"][rows] = queue, after_1, after_2
+        self._queue[rows], self._after[:, rows] = queue, after
         rows, at_us = rows[place], at_us[place]
         here = station, rows
         self._taken[here] += 1
         drawn = numbered(self._part[here], self._taken[here])
         until_us = at_us + self._process_us(station, rows, drawn)
         does = np.full(len(rows), WORKS, np.int64)
+        first = int(np.count_nonzero(takes[0]))
         stops = np.flatnonzero(share(drawn, 24) < self._stop_share[here])
         if len(stops):
             does[stops] = STOPS
             until_us[stops] = NEVER_US
-            state["news"][rows[stops]] = 1
+            self._news[rows[stops]] = 1
             for s in STATIONS:
                 mine = stops[station[stops] == s - 1]
-                state[f"called_{s}_us"][rows[mine]] = at_us[mine]
-        first = int(np.count_nonzero(takes[0]))
+                self._state[f"called_{s}_us"][rows[mine]] = at_us[mine]
         if first:
             self._begin_orders(rows[:first], at_us[:first], does[:first], until_us[:first])
         self._does[here] = does
@@ -395,35 +474,35 @@ class _Cells:
         cells = rows[first]
         state["left"][cells] = np.rint(parameters["lot"][cells]).astype(np.int64) - 1
         state["begun"][cells] += 1
+        worn = _worn(parameters["worn_at_start"][cells], parameters["wear_per_s"][cells], at_us[first])
+        state["more"][cells] = _worn_more(worn)
+        self._find_stop_share(cells)
         drawn = words(_PRODUCT, parameters["key"][cells], state["begun"][cells])
         other = (share(drawn, 0) < parameters["other_product"][cells]) & (does[first] == WORKS)
         if other.any():
             first, cells = first[other], cells[other]
             does[first] = CHANGES
             until_us[first] = at_us[first] + to_us(parameters["changeover_s"][cells].astype(np.float64))
-            state["news"][cells] = 1
+            self._news[cells] = 1
 
     def _call(self, rows: Int, at_us: Int) -> None:
         """Where the crew is free, it goes to the station that called first."""
         state = self._state
         does = self._does[:, rows]
-        waits = ((does[0] == STOPS) | (does[1] == STOPS) | (does[2] == STOPS)) & ~(
-            (does[0] == MENDS) | (does[1] == MENDS) | (does[2] == MENDS)
-        )
+        waits = (does == STOPS).any(axis=0) & ~(does == MENDS).any(axis=0)
         rows, at_us = rows[waits], at_us[waits]
         if not len(rows):
             return
-        called_us = np.stack(
-            [np.where(self._does[s - 1, rows] == STOPS, state[f"called_{s}_us"][rows], NEVER_US) for s in STATIONS]
-        )
+        called_us = np.stack([state[f"called_{s}_us"][rows] for s in STATIONS])
+        called_us[self._does[:, rows] != STOPS] = NEVER_US
         first = np.argmin(called_us, axis=0)  # at one instant the first station in the line
         for place, s in enumerate(STATIONS):
             mine = np.flatnonzero(first == place)
             if not len(mine):
                 continue
             cells = rows[mine]
-            state[f"stops_{s}"][cells] += 1
-            drawn = words(_REPAIR[place], self._parameters["key"][cells], state[f"stops_{s}"][cells])
+            self._stops[place, cells] += 1
+            drawn = words(_REPAIR[place], self._parameters["key"][cells], self._stops[place, cells])
             repair_s = self._parameters["repair_s"][cells] * exponential(drawn)
             short = self._inputs.failures.get("crew-short")
             if short is not None:
@@ -431,11 +510,7 @@ class _Cells:
             self._does[place, cells] = MENDS
             self._until_us[place, cells] = at_us[mine] + to_us(repair_s)
             state[f"called_{s}_us"][cells] = NEVER_US
-            state["news"][cells] = 1
-
-    def _drawn(self, s: int, rows: Int) -> Words:
-        """Chance of the part that station `s` has: time in the high bits, stop in the middle, quality in the low."""
-        return numbered(self._part[s - 1, rows], self._taken[s - 1, rows])
+            self._news[cells] = 1
 
     def _process_us(self, station: Int, rows: Int, drawn: Words) -> Int:
         """How long these stations, counted from 0, of these cells work on a part."""
@@ -462,19 +537,3 @@ def _skip(state: Columns, parameters: Columns, left_out_us: Int) -> None:
     made = np.floor(orders * parameters["lot"]).astype(np.int64)
     state["parts"] += made
     state["parts"] %= COUNTED
-
-
-def _measure(state: Columns, parameters: Columns, noise: Values, out: Values) -> None:
-    """Fill `out`."""
-    does = [state[f"does_{s}"] for s in STATIONS]
-    np.copyto(out[0], np.maximum(np.maximum(does[0], does[1]), does[2]))
-    np.copyto(out[1], state["parts"])
-    np.copyto(out[2], state["scrap"])
-    np.multiply(state["cycle_us"], np.float32(1.0 / SECOND_US), out=out[3], casting="same_kind")
-    disturb(out[3], noise[0], SCAN_S)
-    np.copyto(out[4], np.minimum(state["queue"], 30_000))
-    places = np.rint(parameters["places"])
-    np.copyto(out[5], (state["after_1"] > places).astype(np.float32) + (state["after_2"] > places))
-    np.copyto(out[6], sum((each >= MENDS).astype(np.float32) for each in does))
-    np.copyto(out[7], (state["stops_1"] + state["stops_2"] + state["stops_3"]) % COUNTED)
-    keep_within(Controller.channels, out)

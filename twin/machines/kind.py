@@ -212,6 +212,46 @@ class EventKind(MachineKind, Protocol):
         """In whom the last step brought something that is told at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What happened in machines while nobody looked: one row an event, those of a machine in order of time.
+
+    Attributes:
+        row: int64 (m,), which machine. at_us: int64 (m,), when, in the machine's own time.
+        news: bool (m,), whether it is told at once.
+        state: columns (m,), right after the event: those that `Foreseeable.measure` reads.
+    """
+
+    row: Int
+    at_us: Int
+    news: Mask
+    state: Mapping[str, NDArray[Any]]
+
+
+@runtime_checkable
+class Foreseeable(Protocol):
+    """An event-driven kind that can say at one call all that will happen in its machines for a while.
+
+    A kind need not: a call costs the same for a few machines as for many, so that small fleets gain much by it. It asks
+    two things of a kind. Its state has a column `clock_us`, int64: the machine's own time, on which nothing else
+    depends while nothing happens. And it does not matter in how many steps a machine lives.
+    """
+
+    def foresee(
+        self, state: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], inputs: Inputs
+    ) -> Course:
+        """As `step`, but every event is told instead of the end measured."""
+
+    def measure(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        parameters: Mapping[str, NDArray[Any]],
+        noise: Values,
+        out: Values,
+    ) -> None:
+        """What `step` would measure with this noise: see there. `state` has the columns of a `Course`."""
+
+
 def is_event_driven(kind: MachineKind) -> TypeGuard[EventKind]:
     return hasattr(kind, "grid_us")
 
