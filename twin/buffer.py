@@ -24,6 +24,9 @@ from twinstorm.twin.resolution import Scale, Steps
 BLOCK_DEVICES = 4_096
 LEAST_PLACES = 32
 """Of a new ring, unless fewer are allowed."""
+TILE = 8
+"""Neighbouring places of one device that lie side by side: about what one or two lines of the cache hold. More, and
+those who fill the same place together touch more memory; fewer, and so does who reads one place after the other."""
 
 READINGS_EVICTED: Final = "readings_evicted"
 
@@ -163,7 +166,7 @@ class Buffers(Part):
         for number in np.flatnonzero(np.bincount(block)).tolist() if len(block) else ():
             rows = slice(*np.searchsorted(block, [number, number + 1]).tolist())
             ring = self._ring(group, number, int(position[rows].max()))
-            places = position[rows], device[rows] - number * BLOCK_DEVICES
+            places = _row(position[rows], device[rows] - number * BLOCK_DEVICES)
             ring[places] = values[rows]
             if self.dated[group]:
                 self._times[group << 32 | number][places] = at_us if isinstance(at_us, int) else at_us[rows]
@@ -239,18 +242,19 @@ class Buffers(Part):
     def _ring(self, group: int, block: int, top: int) -> Steps:
         """Ring of one block, with room for this place; a block may span groups, so it is keyed by both.
 
-        Devices that fall silent together fill the same places: these lie together, and there are no more of them than
-        somebody has needed.
+        Devices that fall silent together fill the same places: their tiles lie together, and there are no more of them
+        than somebody has needed. A row for each place, see `_row`.
         """
         key = group << 32 | block
         ring = self._rings.get(key)
-        if ring is None or top >= len(ring):
+        if ring is None or top >= len(ring) // BLOCK_DEVICES:
             here = self.groups[group]
             most = int(self.capacity[here.first : here.last].max())
             places = min(max(2 * top, LEAST_PLACES), most)
-            ring = self._rings[key] = _grown(ring, (places, BLOCK_DEVICES, self.channels[group]), np.int16)
+            rows = -(-places // TILE) * TILE * BLOCK_DEVICES
+            ring = self._rings[key] = _grown(ring, (rows, self.channels[group]), np.int16)
             if self.dated[group]:
-                self._times[key] = _grown(self._times.get(key), (places, BLOCK_DEVICES), np.int64)
+                self._times[key] = _grown(self._times.get(key), (rows,), np.int64)
         return ring
 
     def date(self, group: int) -> None:
@@ -264,10 +268,10 @@ class Buffers(Part):
                 continue
             first = (key & 0xFFFFFFFF) * BLOCK_DEVICES
             device = np.arange(max(first, here.first), min(first + BLOCK_DEVICES, here.last))
-            nth = np.arange(len(ring))[:, np.newaxis] - self.head[device]
-            nth %= np.maximum(self.capacity[device], 1)
-            times = self._times[key] = np.zeros(ring.shape[:2], np.int64)
-            times[:, device - first] = self.first_time_us[device] + nth * here.every_us
+            place = np.arange(len(ring) // BLOCK_DEVICES)[:, np.newaxis]
+            nth = (place - self.head[device]) % np.maximum(self.capacity[device], 1)
+            times = self._times[key] = np.zeros(len(ring), np.int64)
+            times[_row(place, device - first)] = self.first_time_us[device] + nth * here.every_us
 
     def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
         """The n-th oldest reading of each of these devices: int16 (n, channels), and when it was made."""
@@ -277,7 +281,7 @@ class Buffers(Part):
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist():
             chosen = block == number
-            places = position[chosen], device[chosen] - number * BLOCK_DEVICES
+            places = _row(position[chosen], device[chosen] - number * BLOCK_DEVICES)
             values[chosen] = self._rings[group << 32 | number][places]
             if self.dated[group]:
                 at_us[chosen] = self._times[group << 32 | number][places]
@@ -373,6 +377,12 @@ class Buffers(Part):
         self.depth[device] = 0
         self.unacked[device] = 0
         self.stalled[device] = 0
+
+
+def _row(place: Int, device: Int) -> Int:
+    """Where a place of a device, both counted within their block, lies in its ring."""
+    row: Int = (place // TILE * BLOCK_DEVICES + device) * TILE + place % TILE
+    return row
 
 
 def _grown(ring: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.integer]) -> NDArray[Any]:

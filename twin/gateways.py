@@ -43,14 +43,12 @@ from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
 from twinstorm.twin.sessions import NO_EVENTS, Sessions
 from twinstorm.twin.solar import STEP_US, SolarSupply
-from twinstorm.twin.stories import Story
 from twinstorm.twin.undelivered import undelivered
 from twinstorm.twin.uplink import READING
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
-GATEWAYS: Final = "gateways"
 BROKER, PROCESSOR, BUFFER, FORWARDER = range(4)
 SERVICES: Final = ("broker", "processor", "buffer", "forwarder")
 
@@ -106,7 +104,6 @@ class Gateways(Part):
         self._widest = max(len(channels) for channels in world.channels.values())
         self.backlog = Backlog(2 * n, self._widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
-        self.story = Story(GATEWAYS, rank=4, due_us=SECOND_US)
         self._kinds = tuple(sorted(world.channels))
         self._kind = np.array([self._kinds.index(part.kind) for part in fleet.plan.segments], np.int16)[fleet.segment]
         self._inbox: list[Messages] = []
@@ -699,9 +696,8 @@ class Gateways(Part):
 
     # --- once a second ------------------------------------------------------------------------------------------------
 
-    def act(self, story: Story, now_us: int) -> None:
+    def look(self, now_us: int) -> None:
         """Machines that have booted, that run out of memory, that lose or get the sun; spares that take over."""
-        story.due_us = now_us + SECOND_US
         world = self._world
         world.advance_to(now_us)
         self.catch_up(now_us)

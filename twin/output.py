@@ -281,15 +281,15 @@ class Output(Part):
                 present=direct,
             )
             return self._payloads.publish(readings, latency_us, kept)
-        sent = np.flatnonzero(direct)
-        device = rows[sent]
+        sent: Int | slice = slice(None) if direct.all() else np.flatnonzero(direct)
+        device, now = rows[sent], now[sent]
         readings = Readings(
             kind=group.kind,
             device=device.astype(np.int32),
             boot=fleet.boot[device],
             seq=seq[sent],
-            device_time_us=self._clocks.shown_us(device, now[sent]) if self._clocks.active else now[sent],
-            sent_us=now[sent],
+            device_time_us=self._clocks.shown_us(device, now) if self._clocks.active else now,
+            sent_us=now,
             values=values[:, sent].T,
         )
         dropped = self._payloads.publish(readings, latency_us[sent], None if kept is None else kept[sent])

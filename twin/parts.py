@@ -6,10 +6,10 @@ and of no others, so that what a fleet does not have, or a run does not need yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from twinstorm.twin.flow import Int, Mask, Readings, SessionEvents
+from twinstorm.twin.flow import SECOND_US, Int, Mask, Readings, SessionEvents
 from twinstorm.twin.rows import Rows
 from twinstorm.twin.stories import Story
 
@@ -86,6 +86,19 @@ class Part:
     def note(self) -> str:
         """A line about this part at the end of a run."""
         raise NotImplementedError
+
+
+class EverySecond(Part):
+    """One story for all who look once a simulated second whether there is something to do, in this order."""
+
+    def __init__(self, looks: Sequence[Callable[[int], None]]) -> None:
+        self._looks = tuple(looks)
+        self.story = Story("seconds", rank=2, due_us=SECOND_US)
+
+    def act(self, story: Story, now_us: int) -> None:
+        story.due_us = now_us + SECOND_US
+        for look in self._looks:
+            look(now_us)
 
 
 class Parts:

@@ -15,12 +15,10 @@ from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import HOUR_US, NEVER_US, SECOND_US, Device, Int, Mask
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import weibull
-from twinstorm.twin.stories import Story
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
-RESETS: Final = "resets"
 
 UpTime = tuple[int, int] | int
 """See `ResetOrder.up_us`."""
@@ -73,12 +71,11 @@ class ResetOrder:
 
 
 class Resets(Part):
-    """All orders of one world, and the story that carries them out."""
+    """All orders of one world; once a second they are carried out."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.orders: list[ResetOrder] = []
-        self.story = Story(RESETS, rank=1, due_us=SECOND_US)
 
     def begin(
         self,
@@ -124,9 +121,8 @@ class Resets(Part):
             self._world.power_on(order.device[order.down].astype(np.int32), at_us)
             self.orders = [one for one in self.orders if one is not order]
 
-    def act(self, story: Story, now_us: int) -> None:
+    def look(self, now_us: int) -> None:
         """Once a second: boot and reset whoever is due."""
-        story.due_us = now_us + SECOND_US
         # A boot may begin orders of its own, which have time.
         for order in list(self.orders):
             due = np.flatnonzero(order.next_us <= now_us)

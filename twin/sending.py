@@ -8,36 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twinstorm.twin.chance import Purpose, stream, words
-from twinstorm.twin.flow import NEVER_US, Int, LossCause, Mask, Readings
+from twinstorm.twin.flow import Int, LossCause, Mask, Readings
 from twinstorm.twin.network import Size
 from twinstorm.twin.parts import Part
-from twinstorm.twin.stories import Story
-from twinstorm.twin.uplink import AHEAD_US, READING, UPLINKS, Sent, horizon_us
+from twinstorm.twin.uplink import READING, Sent, horizon_us
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
 
 class Sending(Part):
-    """Empties the buffers of one world.
+    """Empties the buffers of one world."""
 
-    Args:
-        foreseen: see `World`.
-    """
-
-    def __init__(self, world: World, foreseen: bool) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._uplink = stream(world.seed, Purpose.READING_LINK)
-        self.story = Story(UPLINKS, rank=2, due_us=AHEAD_US if foreseen or world.uplinks.active else NEVER_US)
 
     def ready(self) -> Mask:
         """Devices that may send what they hold: at QoS 1 not before its acknowledgement can come back."""
         fleet = self._world.fleet
         return self._world.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
 
-    def act(self, story: Story, now_us: int) -> None:
+    def look(self, now_us: int) -> None:
         """Once a second: let paced devices send what starts within it."""
-        story.due_us = now_us + AHEAD_US
         world = self._world
         if not world.uplinks.active:
             return

@@ -19,7 +19,6 @@ from twinstorm.twin.chance import Words
 from twinstorm.twin.damage import of_other_schema, with_number
 from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.parts import Part
-from twinstorm.twin.stories import Story
 from twinstorm.twin.tampers import (
     Corruption,
     Dialect,
@@ -41,7 +40,6 @@ from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
-PAYLOADS: Final = "payloads"
 DIALECT: Final = "firmware/schema"
 """Stands for a step where firmware speaks another schema by itself; no step has such a name."""
 
@@ -117,7 +115,6 @@ class Tampering(Part):
         self.astray: Int = np.zeros(len(world.fleet), np.int64)
         self.unreadable = 0
         self.overtaken = False
-        self.story = Story(PAYLOADS, rank=3, due_us=SECOND_US)
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -178,9 +175,8 @@ class Tampering(Part):
         if len(free):
             self._flood(step, free, at_us)
 
-    def act(self, story: Story, now_us: int) -> None:
+    def look(self, now_us: int) -> None:
         """Once a second: send what has been held back for long enough."""
-        story.due_us = now_us + SECOND_US
         self.let_go(now_us)
         for order in self.holding:
             due = order.next_us <= now_us

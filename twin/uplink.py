@@ -28,7 +28,6 @@ from twinstorm.twin.rows import Rows
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
-UPLINKS: Final = "uplinks"
 AHEAD_US: Final = SECOND_US
 """Messages that start before the next multiple of this are on their way: nothing calls them back."""
 

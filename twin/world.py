@@ -37,7 +37,7 @@ from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
 from twinstorm.twin.maintenance import Maintenance, MaintenancePlan
 from twinstorm.twin.output import BLOCK_DEVICES, Output
-from twinstorm.twin.parts import Part, Parts
+from twinstorm.twin.parts import EverySecond, Part, Parts
 from twinstorm.twin.peaks import Peaks
 from twinstorm.twin.resets import Resets
 from twinstorm.twin.sampling import Sampler
@@ -115,7 +115,7 @@ class World(Exhibits):
 
         self.buffers = self._joined(Buffers.of(self.fleet, self.channels, self.bit))
         self.sampler = self._joined(Sampler(self.fleet, self.kinds, seed, year_us, self.bit))
-        self.sending = self._joined(Sending(self, foreseen))
+        self.sending = self._joined(Sending(self))
         self.payloads = self._joined(Tampering(self, device_end, origin_us, foreseen))
         self.payloads.begin_dialects()
         self.clocks = Clocks(self.fleet, seed, origin_us, self.buffers.depth, self.bit, self.parts)
@@ -135,6 +135,10 @@ class World(Exhibits):
 
         self.peaks = Peaks(self.fleet.groups, self.buffers, self.sampler)
         self.output = self._joined(Output(self, block_devices))
+        looks = [self.resets.look, self.sending.look, self.payloads.look]
+        if self.gateways is not None:
+            looks.append(self.gateways.look)
+        self._joined(EverySecond(looks))
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     def _joined(self, part: T) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -160,6 +161,8 @@ def test_without_power_a_machine_stands_still_and_speaks_as_soon_as_it_is_back()
     lab.until(4 * MINUTE_US)
     lab.world.power_off(everybody, 4 * MINUTE_US)
     seq = lab.world.fleet.seq.copy()
+    for number in lab.world.sampler.event_groups:
+        lab.world.sampler.settle(number)
     clocks = [machines.state["clock_us"].copy() for machines in lab.world.sampler._machines]
     lab.until(9 * MINUTE_US)
     assert np.array_equal(lab.world.fleet.seq, seq), "someone spoke without power"
@@ -206,6 +209,41 @@ def test_block_size_changes_nothing() -> None:
     assert one.delivered == other.delivered
     assert one.log.digest() == other.log.digest()
     assert other.missing() == 0
+
+
+def test_seeing_ahead_changes_nothing() -> None:
+    """Whether machines are stepped at every instant, or once a minute, or somebody looks at them at any time."""
+
+    def played(look: Callable[[Lab, int], None]) -> Lab:
+        lab = Lab.make(shop())
+        original = lab.until
+
+        def until(at_us: int) -> None:
+            for each_us in (*range(lab.world.life.moved_us, at_us, 7_333_337), at_us):
+                original(each_us)
+                look(lab, each_us)
+
+        lab.until = until  # type: ignore[method-assign]
+        return stormy(lab)
+
+    def looked_at(lab: Lab, at_us: int) -> None:
+        if at_us % 2:
+            for number in lab.world.sampler.event_groups:
+                lab.world.sampler.settle(number)
+
+    seen = 0
+
+    def ahead(lab: Lab, at_us: int) -> None:
+        nonlocal seen
+        seen += len(lab.world.sampler._foresights)
+
+    def stepped(lab: Lab, at_us: int) -> None:
+        lab.world.sampler._foreseeable.clear()
+
+    far, interrupted, near = played(ahead), played(looked_at), played(stepped)
+    assert seen > 10, "nobody saw ahead"
+    assert far.log.digest() == interrupted.log.digest() == near.log.digest()
+    assert far.delivered == near.delivered
 
 
 def test_other_devices_change_no_reading() -> None:
