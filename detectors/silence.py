@@ -45,7 +45,7 @@ class Silence:
         self._slow = bool((limit_us > self._least_us).any())
         # A score is rounded to float32, upwards too: a millionth less is certainly under the limit.
         self._sure_us: Int = (limit_us * (1 - 1e-6)).astype(np.int64) - 1
-        self._shortest_us = int(self._sure_us.min(initial=0))
+        self._shortest_us = int(self._sure_us.min(initial=NEVER_US))
         self.policy = Policy(
             share=settings["share"],
             fleet_share=min(0.05, settings["share"]),

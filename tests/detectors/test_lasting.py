@@ -18,6 +18,7 @@ from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.core import Core, Pane
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.silence import Silence
 from twinstorm.detectors.slis import Connectivity, Freshness, RebootRate, Series, Sli
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, BrokerCounters, SessionEvent
 
@@ -122,6 +123,20 @@ def test_a_calm_minute_looks_at_devices_only_when_the_oldest_reading_gets_old(mo
     assert {type(sli) for sli in looks} == {Freshness}
     assert looks.count(Freshness(within_us=8 * SECOND_US)) <= 20, "readings come every 5 s: it looks again after 3 to 8"
     assert looks.count(Freshness()) <= 1
+
+
+def test_in_a_calm_minute_nobody_is_searched_for_silence_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    original = Silence.quiet
+
+    def spy(self: Silence, batch: Batch) -> Lasting | None:
+        searched.append(batch.now_us)
+        return original(self, batch)
+
+    monkeypatch.setattr(Silence, "quiet", spy)
+    lab = Lab.start(FLEET, OBJECTIVES, warm_up_s=5)
+    lab.play(65)
+    assert 0 < len(searched) < 15
 
 
 def test_an_answer_lasts_until_its_instant_or_until_news_can_change_it() -> None:

@@ -65,12 +65,12 @@ def in_their_tongue(lab: Lab) -> dict[tuple[str, int], bytes]:
 def test_each_speaks_on_the_grid_when_something_happens_and_never_keeps_quiet_for_longer_than_its_period() -> None:
     lab = Listening.make(shop())
     lab.until(20 * MINUTE_US)
-    for kind, every_us in (("controller", 30 * SECOND_US), ("camera", 5 * MINUTE_US)):
-        for name, readings in spoken(lab, kind).items():
+    for kind, every_us in ((Controller, 30 * SECOND_US), (Camera, 5 * MINUTE_US)):
+        for name, readings in spoken(lab, kind.name).items():
             numbers, instants = zip(*readings, strict=True)
             gaps_us = np.diff(np.array([0, *instants]))
             assert numbers == tuple(range(1, len(numbers) + 1)), name
-            assert all(at_us % Controller.grid_us == 0 for at_us in instants), name
+            assert all(at_us % kind.grid_us == 0 for at_us in instants), name
             assert (gaps_us > 0).all()
             assert (gaps_us <= every_us).all(), "silence beyond the heartbeat"
             assert len(np.unique(gaps_us)) > 3, "a period after all"

@@ -16,6 +16,7 @@ from tests.twin.worlds import Lab, plan
 from twinstorm.twin.clockwork import ClockPlan
 from twinstorm.twin.fleet import FleetPlan, SampleGroup
 from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.machines.controller import Controller
 from twinstorm.twin.output import READINGS_BETWEEN
 from twinstorm.twin.peaks import between_us
 from twinstorm.twin.stories import Stage
@@ -327,7 +328,8 @@ def test_controllers_and_cameras_do_so_many_times_as_much_and_then_as_ever() -> 
     told, between = spoken(lab), 0
     for who, name in enumerate(lab.world.fleet.names):
         for at_us in told[name]:
-            off_grid = at_us % SECOND_US > 0
+            grid_us = Controller.grid_us if who in range(controller.first, controller.last) else SECOND_US
+            off_grid = at_us % grid_us > 0
             assert not off_grid or (who % 2 == 0 and 2 * MINUTE_US < at_us < 10 * MINUTE_US), (name, at_us)
             between += off_grid
     assert extra(lab) == between > 0

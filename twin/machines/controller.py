@@ -116,7 +116,7 @@ class Controller:
         Channel("stops", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
     )
     every_us = 30 * SECOND_US
-    grid_us = SECOND_US
+    grid_us = 2 * SECOND_US
     words = 1
     settable: tuple[Quantity, ...] = (
         Quantity("process_1_s", "s", 0.001, 3600.0, "mean time that station 1 works on a part"),
