@@ -48,7 +48,7 @@ bench: set-up
 	done; exit $$status
 
 nightly: set-up
-	$(PY) -m pytest -m nightly -n 2 --timeout 7200
+	TWINSTORM_HYPOTHESIS=explore $(PY) -m pytest -m nightly -n 2 --timeout 7200
 
 readme: set-up
 	TWINSTORM_WRITE_README=1 $(PY) -m pytest -q tests/house/test_readme.py

@@ -19,7 +19,7 @@ from tests.strangers import install, install_project
 
 __all__ = ["Mosquitto", "install", "install_project", "mosquitto", "mosquitto_sub"]
 
-# The gate gives the same answer every time, on a slow machine too; `explore` tries other examples than those of the gate.
+# The gate gives the same answer every time, on a slow machine too; `explore` tries other examples each time.
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("TWINSTORM_HYPOTHESIS", "gate"))
