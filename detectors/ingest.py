@@ -1,7 +1,8 @@
 """The door of the core: validate, de-duplicate, dead-letter. Nothing here raises on what arrives.
 
-Dense deliveries (device order, one reading a device) take a few passes over slices; rows that are not simply the next
-reading of their device, and all sparse deliveries, take the general path. Both leave the same state behind.
+Dense deliveries (device order, one reading a device) take a few passes over slices, sparse ones in which every row is
+simply the next reading of another device a few over rows; whatever else comes takes the general path. All leave the
+same state behind.
 
 De-duplication comes before all other checks of a reading, so that an invalid one that is sent twice is dead-lettered
 once and repeated once: the ledger counts each reading in one place.

@@ -20,6 +20,7 @@ from twinstorm.twin.damage import of_other_schema, with_number
 from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.parts import Part
 from twinstorm.twin.tampers import (
+    Always,
     Corruption,
     Dialect,
     HoldingBack,
@@ -222,7 +223,7 @@ class Tampering(Part):
     def _rewrite(self, order: Tamper, batch: _Batch, readings: Readings) -> None:
         """Let one order change payloads and topics."""
         mine, own = order.rows(batch.device)
-        assert isinstance(order, Sometimes | SchemaBreak | Dialect)
+        assert isinstance(order, Sometimes | Always)
         taken = order.takes(own, batch.seq[mine])
         damages = isinstance(order, Corruption | Truncation)
         touched = readable = 0

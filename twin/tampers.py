@@ -51,10 +51,9 @@ class Sometimes(Tamper):
 
 
 @dataclass
-class SchemaBreak(Tamper):
-    """Documents of another schema; `how` is one of `twin.damage.BREAKS`."""
+class Always(Tamper):
+    """All documents of its devices are of another schema."""
 
-    how: str
     turn: ClassVar[int] = 1
     evidence: ClassVar[str] = FOREIGN
 
@@ -63,15 +62,17 @@ class SchemaBreak(Tamper):
 
 
 @dataclass
-class Dialect(Tamper):
-    """Documents that carry the number of another schema, and are as ever but for that: what firmware says of itself."""
+class SchemaBreak(Always):
+    """`how` is one of `twin.damage.BREAKS`."""
+
+    how: str
+
+
+@dataclass
+class Dialect(Always):
+    """They carry another number, and are as ever but for that: what firmware says of itself."""
 
     schema: int
-    turn: ClassVar[int] = 1
-    evidence: ClassVar[str] = FOREIGN
-
-    def takes(self, own: Int, seq: Int) -> Mask:  # noqa: ARG002
-        return np.ones(len(own), np.bool_)
 
 
 @dataclass

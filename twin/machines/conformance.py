@@ -17,7 +17,7 @@ from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.installed import flaws
-from twinstorm.twin.machines.kind import EventKind, Inputs, MachineKind, Place, is_event_driven
+from twinstorm.twin.machines.kind import EventKind, Foreseeable, Inputs, MachineKind, Place, is_event_driven
 from twinstorm.twin.normal import normals
 
 DAY_US: Final = 24 * HOUR_US
@@ -300,6 +300,43 @@ def each_lives_by_its_own_steps(kind: MachineKind) -> None:
             assert np.array_equal(column, apart.state[name]), f"{name} depends on who asks when"
 
 
+def what_is_foreseen_happens(kind: MachineKind) -> None:
+    """Kinds that see ahead: event by event, a step to each finds what was foreseen, and measures the same."""
+    if not (is_event_driven(kind) and isinstance(kind, Foreseeable)):
+        return
+    n = 30
+    ahead, stepped = Machines(kind, some_keys(n)), Machines(kind, some_keys(n))
+    for machines in (ahead, stepped):
+        _step_each(kind, machines, np.full(n, 5 * kind.every_us, np.int64))
+    clock_us = stepped.state["clock_us"].copy()
+    lived_us = np.full(n, 4 * kind.every_us, np.int64)
+    course = kind.foresee(ahead.state, ahead.parameters, Inputs(0, 4 * kind.every_us, lived_us=lived_us))
+    assert np.array_equal(ahead.state["clock_us"], clock_us + lived_us), "it did not live for so long"
+    told = np.empty((len(kind.channels), len(course.row)), np.float32)
+    of_each = {name: column[course.row] for name, column in ahead.parameters.items()}
+    kind.measure(course.state, of_each, np.zeros((4 * kind.words, len(course.row)), np.float32), told)
+    passed = np.zeros(len(course.row), np.bool_)
+    while True:
+        left_us = clock_us + lived_us - stepped.state["clock_us"]
+        ahead_us = kind.ahead_us(stepped.state)
+        happens = np.flatnonzero(ahead_us <= left_us)
+        if not len(happens):
+            break
+        _step_each(kind, stepped, np.minimum(ahead_us, left_us))
+        news = kind.has_news(stepped.state)
+        for machine in happens.tolist():
+            event = (course.row == machine) & (course.at_us == stepped.state["clock_us"][machine])
+            assert event.any(), "something happened that was not foreseen"
+            passed |= event
+            assert news[machine] == course.news[event].any(), "news of another event"
+            assert np.array_equal(stepped.values[:, machine], told[:, np.flatnonzero(event)[-1]]), "another reading"
+    assert len(passed), "nothing was foreseen"
+    assert passed.all(), "something was foreseen that did not happen"
+    _step_each(kind, stepped, left_us)
+    for name, column in stepped.state.items():
+        assert name == "news" or np.array_equal(column, ahead.state[name]), f"{name} went elsewhere"
+
+
 def _step_each(kind: EventKind, machines: Machines, lived_us: NDArray[np.int64]) -> None:
     n = len(lived_us)
     inputs = Inputs(
@@ -359,6 +396,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         every_drive_drives,
         events_come_by_themselves,
         each_lives_by_its_own_steps,
+        what_is_foreseen_happens,
         health_only_falls,
         a_repair_renews,
     )
