@@ -45,7 +45,20 @@ def test_version(command: Command) -> None:
     assert re.fullmatch(r"twinstorm \d+\.\d+\.\d+\S*\n", command("--version").out)
 
 
-COMMANDS = ["run", "check", "tui", "list", "explain", "report", "init", "schema", "doctor", "bench", "completion"]
+COMMANDS = [
+    "run",
+    "check",
+    "tui",
+    "list",
+    "explain",
+    "report",
+    "init",
+    "schema",
+    "pki",
+    "doctor",
+    "bench",
+    "completion",
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -53,6 +66,8 @@ def test_help_leads_with_examples(name: str, command: Command) -> None:
     ran = command(name, "--help")
     assert ran.code == 0
     assert ran.out.index(f"  twinstorm {name}") < ran.out.index("Options:")
+    if name == "pki":
+        ran = command(name, "list", "--help")  # it has commands of its own
     for option in ("--color", "--no-color", "--no-progress", "--quiet", "--verbose"):
         assert option in ran.out
 

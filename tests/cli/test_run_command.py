@@ -94,7 +94,7 @@ def test_a_password_of_the_broker_is_never_printed_or_recorded(
         (["--vary", "a=1,,2"], "PATH=a,b,c"),
         (["--vary", "a=1,1"], "twice"),
         (["--until", "300"], "write `300 s` or `5 min`"),
-        (["--until", "0 s"], "nothing to run"),
+        (["--until", "0 s"], "no time at all"),
         (["--max-wall", "soon"], "--max-wall"),
         (["--speed", "fast"], "not a speed"),
         (["--speed", "0"], "not a speed"),

@@ -13,7 +13,19 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("amqtt", "numpy", "pydantic", "sqlalchemy", "textual", "scipy", "sklearn", "pyod", "matplotlib", "numba")
+HEAVY = (
+    "amqtt",
+    "cryptography",
+    "numpy",
+    "pydantic",
+    "sqlalchemy",
+    "textual",
+    "scipy",
+    "sklearn",
+    "pyod",
+    "matplotlib",
+    "numba",
+)
 """From about 80 ms of CPU each; `simpy`, `msgspec` and `click` are lighter."""
 
 MODELS_AND_SCREENS = ("amqtt", "paho", "sklearn", "pyod", "matplotlib", "numba", "textual")

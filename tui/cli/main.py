@@ -20,7 +20,9 @@ twinstorm: a storm laboratory for connected machines
   twinstorm tui reboot-storm     watch it and take part
   twinstorm --help               all commands"""
 
-_COMMANDS = ("run", "check", "tui", "list", "explain", "report", "init", "schema", "doctor", "bench", "completion")
+_COMMANDS = (
+    *("run", "check", "tui", "list", "explain", "report", "init", "schema", "pki", "doctor", "bench", "completion"),
+)
 """In the order of the help. Each has a module of its name and in it a function of its name."""
 
 

@@ -38,3 +38,23 @@ def must_be_writable(path: str | Path | None) -> None:
         raise UsageError(f"cannot write {path}: {folder} is not a folder")
     if Path(path).is_dir():
         raise UsageError(f"cannot write {path}: it is a folder")
+
+
+def read_duration(option: str, text: str | None) -> int | None:
+    """Microseconds of ``30min``; None without the option.
+
+    Raises:
+        UsageError: it is no duration, or nothing.
+    """
+    if text is None:
+        return None
+    from twinstorm.scenarios.language.errors import Refused
+    from twinstorm.scenarios.language.values import duration
+
+    try:
+        found = duration(text.strip())
+    except Refused as refused:
+        raise UsageError(f"{option}: {refused.message}", refused.hint) from refused
+    if found <= 0:
+        raise UsageError(f"{option}: `{text}` is no time at all")
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
-from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable
+from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable, read_duration
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def run(
     speed_x = _speed(speed, live)
     extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, hold_open, yes)]
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
-    until_us, max_wall_us = _duration("--until", until), _duration("--max-wall", max_wall)
+    until_us, max_wall_us = read_duration("--until", until), read_duration("--max-wall", max_wall)
     cases = read_cases(asked)
     _refuse_what_does_not_go_together(cases, live, speed_x, broker, hold_open, yes)
     for case in cases:
@@ -210,22 +210,6 @@ def _label(outcome: Outcome) -> str:
 
     varied = "".join(f"  {path}={value}" for path, value in outcome.case.varied)
     return f"{outcome.case.scenario.name}  seed {outcome.case.seed}{varied}  {verdict_word(outcome)}"
-
-
-def _duration(option: str, text: str | None) -> int | None:
-    """Microseconds of ``30min``; None without the option."""
-    if text is None:
-        return None
-    from twinstorm.scenarios.language.errors import Refused
-    from twinstorm.scenarios.language.values import duration
-
-    try:
-        found = duration(text.strip())
-    except Refused as refused:
-        raise UsageError(f"{option}: {refused.message}", refused.hint) from refused
-    if found <= 0:
-        raise UsageError(f"{option}: `{text}` leaves nothing to run")
-    return found
 
 
 def _speed(text: str | None, live: bool) -> float:

@@ -1,0 +1,109 @@
+"""TLS at both ends: contexts from files, and who is at the other end of a connection.
+
+Nothing here needs more than Python's own `ssl`. Traps of its OpenSSL that these contexts avoid: a session ticket lets a
+device whose certificate was revoked or has expired resume, so there are none; a context that asks for a list of revoked
+certificates and has none loaded refuses everybody, so the one comes with the other.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+URI = "URI"
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """What a listener needs.
+
+    Attributes:
+        ca: whose devices are let in; None: whoever connects needs no certificate.
+        crl: those that are not any more; goes with `ca`.
+    """
+
+    certificate: Path
+    key: Path
+    ca: Path | None = None
+    crl: Path | None = None
+
+    @property
+    def is_mutual(self) -> bool:
+        return self.ca is not None
+
+
+@dataclass(frozen=True)
+class ClientTls:
+    """What a client needs: whom it trusts, and its own certificate if it has one."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end, as its certificate says.
+
+    Attributes:
+        identity: its URI; empty if it has none.
+        serial: hexadecimal, lower case, without leading zeros, as `pki` writes it.
+        valid_until_s: Unix seconds, inclusive.
+    """
+
+    identity: str
+    serial: str
+    valid_until_s: float
+
+
+def server_context(tls: ServerTls) -> ssl.SSLContext:
+    """Of a listener; with `ca`, clients without a good certificate do not get through the handshake.
+
+    Raises:
+        ValueError: `ca` without `crl`.
+        OSError: a file is not there or not what it should be.
+    """
+    if (tls.ca is None) is not (tls.crl is None):
+        raise ValueError("a certificate authority of clients goes with its list of revoked certificates")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tls.certificate, tls.key)
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    if tls.ca is not None and tls.crl is not None:
+        context.load_verify_locations(tls.ca)
+        context.load_verify_locations(tls.crl)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF | ssl.VERIFY_X509_STRICT
+    return context
+
+
+def client_context(tls: ClientTls) -> ssl.SSLContext:
+    """Of a client that trusts this authority alone and checks the server's name.
+
+    Raises:
+        OSError: as for `server_context`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(tls.ca)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if tls.certificate is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+def peer_of(connection: ssl.SSLObject | ssl.SSLSocket | None) -> Peer | None:
+    """Who is there; None: no TLS, or no certificate that was checked."""
+    found: Mapping[str, Any] | None = None if connection is None else connection.getpeercert()
+    if not found:
+        return None
+    names = [value for kind, value in found.get("subjectAltName", ()) if kind == URI]
+    return Peer(
+        identity=names[0] if len(names) == 1 else "",
+        serial=found["serialNumber"].lower().lstrip("0"),
+        valid_until_s=ssl.cert_time_to_seconds(found["notAfter"]),
+    )
