@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.detectors.blocks import put
 from twinstorm.twin.flow import Device, Int, Mask
 
 WINDOW = 64
@@ -170,7 +171,7 @@ class Seen:
             if holes:
                 missing <<= _ONE
         else:
-            np.copyto(self.current.newest[rows], seq, where=regular)
+            put(self.current.newest[rows], seq, regular)
             if holes:
                 missing <<= regular.astype(np.uint64)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.detectors.blocks import put
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
 from twinstorm.detectors.dedupe import Seen
@@ -191,10 +192,9 @@ class Ingest:
             self.accepted_per_device[rows] += 1
             self.newest[: values.shape[1], rows] = values.T
             return
-        np.copyto(self.last_arrival_us[rows], arrived_us, where=good)
+        put(self.last_arrival_us[rows], arrived_us, good)
         self.accepted_per_device[rows] += good
-        for channel, column in enumerate(values.T):
-            np.copyto(self.newest[channel, rows], column, where=good)
+        put(self.newest[: values.shape[1], rows], values.T, good)
 
     # --- sparse -------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinstorm.detectors.blocks import blocks
+from twinstorm.detectors.blocks import blocks, put
 from twinstorm.detectors.lasting import FOR_NOW, Hold, Lasting, News
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Int, Observed, Registry
@@ -55,18 +55,18 @@ class ObservedStates:
         state[:] = Observed.ONLINE
         if not live.all():
             lost_us = now_us - np.maximum(sessions.ended_us[rows], last_arrival_us)
-            np.copyto(state, np.uint8(Observed.OFFLINE), where=~live)
-            np.copyto(state, np.uint8(Observed.RECONNECTING), where=~live & (lost_us < GRACE_US))
+            put(state, np.uint8(Observed.OFFLINE), ~live)
+            put(state, np.uint8(Observed.RECONNECTING), ~live & (lost_us < GRACE_US))
         overdue = silent_us > self.overdue_us[rows]
         if overdue.any():
-            np.copyto(state, np.uint8(Observed.DEGRADED), where=live & overdue)
-            np.copyto(state, np.uint8(Observed.OFFLINE), where=silent_us > self.dead_us[rows])
-            np.copyto(state, np.uint8(Observed.UNKNOWN), where=unannounced & (last_arrival_us < 0))
+            put(state, np.uint8(Observed.DEGRADED), live & overdue)
+            put(state, np.uint8(Observed.OFFLINE), silent_us > self.dead_us[rows])
+            put(state, np.uint8(Observed.UNKNOWN), unannounced & (last_arrival_us < 0))
         rebooted_us = sessions.rebooted_us[rows]
         booting = rebooted_us > now_us - GRACE_US
         if booting.any():
             booting &= live & (last_arrival_us < rebooted_us)
-            np.copyto(state, np.uint8(Observed.RECONNECTING), where=booting)
+            put(state, np.uint8(Observed.RECONNECTING), booting)
 
     def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions, news: News) -> None:
         """Note the states at the end of a pane in which this came."""
