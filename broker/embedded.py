@@ -12,7 +12,6 @@ import hmac
 import logging
 import secrets
 import socket
-import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -25,6 +24,7 @@ from amqtt.session import Session
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
 from twinstorm.broker.cloud_end import CLIENT_ID
+from twinstorm.broker.sockets import bound, reset
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
@@ -186,7 +186,7 @@ class EmbeddedBroker(Exhibits):
         if self._held is not None:
             self._held.close()
             self._held = None
-        listener = _bound(self.port)
+        listener = bound(self.port)
         self.port = listener.getsockname()[1]
         self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
 
@@ -227,7 +227,7 @@ class EmbeddedBroker(Exhibits):
             core.forget()
             return cost
         await self._take_down()
-        self._held = _bound(self.port)  # nobody else may take the port; without listen() it refuses
+        self._held = bound(self.port)  # nobody else may take the port; without listen() it refuses
         return cost
 
     async def _take_down(self) -> None:
@@ -240,7 +240,7 @@ class EmbeddedBroker(Exhibits):
             self._server.close()
             self._server = None
         for writer, _ in self._links.values():
-            _reset(writer)
+            reset(writer.transport)
         core, self._core = self._core, None
         if core is not None:
             core.forget()
@@ -372,27 +372,6 @@ def _by_device(topics: Counter[str]) -> dict[str, int]:
         if count and address is not None and address.channel == "telemetry":
             found[address.name] = found.get(address.name, 0) + count
     return found
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Cut a connection as the kernel does for a process that died: with a reset, whatever was still to be written."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None and sock.fileno() >= 0:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-def _bound(port: int) -> socket.socket:
-    """A loopback TCP socket that is bound, but does not listen yet: it refuses."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def device_topics(name: str) -> tuple[str, str]:

@@ -67,6 +67,8 @@ class Purpose(IntEnum):
     """How long a machine runs until it breaks down by chance, and how long a repair by chance takes."""
     CREW = 24
     """How long a crew's way and its work take within their range; when a planned renewal is due first."""
+    PROXY = 25
+    """What a fault proxy does to what passes through it."""
 
 
 def _mix(z: int) -> int:
