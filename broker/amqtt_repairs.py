@@ -14,6 +14,7 @@ Subclasses of amqtt 0.12.1's broker and protocol handler. Every method that repl
 - What a client sent before it disconnected counts, in its order, and before its will (upstream: may be dropped).
 - A QoS 1 message stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s); neither it
   nor a queue kept for a session holds anything else up (upstream: SUBSCRIBE waits).
+- A message costs the same however many filters others have subscribed to (upstream: it is compared with each).
 - A will is bound to the same rights as a message (upstream: anybody's will goes anywhere).
 """
 
@@ -55,6 +56,8 @@ from amqtt.mqtt.subscribe import SubscribePacket
 from amqtt.mqtt.unsubscribe import UnsubscribePacket
 from amqtt.session import OUTGOING, IncomingApplicationMessage, OutgoingApplicationMessage, Session
 
+from twinstorm.broker.topic_index import TopicIndex
+
 CONNECT_TIMEOUT_S = 10.0
 TAKEOVER_TIMEOUT_S = 2.0
 LARGEST_PACKET_BYTES = 1 << 20
@@ -78,6 +81,7 @@ REPLACED: tuple[tuple[type, str], ...] = (
     (Broker, "_publish_session_retained_messages"),
     (Broker, "_publish_retained_messages_for_subscription"),
     (Broker, "add_subscription"),
+    (Broker, "_del_all_subscriptions"),
     (BrokerProtocolHandler, "start"),
     (BrokerProtocolHandler, "wait_disconnect"),
     (BrokerProtocolHandler, "handle_disconnect"),
@@ -418,6 +422,9 @@ class RepairedBroker(Broker):
         overflown: Counter[str],
     ) -> None:
         super().__init__(config)
+        self._subscriptions: TopicIndex[list[tuple[Session, int]]] = TopicIndex()
+        self._filters_of: dict[str | None, dict[str, None]] = {}
+        """Of each client what it has subscribed to, so that the end of a session costs no look at all filters."""
         self._may = authenticate
         self._admit = admit
         self._may_use = may_use
@@ -621,7 +628,14 @@ class RepairedBroker(Broker):
         topic_filter, qos = subscription
         # [MQTT-3.8.4-3]: a new subscription with the same filter replaces the old one.
         self._del_subscription(topic_filter, session)
+        self._filters_of.setdefault(session.client_id, {})[topic_filter] = None
         return await super().add_subscription((topic_filter, qos), session)
+
+    async def _del_all_subscriptions(self, session: Session) -> None:
+        for topic_filter in self._filters_of.pop(session.client_id, {}):
+            self._del_subscription(topic_filter, session)
+            if not self._subscriptions.get(topic_filter, True):
+                del self._subscriptions[topic_filter]
 
     async def _handle_message_delivery(
         self,
@@ -646,9 +660,7 @@ class RepairedBroker(Broker):
         broadcast = await self._broadcast_queue.get()
         topic, published_qos = broadcast["topic"], broadcast.get("qos")
         taken = False
-        for topic_filter, subscriptions in self._subscriptions.items():
-            if not self._matches(topic, topic_filter):
-                continue
+        for subscriptions in self._subscriptions.matching(topic):
             for session, granted_qos in subscriptions:
                 qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
                 if not self._may_use(session, topic, Action.RECEIVE):

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import Channel, Device, Int, Readings
+from twinstorm.twin.flow import Channel, Device, Int, Mask, Readings
 from twinstorm.twin.parts import Part
 from twinstorm.twin.resolution import Scale, Steps
+from twinstorm.twin.rows import Rows
 
 BLOCK_DEVICES = 4_096
 LEAST_PLACES = 32
@@ -173,6 +174,13 @@ class Buffers(Part):
         self.depth[device] = depth + 1
         if arrived.any():
             self.unacked[device] += arrived
+
+    def turn_away(self, rows: Rows, held: Mask) -> bool:
+        """Lose what these devices of a block would keep, if none of the block has any room. Returns whether."""
+        if self.shrinking or self.room[rows].any():
+            return False
+        self.evicted += int(np.count_nonzero(held))
+        return True
 
     def _evict(self, device: Int) -> None:
         device = device[self.room[device] > 0]

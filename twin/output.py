@@ -189,7 +189,7 @@ class Output(Part):
             direct, keeps = self._paced(group, rows, direct, exist, now_us)
         if not direct.all():
             held = keeps & ~direct
-            if held.any():
+            if held.any() and not self._buffers.turn_away(rows, held):
                 self._hold(number, rows, held, seq, now_us, steps)
         if not fleet.link_cuts[rows].any():
             if direct.any():

@@ -76,7 +76,7 @@ def test_upstream_methods_are_the_ones_these_repairs_were_written_against() -> N
     assert hashlib.sha256(sources.encode()).hexdigest() == UPSTREAM, "amqtt changed: read the new source, then repair"
 
 
-UPSTREAM = "28682e8be4206d84a1a6a0764a9bdc88b57aa3ede4a05d4334fc9c238651b437"
+UPSTREAM = "79a76d8a425645b7989c5a01c6ab22f5e550f7fa508b9db05417105a5a24cae0"
 
 
 def test_a_wrong_password_touches_nothing_of_the_session_that_is_there(broker, client) -> None:  # type: ignore[no-untyped-def]
