@@ -10,6 +10,7 @@ once and repeated once: the ledger counts each reading in one place.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,6 @@ class Ingest:
         repeated: readings that had come before.
         misdated: accepted readings whose time stamp cannot be right. Their values can, and their order is that of
             boot and sequence number, so that nothing else looks at it.
-        accepted_per_device: int64.
         last_arrival_us: int64, when the newest accepted reading arrived; `LONG_AGO_US` before the first. A reading that
             is older than the newest changes it no more.
         newest: float32 (channels of the widest kind, n), values of that reading, NaN where there is none.
@@ -109,10 +109,20 @@ class Ingest:
         self.accepted = 0
         self.repeated = 0
         self.misdated = 0
-        self.accepted_per_device: Int = np.zeros(n, np.int64)
+        self._each: Int = np.zeros(n, np.int64)
+        self._slices: Counter[tuple[int, int]] = Counter()
+        """Times that every device of a slice, from first to last, had a reading accepted; not in `_each` yet."""
         self.last_arrival_us: Int = np.full(n, LONG_AGO_US, np.int64)
         self.newest: Values = np.full((widest, n), np.nan, np.float32)
         self.readings_from_us = NEVER_US
+
+    @property
+    def accepted_per_device(self) -> Int:
+        """int64 (n,)."""
+        for (first, last), times in self._slices.items():
+            self._each[first:last] += times
+        self._slices.clear()
+        return self._each
 
     def turn(self) -> None:
         """Begin a new pane."""
@@ -189,11 +199,11 @@ class Ingest:
     def _keep_slice(self, rows: slice, values: Values, arrived_us: Int, good: Mask | None) -> None:
         if good is None:
             self.last_arrival_us[rows] = arrived_us
-            self.accepted_per_device[rows] += 1
+            self._slices[rows.start, rows.stop] += 1
             self.newest[: values.shape[1], rows] = values.T
             return
         put(self.last_arrival_us[rows], arrived_us, good)
-        self.accepted_per_device[rows] += good
+        self._each[rows] += good
         put(self.newest[: values.shape[1], rows], values.T, good)
 
     # --- sparse -------------------------------------------------------------------------------------------------------
@@ -217,7 +227,7 @@ class Ingest:
         self.seen.advance_each(device, readings.seq)
         self.accepted += len(device)
         self._look_at_dates(readings.device_time_us, arrived_us, None)
-        self.accepted_per_device[device] += 1
+        self._each[device] += 1
         self.last_arrival_us[device] = arrived_us
         self.newest[: len(limits.channels), device] = readings.values.T
 
@@ -272,9 +282,9 @@ class Ingest:
     def _count(self, device: Device) -> None:
         """Count one reading for each row."""
         if len(device) * 8 > len(self._registry):
-            self.accepted_per_device += np.bincount(device, minlength=len(self._registry))
+            self._each += np.bincount(device, minlength=len(self._registry))
         else:
-            np.add.at(self.accepted_per_device, device, 1)
+            np.add.at(self._each, device, 1)
 
     def _look_at_dates(self, dated_us: Int, arrived_us: Int, good: Mask | None) -> None:
         if not len(dated_us):
