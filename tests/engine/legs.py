@@ -1,10 +1,10 @@
 """A run played in legs, each by a process that has played nothing and knows of the others only their snapshot.
 
-A leg is an instant in us, where it ends; ``shared:US``, which ends there between two stories of that instant; ``inside``,
-which ends inside a story of the instant that it begins at; or ``end``. Whatever a leg does, it is watched, and its run is
-saved on the way: a run must notice neither.
+A leg is an instant in us, where it ends; ``shared:US``, which ends there or later between two stories of one instant;
+``inside``, which ends inside a story of the instant that it begins at; or ``end``. In each the run is watched, and
+saved on the way: it must notice neither.
 
-`python -m tests.engine.legs FILE LEG...` goes on from the snapshot in the file, and prints digest and ledger of the end.
+`python -m tests.engine.legs FILE LEG...` goes on from the snapshot in the file, and tells digest and ledger of the end.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _play_in_a_process(file: Path, leg: str) -> None:
         engine = Engine.load(file.read_bytes())
         play(engine, leg)
         if leg == "end":
-            print(engine.wiring.log.digest(), engine.ledger().difference, flush=True)
+            sys.stdout.write(f"{engine.wiring.log.digest()} {engine.ledger().difference}\n")
+            sys.stdout.flush()
         file.write_bytes(engine.save())
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -35,11 +35,18 @@ def fleet(kind: MachineKind, devices: int = N) -> FleetPlan:
 
 
 def play(
-    kind: MachineKind, modes: Modes, severity: str = "100 %", readings: int = 2_400, block: int = 16_384, eighths: int = 7
+    kind: MachineKind,
+    modes: Modes,
+    severity: str = "100 %",
+    readings: int = 2_400,
+    block: int = 16_384,
+    eighths: int = 7,
 ) -> Lab:
     """Fails at the 10th of up to so many readings or a day, grows for a tenth of the time, is mended before the end.
 
-    Half of the machines have none of the failures.
+    Args:
+        readings: of each machine, unless it speaks when something happens.
+        eighths: of the whole time, after which it is mended.
     """
     every_us = kind.every_us
     span_us = 60 * every_us if is_event_driven(kind) else min(max(60 * every_us, 24 * HOUR_US), readings * every_us)

@@ -1,7 +1,7 @@
 """Every library scenario: stop anywhere, save, go on in a fresh interpreter: the digest of the uninterrupted run.
 
-The gate plays each scenario twice: without a break, and in legs with everything that must change nothing at once. Which of
-them it was that did change something is told by the nightly tests, where each comes alone.
+The gate plays each scenario twice: without a break, and in legs with everything at once that must change nothing. Which
+of them did change something is told by the nightly tests, where each comes alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from twinstorm.scenarios.result import RunResult
 from twinstorm.twin.flow import SECOND_US
 
 DEVICES = 2_000
-"""Or as many as the scenario is made for, if these are fewer: what repairs and buffers do hangs on how many there are."""
+"""In the gate no more than the scenario is made for: its crews and rates are for that many."""
 
 GO_ON = """
 import sys

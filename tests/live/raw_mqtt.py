@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x20, 0x30, 0x40, 0x50, 0x62, 0x70
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 0x82, 0x90, 0xC0, 0xD0, 0xE0
@@ -159,6 +160,20 @@ class RawClient:
 
     def close(self) -> None:
         self.socket.close()
+
+
+class Client(RawClient):
+    """One connection, in the words of most tests."""
+
+    def connect(self, client_id: str, user: str, password: str, *, keep_alive: int = 60, **options: Any) -> int:
+        self.send_connect(client_id, user, password, keep_alive_s=keep_alive, **options)
+        return self.connack()
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        self.send(publish(topic, payload, qos=qos, retain=retain))
+
+    def is_closed(self, within_s: float = PATIENCE_S) -> bool:
+        return self.ends(within_s) != "open"
 
 
 def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:

@@ -6,16 +6,15 @@ import hashlib
 import inspect
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.live.raw_mqtt import PUBACK, RawClient, packet, publish, text, until
+from tests.live.raw_mqtt import PUBACK, Client, packet, text, until
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
@@ -25,39 +24,12 @@ from twinstorm.twin.queues import gcra
 ONE, TWO = "fra-1/motors-0001", "fra-1/motors-0002"
 
 
-class Client(RawClient):
-    """One connection, in the words of these tests."""
-
-    def connect(self, client_id: str, user: str, password: str, *, keep_alive: int = 60, **options: Any) -> int:
-        self.send_connect(client_id, user, password, keep_alive_s=keep_alive, **options)
-        return self.connack()
-
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        self.send(publish(topic, payload, qos=qos, retain=retain))
-
-    def is_closed(self, within_s: float = 5.0) -> bool:
-        return self.ends(within_s) != "open"
-
-
 @pytest.fixture
 def broker() -> Iterator[EmbeddedBroker]:
     made = EmbeddedBroker([ONE, TWO], now_us=lambda: int(time.monotonic() * 1e6))
     made.open()
     yield made
     made.close()
-
-
-@pytest.fixture
-def client(broker: EmbeddedBroker) -> Iterator[Callable[[], Client]]:
-    made: list[Client] = []
-
-    def make() -> Client:
-        made.append(Client(broker.port))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def device(broker: EmbeddedBroker, one: Client, name: str = ONE, **options: object) -> int:

@@ -13,8 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from tests.live.raw_mqtt import until
-from tests.live.test_embedded_broker import Client
+from tests.live.raw_mqtt import Client, until
 from tests.live.test_live_storm import play
 from tests.twin.worlds import carried
 from twinstorm.broker.device_end import FORWARDED_WINDOW, LiveDeviceEnd
@@ -349,19 +348,6 @@ def broker() -> Iterator[EmbeddedBroker]:
     made.open()
     yield made
     made.close()
-
-
-@pytest.fixture
-def client(broker: EmbeddedBroker) -> Iterator[Callable[[], Client]]:
-    made: list[Client] = []
-
-    def make() -> Client:
-        made.append(Client(broker.port))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_a_gateway_speaks_for_its_devices_and_for_nobody_else(

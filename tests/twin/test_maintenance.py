@@ -104,11 +104,13 @@ def test_every_kind_can_stand_still_and_be_renewed_without_a_dead_letter(kind: s
             assert np.isnan(value) or np.float32(channel.lowest) <= value <= np.float32(channel.highest), channel.name
 
 
-@pytest.mark.parametrize(("crews", "up_h", "repair_h"), [(1, 6, 2), (2, 3, 3), (10, 4, 2)])
-def test_by_chance_the_story_is_the_model_of_finite_source_event_by_event(crews: int, up_h: int, repair_h: int) -> None:
+@pytest.mark.parametrize(("crews", "up_min", "repair_min"), [(1, 36, 12), (2, 18, 18), (10, 24, 12)])
+def test_by_chance_the_story_is_the_model_of_finite_source_event_by_event(
+    crews: int, up_min: int, repair_min: int
+) -> None:
     """`twin.repairs.simulate` meets the formula; the crews of the world fail, begin and end at its very instants."""
-    until_us = 200 * HOUR_US
-    up_us, repair_us = up_h * HOUR_US, repair_h * HOUR_US
+    until_us = 20 * HOUR_US
+    up_us, repair_us = up_min * MINUTE_US, repair_min * MINUTE_US
     made = lab(
         MaintenancePlan(
             pool=TWO_SITES, crews=(crews,), breakdown_us=up_us, repair_us=(repair_us, repair_us), exponential=True
@@ -143,14 +145,14 @@ def test_who_was_asked_for_works_on_until_the_crew_begins() -> None:
 
 
 def test_without_a_part_the_crew_waits_and_parts_are_ordered_one_for_one() -> None:
-    lead_us = 10 * HOUR_US
+    lead_us = 2 * HOUR_US
     made = lab(
         MaintenancePlan(pool=TWO_SITES, crews=(N,), repair_us=(HOUR_US,) * 2, spares=2, lead_us=lead_us, asked=True)
     )
     made.until(HOUR_US)
     assert made.world.maintenance is not None
     made.world.maintenance.ask(ALL[:5], HOUR_US)
-    found = upkeep(made, 40 * HOUR_US)
+    found = upkeep(made, 8 * HOUR_US)
     begun = [at_us for at_us, _ in told(made, Code.REPAIR_BEGUN)]
     first = begun[0]
     assert begun == [first, first, first + lead_us, first + lead_us, first + 2 * lead_us]
@@ -160,27 +162,27 @@ def test_without_a_part_the_crew_waits_and_parts_are_ordered_one_for_one() -> No
 
 def test_a_machine_that_stops_while_it_waits_has_one_job_and_stands_still_from_then() -> None:
     made = lab(
-        MaintenancePlan(pool=TWO_SITES, repair_us=(HOUR_US,) * 2, travel_us=(50 * HOUR_US,) * 2, asked=True),
+        MaintenancePlan(pool=TWO_SITES, repair_us=(HOUR_US,) * 2, travel_us=(10 * HOUR_US,) * 2, asked=True),
         machine=(("life_rate_per_s", 1e-4, 1e-4), ("wear_at_start", 0.9, 0.9)),
     )
     assert made.world.maintenance is not None
     made.world.maintenance.ask(ALL[:1], 0)
-    found = upkeep(made, 30 * HOUR_US)
+    found = upkeep(made, 6 * HOUR_US)
     assert found.stops == N
     assert found.asked == N
     assert found.repairs == 0
-    assert found.down_us == sum(30 * HOUR_US - at_us for at_us, _ in told(made, Code.MACHINE_STOPPED))
+    assert found.down_us == sum(6 * HOUR_US - at_us for at_us, _ in told(made, Code.MACHINE_STOPPED))
 
 
 def test_plans_renew_every_machine_once_an_interval_and_not_all_at_once() -> None:
-    made = lab(MaintenancePlan(pool=TWO_SITES, crews=(N,), repair_us=(MINUTE_US,) * 2, interval_us=20 * HOUR_US))
-    found = upkeep(made, 60 * HOUR_US)
+    made = lab(MaintenancePlan(pool=TWO_SITES, crews=(N,), repair_us=(MINUTE_US,) * 2, interval_us=5 * HOUR_US))
+    found = upkeep(made, 15 * HOUR_US)
     assert 2 * N <= found.repairs <= 3 * N
     assert found.stops == 0
     times: dict[int, list[int]] = {}
     for at_us, device in told(made, Code.REPAIRED):
         times.setdefault(device, []).append(at_us)
-    assert {gap for mine in times.values() for gap in np.diff(mine).tolist()} == {20 * HOUR_US + MINUTE_US}
+    assert {gap for mine in times.values() for gap in np.diff(mine).tolist()} == {5 * HOUR_US + MINUTE_US}
     assert len({mine[0] for mine in times.values()}) == N
 
 
@@ -197,17 +199,17 @@ def test_crews_serve_their_own_region_only() -> None:
 
 def test_by_speed_the_nearest_free_crew_comes_and_stays_where_it_worked() -> None:
     """Both begin at arn-1: the first way to fra-1 takes as long as it is far, the next there none."""
-    made = lab(MaintenancePlan(pool=TWO_SITES, crews=(2,), speed_km_h=100.0, repair_us=(MINUTE_US,) * 2, asked=True))
+    made = lab(MaintenancePlan(pool=TWO_SITES, crews=(2,), speed_km_h=1_000.0, repair_us=(MINUTE_US,) * 2, asked=True))
     assert made.world.maintenance is not None
     at_fra = np.flatnonzero(made.world.fleet.site == 1).astype(np.int32)
     made.world.maintenance.ask(at_fra[:1], 0)
-    made.until(40 * HOUR_US)
-    made.world.maintenance.ask(at_fra[1:2], 40 * HOUR_US)
-    made.until(80 * HOUR_US)
+    made.until(4 * HOUR_US)
+    made.world.maintenance.ask(at_fra[1:2], 4 * HOUR_US)
+    made.until(6 * HOUR_US)
     (first, _), (second, _) = told(made, Code.REPAIR_BEGUN)
-    way_h = distance_km("arn-1", "fra-1") / 100.0
+    way_h = distance_km("arn-1", "fra-1") / 1_000.0
     assert first / HOUR_US == pytest.approx(way_h, abs=0.001)
-    assert second - 40 * HOUR_US <= SECOND_US
+    assert second - 4 * HOUR_US <= SECOND_US
 
 
 def test_a_repair_ends_the_failures_of_its_machine_and_of_no_other() -> None:
@@ -217,12 +219,12 @@ def test_a_repair_ends_the_failures_of_its_machine_and_of_no_other() -> None:
     world.sampler.fail("shaky", ALL[:2], "imbalance", 1.0, 0, HOUR_US)
     assert world.maintenance is not None
     world.maintenance.ask(ALL[:1], HOUR_US)
-    made.until(10 * HOUR_US)
+    made.until(3 * HOUR_US)
     (failure,) = world.sampler.failures[0]
     assert failure.device.tolist() == [1]
     before = world.evidence_of("shaky").counts["readings_changed"]
-    world.maintenance.ask(ALL[1:2], 10 * HOUR_US)
-    made.until(20 * HOUR_US)
+    world.maintenance.ask(ALL[1:2], 3 * HOUR_US)
+    made.until(6 * HOUR_US)
     assert world.sampler.failures[0] == []
     assert world.evidence_of("shaky").counts["readings_changed"] > before, "what it had changed until then still counts"
     world.sampler.mend("shaky", ALL[:2])
