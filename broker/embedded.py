@@ -26,6 +26,7 @@ from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, Repair
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.sockets import bound, reset
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
+from twinstorm.twin.turns import Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class EmbeddedBroker(Exhibits):
         through: Mapping[str, str] | None = None,
     ) -> None:
         self.evidence = {}
+        self.outages_of, self.absences_of = Turns(), Turns()
         self._names, self._through = tuple(names), dict(through or {})
         self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
         self._core_password = secrets.token_urlsafe(16)

@@ -35,6 +35,7 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.queues import Passed, ceil_div, gcra
 from twinstorm.twin.sessions import Sessions, events_of
+from twinstorm.twin.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class ModelledBroker(Exhibits):
     sessions: Sessions = field(default_factory=Sessions)
     _offer: _Offer | None = None
     downstream: Downstream = field(init=False)
+    outages_of: Turns = field(default_factory=Turns)
+    absences_of: Turns = field(default_factory=Turns)
     _untold: list[Int] = field(default_factory=list)
     """Rows that the core is told at its next look."""
 
@@ -238,9 +241,10 @@ class ModelledBroker(Exhibits):
     def core_returns(self, at_us: int) -> int:
         kept = self.downstream.waiting
         self.downstream.core_returns(at_us)
-        if not self.downstream.away:
-            self.sessions.until(at_us)
-            self._tell_all(at_us, SessionEvent.BORN)
+        if self.downstream.away:
+            return 0
+        self.sessions.until(at_us)
+        self._tell_all(at_us, SessionEvent.BORN)
         return kept
 
     def _tell_all(self, at_us: int, what: SessionEvent) -> int:

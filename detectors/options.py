@@ -35,6 +35,7 @@ class Option:
         kind: what Python gets: duration -> int microseconds, share -> float 0..1, count -> int, number -> float,
             word -> str, one of `choices`.
         default: as people would write it.
+        least, most: bounds of what a scenario may say, written likewise; empty: none.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Option:
     default: str
     summary: str
     choices: tuple[str, ...] = ()
+    least: str = ""
+    most: str = ""
 
 
 def typed(owner: str, options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.twin.turns import Turns
+
 Int = NDArray[np.int64]
 Device = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -472,7 +474,14 @@ class BrokerWatcher(Protocol):
 
 
 class Broker(Protocol):
-    """What faults and screens may touch."""
+    """What faults and screens may touch.
+
+    Attributes:
+        outages_of, absences_of: steps that keep the broker down, or the core away.
+    """
+
+    outages_of: Turns
+    absences_of: Turns
 
     def stop(self, at_us: int, silent: bool) -> int:
         """The broker dies. Silent: its host goes too, nobody gets a reset. What it queued is lost.

@@ -288,7 +288,10 @@ class Uplinks:
             self.count_connects(device, self._fleet.begin_us[device], tries)
 
     def count_connects(self, device: Int, begin_us: Int, tries: Int, step: str | None = None) -> None:
-        """These CONNECTs were sent at `begin_us`: count what faults, or those of one step, did to them."""
+        """These CONNECTs were sent at `begin_us`: count what faults, or those of one step, did to them. What is lost
+        behind a cut, nothing else holds up."""
+        whole = self._fleet.link_cuts[device] == 0
+        device, begin_us, tries = device[whole], begin_us[whole], tries[whole]
         for order in self.orders:
             if step not in (None, order.step):
                 continue

@@ -32,6 +32,8 @@ class Setting:
             size_rate -> bytes per second, word (one of `choices`)
             and text -> str.
         default: as people would write it.
+        least, most: bounds, written likewise; empty: none. Of a quantity, whose unit is the channel's, only whether it
+            is less than 0.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Setting:
     default: str
     summary: str
     choices: tuple[str, ...] = ()
+    least: str = ""
+    most: str = ""
 
 
 class Fault:

@@ -19,7 +19,7 @@ class BrokerOutage(Fault):
         "Every session ends and what the broker had queued is lost. With connections: reset, clients notice at once "
         "and new connects are refused; with silent, the host is gone too: clients notice by keep-alive and connects "
         "stay unanswered. When the broker is back it knows nobody, and the whole fleet asks for sessions. Evidence: "
-        "sessions ended, seconds without a broker."
+        "sessions ended, seconds without a broker for which no earlier outage answers."
     )
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
@@ -29,12 +29,13 @@ class BrokerOutage(Fault):
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.outages_of.begin(order.step, at_us)
         on.bit(order.step, "sessions_ended", on.stop(at_us, silent=order.settings["connections"] == "silent"))
 
     @classmethod
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.start(at_us)
-        on.bit(order.step, "seconds_down", (at_us - order.from_us) // 1_000_000)
+        on.bit(order.step, "seconds_down", on.outages_of.end(order.step, at_us) // 1_000_000)
 
 
 class CoreOutage(Fault):
@@ -48,16 +49,17 @@ class CoreOutage(Fault):
         "beyond that are lost (queue_full), as is everything at QoS 0, and no device learns of it. To the core the "
         "whole fleet falls silent. When it is back it is told who is online and gets what was kept, late. If the "
         "broker dies meanwhile, the session dies with it. Evidence: sessions that the core lost sight of, messages "
-        "kept for it, seconds away."
+        "kept for it, seconds away for which no earlier outage answers."
     )
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.absences_of.begin(order.step, at_us)
         on.bit(order.step, "sessions_out_of_sight", on.core_leaves(at_us))
 
     @classmethod
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.bit(order.step, "messages_kept", on.core_returns(at_us))
-        on.bit(order.step, "seconds_away", (at_us - order.from_us) // 1_000_000)
+        on.bit(order.step, "seconds_away", on.absences_of.end(order.step, at_us) // 1_000_000)

@@ -85,9 +85,9 @@ class ClockDrift(ClockFault):
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
         rate, unit = settings["by"]
         if unit != "ppm":
-            return f"a clock drifts by parts per million, not by {unit}; write `by: 100 ppm`"
+            return f"a clock drifts by parts per million, and `by` is in {unit}; write `100 ppm`"
         if not 0.0 < abs(rate) <= MOST_PPM:
-            return f"no clock drifts by {rate:g} ppm; take up to {MOST_PPM:,.0f} ppm, fast or slow"
+            return f"`by` is {rate:g} ppm; allowed: -{MOST_PPM:g} .. {MOST_PPM:g} ppm, and not 0"
         return ""
 
     @classmethod

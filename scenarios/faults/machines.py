@@ -38,6 +38,8 @@ class MachineFault(Fault):
     @classmethod
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
         mode, targeted = cls.mode(settings), kinds()
+        if not mode:
+            return f"`mode` says in which way they fail, and is not given; {_what_could(mode, targeted)}"
         if any(known.name == mode for kind in targeted for known in kind.failures):
             return ""
         return f"no targeted machine can fail by `{mode}`; {_what_could(mode, targeted)}"

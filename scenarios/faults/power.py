@@ -54,7 +54,7 @@ class BatteryDrain(Fault):
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("share", "share", "50 %", "how much of a full charge is lost"),
         Setting("over", "duration", "1 h", "in which time; 0 s: within the minute"),
-        Setting("times", "number", "1", "by how much the device's own draw is multiplied"),
+        Setting("times", "number", "1", "by how much the device's own draw is multiplied", least="1"),
         Setting("swap", "word", "no", "full batteries at the end of the fault", ("no", "yes")),
     )
 
@@ -67,7 +67,7 @@ class BatteryDrain(Fault):
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         wanted = order.settings
-        on.supply.drain(order.step, device, at_us, wanted["share"], wanted["over"], max(wanted["times"], 1.0))
+        on.supply.drain(order.step, device, at_us, wanted["share"], wanted["over"], wanted["times"])
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

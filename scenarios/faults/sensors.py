@@ -151,7 +151,7 @@ class SensorDrift(SensorFault):
     settings: ClassVar[tuple[Setting, ...]] = (
         CHANNEL,
         Setting("by", "quantity", "10 %", "how far in that time, in the channel's unit or as a share of its range"),
-        Setting("each", "duration", "1 h", "time in which it moves so far"),
+        Setting("each", "duration", "1 h", "time in which it moves so far", least="1 s"),
     )
 
     @classmethod
@@ -174,7 +174,13 @@ class SensorNoise(SensorFault):
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         CHANNEL,
-        Setting("deviation", "quantity", "5 %", "standard deviation, in the channel's unit or as a share of its range"),
+        Setting(
+            "deviation",
+            "quantity",
+            "5 %",
+            "standard deviation, in the channel's unit or as a share of its range",
+            least="0 %",
+        ),
     )
 
     @classmethod
@@ -241,6 +247,12 @@ class SensorSwap(SensorFault):
     @classmethod
     def channel(cls, settings: Mapping[str, Any]) -> str:
         return f"{settings['channel']},{settings['other']}"
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
+        if settings["channel"] == settings["other"]:
+            return f"`other` is the same channel; name two of one machine, not `{settings['other']}` twice"
+        return super().misfit(kinds, settings)
 
     @classmethod
     def sensor(cls, order: Order, settings: Mapping[str, Any]) -> sensors.SensorFault:  # noqa: ARG003

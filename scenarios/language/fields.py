@@ -26,7 +26,7 @@ from twinstorm.scenarios.language.errors import (
     quoted,
 )
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode, child_path
-from twinstorm.scenarios.language.quantities import Count, Range, Rate
+from twinstorm.scenarios.language.quantities import Count, Quantity, Range, Rate
 from twinstorm.twin.plugins import PluginError
 
 
@@ -170,7 +170,7 @@ def _size(value: Any) -> Any:
     """What bounds compare: the number inside of rates, counts and ranges."""
     if isinstance(value, Rate):
         return value.per_s
-    if isinstance(value, Count):
+    if isinstance(value, Count | Quantity):
         return value.value
     return value.low if isinstance(value, Range) else value
 

@@ -57,7 +57,8 @@ def _amount(wanted: str, units: Units, example: str, least: float, most: float) 
         if not least <= value <= most:
             end = "less" if value < least else "more"
             bound = least if value < least else most
-            raise Refused("S210", f"{quoted(text)} is {end} than {bound:g} {base}", f"write `{example}`")
+            allowed = f"allowed: {least:g} .. {most:g} {base}"
+            raise Refused("S210", f"{quoted(text)} is {end} than {bound:g} {base}", f"write `{example}`; {allowed}")
         return Quantity(value, base)
 
     return Single(wanted, parse, example, values.QUANTITY)

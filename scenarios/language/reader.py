@@ -394,12 +394,12 @@ def _in_expressions(record: Record) -> Iterator[_Use]:
 
 
 def _about(step: Record, message: str) -> Node:
-    """The setting of a step's fault whose value a message names, else all settings, else the fault."""
+    """The setting of a step's fault that a message names, or whose value, else all settings, else the fault."""
     if not step.has("with"):
         return step.at("fault")
     node = step.at("with")
-    for entry in node.entries.values() if isinstance(node, MapNode) else ():
-        if isinstance(entry, ScalarNode) and quoted(entry.text.strip()) in message:
+    for name, entry in node.entries.items() if isinstance(node, MapNode) else ():
+        if isinstance(entry, ScalarNode) and (quoted(entry.text.strip()) in message or f"`{name}`" in message):
             return entry
     return node
 

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twinstorm.scenarios.language import fields, values
 from twinstorm.scenarios.language.errors import Problems, Refused, quoted
-from twinstorm.scenarios.language.fields import BAD, NOWHERE, Field, Key, Single, Table, refused, scalar_text, wrong
+from twinstorm.scenarios.language.fields import (
+    BAD,
+    NOWHERE,
+    Field,
+    Key,
+    Record,
+    Single,
+    Table,
+    refused,
+    scalar_text,
+    wrong,
+)
 from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Count, Quantity, Rate
 from twinstorm.twin.units import Measured, UnitError, value_in
@@ -28,24 +39,24 @@ def settings_table(wanted: str, options: Sequence[Option]) -> Table:
 
 
 def _field(option: Option) -> Field:
-    example = option.default
+    example, bounds = option.default, (option.least, option.most)
     match option.kind:
         case "duration":
-            return fields.duration(example=example)
+            return fields.duration(*bounds, example=example)
         case "share":
-            return Single("a share", _share, example, values.SHARE)
+            return Single("a share", _share, example, values.SHARE, *bounds)
         case "rate":
-            return fields.rate(example=example)
+            return fields.rate(*bounds, example=example)
         case "count":
-            return fields.count(example=example)
+            return fields.count(*bounds, example=example)
         case "number":
-            return Single("a number", values.number, example, rf"-?{values.NUMBER}", may_be_number=True)
+            return Single("a number", values.number, example, rf"-?{values.NUMBER}", *bounds, may_be_number=True)
         case "size":
-            return Single("a size", values.bytes_of, example)
+            return Single("a size", values.bytes_of, example, "", *bounds)
         case "size_rate":
-            return Single("a size per time", values.bytes_per_s, example)
+            return Single("a size per time", values.bytes_per_s, example, "", *bounds)
         case "quantity":
-            return Single("a number and its unit", values.quantity, example, values.QUANTITY)
+            return Single("a number and its unit", values.quantity, example, values.QUANTITY, *bounds)
         case "word":
             return fields.words(f"value of `{option.name}`", *option.choices)
         case _:
@@ -150,4 +161,11 @@ def fault_settings(fault: type[Fault], given: Mapping[str, str], devices: int = 
     record = table.read(MapNode("", NOWHERE, NOWHERE, dict(entries)), problems)
     if problems.found:
         raise SettingError("; ".join(f"{one.message}. {one.advice}".strip() for one in problems.found))
-    return plain({key.name: record.value(key.name) for key in table.keys}, devices)
+    return plain(of_record(record), devices)
+
+
+def of_record(record: Record) -> dict[str, Any]:
+    """What a record of settings says of each, or its default; None: it could not be read."""
+    keys = record.table.keys
+    # A text may be empty by default: nothing else has no default.
+    return {key.name: record.value(key.name) if record.has(key.name) or key.default else "" for key in keys}

@@ -12,7 +12,7 @@ from twinstorm.scenarios.language.fields import BAD, Record, list_items, of_keys
 from twinstorm.scenarios.language.model import Step
 from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.schema import ACTIONS, BESIDE_FAULT, LATER_ACTIONS, LATER_TRIGGERS, STEP, TRIGGERS
-from twinstorm.scenarios.language.settings import plain, settings_table
+from twinstorm.scenarios.language.settings import of_record, plain, settings_table
 from twinstorm.scenarios.language.timeline import Planned
 from twinstorm.twin.images import image_step
 from twinstorm.twin.plugins import PluginError
@@ -222,4 +222,4 @@ def _settings(step: str, record: Record, problems: Problems) -> dict[str, Any]:
     given = table.read(record.own("with"), problems) if record.has("with") else Record(table)
     if given is BAD:
         return {}
-    return {key.name: given.value(key.name) for key in table.keys}
+    return of_record(given)

@@ -103,3 +103,45 @@ def test_armed_it_bites_and_unarmed_it_makes_the_run_inconclusive(fault: str) ->
 
 def test_what_needs_settings_is_installed() -> None:
     assert set(NEEDS) <= set(catalogue())
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer"),
+    [
+        ("broker-outage", "broker-outage"),
+        ("core-outage", "core-outage"),
+        ("latency", "partition"),
+        ("bandwidth-squeeze", "partition"),
+        ("burst-loss", "partition"),
+        ("power-outage", "power-outage"),
+        ("partition", "partition"),
+    ],
+)
+def test_what_lies_within_something_that_leaves_it_nothing_to_do_has_no_evidence(inner: str, outer: str) -> None:
+    def step(name: str, fault: str, at_s: int, lasts_s: int) -> str:
+        target = ", target: all" if catalogue()[fault].needs_target else ""
+        return f"  - {{name: {name}, at: {at_s} s, fault: {fault}, lasts: {lasts_s} s{target}}}"
+
+    written = read(
+        "\n".join(
+            (
+                "storm: 1",
+                "name: two-faults",
+                "story: One fault within another.",
+                "duration: 5 min",
+                "fleet: {devices: 30, sites: 2, keep_alive: 20 s, segments: {motors: {kind: motor, share: 100 %}}}",
+                "steps:",
+                step("outer", outer, 30, 150),
+                step("inner", inner, 100, 40),
+                "expect:",
+                "  - {ledger: delivered, at_least: 1}",
+            )
+        ),
+        "two-faults.storm.yaml",
+    )
+    wiring = ModelledWiring(fleet_plan(written), broker_settings(written), seed=1)
+    engine = Engine(written, 1, wiring)
+    engine.play()
+    result = result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+    assert engine.ledger().difference == 0
+    assert {fault.name: fault.bit for fault in result.faults} == {"outer": True, "inner": False}

@@ -26,7 +26,7 @@ from twinstorm.scenarios.faults.payloads import (
     PayloadTruncation,
     SchemaBreak,
 )
-from twinstorm.scenarios.language.settings import fault_settings
+from twinstorm.scenarios.language.settings import SettingError, fault_settings
 from twinstorm.twin.flow import SECOND_US, FaultOrder, Ledger, LossCause
 from twinstorm.twin.stories import Stage
 
@@ -240,19 +240,19 @@ def test_of_messages_that_go_nowhere_the_core_sees_nothing() -> None:
     assert bench.ledger().lost == {"corrupt": sent_meanwhile(bench)}
 
 
+@pytest.mark.parametrize("fault", [PayloadCorruption, Misrouted])
+def test_a_share_of_nothing_is_refused(fault: type[Fault]) -> None:
+    assert fault.misfit(list, fault_settings(fault, {"share": "0 %"}, N))
+    assert not fault.misfit(list, fault_settings(fault, {}, N))
+
+
 @pytest.mark.parametrize(
     ("fault", "given"),
-    [
-        (PayloadCorruption, {"share": "0 %"}),
-        (PayloadCorruption, {"bits": "0"}),
-        (PayloadReorder, {"by": "0 s"}),
-        (LateFlood, {"hold": "10 ms"}),
-        (Misrouted, {"share": "0 %"}),
-    ],
+    [(PayloadCorruption, {"bits": "0"}), (PayloadReorder, {"by": "0 s"}), (LateFlood, {"hold": "10 ms"})],
 )
-def test_nonsense_is_refused(fault: type[Fault], given: dict[str, str]) -> None:
-    assert fault.misfit(list, fault_settings(fault, given, N))
-    assert not fault.misfit(list, fault_settings(fault, {}, N))
+def test_settings_out_of_their_bounds_are_refused(fault: type[Fault], given: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match="is less than"):
+        fault_settings(fault, given, N)
 
 
 def test_behind_a_cut_downwards_an_unreadable_first_copy_is_sent_again() -> None:

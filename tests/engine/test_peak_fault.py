@@ -74,7 +74,8 @@ def test_a_run_that_is_saved_in_the_midst_of_it_goes_on_alike() -> None:
 def test_a_factor_that_makes_no_peak_is_an_error_of_its_line(factor: str) -> None:
     with pytest.raises(ScenarioErrors) as raised:
         engine(factor=factor)
-    assert "2 to 100 times" in str(raised.value)
+    assert [problem.path for problem in raised.value.problems] == ["steps[0].with.factor"]
+    assert raised.value.problems[0].code == "S210"
 
 
 def test_it_says_what_it_counts_and_runs_in_both_clocks() -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twinstorm.scenarios.faults.devices import MemoryLeak
 from twinstorm.scenarios.language.errors import Problem, ScenarioErrors
 from twinstorm.scenarios.language.expressions import parse as parse_expression
 from twinstorm.scenarios.language.model import (
@@ -324,6 +325,56 @@ def test_settings_of_faults_are_their_own(problem_of: Callable[..., Problem]) ->
         ("fault: power-outage", "fault: partition"), ("lasts: 2 min", "lasts: 2 min\n    with: {direction: bth}")
     )
     assert (problem.code, problem.suggestion) == ("S204", "both")
+
+
+@pytest.mark.parametrize(
+    ("fault", "setting", "code"),
+    [
+        ("peak", "factor: 1", "S210"),
+        ("peak", "factor: 101", "S210"),
+        ("payload-corruption", "bits: 0", "S210"),
+        ("payload-reorder", "by: 0 s", "S210"),
+        ("late-flood", "hold: 100 ms", "S210"),
+        ("crash-loop", "uptime: 0 s", "S210"),
+        ("watchdog-storm", "every: 0 s", "S210"),
+        ("memory-leak", "rate: 0 kB/min", "S210"),
+        ("memory-leak", "free: 0 B", "S210"),
+        ("churn", "rate: 0/min", "S210"),
+        ("sensor-noise", "deviation: -5 %", "S210"),
+        ("sensor-drift", "each: 0 s", "S210"),
+        ("clock-drift", "by: 20000 ppm", "S309"),
+        ("clock-drift", "by: 3 %", "S309"),
+        ("sensor-swap", "other: vibration_x_mm_s", "S309"),
+        ("sensor-unit", "channel: nonsense", "S309"),
+        ("machine-failure", "mode: nonsense", "S309"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_told_at_its_value(
+    problem_of: Callable[..., Problem], fault: str, setting: str, code: str
+) -> None:
+    problem = problem_of(
+        ("fault: power-outage", f"fault: {fault}"),
+        ("lasts: 2 min", f"lasts: 2 min\n    with: {{{setting}}}"),
+        ("target: site=fra-*", "target: segment=motors"),
+    )
+    assert (problem.code, problem.path) == (code, f"steps[0].with.{setting.partition(':')[0]}")
+    assert problem.advice, "what may be written instead?"
+
+
+def test_a_failure_that_nobody_named_is_told_with_those_that_there_are(problem_of: Callable[..., Problem]) -> None:
+    problem = problem_of(("fault: power-outage", "fault: machine-failure"))
+    assert problem.code == "S309"
+    assert "`mode`" in problem.message
+    assert "bearing-spall" in problem.advice
+
+
+def test_a_leak_that_takes_longer_than_any_run_is_one_all_the_same(storm: Callable[..., Scenario]) -> None:
+    scenario = storm(
+        ("fault: power-outage", "fault: memory-leak"),
+        ("lasts: 2 min", "lasts: 2 min\n    with: {rate: 1 B/d, free: 1000000 TB}"),
+    )
+    shortest_us, longest_us = MemoryLeak.up_us(scenario.steps[0].settings, 1)
+    assert 0 < shortest_us < longest_us < 1 << 62
 
 
 def test_scalars_of_several_lines_are_one_line_of_prose() -> None:

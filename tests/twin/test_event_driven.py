@@ -223,7 +223,7 @@ def test_seeing_ahead_changes_nothing() -> None:
                 original(each_us)
                 look(lab, each_us)
 
-        lab.until = until  # type: ignore[method-assign]
+        lab.until = until  # type: ignore[method-assign, assignment]
         return stormy(lab)
 
     def looked_at(lab: Lab, at_us: int) -> None:

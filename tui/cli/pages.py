@@ -258,7 +258,8 @@ def _message(kind: type) -> str:
 def _fault(name: str) -> str:
     fault = catalogue.faults()[name]
     settings = [
-        (f"{each.name} ({each.kind}, {each.default})", each.summary + _choices(each.choices)) for each in fault.settings
+        (f"{each.name} ({each.kind}, {each.default})", each.summary + _choices(each.choices) + _bounds(each))
+        for each in fault.settings
     ]
     facts = [
         ("acts on", fault.acts_on),
@@ -273,6 +274,12 @@ def _fault(name: str) -> str:
 
 def _choices(choices: Sequence[str]) -> str:
     return f": {', '.join(choices)}" if choices else ""
+
+
+def _bounds(setting: catalogue.Option) -> str:
+    ends = [f"from {setting.least}"] if setting.least else []
+    ends += [f"up to {setting.most}"] if setting.most else []
+    return f"; {' '.join(ends)}" if ends else ""
 
 
 def _sli(name: str) -> str:
