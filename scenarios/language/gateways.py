@@ -13,6 +13,8 @@ KIND = "gateway"
 """Of the machines that can carry others."""
 TOO_SLOW = ("datagram", "lorawan")
 """Links on which no gateway can send on what it carries: messages are short, or sent once."""
+MOST_BEHIND: Mapping[str, int] = {"ble": 30}
+"""Devices that a gateway can talk with over such a link: connections that a central of that radio holds at a time."""
 _OF_THE_SUN = ("panel", "battery")
 
 
@@ -89,17 +91,33 @@ def _check_through(name: str, own: Record, segments: Mapping[str, Record], able:
 
 
 def check_sites(fleet: Fleet, segments: Mapping[str, Record], problems: Problems) -> bool:
-    """Whether every device finds a gateway on its site; tells if not."""
+    """Whether every device finds a gateway on its site, and no gateway more of them than its radio can hold; tells if
+    not."""
     placed = {segment.name: place(segment.devices, fleet.sites) for segment in fleet.segments}
     whole = True
+    behind: dict[tuple[str, str, str], int] = {}
+    """Devices so far, by site, segment of their gateways, and link."""
     for segment in fleet.segments:
         if not segment.through:
             continue
-        pairs = zip(fleet.sites, placed[segment.name], placed[segment.through], strict=True)
+        pairs = list(zip(fleet.sites, placed[segment.name], placed[segment.through], strict=True))
         without = [site.name for site, devices, gateways in pairs if devices and not gateways]
         if without:
             whole = False
             message = f"site {quoted(without[0])} has devices of {quoted(segment.name)} and no gateway"
             hint = f"`{segment.through}` needs more devices, at least one on each site"
             problems.add(wrong(segments[segment.name].at("through"), "S212", message, hint))
+        most = MOST_BEHIND.get(segment.link)
+        if without or most is None:
+            continue
+        for site, devices, gateways in pairs:
+            key = site.name, segment.through, segment.link
+            behind[key] = behind.get(key, 0) + devices
+            if behind[key] > most * gateways:
+                whole = False
+                where = f"{behind[key]} devices behind {gateways} of {quoted(segment.through)}"
+                message = f"site {quoted(site.name)} has {where}, and over `{segment.link}` a gateway holds {most}"
+                hint = f"give `{segment.through}` at least {-(-behind[key] // most)} devices on that site"
+                problems.add(wrong(segments[segment.name].at("through"), "S212", message, hint))
+                break
     return whole

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from twinstorm.scenarios.engine.memory import needed_bytes
+from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import fleet_plan
+from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.language import selectors
 from twinstorm.scenarios.language.errors import ScenarioErrors
@@ -127,3 +129,38 @@ def test_memory_for_what_gateways_hold_is_asked_for_before_the_run() -> None:
     longer = needed_bytes(read(FILE.replace("10 min", "10 d"), "carried.storm.yaml"))
     assert direct < carried < longer
     assert longer - direct == 150 * 7 * 21_000, "as many as have a place, however long the run"
+
+
+def ward(wearables: int, gateways: int) -> str:
+    return f"""
+storm: 1
+name: ward
+story: Patients, and gateways that hear them.
+duration: 3 min
+fleet:
+  sites: [oslo, rome]
+  segments:
+    ear: {{kind: gateway, devices: {gateways}}}
+    patients: {{kind: wearable, devices: {wearables}, link: ble, through: ear, every: 5 s}}
+objectives:
+  fresh: {{sli: freshness, within: 30 s, of: segment=patients, at_least: 95 %}}
+"""
+
+
+def test_a_gateway_holds_no_more_devices_over_ble_than_its_radio_can() -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        read(ward(130, 4), "ward.storm.yaml")
+    (problem,) = raised.value.problems
+    assert (problem.code, problem.path) == ("S212", "fleet.segments.patients.through")
+    assert "65 devices behind 2 of `ear`" in problem.message
+    assert "a gateway holds 30" in problem.message
+    assert "at least 3 devices on that site" in problem.advice
+
+
+def test_wearables_behind_ble_gateways_are_heard() -> None:
+    engine = build(read(ward(120, 4), "ward.storm.yaml"), RunOptions(seed=1))
+    engine.play()
+    result = result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+    assert result.verdict == "held"
+    assert engine.ledger().difference == 0
+    assert engine.ledger().delivered > 120 * 30
