@@ -1,8 +1,4 @@
-"""Certificates as bytes: an authority's key signs, nothing here touches a file or knows the time.
-
-EC P-256 throughout. Who a certificate speaks for stands in its subject alternative name as a URI, role first
-(`urn:twinstorm:device:fra-1/motors-0001`): a common name ends at 64 characters and says nothing of the role.
-"""
+"""Certificates as bytes, EC P-256: an authority's key signs, nothing here touches a file or knows the time."""
 
 from __future__ import annotations
 
@@ -10,33 +6,20 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from urllib.parse import quote, unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-URI_SCHEME = "urn:twinstorm:"
+from twinstorm.broker.identity import Role, identity_uri
+
 ORGANISATION = "twinstorm"
 LONGEST_COMMON_NAME = 64
 """X.520, ub-common-name."""
 BACKDATED = timedelta(seconds=60)
 """Clocks differ: a certificate holds from a minute before it was made."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-class Role(StrEnum):
-    """What a certificate is for. A device's cannot serve, a server's cannot log in."""
-
-    SERVER = "server"
-    DEVICE = "device"
-    CORE = "core"
-    """The backend, which may hear the whole fleet."""
-
-
-_ROLES = frozenset(map(str, Role))
 
 
 @dataclass(frozen=True)
@@ -52,26 +35,6 @@ class Credential:
     serial: int
     valid_from: datetime
     valid_until: datetime
-
-
-def identity_uri(role: Role, name: str) -> str:
-    """How a certificate names its holder."""
-    return f"{URI_SCHEME}{role}:{quote(name, safe='/')}"
-
-
-def parse_identity(uri: str) -> tuple[Role, str] | None:
-    """Role and name; None: another authority's way of naming.
-
-    Example:
-        >>> parse_identity("urn:twinstorm:device:fra-1/motors-0001")
-        (<Role.DEVICE: 'device'>, 'fra-1/motors-0001')
-    """
-    if not uri.startswith(URI_SCHEME):
-        return None
-    role, colon, name = uri.removeprefix(URI_SCHEME).partition(":")
-    if not (colon and name and role in _ROLES):
-        return None
-    return Role(role), unquote(name)
 
 
 def whole_second(instant: datetime) -> datetime:

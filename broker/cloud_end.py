@@ -17,6 +17,7 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.twin.flow import (
     BrokerCounters,
     CloudOutcome,
@@ -54,6 +55,7 @@ class LiveCloudEnd:
         registry: devices by name; what others send is malformed.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
+        tls: certificate of the core; None: plain MQTT.
         persistent: let the broker keep the session while the core is away; only for a broker that ends with the run.
     """
 
@@ -68,6 +70,7 @@ class LiveCloudEnd:
         now_us: Callable[[], int],
         origin_us: int = 0,
         persistent: bool = False,
+        tls: ClientTls | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._now_us = now_us
@@ -92,6 +95,8 @@ class LiveCloudEnd:
         )
         if username:
             client.username_pw_set(username, password)
+        if tls is not None:
+            client.tls_set_context(client_context(tls))
         client.reconnect_delay_set(min_delay=RECONNECT_S, max_delay=RECONNECT_S)  # type: ignore[arg-type]
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe

@@ -13,8 +13,9 @@ import contextlib
 import math
 import selectors
 import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,7 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -88,7 +90,8 @@ class _Line:
         tries: attempt that this connection belongs to.
         session: the broker has accepted it.
         refused: its CONNACK refused; the end of the connection, which follows, is no news.
-        connecting: the TCP handshake is still under way; CONNECT follows it.
+        connecting: the TCP handshake is still under way; that of TLS or CONNECT follows it.
+        shaking: what the TLS handshake waits for, as the selector calls it; 0: it is over, or there is none.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
         sent: message id to device and sequence number, of readings that nobody has acknowledged.
     """
@@ -97,11 +100,17 @@ class _Line:
     tries: int = 0
     open: bool = False
     connecting: bool = False
+    shaking: int = 0
     session: bool = False
     refused: bool = False
     socket: Any = None
     muted: int = 0
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def speaks(self) -> bool:
+        """paho has its socket."""
+        return self.open and not self.connecting and not self.shaking
 
 
 _WRITE, _READ = 1, 2
@@ -116,6 +125,7 @@ class LiveDeviceEnd:
         speed: simulated seconds per wall second.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
+        tls: certificates of those with a client, by name; None: plain MQTT.
 
     Attributes:
         in_doubt_each: int64, readings at QoS 1 of each device that nobody had acknowledged when it, or its gateway,
@@ -133,8 +143,11 @@ class LiveDeviceEnd:
         now_us: Callable[[], int],
         username: str | None = None,
         origin_us: int = 0,
+        tls: Mapping[str, ClientTls] | None = None,
     ) -> None:
         self._host, self._port = host, port
+        self._tls = tls
+        self._contexts: dict[int, ssl.SSLContext] = {}
         self._passwords, self._username = passwords, username
         self._plan = plan
         self._speed = speed
@@ -202,7 +215,7 @@ class LiveDeviceEnd:
             line.muted = 0
             line.client.held = False
             self._close_abandoned(who)
-            if line.open and not line.connecting:
+            if line.speaks:
                 line.client.loop_write()
             self._watch(who)
 
@@ -275,7 +288,7 @@ class LiveDeviceEnd:
     def close(self) -> None:
         """Take leave of the broker and leave no socket."""
         for who, line in self._lines.items():
-            if line.open and not line.connecting and not line.muted:
+            if line.speaks and not line.muted:
                 with contextlib.suppress(OSError, ValueError):
                     line.client.disconnect()
             line.muted = 0
@@ -306,7 +319,8 @@ class LiveDeviceEnd:
         client = FleetClient(
             CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv311, clean_session=True, userdata=device
         )
-        client.username_pw_set(self._username or name, self._passwords[device] or None)
+        if self._tls is None:  # else its certificate says who it is
+            client.username_pw_set(self._username or name, self._passwords[device] or None)
         client.max_inflight_messages_set(0x7FFF)
         client.max_queued_messages_set(_MOST_QUEUED)
         client.on_connect = self._on_connect
@@ -332,21 +346,66 @@ class LiveDeviceEnd:
         self._watch(device)
 
     def _established(self, device: int) -> None:
-        """TCP is up (or refused): let paho send its CONNECT."""
+        """TCP is up (or refused): go on with TLS, or let paho send its CONNECT."""
         line = self._lines[device]
         error = line.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            self._hang_up(device)
-            self._tell(device, DeviceEvent.REFUSED)
+            self._fail(device)
             return
         line.connecting = False
+        if self._tls is None:
+            self._speak(device)
+            return
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(line.socket)
+        try:
+            line.socket = self._context(device).wrap_socket(
+                line.socket, server_hostname=self._host, do_handshake_on_connect=False
+            )
+        except OSError:
+            self._fail(device)
+            return
+        line.shaking = selectors.EVENT_WRITE
+        self._shake(device)
+
+    def _context(self, device: int) -> ssl.SSLContext:
+        """Made when it first connects: a thousand at once take a second."""
+        if device not in self._contexts:
+            assert self._tls is not None
+            self._contexts[device] = client_context(self._tls[self._names[device]])
+        return self._contexts[device]
+
+    def _shake(self, device: int) -> None:
+        """A step of the TLS handshake; after the last one paho sends its CONNECT."""
+        line = self._lines[device]
+        try:
+            line.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            line.shaking = selectors.EVENT_READ
+        except ssl.SSLWantWriteError:
+            line.shaking = selectors.EVENT_WRITE
+        except OSError:  # of TLS, too: one refuses the other
+            self._fail(device)
+            return
+        else:
+            line.shaking = 0
+            self._speak(device)
+            return
+        self._watch(device)
+
+    def _fail(self, device: int) -> None:
+        self._hang_up(device)
+        self._tell(device, DeviceEvent.REFUSED)
+
+    def _speak(self, device: int) -> None:
+        """The connection is up: let paho send its CONNECT."""
+        line = self._lines[device]
         ready, client = line.socket, line.client
         client._create_socket_connection = lambda: ready  # type: ignore[method-assign]
         try:
             client.reconnect()
         except OSError:
-            self._hang_up(device)
-            self._tell(device, DeviceEvent.REFUSED)
+            self._fail(device)
             return
         finally:
             del client._create_socket_connection
@@ -362,6 +421,7 @@ class LiveDeviceEnd:
         """
         line = self._lines[device]
         line.open = line.connecting = line.session = line.refused = False
+        line.shaking = 0
         if line.socket is None:
             return
         with contextlib.suppress(KeyError, ValueError):
@@ -410,6 +470,8 @@ class LiveDeviceEnd:
         events = 0
         if line.connecting:
             events = selectors.EVENT_WRITE
+        elif line.shaking:
+            events = 0 if line.muted else line.shaking
         else:
             if not line.muted & _READ:
                 events |= selectors.EVENT_READ
@@ -435,8 +497,14 @@ class LiveDeviceEnd:
         if line.connecting:
             self._established(device)
             return
+        if line.shaking:
+            self._shake(device)
+            return
         if mask & selectors.EVENT_READ:
             line.client.loop_read()
+            # What TLS has already taken from the socket wakes no selector.
+            while line.socket is ready and isinstance(ready, ssl.SSLSocket) and ready.pending():
+                line.client.loop_read()
         if line.open and mask & selectors.EVENT_WRITE:
             line.client.loop_write()
         self._watch(device)

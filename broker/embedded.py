@@ -1,7 +1,8 @@
 """The embedded broker: amqtt with its session logic repaired, on an ephemeral loopback port, on a loop of its own.
 
 twinstorm owns the listening socket and hands each connection over, so that an outage is a real one: connections are
-reset, and the port refuses while the broker is down.
+reset, and the port refuses while the broker is down. With TLS every client, the core too, shows a certificate, which
+stands for its user name and password.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import hmac
 import logging
 import secrets
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypeVar
 
 from amqtt.broker import Action
@@ -24,7 +27,9 @@ from amqtt.session import Session
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
 from twinstorm.broker.cloud_end import CLIENT_ID
+from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.sockets import bound, reset
+from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
 from twinstorm.twin.turns import Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
@@ -38,6 +43,7 @@ BACKLOG = 1_024
 ACCEPT_PASSES = 4
 """Passes of the loop from accepting a connection to serving it."""
 CALL_TIMEOUT_S = 10.0
+HANDSHAKE_TIMEOUT_S = 10.0
 _CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
 
 for _name in ("amqtt", "transitions", "websockets"):
@@ -53,6 +59,11 @@ class EmbeddedBroker(Exhibits):
         now_us: simulated instant, for admission.
         speed: simulated seconds per wall second.
         offline_queue: messages that wait for a session whose client is away.
+        tls: how the listener shows who it is. If it asks for certificates, they stand for user name and password, and
+            nobody has a password; None: plain MQTT.
+
+    Attributes:
+        refusals: handshakes that failed, by reason: the client often learns none.
     """
 
     def __init__(
@@ -62,11 +73,19 @@ class EmbeddedBroker(Exhibits):
         speed: Fraction = Fraction(1),
         offline_queue: int = 1_000,
         through: Mapping[str, str] | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
         self.evidence = {}
         self.outages_of, self.absences_of = Turns(), Turns()
         self._names, self._through = tuple(names), dict(through or {})
-        self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
+        self._clients = frozenset(name for name in names if name not in self._through)
+        self._tls, self._context = tls, None if tls is None else server_context(tls)
+        self._revoked: frozenset[str] = frozenset()
+        self.refusals: Counter[str] = Counter()
+        self._asks_for_certificates = tls is not None and tls.is_mutual
+        self._passwords: dict[str, str] = {}
+        if not self._asks_for_certificates:
+            self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
         self._core_password = secrets.token_urlsafe(16)
         self._guest_password: str | None = None
         self._now_us, self._speed = now_us, speed
@@ -106,14 +125,47 @@ class EmbeddedBroker(Exhibits):
             self._guest_password = secrets.token_urlsafe(12)
         return GUEST_USER, self._guest_password
 
+    def guests_may_come(self) -> None:
+        """Let in whoever has a guest's certificate."""
+        self.guest_credentials()
+
     def _authenticate(self, session: Session) -> bool:
+        return (
+            self._has_certificate(session) if self._asks_for_certificates else self._has_password(session)
+        ) and self._may_be_called(session)
+
+    def _may_be_called(self, session: Session) -> bool:
+        """A client id belongs to one identity: else a guest could take a device's session over."""
+        user, client_id = session.username, session.client_id
+        if user in self._clients:
+            return client_id == user
+        return client_id not in self._clients and (client_id != CLIENT_ID or user == CORE_USER)
+
+    def _has_certificate(self, session: Session) -> bool:
+        """TLS has checked it; from here on who it speaks for is the session's user, and no other name is heard."""
+        peer = peer_of(session.ssl_object)
+        found = None if peer is None else parse_identity(peer.identity)
+        if peer is None or found is None or peer.serial in self._revoked:
+            return False
+        role, name = found
+        user = {Role.CORE: CORE_USER, Role.GUEST: GUEST_USER, Role.DEVICE: name}.get(role)
+        if user is None or session.username not in (None, "", user):
+            return False
+        session.username = user
+        if role is Role.CORE:
+            return not self._core_absences
+        if role is Role.GUEST:
+            return self._guest_password is not None
+        return name in self._clients
+
+    def _has_password(self, session: Session) -> bool:
         user, given = session.username or "", (session.password or "").encode()
         if user == CORE_USER:
             wanted: str | None = None if self._core_absences else self._core_password
         elif user == GUEST_USER:
             wanted = self._guest_password
         else:
-            wanted = self._passwords.get(user) if user == session.client_id else None
+            wanted = self._passwords.get(user)
         return wanted is not None and hmac.compare_digest(wanted.encode(), given)
 
     def _may_use(self, session: Session, topic: str, action: Action) -> bool:
@@ -129,7 +181,7 @@ class EmbeddedBroker(Exhibits):
 
     async def _admit(self, session: Session) -> bool:
         """Devices meet the same token bucket as in virtual time; the core and guests do not."""
-        if self._limit is None or session.username not in self._passwords:
+        if self._limit is None or session.username not in self._clients:
             return True
         now_us = self._now_us()
         start_us = self._limit.offer(now_us)
@@ -197,7 +249,7 @@ class EmbeddedBroker(Exhibits):
         assert task is not None
         self._links[task] = writer, link
         try:
-            if not self._silent and self._core is not None:
+            if not self._silent and await self._shake_hands(writer) and self._core is not None and not self._silent:
                 await self._core.external_connected(LimitedReader(reader), link, LISTENER)
             if self._silent:
                 await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
@@ -206,6 +258,48 @@ class EmbeddedBroker(Exhibits):
         finally:
             del self._links[task]
             writer.transport.abort()
+
+    async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
+        """Begin TLS, if this listener has it. False: it failed; `refusals` knows why.
+
+        asyncio would do this before it hands a connection over: a failure would be told to nobody, and an outage could
+        not cut what is still shaking hands. Nothing is lost: the loop has read nothing before the first step of a task.
+        """
+        if self._context is None:
+            return True
+        plain = writer.transport
+        try:
+            await writer.start_tls(self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
+        except (OSError, AttributeError) as error:  # errors of TLS are OSErrors
+            # When the connection is cut under a handshake, asyncio trips over the transport that does not come.
+            writer._transport = plain  # type: ignore[attr-defined]
+            self._count["handshakes_failed"] += 1
+            self.refusals[_reason(error)] += 1
+            return False
+        return True
+
+    def revoke(self, serials: Sequence[str], crl: Path | None = None) -> int:
+        """Believe these certificates no more, and cut the connections that they opened. Returns how many there were.
+
+        Args:
+            serials: hexadecimal, lower case.
+            crl: a newer list of revoked certificates, that later handshakes are checked against.
+
+        Raises:
+            OSError: the list is not there, or is none.
+        """
+        return self._call(self._revoke(frozenset(serials), crl))
+
+    async def _revoke(self, serials: frozenset[str], crl: Path | None) -> int:
+        self._revoked |= serials
+        if self._context is not None and crl is not None:
+            self._context.load_verify_locations(crl)
+        held = [] if self._core is None else self._core.connected()
+        peers = [(peer_of(session.ssl_object), handler) for session, handler in held]
+        cut = [handler for peer, handler in peers if peer is not None and peer.serial in serials]
+        for handler in cut:
+            handler.abort()
+        return len(cut)
 
     def stop(self, at_us: int, silent: bool = False) -> int:  # noqa: ARG002 - now is when it is called
         """Die: with resets, or silently. Returns how many device sessions that cost; none if it is down already."""
@@ -216,7 +310,7 @@ class EmbeddedBroker(Exhibits):
         core = self._core
         if core is None or self._silent:
             return 0
-        cost = sum(session.username in self._passwords for session, _ in core.connected())
+        cost = sum(session.username in self._clients for session, _ in core.connected())
         if silent:
             self._silent = True
             for writer, link in self._links.values():
@@ -300,7 +394,7 @@ class EmbeddedBroker(Exhibits):
     def counters(self, now_us: int) -> BrokerCounters:  # noqa: ARG002 - now is when it is called
         core, count = self._core, self._count
         up = core is not None and not self._silent
-        sessions = sum(session.username in self._passwords for session, _ in core.connected()) if core and up else 0
+        sessions = sum(session.username in self._clients for session, _ in core.connected()) if core and up else 0
         return BrokerCounters(
             attempts=count["attempts"],
             admitted=count["admitted"],
@@ -333,6 +427,7 @@ class EmbeddedBroker(Exhibits):
         return {
             "clock": "live",
             "counters": dict(self._count),
+            "handshakes refused": dict(self.refusals),
             "assumed": ["a restart loses sessions, retained and queued messages"],
         }
 
@@ -364,6 +459,15 @@ class EmbeddedBroker(Exhibits):
 
 
 _ROOT = TWINSTORM.pattern.partition("/")[0]
+
+
+def _reason(error: Exception) -> str:
+    """Why a handshake failed, in OpenSSL's words if it has any."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "unknown").lower().replace("_", " ")
+    return "timeout" if isinstance(error, ConnectionAbortedError) else "connection lost"
 
 
 def _by_device(topics: Counter[str]) -> dict[str, int]:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from twinstorm.broker.certificates import BACKDATED, LOOPBACK, Role, Signer, check_host, whole_second
+from twinstorm.broker.certificates import BACKDATED, LOOPBACK, Signer, check_host, whole_second
+from twinstorm.broker.identity import Role
 from twinstorm.broker.private_files import (
     PRIVATE,
     PUBLIC,

@@ -13,8 +13,11 @@ PRIVATE, PUBLIC = 0o600, 0o644
 FOLDER = 0o700
 
 
-def write_private(path: Path, data: bytes, mode: int = PRIVATE) -> None:
-    """Make a new file with these rights from its first byte on, and bring it to the disk.
+def write_private(path: Path, data: bytes, mode: int = PRIVATE, *, lasting: bool = True) -> None:
+    """Make a new file with these rights from its first byte on.
+
+    Args:
+        lasting: bring it to the disk, so that it outlives a power failure.
 
     Raises:
         FileExistsError: something is there already, be it a link that leads nowhere.
@@ -25,7 +28,8 @@ def write_private(path: Path, data: bytes, mode: int = PRIVATE) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
     except OSError:
         path.unlink(missing_ok=True)
         raise

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from multiprocessing import resource_tracker
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,12 @@ from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 
+if TYPE_CHECKING:
+    from twinstorm.broker.run_certificates import RunCertificates
+
 GATHER_PER_S = 200.0
+GATHER_TLS_PER_S = 100.0
+"""A handshake costs both ends some milliseconds."""
 HEAD_START_S = 0.5
 BROKER_GONE_S = 30.0
 """A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
@@ -187,6 +192,7 @@ class LiveWiring:
         """Why the scenario's limits on connects are not imposed; empty: they are, or it has none."""
         speaker = zip(self.registry.names, fleet.speaker.tolist(), strict=True)
         through = {name: self.registry.names[who] for name, who in speaker if name != self.registry.names[who]}
+        self._papers = self._certify(through) if options.tls else None
         self._embedded, target = self._open_broker(options, through)
         self._target = target
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
@@ -200,12 +206,12 @@ class LiveWiring:
             now_us=self.now_us,
             origin_us=began_us,
             persistent=self._embedded is not None,
+            tls=None if self._papers is None else self._papers.core,
         )
         try:
             self._cloud.start()
         except OSError as error:
-            if self._embedded is not None:
-                self._embedded.close()
+            self._end_broker()
             raise Unavailable(
                 f"the broker at {target.host}:{target.port}", str(error), "Is it running, and does it admit this user?"
             ) from error
@@ -222,7 +228,8 @@ class LiveWiring:
             speed=speed,
             year_us=year_us(start),
             origin_us=began_us,
-            gather_per_s=GATHER_PER_S,
+            gather_per_s=GATHER_PER_S if self._papers is None else GATHER_TLS_PER_S,
+            tls=None if self._papers is None else self._papers.devices,
         )
         self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
         # A terminal signals the whole group: the worker must not meet it in the second before `work` begins. Its helper
@@ -235,14 +242,29 @@ class LiveWiring:
         except OSError as error:
             self._pipe.close()
             self._cloud.close()
-            if self._embedded is not None:
-                self._embedded.close()
+            self._end_broker()
             raise Unavailable(
                 "the worker process", str(error), "Has this machine memory and processes left?"
             ) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
+
+    def _certify(self, through: Mapping[str, str]) -> RunCertificates:
+        from twinstorm.broker.run_certificates import RunCertificates
+
+        try:
+            return RunCertificates([name for name in self.registry.names if name not in through], datetime.now(UTC))
+        except OSError as error:
+            raise Unavailable(
+                "a temporary folder for certificates", error.strerror or str(error), "Free some space, or set TMPDIR."
+            ) from error
+
+    def _end_broker(self) -> None:
+        if self._embedded is not None:
+            self._embedded.close()
+        if self._papers is not None:
+            self._papers.close()
 
     def _open_broker(self, options: RunOptions, through: Mapping[str, str]) -> tuple[EmbeddedBroker | None, BrokerUrl]:
         if options.broker_url is None:
@@ -252,16 +274,21 @@ class LiveWiring:
                 speed=self.speed,
                 offline_queue=self._settings.offline_queue,
                 through=through,
+                tls=None if self._papers is None else self._papers.server,
             )
             try:
                 port = embedded.open()
             except OSError as error:
                 embedded.close()
+                if self._papers is not None:
+                    self._papers.close()
                 raise Unavailable(
                     "a port of 127.0.0.1 for the embedded broker",
                     error.strerror or str(error),
                     "The system chooses a free one: has this machine sockets left?",
                 ) from error
+            if self._papers is not None:
+                return embedded, BrokerUrl(host="127.0.0.1", port=port)
             user, password = embedded.core_credentials
             return embedded, BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
         return None, parse_url(options.broker_url)
@@ -541,7 +568,14 @@ class LiveWiring:
         if self._embedded is None:
             notes = [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
         else:
-            notes = [f"embedded broker amqtt on 127.0.0.1:{self._target.port}, worker lag {self._lag_ms():.0f} ms"]
+            over = "" if self._papers is None else " over TLS, a certificate each"
+            notes = [
+                f"embedded broker amqtt on 127.0.0.1:{self._target.port}{over}, worker lag {self._lag_ms():.0f} ms"
+            ]
+            refused = sum(self._embedded.refusals.values())
+            if refused:
+                reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(self._embedded.refusals.items()))
+                notes.append(f"{refused:,} TLS handshakes failed at the broker: {reasons}")
             if self._lag_ms() > _LATE_MS:
                 notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         told = self._final or self._totals
@@ -562,6 +596,11 @@ class LiveWiring:
         """How another client gets in while the broker is held open."""
         if self._embedded is None:
             return f"{self._target.host}:{self._target.port} stays as it was"
+        if self._papers is not None and self._papers.guest.certificate is not None:
+            self._embedded.guests_may_come()
+            ca, pair = self._papers.guest.ca, self._papers.guest.certificate
+            papers = f"--cafile {ca} --cert {pair} --key {pair}"
+            return f"mosquitto_sub -h 127.0.0.1 -p {self._target.port} {papers} -t 'fleet/#'"
         user, password = self._embedded.guest_credentials()
         return f"mosquitto_sub -h 127.0.0.1 -p {self._target.port} -u {user} -P {password} -t 'fleet/#'"
 
@@ -602,8 +641,7 @@ class LiveWiring:
     def close(self) -> None:
         """End the worker, the cloud end and the broker; leaves no process and no socket."""
         self.end_fleet()
-        if self._embedded is not None:
-            self._embedded.close()
+        self._end_broker()
 
 
 def _ended_while_gathering() -> Unavailable:

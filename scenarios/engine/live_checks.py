@@ -15,22 +15,31 @@ SHORTEST_KEEP_ALIVE_S = 2.0
 
 
 def problems(
-    scenario: Scenario, *, live: bool, speed: float, broker_url: str | None, hold_open: bool, yes: bool
+    scenario: Scenario,
+    *,
+    live: bool,
+    speed: float,
+    broker_url: str | None,
+    hold_open: bool,
+    yes: bool,
+    tls: bool = False,
 ) -> list[str]:
     """All that is wrong with asking for this run, a sentence each; empty: it can be started.
 
     Args:
-        live, speed, broker_url, hold_open, yes: as in `RunOptions`.
+        live, speed, broker_url, hold_open, yes, tls: as in `RunOptions`.
     """
     if not live:
         return [
             f"{option} needs --live: a virtual run has no socket"
-            for option, asked in (("--broker", broker_url), ("--hold-open", hold_open))
+            for option, asked in (("--broker", broker_url), ("--hold-open", hold_open), ("--tls", tls))
             if asked
         ]
     found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_faults(scenario)]
     if broker_url is not None:
         found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
+        if tls:
+            found.append("--tls is about the embedded broker: leave --broker out, or leave --tls out")
     return found
 
 

@@ -39,6 +39,7 @@ class RunOptions:
     Attributes:
         speed: simulated seconds per wall second; 0: as fast as it can (live: 1).
         max_wall_s: stop when this much wall time has gone.
+        tls: live: the embedded broker speaks TLS, and every client shows a certificate made for this run.
         hold_open: live: let other clients in and keep the broker up until interrupted.
         yes: broker_url may name another machine.
         phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
@@ -52,6 +53,7 @@ class RunOptions:
     live: bool = False
     speed: float = 0.0
     broker_url: str | None = None
+    tls: bool = False
     hold_open: bool = False
     yes: bool = False
     fail_fast: bool = False
@@ -90,6 +92,7 @@ class Run:
             speed=options.speed,
             broker_url=options.broker_url,
             hold_open=options.hold_open,
+            tls=options.tls,
             yes=options.yes,
         )
         if wrong:

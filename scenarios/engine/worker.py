@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
@@ -55,6 +56,8 @@ class Task:
     origin_us: int
     """Unix microseconds of simulated instant 0."""
     gather_per_s: float
+    tls: Mapping[str, ClientTls] | None = None
+    """Certificates by name; None: plain MQTT."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ class Worker:
             now_us=self._now_us,
             username=task.username,
             origin_us=task.origin_us,
+            tls=task.tls,
         )
         self._world = World(
             task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False, origin_us=task.origin_us

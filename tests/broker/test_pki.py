@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.broker.handshake import shake
 from twinstorm.broker import pki as module
-from twinstorm.broker.certificates import Credential, Role, Signer, identity_uri, parse_identity
+from twinstorm.broker.certificates import Credential, Signer
+from twinstorm.broker.identity import Role, identity_uri, parse_identity
 from twinstorm.broker.pki import CA_LASTS, LEAF_LASTS, LONGEST_NAME, Authority, Issued, PkiError
 from twinstorm.broker.private_files import make_folder, replace_whole, write_private
 from twinstorm.broker.tls import ClientTls, ServerTls, client_context, peer_of, server_context

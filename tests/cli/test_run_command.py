@@ -54,6 +54,13 @@ def test_options_reach_the_engine(puppet: Puppet, command: Callable[..., Ran]) -
     )
 
 
+def test_tls_reaches_the_engine_and_the_repeating_command(puppet: Puppet, command: Callable[..., Ran]) -> None:
+    ran = command("run", "small-storm", "--live", "--tls")
+    assert puppet.played[0][1].tls
+    assert ran.out.endswith("--seed 1 --live --tls\n")
+    assert command("run", "small-storm", "--tls").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "speed"), [([], 0.0), (["--live"], 1.0), (["--speed", "max"], 0.0), (["--speed", "10x"], 10.0)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -48,15 +49,21 @@ class Message:
 
 
 class RawClient:
-    """One connection."""
+    """One connection; over TLS with a context, whose handshake is over then.
 
-    def __init__(self, port: int, receive_bytes: int | None = None) -> None:
+    Raises:
+        OSError: nobody listens, or (`ssl.SSLError`) one refuses the other.
+    """
+
+    def __init__(self, port: int, receive_bytes: int | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(PATIENCE_S)
         try:
             self.socket.connect(("127.0.0.1", port))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         except OSError:
             self.socket.close()
             raise
@@ -67,18 +74,23 @@ class RawClient:
     def send_connect(
         self,
         client_id: str,
-        user: str,
-        password: str,
+        user: str | None,
+        password: str | None,
         *,
         keep_alive_s: int = 60,
         clean: bool = True,
         will: tuple[str, bytes] | None = None,
     ) -> None:
-        flags = 0xC0 | (0x02 if clean else 0) | (0x0C if will else 0)
+        flags = (
+            (0x80 if user is not None else 0)
+            | (0x40 if password is not None else 0)
+            | (0x02 if clean else 0)
+            | (0x0C if will else 0)
+        )
         body = text("MQTT") + bytes([4, flags]) + struct.pack(">H", keep_alive_s) + text(client_id)
         if will is not None:
             body += text(will[0]) + text(will[1])
-        self.send(packet(CONNECT, body + text(user) + text(password)))
+        self.send(packet(CONNECT, body + b"".join(text(said) for said in (user, password) if said is not None)))
 
     def connack(self) -> int:
         first, body = self.read()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.live.raw_mqtt import PUBACK, Client, packet, text, until
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED
+from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.twin.queues import gcra
@@ -198,6 +199,19 @@ def test_a_silent_outage_answers_nobody_until_it_ends(broker, client) -> None:  
     broker.start(0)
     assert one.is_closed()
     assert other.is_closed()
+
+
+def test_a_guest_takes_nobodys_session_over(broker, client) -> None:  # type: ignore[no-untyped-def]
+    one, owner = client(), client()
+    assert device(broker, one) == 0
+    assert owner.connect(CLIENT_ID, *broker.core_credentials) == 0
+    guest = broker.guest_credentials()
+    assert client().connect(ONE, *guest) == 5
+    assert client().connect(CLIENT_ID, *guest) == 5
+    assert client().connect(ONE, *broker.core_credentials) == 5
+    one.ping()
+    owner.ping()
+    assert broker.counters(0).takeovers == 0
 
 
 def test_guests_come_in_only_when_invited(broker, client) -> None:  # type: ignore[no-untyped-def]

@@ -95,6 +95,18 @@ def test_all_that_is_wrong_with_a_live_run_is_told_together() -> None:
     assert any("--yes" in problem for problem in found)
 
 
+def test_tls_is_about_the_embedded_broker_of_a_live_run() -> None:
+    def found(live: bool, broker_url: str | None) -> list[str]:
+        scenario = load("reboot-storm", devices=20)
+        return problems(scenario, live=live, speed=1.0, broker_url=broker_url, hold_open=False, yes=False, tls=True)
+
+    assert found(True, None) == []
+    assert found(False, None) == ["--tls needs --live: a virtual run has no socket"]
+    assert "--tls is about the embedded broker: leave --broker out, or leave --tls out" in found(
+        True, "mqtt://127.0.0.1"
+    )
+
+
 @pytest.mark.parametrize("speed", [0.0, 1.0])
 def test_a_live_run_that_can_be_played_has_no_problem(speed: float) -> None:
     assert (

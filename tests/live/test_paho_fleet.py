@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.twin.fleet import FleetPlan, SegmentPlan, grow
 from twinstorm.twin.flow import SECOND_US, DeviceEvent, Identities, Malformed, Readings, SessionEvent
 from twinstorm.twin.machines.kind import catalogue
@@ -56,9 +57,17 @@ class Line:
     Args:
         port: where the fleet connects; None: to the broker.
         core: whether there is one.
+        tls: certificates for all; with `strangers`, those that the fleet shows instead.
     """
 
-    def __init__(self, port: int | None = None, passwords: tuple[str, ...] | None = None, core: bool = True) -> None:
+    def __init__(
+        self,
+        port: int | None = None,
+        passwords: tuple[str, ...] | None = None,
+        core: bool = True,
+        tls: RunCertificates | None = None,
+        strangers: RunCertificates | None = None,
+    ) -> None:
         plan = fleet_plan()
         fleet = grow(plan)
         self._channels = catalogue()["motor"].channels
@@ -72,7 +81,7 @@ class Line:
         self.malformed: list[Malformed] = []
         self.longest_poll_s = 0.0
         self._poller = threading.Event()
-        self.broker = EmbeddedBroker(self.names, now_us=lambda: 0)
+        self.broker = EmbeddedBroker(self.names, now_us=lambda: 0, tls=None if tls is None else tls.server)
         self.port = self.broker.open()
         self.fleet = LiveDeviceEnd(
             host="127.0.0.1",
@@ -81,11 +90,12 @@ class Line:
             plan=plan,
             speed=Fraction(1),
             now_us=lambda: 0,
+            tls=(strangers or tls).devices if tls is not None else None,
         )
         self.fleet.open(Identities(self.names, fleet.keep_alive_us, fleet.qos))
         self.cloud: LiveCloudEnd | None = None
         if core:
-            user, password = self.broker.core_credentials
+            user, password = self.broker.core_credentials if tls is None else (None, None)
             self.cloud = LiveCloudEnd(
                 host="127.0.0.1",
                 port=self.port,
@@ -93,6 +103,7 @@ class Line:
                 password=password,
                 registry=fleet.registry({"motor": self._channels}),
                 now_us=lambda: 0,
+                tls=None if tls is None else tls.core,
             )
             self.cloud.start()
 

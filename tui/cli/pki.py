@@ -111,7 +111,8 @@ def issue(
 
     Exit: 0, or 2 if one of the names has a certificate; then none is made.
     """
-    from twinstorm.broker.certificates import LOOPBACK, Role
+    from twinstorm.broker.certificates import LOOPBACK
+    from twinstorm.broker.identity import Role
     from twinstorm.broker.pki import Authority
 
     if hosts and not server:

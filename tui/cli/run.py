@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     click.Option(["--live"], is_flag=True, help="Real sockets and wall time, over MQTT."),
     click.Option(["--speed"], metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent."),
     click.Option(["--broker"], metavar="URL", help="With --live: mqtt://host:port instead of the embedded broker."),
+    click.Option(["--tls"], is_flag=True, help="With --live: over TLS, a certificate each, made for this run."),
     click.Option(["--hold-open"], is_flag=True, help="With --live: let other clients in, until Ctrl+C."),
     click.Option(["--yes"], is_flag=True, help="The broker may be another machine."),
     click.Option(["--dry-run"], is_flag=True, help="Show the plan and the devices reached; run nothing."),
@@ -59,6 +60,7 @@ def run(
     live: bool,
     speed: str | None,
     broker: str | None,
+    tls: bool,
     hold_open: bool,
     yes: bool,
     dry_run: bool,
@@ -77,6 +79,7 @@ def run(
       twinstorm run reboot-storm --vary fleet.reconnect.jitter=none,equal,full,decorrelated
       twinstorm run *.storm.yaml --seeds 1..20 --junit junit.xml --fail-fast
       twinstorm run reboot-storm --live --devices 200
+      twinstorm run reboot-storm --live --tls --devices 100
 
     Exit: 0 all held, 1 missed, 2 command line or scenario wrong, 3 inconclusive, 4 port, disk or memory unavailable,
     5 stopped early, 70 a bug, 130 interrupted, 141 reader gone, 143 terminated.
@@ -89,11 +92,11 @@ def run(
     for path in (None if events == "-" else events, junit):
         must_be_writable(path)
     speed_x = _speed(speed, live)
-    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, hold_open, yes)]
+    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, tls, hold_open, yes)]
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = read_duration("--until", until), read_duration("--max-wall", max_wall)
     cases = read_cases(asked)
-    _refuse_what_does_not_go_together(cases, live, speed_x, broker, hold_open, yes)
+    _refuse_what_does_not_go_together(cases, live, speed_x, broker, tls, hold_open, yes)
     for case in cases:
         refuse_what_cannot_fit(case.scenario)
     if dry_run:
@@ -109,6 +112,7 @@ def run(
         live=live,
         speed=speed_x,
         broker_url=broker,
+        tls=tls,
         hold_open=hold_open,
         yes=yes,
         fail_fast=fail_fast,
@@ -126,7 +130,7 @@ def run(
 
 
 def _refuse_what_does_not_go_together(
-    cases: list[Case], live: bool, speed: float, broker: str | None, hold_open: bool, yes: bool
+    cases: list[Case], live: bool, speed: float, broker: str | None, tls: bool, hold_open: bool, yes: bool
 ) -> None:
     """Before the first folder is made; all reasons of all cases, each once."""
     from twinstorm.scenarios.engine.errors import BadRequest
@@ -136,7 +140,9 @@ def _refuse_what_does_not_go_together(
     found = [
         f"{case.scenario.name}: {problem}" if several and live else problem
         for case in cases
-        for problem in problems(case.scenario, live=live, speed=speed, broker_url=broker, hold_open=hold_open, yes=yes)
+        for problem in problems(
+            case.scenario, live=live, speed=speed, broker_url=broker, hold_open=hold_open, yes=yes, tls=tls
+        )
     ]
     if hold_open and len(cases) > 1:
         found.append(f"--hold-open is for one run, and these are {len(cases):,}")
@@ -231,10 +237,11 @@ def _speed(text: str | None, live: bool) -> float:
     return speed
 
 
-def _live_words(live: bool, speed: str | None, broker: str | None, hold_open: bool, yes: bool) -> list[str]:
+def _live_words(live: bool, speed: str | None, broker: str | None, tls: bool, hold_open: bool, yes: bool) -> list[str]:
     words = ["--live"] if live else []
     words += ["--speed", speed] if speed else []
     words += ["--broker", _without_password(broker)] if broker else []
+    words += ["--tls"] if tls else []
     return words + (["--hold-open"] if hold_open else []) + (["--yes"] if yes else [])
 
 
