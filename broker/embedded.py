@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import ipaddress
 import logging
 import secrets
 import socket
@@ -17,6 +18,7 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +30,7 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.identity import Role, parse_identity
-from twinstorm.broker.sockets import bound, reset
+from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
 from twinstorm.twin.turns import Turns
@@ -50,6 +52,30 @@ for _name in ("amqtt", "transitions", "websockets"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where the broker listens, and how much guests may say there.
+
+    Attributes:
+        host: an IPv4 address of this machine.
+        port: 0: any that is free.
+        wide: other machines may connect; they need credentials as everybody does.
+        any_topic: guests may use every topic, not only those of the fleet.
+
+    Raises:
+        ValueError: other machines could connect, and nobody has said that they may.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    wide: bool = False
+    any_topic: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.wide and not ipaddress.ip_address(self.host).is_loopback:
+            raise ValueError(f"{self.host} lets other machines in: say `wide=True` if that is meant")
+
+
 class EmbeddedBroker(Exhibits):
     """A broker for the devices of one run; implements `twin.flow.Broker`.
 
@@ -61,6 +87,7 @@ class EmbeddedBroker(Exhibits):
         offline_queue: messages that wait for a session whose client is away.
         tls: how the listener shows who it is. If it asks for certificates, they stand for user name and password, and
             nobody has a password; None: plain MQTT.
+        door: where it listens.
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
@@ -74,6 +101,7 @@ class EmbeddedBroker(Exhibits):
         offline_queue: int = 1_000,
         through: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
+        door: Door | None = None,
     ) -> None:
         self.evidence = {}
         self.outages_of, self.absences_of = Turns(), Turns()
@@ -106,7 +134,8 @@ class EmbeddedBroker(Exhibits):
         self._outages = 0
         self._silent = False
         self._closed = False
-        self.port = 0
+        self._door = Door() if door is None else door
+        self.port = self._door.port
 
     # --- who may come -------------------------------------------------------------------------------------------------
 
@@ -124,6 +153,25 @@ class EmbeddedBroker(Exhibits):
         if self._guest_password is None:
             self._guest_password = secrets.token_urlsafe(12)
         return GUEST_USER, self._guest_password
+
+    def welcome(self, names: Sequence[str]) -> None:
+        """Let further devices in; those that are known stay as they are. Without certificates, each gets a password."""
+        fresh = [name for name in names if name not in self._clients]
+        self._names += tuple(fresh)
+        self._clients |= frozenset(fresh)
+        if not self._asks_for_certificates:
+            self._passwords |= {name: secrets.token_urlsafe(12) for name in fresh}
+
+    @property
+    def turned_away(self) -> int:
+        """Connections that did not become a session: no TLS, no credentials, no place, or no MQTT."""
+        names = ("handshakes_failed", "unauthorised", "refused", "bad_first_packet")
+        return sum(self._count[name] for name in names)
+
+    @property
+    def clients(self) -> int:
+        """Clients with a session, whoever they are; may be asked from any thread."""
+        return 0 if self._core is None else len(self._core.connected())
 
     def guests_may_come(self) -> None:
         """Let in whoever has a guest's certificate."""
@@ -171,7 +219,7 @@ class EmbeddedBroker(Exhibits):
     def _may_use(self, session: Session, topic: str, action: Action) -> bool:
         user = session.username or ""
         if user in (CORE_USER, GUEST_USER):
-            return topic.startswith(f"{_ROOT}/") or topic == "#"
+            return self._door.any_topic or topic.startswith(f"{_ROOT}/") or topic == "#"
         address = TWINSTORM.parse_topic(topic)
         if address is None or address.tenant != TWINSTORM.tenant:
             return False
@@ -240,7 +288,7 @@ class EmbeddedBroker(Exhibits):
         if self._held is not None:
             self._held.close()
             self._held = None
-        listener = bound(self.port)
+        listener = bound(self.port, self._door.host)
         self.port = listener.getsockname()[1]
         self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
 
@@ -323,7 +371,7 @@ class EmbeddedBroker(Exhibits):
             core.forget()
             return cost
         await self._take_down()
-        self._held = bound(self.port)  # nobody else may take the port; without listen() it refuses
+        self._held = bound(self.port, self._door.host)  # nobody else may take the port; without listen() it refuses
         return cost
 
     async def _take_down(self) -> None:

@@ -10,11 +10,12 @@ import struct
 LOOPBACK = "127.0.0.1"
 
 
-def bound(port: int) -> socket.socket:
-    """A loopback TCP socket that is bound, but does not listen yet: it refuses, and nobody else gets the port.
+def bound(port: int, host: str = LOOPBACK) -> socket.socket:
+    """A TCP socket that is bound, but does not listen yet: it refuses, and nobody else gets the port.
 
     Args:
         port: 0: the system chooses one.
+        host: an IPv4 address of this machine.
 
     Raises:
         OSError: the port is taken.
@@ -22,7 +23,7 @@ def bound(port: int) -> socket.socket:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((LOOPBACK, port))
+        held.bind((host, port))
     except OSError:
         held.close()
         raise

@@ -54,6 +54,7 @@ COMMANDS = [
     "report",
     "init",
     "schema",
+    "broker",
     "pki",
     "doctor",
     "bench",

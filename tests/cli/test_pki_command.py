@@ -82,6 +82,7 @@ def test_a_list_may_be_made_that_ends_soon(made: Command) -> None:
         (["issue", NAME, "--lasts", "1500 ms"], ("no whole number of seconds", "--lasts 30s")),
         (["issue", NAME, "--lasts", "90"], ("needs a unit", "write `90 s`")),
         (["issue", NAME, "--host", "x"], ("--host is for servers", "--server")),
+        (["issue", NAME, "--server", "--guest"], ("exclude each other", "cannot log in")),
         (["issue", "b", "--server", "--host", "a b"], ("neither a host name nor an address", "broker.example")),
         (["renew", NAME], ("has no certificate here", "pki issue")),
         (["revoke", NAME], ("has no certificate here", "pki list")),

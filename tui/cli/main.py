@@ -21,7 +21,19 @@ twinstorm: a storm laboratory for connected machines
   twinstorm --help               all commands"""
 
 _COMMANDS = (
-    *("run", "check", "tui", "list", "explain", "report", "init", "schema", "pki", "doctor", "bench", "completion"),
+    "run",
+    "check",
+    "tui",
+    "list",
+    "explain",
+    "report",
+    "init",
+    "schema",
+    "broker",
+    "pki",
+    "doctor",
+    "bench",
+    "completion",
 )
 """In the order of the help. Each has a module of its name and in it a function of its name."""
 

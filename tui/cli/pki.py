@@ -93,12 +93,19 @@ def init(talk: Talk, folder: Path, lasts: str, name: str) -> int:
 @command(
     _NAMES,
     click.Option(["--server"], is_flag=True, help="For brokers; devices if absent."),
+    click.Option(["--guest"], is_flag=True, help="For clients that may use every topic of `twinstorm broker`."),
     _HOSTS,
     _LASTS,
     _DIR,
 )
 def issue(
-    talk: Talk, names: tuple[str, ...], server: bool, hosts: tuple[str, ...], lasts: str | None, folder: Path
+    talk: Talk,
+    names: tuple[str, ...],
+    server: bool,
+    guest: bool,
+    hosts: tuple[str, ...],
+    lasts: str | None,
+    folder: Path,
 ) -> int:
     """Make first certificates, with new keys.
 
@@ -117,7 +124,9 @@ def issue(
 
     if hosts and not server:
         raise UsageError("--host is for servers", "add --server, or leave --host out")
-    role = Role.SERVER if server else Role.DEVICE
+    if server and guest:
+        raise UsageError("--server and --guest exclude each other", "a server's certificate cannot log in")
+    role = Role.SERVER if server else Role.GUEST if guest else Role.DEVICE
     life = _lasts(lasts)
     authority = _answered(lambda: Authority(folder))
     made = _answered(lambda: authority.issue(names, role, _now(), life, hosts or LOOPBACK))

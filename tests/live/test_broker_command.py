@@ -1,0 +1,224 @@
+"""`twinstorm broker`: the embedded broker alone, by its own process and by hand-made packets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.cli.conftest import Ran, command
+from tests.live.raw_mqtt import RawClient, publish, until
+from twinstorm.broker.embedded import Door, EmbeddedBroker
+from twinstorm.broker.tls import ClientTls, client_context
+
+__all__ = ["command"]
+
+TWINSTORM = Path(sys.executable).with_name("twinstorm")
+ONE, TWO = "fra-1/motors-0001", "fra-1/motors-0002"
+TELEMETRY = "fleet/default/fra-1/motors-0001/telemetry"
+
+
+class Running:
+    """A broker in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [TWINSTORM, "broker", "--port", "0", "--every", "200 ms", "--json", *words],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.said = ""
+        while "listening on" not in self.said:
+            line = self.process.stderr.readline()
+            assert line, self.said
+            self.said += line
+        self.port = int(self.said.rpartition("listening on ")[2].partition(":")[2].split(",")[0].split()[0])
+
+    def credentials(self) -> dict[str, str]:
+        lines = (self.folder / "broker.credentials").read_text().splitlines()
+        return dict(line.split(" ") for line in lines)
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, list[dict[str, int]]]:
+        """Exit code and counters."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=20)
+        self.said += err
+        return self.process.returncode, [msgspec.json.decode(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    made: list[Running] = []
+
+    def start(*words: str) -> Running:
+        made.append(Running(tmp_path, *words))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.process.kill()
+        one.process.communicate()
+
+
+def client(stack: ExitStack, port: int, client_id: str, user: str, password: str) -> tuple[RawClient, int]:
+    made = RawClient(port)
+    stack.callback(made.close)
+    made.send_connect(client_id, user, password)
+    return made, made.connack()
+
+
+def test_guests_talk_about_anything_devices_about_themselves_and_ctrl_c_ends_it(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = run("--client", ONE)
+    words = running.credentials()
+    assert sorted(words) == [ONE, "guest"]
+    path = tmp_path / "broker.credentials"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with ExitStack() as stack:
+        guest, answer = client(stack, running.port, "anybody", "guest", words["guest"])
+        assert answer == 0
+        assert guest.subscribe("#") == 1
+        other, answer = client(stack, running.port, "another", "guest", words["guest"])
+        other.send(publish("any/thing", b"hello"))
+        assert guest.message().topic == "any/thing"
+        device, answer = client(stack, running.port, ONE, ONE, words[ONE])
+        assert answer == 0
+        device.send(publish("any/thing", b"forged"))
+        device.send(publish(TELEMETRY, b"mine"))
+        assert guest.message().payload == b"mine"
+        assert client(stack, running.port, "anybody", "guest", "guess")[1] == 5
+        assert client(stack, running.port, TWO, TWO, "")[1] == 5
+        code, counted = running.end()
+    assert code == 0
+    assert not path.exists()
+    assert (counted[-1]["connects"], counted[-1]["refused"], counted[-1]["in"]) == (3, 2, 3)
+    assert not any(password in running.said for password in words.values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_it_finds_nothing_left(run: Callable[..., Running], tmp_path: Path, number: int) -> None:
+    assert run().end(number)[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_ends_when_its_time_is_over(run: Callable[..., Running]) -> None:
+    running = run("--for", "300 ms")
+    assert running.process.wait(timeout=20) == 0
+
+
+def test_certificates_of_a_folder_are_believed_and_what_pki_does_meanwhile_counts(
+    run: Callable[..., Running], command: Callable[..., Ran], tmp_path: Path
+) -> None:
+    assert command("pki", "init").code == 0
+    assert command("pki", "issue", "--server", "broker").code == 0
+    assert command("pki", "issue", "--guest", "ana").code == 0
+    assert command("pki", "issue", ONE).code == 0
+    running = run("--pki", "pki")
+    assert not (tmp_path / "broker.credentials").exists()
+
+    def enter(name: str, client_id: str) -> RawClient:
+        pair = tmp_path / "pki/issued" / name / "_1"
+        papers = ClientTls(tmp_path / "pki/ca.pem", pair / "cert.pem", pair / "key.pem")
+        made = RawClient(running.port, tls=client_context(papers))
+        made.send_connect(client_id, None, None)
+        return made
+
+    guest, one = enter("ana", "x"), enter(ONE, ONE)
+    assert (guest.connack(), one.connack()) == (0, 0)
+    assert guest.subscribe("#") == 1
+    one.send(publish(TELEMETRY, b"mine"))
+    assert guest.message().payload == b"mine"
+    command("pki", "issue", TWO)
+
+    def comes() -> bool:
+        two = enter(TWO, TWO)
+        answer = two.connack()
+        two.close()
+        return answer == 0
+
+    assert until(comes, 10.0)
+    command("pki", "revoke", ONE)
+    assert one.ends(10.0) != "open"
+    guest.ping()
+    guest.close()
+    one.close()
+    assert running.end()[0] == 0
+    assert "1 revoked, 1 of them cut" in running.said
+
+
+def test_a_taken_port_is_not_available(command: Callable[..., Ran], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = command("broker", "--port", str(taken.getsockname()[1]))
+    assert ran.code == 4
+    assert "--port 0" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--bind", "0.0.0.0"], ("lets other machines in", "--yes")),
+        (["--bind", "example"], ("no IPv4 address", "127.0.0.1")),
+        (["--client", "motor"], ("SITE/DEVICE", "fra-1/motors-0001")),
+        (["--client", ONE, "--pki", "pki"], ("with --pki", "pki issue")),
+        (["--pki", "nowhere"], ("holds no certificate authority", "pki init --dir nowhere")),
+        (["--every", "0 s"], ("--every", "no time at all")),
+        (["--port", "0", "--credentials", "there"], ("there exists", "--credentials FILE")),
+        (["--port", "0", "--credentials", "no/such"], ("cannot write", "--credentials FILE")),
+        (["--port", "70000"], ("65535",)),
+    ],
+)
+def test_what_is_wrong_is_said_with_a_way_out(
+    command: Callable[..., Ran], tmp_path: Path, words: list[str], told: tuple[str, ...]
+) -> None:
+    (tmp_path / "there").write_text("mine")
+    ran = command("broker", *words)
+    assert ran.code == 2
+    assert all(part in ran.err for part in told), ran.err
+    assert os.listdir(tmp_path) == ["there"]  # noqa: PTH208
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ([], "broker has no certificate here"),
+        ([["issue", "broker"]], "broker is a device's certificate"),
+        ([["issue", "broker", "--server"], ["revoke", "broker"]], "the certificate of broker is revoked"),
+    ],
+)
+def test_a_server_without_a_good_certificate_does_not_start(
+    command: Callable[..., Ran], before: list[list[str]], told: str
+) -> None:
+    command("pki", "init")
+    for words in before:
+        assert command("pki", *words).code == 0
+    ran = command("broker", "--pki", "pki")
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_other_addresses_are_bound_only_when_meant() -> None:
+    with pytest.raises(ValueError, match="wide"):
+        Door("0.0.0.0")
+    broker = EmbeddedBroker([ONE], now_us=lambda: 0, door=Door("0.0.0.0", wide=True))
+    broker.open()
+    stranger = RawClient(broker.port)
+    stranger.send_connect("x", "guest", "")
+    assert stranger.connack() == 5
+    stranger.close()
+    broker.close()
