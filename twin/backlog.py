@@ -125,11 +125,12 @@ class Backlog:
         self._release(rows)
         return taken
 
-    def drop(self, queue: Int, count: Int, newest: bool = False) -> int:
-        """Forget so many of each of these queues, which are distinct and ascending. Returns how many in all."""
+    def drop(self, queue: Int, count: Int, newest: bool = False) -> Device:
+        """Forget so many of each of these queues, which are distinct and ascending. Returns whose, one a message."""
         rows = self._leave(queue, count, newest)
         self._release(rows)
-        return len(rows)
+        whose: Device = self._pool.device[rows]
+        return whose
 
     def move(self, source: Int, target: Int) -> None:
         """Put all that waits in queues behind what waits in others; both distinct, `target` ascending."""

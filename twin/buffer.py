@@ -20,7 +20,7 @@ from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import Channel, Device, Int, Mask, Readings
 from twinstorm.twin.parts import Part
 from twinstorm.twin.resolution import Scale, Steps
-from twinstorm.twin.rows import Rows
+from twinstorm.twin.rows import Rows, devices
 
 BLOCK_DEVICES = 4_096
 LEAST_PLACES = 32
@@ -79,6 +79,8 @@ class Buffers(Part):
     room: NDArray[np.int32] = field(init=False)
     closed: NDArray[np.bool_] = field(init=False)
     evicted: int = 0
+    lost_each: Int | None = None
+    """See `World.lost_each`; what is evicted is counted here as well."""
     shrinking: list[Shrinking] = field(default_factory=list)
     _rings: dict[int, Steps] = field(default_factory=dict)
     _times: dict[int, Int] = field(default_factory=dict)
@@ -149,7 +151,7 @@ class Buffers(Part):
                 self._blame(device[refused & ~arrived])
             self._evict(device[oldest])
             self.closed[device[refused]] = True
-            self.evicted += int(np.count_nonzero(refused & ~arrived))
+            self._count_evicted(device[refused & ~arrived])
             stay = ~refused
             device, seq, values, arrived = device[stay], seq[stay], values[stay], arrived[stay]
             at_us = at_us if isinstance(at_us, int) else at_us[stay]
@@ -179,12 +181,15 @@ class Buffers(Part):
         """Lose what these devices of a block would keep, if none of the block has any room. Returns whether."""
         if self.shrinking or self.room[rows].any():
             return False
-        self.evicted += int(np.count_nonzero(held))
+        if self.lost_each is None:
+            self.evicted += int(np.count_nonzero(held))
+        else:
+            self._count_evicted(devices(rows, np.flatnonzero(held)))
         return True
 
     def _evict(self, device: Int) -> None:
         device = device[self.room[device] > 0]
-        self.evicted += int(np.count_nonzero(self.unacked[device] == 0))
+        self._count_evicted(device[self.unacked[device] == 0])
         self._forget_oldest(device, np.ones(len(device), np.int64))
 
     def shrink(self, step: str, device: Device, readings: int) -> None:
@@ -209,9 +214,9 @@ class Buffers(Part):
         stalled = np.where(oldest, self.stalled[who], np.maximum(self.stalled[who] - excess, 0))
         self.stalled[who] = np.minimum(stalled, self.depth[who])
         self.closed[who] = ~oldest
-        lost = int((excess - (unacked - self.unacked[who])).sum())
-        order.evicted += lost
-        self.evicted += lost
+        lost = excess - (unacked - self.unacked[who])
+        order.evicted += int(lost.sum())
+        self._count_evicted(who, lost)
         self.bit(step, READINGS_EVICTED, self._shrunk(step))
 
     def shrink_no_more(self, step: str, device: Device) -> None:
@@ -233,6 +238,12 @@ class Buffers(Part):
         for order in mine:
             order.evicted = 0
         return cost
+
+    def _count_evicted(self, device: Int, number: Int | int = 1) -> None:
+        """These devices, each once, lost so many readings."""
+        self.evicted += number * len(device) if isinstance(number, int) else int(number.sum())
+        if self.lost_each is not None:
+            self.lost_each[device] += number
 
     def _make_room(self) -> None:
         self.room = self.capacity.copy() if self.shrinking else self.capacity
@@ -295,15 +306,15 @@ class Buffers(Part):
                 at_us[chosen] = self._times[group << 32 | number][places]
         return values, at_us
 
-    def drop(self, device: Int) -> int:
-        """Forget everything these devices hold (power is gone). Returns readings that existed nowhere else."""
-        lost = int(self.depth[device].sum()) - int(self.unacked[device].sum())
+    def drop(self, device: Int) -> Int:
+        """Forget everything these devices hold (power is gone). Returns readings of each that existed nowhere else."""
+        lost = self.depth[device].astype(np.int64) - self.unacked[device]
         self._clear(device)
         return lost
 
-    def drop_stalled(self, device: Int) -> int:
-        """Forget the newest readings that went into a dead socket at QoS 0."""
-        lost = int(self.stalled[device].sum())
+    def drop_stalled(self, device: Int) -> Int:
+        """Forget the newest readings that went into a dead socket at QoS 0. Returns how many of each."""
+        lost = self.stalled[device].astype(np.int64)
         self.depth[device] -= self.stalled[device]
         self.stalled[device] = 0
         return lost

@@ -43,7 +43,7 @@ from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
 from twinstorm.twin.sessions import NO_EVENTS, Sessions
 from twinstorm.twin.solar import STEP_US, SolarSupply
-from twinstorm.twin.undelivered import undelivered
+from twinstorm.twin.undelivered import accounted_for
 from twinstorm.twin.uplink import READING
 
 if TYPE_CHECKING:
@@ -425,7 +425,7 @@ class Gateways(Part):
         queue = messages.gateway + len(self.device)
         _, _, nth = runs(queue)
         fits = self.backlog.depth[queue] + nth < self._queue_places[messages.gateway]
-        self._lose(LossCause.QUEUE_FULL, int(np.count_nonzero(~fits)))
+        self._world.lose(LossCause.QUEUE_FULL, messages.device[~fits])
         self.backlog.put(queue[fits], messages.take(fits))
 
     def _send(self, messages: Messages, to_us: int) -> None:
@@ -500,13 +500,8 @@ class Gateways(Part):
             if mine.any():
                 self._world.bit(full.step, "readings_evicted", int(count[mine].sum()))
         oldest = self._evict_oldest[over]
-        lost = self.backlog.drop(over[oldest], count[oldest])
-        lost += self.backlog.drop(over[~oldest], count[~oldest], newest=True)
-        self._lose(LossCause.EVICTED, lost)
-
-    def _lose(self, cause: LossCause, count: int) -> None:
-        if count:
-            self._world.lost[cause] += count
+        self._world.lose(LossCause.EVICTED, self.backlog.drop(over[oldest], count[oldest]))
+        self._world.lose(LossCause.EVICTED, self.backlog.drop(over[~oldest], count[~oldest], newest=True))
 
     def take_back(self, readings: Readings, rows: Mask) -> Mask:
         """What a gateway had sent, it has still."""
@@ -522,7 +517,7 @@ class Gateways(Part):
         self._returned = []
         messages = messages.take(np.argsort(messages.gateway, kind="stable"))
         gone = ~self.up[messages.gateway] & ~self._durable[messages.gateway]
-        self._lose(LossCause.POWER, int(np.count_nonzero(gone)))
+        self._world.lose(LossCause.POWER, messages.device[gone])
         kept = messages.take(~gone)
         self.backlog.put_back(kept.gateway, kept)
 
@@ -558,10 +553,9 @@ class Gateways(Part):
             return
         self.up[rows] = False
         n = len(self.device)
-        lost = self.backlog.drop(n + rows, self.backlog.depth[n + rows])
+        self._world.lose(LossCause.POWER, self.backlog.drop(n + rows, self.backlog.depth[n + rows]))
         volatile = rows[~self._durable[rows]]
-        lost += self.backlog.drop(volatile, self.backlog.depth[volatile])
-        self._lose(LossCause.POWER, lost)
+        self._world.lose(LossCause.POWER, self.backlog.drop(volatile, self.backlog.depth[volatile]))
         self.presence.note(rows, at_us, MUTE)
         self._broker_dies(rows, at_us, silent=True)
 
@@ -579,8 +573,8 @@ class Gateways(Part):
             unread = named[1 + inbox.gateway]
             self._inbox = [inbox.take(~unread)] if not unread.all() else []
             for readings, every in self._readings(inbox.take(unread)):
-                taken = undelivered(world, readings, np.ones(len(every), np.bool_))
-                self._lose(LossCause.OUTAGE, len(every) - taken)
+                told = accounted_for(world, readings, np.ones(len(every), np.bool_))
+                world.lose(LossCause.OUTAGE, np.delete(readings.device, told))
         return len(cost)
 
     def _broker_returns(self, rows: Int, at_us: int) -> None:
@@ -619,14 +613,14 @@ class Gateways(Part):
             return found
         if service == BROKER:
             lost = self.backlog.drop(n + rows, self.backlog.depth[n + rows])
-            self._lose(LossCause.OUTAGE, lost)
+            self._world.lose(LossCause.OUTAGE, lost)
             found["sessions_ended"] = self._broker_dies(rows, at_us, silent=False)
-            found["readings_lost"] = lost
+            found["readings_lost"] = len(lost)
         elif service == BUFFER:
             volatile = rows[~self._durable[rows]]
             lost = self.backlog.drop(volatile, self.backlog.depth[volatile])
-            self._lose(LossCause.OUTAGE, lost)
-            found["readings_lost"] = lost
+            self._world.lose(LossCause.OUTAGE, lost)
+            found["readings_lost"] = len(lost)
         return found
 
     def _hang_up(self, rows: Int, at_us: int) -> None:

@@ -210,7 +210,8 @@ class Output(Part):
             # The device does not know that nobody hears it; what waits already, waits on.
             unfit |= self._blocked[rows] & fleet.links.datagram[code] & (buffers.depth[rows] == 0)
         unfit &= powered & self._uplinks.paced[rows]
-        self._world.lost[LossCause.QOS0] += int(np.count_nonzero(unfit))
+        if unfit.any():
+            self._world.lose(LossCause.QOS0, devices(rows, np.flatnonzero(unfit)))
         depth = buffers.depth[rows]
         waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
         return direct & ~unfit & ~self._uplinks.full(rows, now_us, waiting), powered & ~unfit

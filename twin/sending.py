@@ -97,7 +97,7 @@ class Sending(Part):
         for count_repeated in self._world.parts.count_repeated:
             count_repeated(device, sent.retries)
         if sent.lost.any():
-            self._world.lost[LossCause.QOS0] += int(np.count_nonzero(sent.lost))
+            self._world.lose(LossCause.QOS0, device[sent.lost])
         return sent
 
     def arrive_us(self, device: Int, at_us: Int) -> Int:

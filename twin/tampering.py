@@ -98,7 +98,6 @@ class Tampering(Part):
 
     Attributes:
         held_back: bool, devices that keep what they sample, one row a device.
-        astray: int64, readings of each device that were sent and that nobody can read.
         unreadable: messages that nobody can read, repeats included.
         overtaken: some message has overtaken another.
     """
@@ -113,7 +112,6 @@ class Tampering(Part):
         self._reader: Inbox | None = None
         self.holding: list[HoldingBack] = []
         self.held_back: Mask = np.zeros(len(world.fleet), np.bool_)
-        self.astray: Int = np.zeros(len(world.fleet), np.int64)
         self.unreadable = 0
         self.overtaken = False
 
@@ -311,8 +309,8 @@ class Tampering(Part):
             if readings.duplicate or (batch.kept is not None and batch.kept[place]):
                 continue  # its reading is elsewhere: it came before, or its device keeps it and sends it again
             corrupt = place in batch.damaged or is_elsewhere(message.topic)
-            self._world.lost[LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER] += 1
-            self.astray[batch.device[place]] += 1
+            cause = LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER
+            self._world.lose(cause, batch.device[place : place + 1])
 
     def _delay(self, batch: _Batch) -> None:
         for order in self._orders:

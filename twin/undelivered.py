@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 
 def undelivered(world: World, readings: Readings, rows: Mask) -> int:
-    """See `BrokerWatcher`. At QoS 1 a device sends again what nobody acknowledged; at QoS 0 it is gone."""
+    """See `BrokerWatcher`."""
+    return len(accounted_for(world, readings, rows))
+
+
+def accounted_for(world: World, readings: Readings, rows: Mask) -> Int:
+    """Which of these rows their devices account for: at QoS 1 they send again what nobody acknowledged, at QoS 0 it is
+    gone."""
     fleet = world.fleet
     chosen = np.flatnonzero(rows)
     # Oldest first: a device that was emptying its buffer may have several on their way.
     chosen = chosen[np.lexsort((readings.seq[chosen], readings.device[chosen]))]
     device = readings.device[chosen].astype(np.int64)
     once = fleet.qos[device] == 0
-    world.lost[LossCause.QOS0] += int(np.count_nonzero(once))
+    world.lose(LossCause.QOS0, device[once])
     # Buffers imply what follows their first reading, so that only the newest ones, without a gap, go back.
     last = np.append(device[1:] != device[:-1], True)
     newest = np.where(last, readings.seq[chosen] == fleet.seq[device], False)
@@ -33,7 +39,8 @@ def undelivered(world: World, readings: Readings, rows: Mask) -> int:
         fits = bool(newest[row]) if last[row] else fits and bool(whole[row])
         taken[row] = fits and not once[row] and empty[row]
     _put_back(world, readings, chosen[taken])
-    return int(np.count_nonzero(taken | once))
+    accounted: Int = chosen[taken | once]
+    return accounted
 
 
 def _put_back(world: World, readings: Readings, rows: Int) -> None:

@@ -85,6 +85,8 @@ class World(Exhibits):
         self.channels = {name: kind.channels for name, kind in self.kinds.items()}
         self.produced = 0
         self.lost: Counter[str] = Counter()
+        self.lost_each: Int | None = None
+        """Readings of each device in `lost` and `buffers.evicted`; None: nobody asks, see `count_each`."""
         self.evidence: dict[str, Counter[str]] = {}
         self.blocked: Mask = np.zeros(len(self.fleet), np.bool_)
         """Online devices whose packets do not reach a broker that knows them."""
@@ -201,6 +203,20 @@ class World(Exhibits):
         """Lines for the end of the report."""
         return [note() for note in self.parts.note]
 
+    # --- losses -------------------------------------------------------------------------------------------------------
+
+    def count_each(self) -> None:
+        """From now on count what is lost device by device as well."""
+        self.lost_each = self.buffers.lost_each = np.zeros(len(self.fleet), np.int64)
+
+    def lose(self, cause: LossCause, device: Int | Device, number: Int | int = 1) -> None:
+        """Readings are gone: so many of each of these devices, which may repeat."""
+        total = number * len(device) if isinstance(number, int) else int(number.sum())
+        if total:
+            self.lost[cause] += total
+            if self.lost_each is not None:
+                np.add.at(self.lost_each, device, number)
+
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     def _connected(self, device: Int, at_us: Int) -> None:
@@ -222,7 +238,7 @@ class World(Exhibits):
         self.blocked[device] = False
         for lost in self.parts.lost:
             lost(device, at_us)
-        self.lost[LossCause.QOS0] += self.buffers.drop_stalled(device)
+        self.lose(LossCause.QOS0, device, self.buffers.drop_stalled(device))
         heard = self.fleet.up_cuts[device] == 0
         self._device_end.disconnect(device[heard].astype(np.int32), at_us[heard], at_us[heard], abrupt=False)
 
@@ -241,7 +257,7 @@ class World(Exhibits):
         had_power = self.life.power_off(who)
         now = np.full(len(had_power), at_us, np.int64)
         self._device_end.disconnect(had_power.astype(np.int32), now, last_us[powered], abrupt=True)
-        self.lost[cause] += self.buffers.drop(had_power)
+        self.lose(cause, had_power, self.buffers.drop(had_power))
         self.blocked[had_power] = False
         for power_failed in self.parts.power_failed:
             power_failed(had_power, at_us)

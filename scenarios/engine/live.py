@@ -22,6 +22,7 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.url import BrokerUrl, parse_url
+from twinstorm.scenarios.engine.account import Account, Sides, settle
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.outcome import result_of
@@ -180,12 +181,11 @@ class LiveWiring:
         self._final: Totals | None = None
         self._ahead: set[str] = set()
         self._evidence_here: dict[str, Counter[str]] = {}
-        self._lost_here: Counter[str] = Counter()
-        self._in_flight = 0
+        self._account: Account | None = None
+        """Of a run that is over; None: it is not, or the worker's end of it never came."""
         self._fleet_ended = False
         self._malformed = 0
         """Messages that nobody could read: what the worker did not spoil itself, some guest sent."""
-        self._foreign_readings = 0
         self._settings = broker_settings(scenario)
         is_limited = self._settings.connect_rate is not None
         self.limits_missing = _NO_LIMITS if options.broker_url is not None and is_limited else ""
@@ -400,55 +400,38 @@ class LiveWiring:
         return int(engine.core.accepted - before)
 
     def _explain(self, engine: Engine) -> None:
-        """Name the losses that only both sides together can see, device by device."""
-        final = self._final
+        """Name the losses that only both sides together can see."""
+        final, core = self._final, engine.core
         if final is None or final.produced_each is None:
             return
         assert final.buffered_each is not None
+        assert final.lost_each is not None
         assert final.in_doubt_each is not None
-        assert final.astray_each is not None
         assert final.unacknowledged_each is not None
-        missing = final.produced_each - engine.core.accepted_per_device - final.buffered_each
-        # More than it can have sent: somebody else spoke in its name.
-        self._foreign_readings = int(np.maximum(-missing, 0).sum())
-        missing = np.maximum(missing, 0)
-        # Sent so that nobody could read them; the worker has named their causes.
-        missing -= np.minimum(missing, final.astray_each)
-        refused = 0
-        if engine.core.refused_per_device is not None:
-            # They came, and stand in the ledger as dead letters.
-            of_strangers = np.minimum(missing, engine.core.refused_per_device)
-            missing -= of_strangers
-            refused = int(of_strangers.sum())
-        on_the_way = final.unacknowledged_each
+        under_way, in_broker = final.unacknowledged_each, {}
         if self._embedded is not None:
-            on_the_way = on_the_way + self._each(self._embedded.kept_readings())
-        in_flight = np.minimum(missing, on_the_way)
-        missing -= in_flight
-        self._in_flight = int(in_flight.sum())
-        by_power = np.minimum(missing, final.in_doubt_each)
-        missing -= by_power
-        self._lost_here[LossCause.POWER] += int(by_power.sum())
-        # What evicted or dropped readings explain is told by the worker, as a total only.
-        told = sum(final.lost.values()) - int(final.astray_each.sum())
-        told += self._twin_letters(sum(engine.core.dead_letters.values())) - refused
-        rest = max(int(missing.sum()) - told, 0)
-        by_qos0 = min(rest, int(missing[self._qos0].sum()))
-        self._lost_here[LossCause.QOS0] += by_qos0
-        rest -= by_qos0
-        if self._embedded is not None:
-            for cause, lost in (
-                (LossCause.QUEUE_FULL, self._embedded.overflown_readings()),
-                (LossCause.OUTAGE, self._embedded.lost_readings()),
-            ):
-                of_it = np.minimum(missing, self._each(lost))
-                missing -= of_it
-                count = min(rest, int(of_it.sum()))
-                self._lost_here[cause] += count
-                rest -= count
-        if final.overtaken:
-            # A reading that came after more newer ones than the core remembers was taken for a repeat.
-            self._lost_here[LossCause.LATE] += min(rest, engine.core.repeated)
+            under_way = under_way + self._each(self._embedded.kept_readings())
+            in_broker = {
+                LossCause.QUEUE_FULL: self._each(self._embedded.overflown_readings()),
+                LossCause.OUTAGE: self._each(self._embedded.lost_readings()),
+            }
+        refused = core.refused_per_device
+        self._account = settle(
+            Sides(
+                produced=final.produced_each,
+                buffered=final.buffered_each,
+                named=final.lost_each,
+                accepted=core.accepted_per_device,
+                refused=np.zeros(len(self.registry), np.int64) if refused is None else refused,
+                letters=self._twin_letters(sum(core.dead_letters.values())),
+                under_way=under_way,
+                in_doubt=final.in_doubt_each,
+                at_qos0=self._qos0,
+                broker_lost=in_broker,
+                # One that came after more newer ones than the core remembers was taken for a repeat.
+                late=core.repeated if final.overtaken else 0,
+            )
+        )
 
     def _each(self, counts: Mapping[str, int]) -> Int:
         """Counts by name as a column."""
@@ -544,22 +527,26 @@ class LiveWiring:
     def lost(self) -> Mapping[str, int]:
         told = self._final or self._totals
         lost = Counter(dict(told.lost) if told is not None else {})
-        lost.update({str(cause): count for cause, count in self._lost_here.items()})
+        if self._account is not None:
+            lost.update({str(cause): count for cause, count in self._account.lost.items()})
         return lost
 
     def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
         """Readings of the twins; what guests sent in their name or unreadably stands in `notes`."""
-        letters = self._twin_letters(lost.pop(str(LossCause.DEAD_LETTER), 0))
+        account, told = self._account, self._final or self._totals
+        named = told.lost.get(str(LossCause.DEAD_LETTER), 0) if told is not None else 0
+        came = lost.pop(str(LossCause.DEAD_LETTER), 0) - named
+        letters = named + (self._twin_letters(came) if account is None else account.letters)
         if letters:
             lost[str(LossCause.DEAD_LETTER)] = letters
-        delivered -= self._foreign_readings
-        told = self._final or self._totals
+        if account is not None:
+            delivered -= account.foreign
         known = delivered + self.buffered() + sum(lost.values())
         # The worker tells its totals once a second: between them more may have arrived than it has told.
         produced = max(told.produced if told is not None else 0, 0 if self._final is not None else known)
         rest = produced - known
         held = 0 if self._embedded is None else self._embedded.counters(0).queue
-        in_flight = rest if self._final is None else min(self._in_flight + held, max(rest, 0))
+        in_flight = rest if account is None else min(account.in_flight + held, max(rest, 0))
         if rest > in_flight:
             lost[str(LossCause.UNEXPLAINED)] = rest - in_flight
         return Ledger(produced, delivered, self.buffered(), in_flight, lost, repeated)
@@ -581,9 +568,10 @@ class LiveWiring:
         told = self._final or self._totals
         notes += fallen_back(told.evidence if told is not None else {})
         foreign = max(self._malformed - (told.unreadable if told is not None else 0), 0)
-        if foreign or self._foreign_readings:
+        readings = 0 if self._account is None else self._account.foreign
+        if foreign or readings:
             notes.append(
-                f"{foreign:,} unreadable payloads and {self._foreign_readings:,} readings came from no "
+                f"{foreign:,} unreadable payloads and {readings:,} readings came from no "
                 "twin: they are no part of the ledger"
             )
         return notes

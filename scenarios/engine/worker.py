@@ -137,8 +137,8 @@ class Totals:
     buffered_each: Int | None = None
     unacknowledged_each: Int | None = None
     """Sent and not acknowledged at the end: in flight, unless the core has them."""
-    astray_each: Int | None = None
-    """Sent so that nobody can read them; `lost` has them, by cause."""
+    lost_each: Int | None = None
+    """What `lost` holds in all."""
     unreadable: int = 0
     """Messages that nobody can read, repeats included."""
     overtaken: bool = False
@@ -182,6 +182,7 @@ class Worker:
         self._world = World(
             task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False, origin_us=task.origin_us
         )
+        self._world.count_each()
         self._script = _Script("script", 0, NEVER_US)
         self._finish: Finish | None = None
         self._end_us = NEVER_US
@@ -357,7 +358,7 @@ class Worker:
             produced_each=world.fleet.seq.copy() if each else None,
             buffered_each=buffered.astype(np.int64) if each else None,
             unacknowledged_each=waiting if each else None,
-            astray_each=world.payloads.astray.copy() if each else None,
+            lost_each=world.lost_each.copy() if each and world.lost_each is not None else None,
             unreadable=world.payloads.unreadable,
             overtaken=world.payloads.overtaken,
             in_doubt_each=self._end.in_doubt_each.copy() if each else None,

@@ -91,6 +91,7 @@ class Lab:
         broker = ModelledBroker(broker_settings(**limits))
         world = World(fleet or plan(), seed, broker, log, block_devices=block, origin_us=origin_us)
         broker.watcher = world
+        world.count_each()
         return cls(world, broker, log, Stage(world.acts, world.stories, 0))
 
     def until(self, at_us: int, watch: Callable[[int], None] | None = None) -> None:
@@ -128,6 +129,9 @@ class Lab:
     def missing(self) -> int:
         """produced - (delivered + buffered + in flight + lost); 0 or the ledger does not close."""
         world, broker = self.world, self.broker
-        lost = sum(world.lost.values()) + sum(broker.lost.values()) + world.buffers.evicted
+        lost = sum(world.lost.values()) + world.buffers.evicted
+        assert world.lost_each is not None
+        assert int(world.lost_each.sum()) == lost, "device by device it is as much"
+        lost += sum(broker.lost.values())
         in_flight = broker.in_flight + world.in_flight
         return world.produced - len(self.delivered) - world.held - in_flight - lost
