@@ -219,3 +219,19 @@ def test_without_fan_dust_reads_low_and_late() -> None:
     assert (rise[0] > 0.95).all()
     assert (rise[1] < 0.12).all()
     assert np.array_equal(well.channel("no2_ppb"), ill.channel("no2_ppb"))
+
+
+def test_the_mean_dust_of_a_year_is_what_the_remaining_life_reckons_with() -> None:
+    machines = stations(200)
+    machines.step(DAY_US)
+    fouled, weeks = machines.state["fouled"].astype(np.float64), []
+    for _ in range(13):
+        machines.run(HOUR_US, 7 * 24)
+        weeks.append(machines.state["fouled"] - fouled)
+        machines.now_us += 21 * DAY_US
+        machines.step(DAY_US)
+        fouled = machines.state["fouled"].astype(np.float64)
+    fine_ug_m3 = np.mean(weeks, axis=0) * machines.parameters["dose_ug_h_m3"] / (7 * 24)
+    ratio = fine_ug_m3 / city_air.mean_fine_ug_m3(machines.parameters)
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.05)
+    assert 0.8 < ratio.min() <= ratio.max() < 1.25

@@ -234,3 +234,23 @@ def test_a_broken_shield_reads_warm_and_dry_by_day_and_right_at_night() -> None:
     assert (error[noon, 0] > 0.5).all()
     assert (error[noon, 1] < -0.3).all()
     assert error[:, 0].max() < environment.SUN_ERROR_K
+
+
+@pytest.mark.parametrize("every_s", [1, 10, 30, 900])
+def test_the_remaining_life_is_what_the_cell_lasts_at_the_period_of_the_segment(every_s: int) -> None:
+    machines = sensors(50)
+    machines.step(every_s * SECOND_US)
+    told_s = machines.kind.truth(machines.state, machines.parameters).remaining_s
+    spent_j = machines.state["spent_j"].astype(np.float64)
+    machines.run(every_s * SECOND_US, 500)
+    drain_w = (machines.state["spent_j"] - spent_j) / (500 * every_s)
+    assert told_s == pytest.approx((CELL_J - spent_j) / drain_w, rel=0.02)
+
+
+def test_a_stop_does_not_lengthen_the_remaining_life() -> None:
+    machines = sensors(50)
+    machines.run(EVERY_US, 2)
+    before = machines.kind.truth(machines.state, machines.parameters).remaining_s
+    machines.step(6 * HOUR_US, np.zeros(50, np.bool_))
+    after = machines.kind.truth(machines.state, machines.parameters).remaining_s
+    assert (after < before).all()

@@ -226,3 +226,18 @@ def test_a_motor_without_power_measures_no_motion() -> None:
     machines.step(SECOND_US, running)
     assert not machines.values[1:, 5:].any()
     assert (machines.values[1:, :5] > 0).all()
+
+
+# --- truth ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_remaining_life_does_not_follow_the_load_of_the_instant() -> None:
+    machines = motors(50)
+    machines.step(HOUR_US)
+    before_s = machines.kind.truth(machines.state, machines.parameters).remaining_s.astype(np.float64)
+    for _ in range(12):
+        machines.step(HOUR_US)
+        told_s = machines.kind.truth(machines.state, machines.parameters).remaining_s.astype(np.float64)
+        # A round of the duty profile is 2.3 h: within it, wear is ahead of its mean or behind.
+        assert before_s - told_s == pytest.approx(np.full(50, 3600.0), abs=3 * 3600.0)
+        before_s = told_s

@@ -266,3 +266,15 @@ def test_settings_at_the_ends_of_their_ranges_stay_physical(end: str) -> None:
         for channel, row in zip(Motor.channels, values, strict=True):
             assert (row >= channel.lowest).all(), channel.name
             assert (row <= channel.highest).all(), channel.name
+
+
+def test_the_remaining_life_of_a_driven_motor_is_that_at_its_load() -> None:
+    kind = Motor()
+    for load in (0.3, 1.0):
+        machines = motors({"load_share": load})
+        machines.step(MINUTE_US)
+        told_s = exact(kind.truth(machines.state, machines.parameters).remaining_s)
+        wear = exact(machines.state["wear"])
+        machines.run(HOUR_US, 24)
+        actual_s = (1.0 - wear) / (exact(machines.state["wear"]) - wear) * 86_400.0
+        assert told_s == pytest.approx(actual_s, rel=0.02)

@@ -152,9 +152,10 @@ class AirQuality:
         state["fouled_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends are the optics of the particle counter, in air as it is now."""
+        """See `MachineKind`. What ends are the optics of the particle counter, in the air of a usual year."""
         health = np.clip(1.0 - state["fouled"], 0.0, 1.0)
-        hours = health * parameters["dose_ug_h_m3"] / np.maximum(state["fine_outside"], np.float32(0.1))
+        fine_ug_m3 = np.maximum(city_air.mean_fine_ug_m3(parameters), np.float32(0.1))
+        hours = health * parameters["dose_ug_h_m3"] / fine_ug_m3
         return Truth(health, hours * np.float32(3600.0))
 
 

@@ -361,6 +361,34 @@ def health_only_falls(kind: MachineKind) -> None:
     assert (after.health <= before.health).all(), "health came back"
 
 
+def the_end_comes_nearer_as_time_passes(kind: MachineKind) -> None:
+    """The truth: two undisturbed weeks bring the end nearer by about two weeks.
+
+    Each machine may be wrong by what weather and chance do in that time, the kind as a whole only by a quarter. Who was
+    renewed meanwhile, or would have ended, says nothing about it. Event-driven kinds live a few hours only, because
+    they come to thousands of events in a day.
+    """
+    machines = Machines(kind, some_keys(40))
+    step_us = max(kind.every_us, 10 * 60 * SECOND_US)
+    machines.step(step_us)
+    before = kind.truth(machines.state, machines.parameters)
+    if np.isinf(before.remaining_s).all():
+        return
+    steps = (6 * HOUR_US if is_event_driven(kind) else 14 * DAY_US) // step_us
+    machines.run(step_us, steps)
+    after = kind.truth(machines.state, machines.parameters)
+    lived_s = steps * step_us / SECOND_US
+    judged = np.isfinite(before.remaining_s) & (before.remaining_s > 2 * lived_s) & (after.health < before.health)
+    assert judged.any(), "nobody wears"
+    nearer = (before.remaining_s.astype(np.float64) - after.remaining_s)[judged] / lived_s
+    slowest, middle, fastest = (float(of(nearer)) for of in (np.min, np.median, np.max))
+    told = (
+        f"the end came nearer by {slowest:.2f} to {fastest:.2f}, on the whole {middle:.2f} times the time that passed"
+    )
+    assert 0.25 < slowest <= fastest < 4.0, told
+    assert 0.75 < middle < 1.34, told
+
+
 def a_repair_renews(kind: MachineKind) -> None:
     """Whoever was repaired is as new and works on; whoever was not does not notice."""
     if is_event_driven(kind):
@@ -398,6 +426,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         each_lives_by_its_own_steps,
         what_is_foreseen_happens,
         health_only_falls,
+        the_end_comes_nearer_as_time_passes,
         a_repair_renews,
     )
 }

@@ -116,9 +116,10 @@ class Environment:
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
-        """A cell somewhere in the first 70 % of its life; the air has no memory."""
+        """A cell somewhere in the first 70 % of its life, a message every `every_us`; the air has no memory."""
         spent_j = parameters["spent_at_start_j"].copy()
-        return {"spent_j": spent_j, "spent_rest_j": np.zeros_like(spent_j)}
+        every_s = np.full_like(spent_j, self.every_us / SECOND_US)
+        return {"spent_j": spent_j, "spent_rest_j": np.zeros_like(spent_j), "every_s": every_s}
 
     def step(
         self,
@@ -181,11 +182,9 @@ class Environment:
         state["spent_rest_j"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends is the cell."""
+        """See `MachineKind`. What ends is the cell, at a message as often as the last ones."""
         left_j = np.maximum(CELL_J - state["spent_j"], 0.0)
-        drain_w = parameters["message_j"] / np.float32(self.every_us / SECOND_US) + np.float32(
-            SLEEP_W + SELF_DISCHARGE_W
-        )
+        drain_w = parameters["message_j"] / state["every_s"] + np.float32(SLEEP_W + SELF_DISCHARGE_W)
         return Truth(left_j / np.float32(CELL_J), left_j / drain_w)
 
 
@@ -216,8 +215,11 @@ def _wet(humidity: Values, severity: Values | None) -> None:
 def _spend(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:
     """Take the energy of a step out of the cell; an empty cell gives no more."""
     part = parameters["message_j"].copy()
-    if inputs.running is not None:
+    if inputs.running is None:
+        state["every_s"].fill(inputs.dt_us / SECOND_US)
+    else:
         part *= inputs.running
+        np.copyto(state["every_s"], np.float32(inputs.dt_us / SECOND_US), where=inputs.running)
     part += (SLEEP_W + SELF_DISCHARGE_W) * (inputs.dt_us / SECOND_US)
     add_to(state["spent_j"], state["spent_rest_j"], part)
     np.minimum(state["spent_j"], np.float32(CELL_J), out=state["spent_j"])

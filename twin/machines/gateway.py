@@ -47,6 +47,7 @@ _SATURDAY = (22, 20, 20, 20, 20, 22, 28, 36, 44, 48, 50, 48, 44, 42, 40, 38, 34,
 _SUNDAY = (21, 20, 20, 20, 20, 20, 22, 24, 26, 28, 30, 30, 28, 27, 26, 26, 25, 24, 24, 23, 22, 22, 22, 22)
 DEMAND: Final = week(_WORKDAY, _SATURDAY, _SUNDAY, 60) / np.float32(100.0)
 """Messages as a share of those of the busiest hour, by minutes: a plant with one long shift (assumed)."""
+MEAN_DEMAND: Final = float(np.round(sum(DEMAND.tolist()) / len(DEMAND), 6))
 BURSTS: Final = Wander(22, HOLD_US, {1: 0.16, 4: 0.12, 32: 0.10})
 """By which more or fewer messages come than the profile says, as a share: minutes to an hour (assumed)."""
 QUIETEST: Final = 0.02
@@ -221,8 +222,8 @@ class Gateway:
         state["worn_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends is the flash."""
-        return storage.truth(state, parameters)
+        """See `MachineKind`. What ends is the flash, by the logs of a usual week."""
+        return storage.truth(state, parameters, MEAN_DEMAND)
 
 
 class _Service(NamedTuple):

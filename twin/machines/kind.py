@@ -130,7 +130,8 @@ class Truth:
 
     Attributes:
         health: float32 (n,), 1 as new, 0 at the end of its life.
-        remaining_s: float32 (n,), seconds to that end if the machine goes on as it does now; inf: nothing wears.
+        remaining_s: float32 (n,), seconds to that end at the mean pace of the machine's own use, not at the load of the
+            instant: it falls by about the time that passes. inf: nothing wears.
     """
 
     health: Values

@@ -41,6 +41,7 @@ from twinstorm.twin.physics.motor_body import (
     VIBRATION_NOISE,
     WORN_OUT_FACTOR,
     WORST_WEAR,
+    mean_cube,
     wear_rate,
 )
 from twinstorm.twin.physics.motor_duty import (
@@ -192,9 +193,12 @@ class Motor:
         state["pace"][rows] = 1.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. Life ends at a wear of 1."""
+        """See `MachineKind`. Life ends at a wear of 1, at the mean pace of the duty profile or of what is driven."""
         health = np.clip(1.0 - state["wear"], 0.0, 1.0)
-        return Truth(health, health / (wear_rate(state["load"], parameters["life_rate_per_s"]) * state["pace"]))
+        rate = mean_cube(parameters["duty"])
+        rate *= parameters["life_rate_per_s"]
+        rate *= state["pace"]
+        return Truth(health, health / rate)
 
 
 def _work(

@@ -124,7 +124,9 @@ def remember(state: Columns, parameters: Columns, inputs: Inputs, dt_us: int) ->
             state[name] *= inputs.running
 
 
-def truth(state: Columns, parameters: Columns) -> Truth:
-    """Health of the flash, and what is left of it if as much is written as now."""
+def truth(state: Columns, parameters: Columns, demand: float) -> Truth:
+    """Health of the flash, and how long it lasts at the mean traffic, a share `demand` of the busiest hour's."""
     health = np.clip(1.0 - state["worn"], 0.0, 1.0)
-    return Truth(health, health / (log_per_s(state, parameters) * (WRITES_PER_LOG / parameters["endurance"])))
+    worn_per_s = parameters["log_per_day"] * np.float32((demand + IDLE_LOG) * WRITES_PER_LOG / DAY_S)
+    worn_per_s /= parameters["endurance"]
+    return Truth(health, health / worn_per_s)

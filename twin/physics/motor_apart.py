@@ -27,6 +27,7 @@ from twinstorm.twin.physics.motor_body import (
     SYNCHRONOUS_RPM,
     VIBRATION_NOISE,
     WORST_WEAR,
+    mean_cube,
 )
 from twinstorm.twin.physics.motor_duty import LEVEL_US, changed_levels, level
 from twinstorm.twin.physics.relaxing import gone
@@ -173,8 +174,9 @@ class Apart:
         worn = worn_s * own["life_rate_per_s"] * pace * running
         add_to(own["wear"], own["wear_rest"], worn.astype(np.float32))
         np.minimum(own["wear"], np.float32(WORST_WEAR), out=own["wear"])
-        plain = load * share[0] + BELT_SHARE
-        own["pace"] = (pace * _cube((load * share[0] + share[1]) / plain)).astype(np.float32)
+        # Over what the duty profile alone asks for on the mean; a load that is given stays as it is.
+        mean = np.where(given, _cube(load * share[0] + share[1]), mean_cube(own["duty"], share[1]))
+        own["pace"] = (pace * mean / mean_cube(own["duty"])).astype(np.float32)
 
     def _load(self, at_us: int, given: Mask) -> Values:
         if given.all():

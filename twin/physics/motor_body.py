@@ -6,7 +6,7 @@ from typing import Final
 
 from twinstorm.twin.flow import Values
 from twinstorm.twin.physics.bearing import rating_life_hours, weibull_scale
-from twinstorm.twin.physics.motor_duty import LEVEL_S
+from twinstorm.twin.physics.motor_duty import LEVEL_S, MEAN, MEAN_CUBE, MEAN_SQUARE
 from twinstorm.twin.physics.thermal import TwoNode
 
 # --- electricity and heat ---------------------------------------------------------------------------------------------
@@ -58,4 +58,21 @@ def wear_rate(load: Values, life_rate_per_s: Values) -> Values:
     cube = rate * rate
     cube *= rate
     cube *= life_rate_per_s
+    return cube
+
+
+def mean_cube(duty: Values, at_rest: Values | float = BELT_SHARE) -> Values:
+    """Mean over the duty profile of the cube of the bearing's load: float32 (n,), new.
+
+    Args:
+        duty: share of the rated load that a level of 1 asks for.
+        at_rest: what pulls at the bearing at any load of the motor, as a share of its rated load.
+    """
+    by_load = duty * (1.0 - BELT_SHARE)
+    cube = by_load * MEAN_CUBE
+    cube += 3.0 * MEAN_SQUARE * at_rest
+    cube *= by_load
+    cube += 3.0 * MEAN * at_rest * at_rest
+    cube *= by_load
+    cube += at_rest * at_rest * at_rest
     return cube

@@ -23,7 +23,9 @@ PROFILE: Final = np.array(
 """Shares of the rated load, one after the other for `LEVEL_S` each, then again: set-up, runs, changeovers."""
 PHASE_STEP_S: Final = 2.0**-10
 """Phases are whole multiples of this."""
+MEAN: Final = float(np.round(sum(PROFILE.tolist()) / len(PROFILE), 6))
 MEAN_SQUARE: Final = float(np.round(sum(share * share for share in PROFILE.tolist()) / len(PROFILE), 6))
+MEAN_CUBE: Final = float(np.round(sum(share * share * share for share in PROFILE.tolist()) / len(PROFILE), 6))
 
 
 def changed_levels(phase_s: Values, now_us: int, dt_us: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
