@@ -146,10 +146,10 @@ class SealLeak(MachineFault):
     """A pump loses liquid inside or along its shaft."""
 
     name: ClassVar[str] = "seal-leak"
-    summary: ClassVar[str] = "a seal leaks: flow and pressure fall for the same power"
+    summary: ClassVar[str] = "a seal leaks: less flow and pressure arrive for more power"
     effect: ClassVar[str] = (
-        "Part of the flow runs back or out along the shaft: delivered flow and discharge pressure fall, and efficiency "
-        "with them." + _EVIDENCE
+        "Part of the flow runs back or out along the shaft: less flow and discharge pressure arrive, though the "
+        "pump takes more power." + _EVIDENCE
     )
 
 

@@ -562,7 +562,7 @@ SCENARIO = Table(
         Key("look_for", Listing("a list of sentences", PROSE), "what to watch while it runs"),
         Key("warm_up", duration(example="3 min"), "nothing is judged in it and no fault starts", default="0 s"),
         Key("start", CALENDAR, "calendar origin of the run"),
-        Key("tick", duration("10 ms", "10 s", "100 ms"), "paces frames and pauses, never a result", default="100 ms"),
+        Key("tick", duration("10 ms", "10 s", "100 ms"), "reserved: pace of screens; without effect", default="100 ms"),
         Key("firmware", Named("a mapping of versions", FIRMWARE, 50, VERSION), "what the devices of a version do"),
         Key("broker", BROKER, "what the devices connect to"),
         Key("detectors", Detectors(), "which detectors look, with their settings; by default all"),
