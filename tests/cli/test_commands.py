@@ -20,6 +20,7 @@ from twinstorm.scenarios import protocol
 from twinstorm.scenarios.language import catalogue, selectors
 from twinstorm.scenarios.language.codes import CODES
 from twinstorm.scenarios.language.reader import library_names, load
+from twinstorm.scenarios.language.schema import documented
 from twinstorm.scenarios.verdict import ExitCode
 from twinstorm.tui.cli import bench, pages
 from twinstorm.tui.cli.list import first_sentence, listed
@@ -205,12 +206,38 @@ def test_the_first_sentence_is_not_cut_at_a_version() -> None:
         ("delivery_time", "Not yet in this version."),
         ("faults", "  devices lose power"),
         ("selectors", "a part of them, by the seed"),
+        ("power", "  self_discharge  of a full battery in a year"),
+        ("clock", "  drift        its rate at most, by lot; 0 ppm by default"),
+        ("firmware", "Under `firmware.NAME`:"),
+        ("hazards", "  crash_every   mean time from a boot to a crash"),
+        ("buffer", "Under `fleet.segments.NAME.gateway.buffer`:"),
+        ("motor", "A reading every 1 s, unless `every` says otherwise."),
+        ("camera", "at least every 5 min, unless `every` says otherwise."),
+        ("seal-leak", "takes more power"),
     ],
 )
 def test_explain(topic: str, told: str, command: Command) -> None:
     ran = command("explain", *topic.split())
     assert ran.code == 0
     assert told in ran.out
+
+
+def test_explain_tells_of_what_is_spelt_just_so_and_of_nothing_alike(command: Command) -> None:
+    assert "battery_drain" not in command("explain", "battery-drain").out
+    assert "battery_drain: share of the battery" in command("explain", "battery_drain").out
+
+
+def test_explain_finds_every_word_of_a_scenario() -> None:
+    for path, key in documented().items():
+        if not key.later:
+            assert pages.page_of(key.name) is not None, path
+
+
+def test_explain_does_not_say_that_devices_are_gone_for_good_or_come_back(command: Command) -> None:
+    for fault in ("battery-drain", "sim-expiry", "stale-registry"):
+        page = command("explain", fault).out
+        assert "devices do not come back" not in page
+        assert "come back by themselves" not in page
 
 
 def test_explain_knows_what_there_is_to_explain(command: Command) -> None:

@@ -22,6 +22,7 @@ def explain(talk: Talk, topic: tuple[str, ...]) -> int:
       twinstorm explain freshness
       twinstorm explain S201
       twinstorm explain expectations
+      twinstorm explain power             a word of a scenario, and what may stand under it
     """
     from twinstorm.tui.cli.pages import groups, page_of
 

@@ -7,8 +7,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from twinstorm.scenarios.language import catalogue, selectors
+from twinstorm.scenarios.language import catalogue, selectors, values
 from twinstorm.scenarios.language.codes import CODES
+from twinstorm.scenarios.language.fields import Key, Named, Table
+from twinstorm.scenarios.language.schema import documented
 
 _WIDTH = 100
 
@@ -143,6 +145,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "expectation forms": tuple(_EXPECTATIONS),
         "states": tuple(_states()),
         "links": tuple(catalogue.LINKS),
+        "words of a scenario": tuple(_words()),
         "broker models": tuple(catalogue.BROKER_MODELS),
         "error codes": tuple(CODES),
     }
@@ -151,13 +154,14 @@ def groups() -> Mapping[str, tuple[str, ...]]:
 def page_of(topic: str) -> str | None:
     """The text about a topic, of all that have its name; None if there is none.
 
-    Case, `_` and `-` do not matter, but what is spelt just so comes first.
+    Case, `_` and `-` do not matter, unless something is spelt just so.
     """
     wanted = _alike(topic)
     found = groups()
     pages = [_overview(group, names) for group, names in found.items() if _alike(group) == wanted]
     alike = [(group, name) for group, names in found.items() for name in names if _alike(name) == wanted]
-    pages += [_PAGES[group](name) for group, name in sorted(alike, key=lambda one: one[1] != topic)]
+    just_so = [one for one in alike if one[1] == topic]
+    pages += [_PAGES[group](name) for group, name in just_so or alike]
     return "\n\n".join(pages) if pages else None
 
 
@@ -265,7 +269,7 @@ def _fault(name: str) -> str:
         ("acts on", fault.acts_on),
         ("runs in", " and ".join(sorted(fault.clocks)) + " time"),
         ("target", "needed" if fault.needs_target else "none: it hits the broker"),
-        ("afterwards", "devices come back by themselves" if fault.survivable else "devices do not come back"),
+        *(() if fault.survivable else [("on screen", "asks for the number of devices: they do not come back alone")]),
     ]
     parts = [_filled(fault.effect), _rows(facts)]
     parts.append("Settings, under `with`:\n\n" + _rows(settings) if settings else "It has no settings of its own.")
@@ -319,6 +323,8 @@ def _from_class(group: str, name: str, summary: str) -> str:
             (each.name, f"{each.lowest:g} to {each.highest:g} {each.unit}, step {each.step:g}") for each in channels
         ]
         parts.append("Channels:\n\n" + _rows(rows))
+    if channels:
+        parts.append(_period(kind))
     for title, things in (
         ("Ways to fail, for the fault `machine-failure` and those of the same names", _failures(kind)),
         ("Driven from outside, by a recording or a controller", _quantities(getattr(kind, "drives", ()))),
@@ -327,6 +333,13 @@ def _from_class(group: str, name: str, summary: str) -> str:
         if things:
             parts.append(f"{title}:\n\n{_rows(things)}")
     return _joined(f"{name}: {summary}" if summary else name, parts)
+
+
+def _period(kind: Any) -> str:
+    every = values.show_duration(kind.every_us)
+    if hasattr(kind, "grid_us"):
+        return f"It speaks when something happens, and at least every {every}, unless `every` says otherwise."
+    return f"A reading every {every}, unless `every` says otherwise."
 
 
 def _failures(kind: Any) -> list[tuple[str, str]]:
@@ -368,6 +381,35 @@ def _model(name: str) -> str:
     return _joined(f"{name}: {catalogue.BROKER_MODELS[name]}", [])
 
 
+def _words() -> Mapping[str, Mapping[str, Key]]:
+    """What may be written in a scenario and has no other page: its keys, by their paths."""
+    told = {*_language(), *_EXPECTATIONS}
+    words: dict[str, dict[str, Key]] = {}
+    for path, key in documented().items():
+        if key.name not in told and not key.later:
+            words.setdefault(key.name, {})[path] = key
+    return {name: words[name] for name in sorted(words)}
+
+
+def _word(name: str) -> str:
+    places = _words()[name]
+    parts = [_rows((path, _told(key)) for path, key in places.items())]
+    shown: set[Table] = set()
+    for path, key in places.items():
+        field, below = key.field, path
+        while isinstance(field, Named):
+            field, below = field.of, f"{below}.NAME"
+        if isinstance(field, Table) and field not in shown:
+            shown.add(field)
+            keys = _rows((each.name, _told(each)) for each in field.keys if not each.later)
+            parts.append(f"Under `{below}`:\n\n{keys}")
+    return _joined(f"{name}: {next(iter(places.values())).summary}", parts)
+
+
+def _told(key: Key) -> str:
+    return key.summary + ("; required" if key.required else f"; {key.default} by default" if key.default else "")
+
+
 def _code(name: str) -> str:
     code = CODES[name]
     return _joined(f"{name}: {code.title}", [_filled(code.explanation)])
@@ -383,6 +425,7 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "expectation forms": _expectation,
     "states": _state,
     "links": _link,
+    "words of a scenario": _word,
     "broker models": _model,
     "error codes": _code,
 }
