@@ -42,6 +42,18 @@ SEGMENT_EXTRAS = (
     ", firmware: 2.5.0",
     ", firmware: 3.0.0, watchdog: 5 s",
 )
+LINKS = ("ethernet", "wifi", "lte-m", "nb-iot", "lorawan", "satellite", "ble", "zigbee", "datagram")
+GATEWAYS = (
+    "",
+    ", gateway: {store: memory}",
+    ", gateway: {spare: standby, rate: 20/s}",
+    ", gateway: {power: solar, panel: 8 W, battery: 2 Wh, buffer: {readings: 30}}",
+)
+CREWS = (
+    "",
+    "maintenance: {policy: run-to-failure, crews: 1, repair: 20 s, travel: 5 s, breakdown: 2 min}\n",
+    "maintenance: {policy: preventive, interval: 1 min, crews: 2, repair: 10 s, travel: 2 s}\n",
+)
 IMAGES = (
     "firmware:\n"
     "  2.5.0: {fault: crash-loop, with: {uptime: 5 s}, slots: {other: 3.0.0, boot_limit: 2, healthy: 8 s}}\n"
@@ -62,10 +74,10 @@ def scenarios(draw: st.DrawFn) -> str:
     lines = ["storm: 1", "name: random", "story: Whatever comes.", f"duration: {DURATION_S} s", "fleet:"]
     lines += ["  devices: 60", "  sites: [fra-1, sin-1]", "  keep_alive: 20 s", "  boot: 1 s .. 4 s"]
     lines += [f"  reconnect: {{base: 1 s, cap: 8 s, jitter: {draw(st.sampled_from(['none', 'full']))}, timeout: 4 s}}"]
-    lines += ["  segments:", "    gates: {kind: gateway, share: 10 %, every: 5 s}"]
+    lines += ["  segments:", f"    gates: {{kind: gateway, share: 10 %, every: 5 s{draw(st.sampled_from(GATEWAYS))}}}"]
     for name in ("a", "b"):
         kind, every_s = draw(st.sampled_from(every_kind)), draw(st.sampled_from([1, 2, 5]))
-        link = draw(st.sampled_from(["ethernet", "wifi", "lte-m", "datagram"]))
+        link = draw(st.sampled_from(LINKS))
         extra = draw(st.sampled_from(SEGMENT_EXTRAS))
         through = ", through: gates" if name == "b" and draw(st.booleans()) else ""
         lines.append(f"    {name}: {{kind: {kind}, share: 45 %, every: {every_s} s, link: {link}{extra}{through}}}")
@@ -73,7 +85,7 @@ def scenarios(draw: st.DrawFn) -> str:
     for number in range(draw(st.integers(1, 5))):
         steps += draw(_step(number))
     lines += ["steps:", *steps, "expect:", "  - {ledger: delivered, at_least: 0}"]
-    return "\n".join(lines) + "\n" + draw(st.sampled_from(BROKERS)) + IMAGES
+    return "\n".join(lines) + "\n" + draw(st.sampled_from(BROKERS)) + draw(st.sampled_from(CREWS)) + IMAGES
 
 
 @st.composite
@@ -82,7 +94,9 @@ def _step(draw: st.DrawFn, number: int) -> list[str]:
     anywhere = [name for name in sorted(catalogue()) if name not in OF_SOME]
     fault = draw(st.sampled_from(anywhere * 3 + list(OF_SOME)))
     target = f", target: {draw(st.sampled_from(TARGETS))}" if catalogue()[fault].needs_target else ""
-    given = f", with: {{{NEEDS[fault]}}}" if fault in NEEDS else ""
+    words = [f"{one.name}: {draw(st.sampled_from(one.choices))}" for one in catalogue()[fault].settings if one.choices]
+    words += [NEEDS[fault]] if fault in NEEDS else []
+    given = f", with: {{{', '.join(words)}}}" if words else ""
     at_ms, lasts_ms = draw(st.integers(1, 120_000)), draw(st.integers(1, 90_000))
     ramp = f", ramp: {max(lasts_ms // 2, 1)} ms" if target and draw(st.booleans()) else ""
     return [f"  - {{name: f{number}, at: {at_ms} ms, fault: {fault}, lasts: {lasts_ms} ms{target}{given}{ramp}}}"]
