@@ -39,7 +39,7 @@ expect:
 
 
 def play(path: Path, **options: Any) -> RunResult:
-    result = Run(load(str(path)), RunOptions(seed=5, **{"live": True, "speed": 4.0, **options})).execute()
+    result = Run(load(str(path)), RunOptions(seed=5, **{"live": True, "speed": 8.0, **options})).execute()
     ledger = result.ledger
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + sum(ledger.lost.values())
     assert multiprocessing.active_children() == []

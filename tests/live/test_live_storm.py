@@ -74,7 +74,7 @@ def storm(tmp_path: Path) -> Callable[..., Path]:
 
 
 def play(path: Path, *settings: str, **options: Any) -> RunResult:
-    result = Run(load(str(path), settings), RunOptions(seed=5, **{"live": True, "speed": 3.0, **options})).execute()
+    result = Run(load(str(path), settings), RunOptions(seed=5, **{"live": True, "speed": 5.0, **options})).execute()
     ledger = result.ledger
     lost = sum(ledger.lost.values())
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + lost
@@ -105,7 +105,7 @@ def test_a_storm_over_real_sockets_ends_with_everybody_back(storm: Callable[...,
     ],
 )
 def test_every_fault_leaves_evidence_live(storm: Callable[..., Path], fault: str, target: str) -> None:
-    result = play(storm(fault=fault, target=target or "# it takes no target"), speed=4.0)
+    result = play(storm(fault=fault, target=target or "# it takes no target"))
     assert result.faults[0].bit
     assert result.verdict == "held"
 
@@ -207,7 +207,7 @@ def test_modelled_and_live_tell_the_same_readings_and_alarms(storm: Callable[...
             INGEST(core, delivery)
 
         with patch.object(Core, "ingest", take):
-            result = play(path, live=live, speed=1.0 if live else 0.0)
+            result = play(path, live=live, speed=4.0 if live else 0.0)
         told.append(seen)
         orders.append(order)
         alarms.append({(alarm.name, alarm.cause) for alarm in result.alarms})
