@@ -106,7 +106,7 @@ def test_a_lost_uplink_modelled_and_live_tells_the_same_readings_in_order_and_th
     fleet: Callable[..., Path],
 ) -> None:
     """A cut behind which sessions end: the core loses everybody, gateways keep all, and tell it oldest first."""
-    path = fleet(44, "name: night, at: 6 s, fault: partition, target: kind=gateway, lasts: 22 s")
+    path = fleet(54, "name: night, at: 6 s, fault: partition, target: kind=gateway, lasts: 30 s")
     modelled, live = Seen(path, live=False), Seen(path, live=True)
     for seen in (modelled, live):
         assert sorted(seen.order) == list(range(28))
