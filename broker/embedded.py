@@ -32,8 +32,7 @@ from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
-from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits
-from twinstorm.twin.turns import Turns
+from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
 T = TypeVar("T")

@@ -32,10 +32,10 @@ from twinstorm.twin.flow import (
     Outcome,
     Readings,
     SessionEvent,
+    Turns,
 )
 from twinstorm.twin.queues import Passed, ceil_div, gcra
 from twinstorm.twin.sessions import Sessions, events_of
-from twinstorm.twin.turns import Turns
 
 
 @dataclass(frozen=True)
