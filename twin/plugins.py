@@ -91,7 +91,7 @@ class Plugins(Mapping[str, T], Generic[T]):
             wrong = list(self._flaws(name, made))
         except MemoryError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(who, f"it cannot be loaded: {_raised(error)}", by) from error
         if wrong:
             raise PluginError(who, "; ".join(wrong), by)
@@ -135,22 +135,22 @@ def blamed(word: str, name: str, kind: type, method: str) -> Iterator[None]:
     """Call a method of a plug-in.
 
     Raises:
-        PluginError: in place of what the method raises.
+        PluginError: in place of what the method raises, SystemExit too: no plug-in ends a run with a code of its own.
     """
     try:
         yield
     except (PluginError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failed(word, name, kind, raised(method, error)) from error
 
 
-def raised(method: str, error: Exception) -> str:
+def raised(method: str, error: BaseException) -> str:
     """What a method did, in words."""
     return f"`{method}` raised {_raised(error)}"
 
 
-def _raised(error: Exception) -> str:
+def _raised(error: BaseException) -> str:
     text = str(error).partition("\n")[0][:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -69,6 +69,7 @@ FLAWS = {
     ),
     "no step": ("def step(", "def stride(", "it has no `step`"),
     "a module that breaks": ("import numpy as np", "import nump", "ModuleNotFoundError: No module named 'nump'"),
+    "a module that leaves": ("import numpy as np", "raise SystemExit(0)", "SystemExit: 0"),
     "a class that breaks": (
         "    def truth(",
         "    def __init__(self):\n        1 / 0\n    def truth(",
@@ -132,6 +133,8 @@ DEEDS = {
         "`initial` gave NaN for `speed_m_per_s`; allowed: finite numbers",
     ),
     "raises in step": ("out[1] = 10.0", "raise ValueError('no grease')", "`step` raised ValueError: no grease"),
+    "leaves in step": ("out[1] = 10.0", "raise SystemExit(0)", "`step` raised SystemExit: 0"),
+    "leaves in truth": ("return Truth(", "raise SystemExit(0)\n        return Truth(", "`truth` raised SystemExit: 0"),
     "writes NaN": (
         "out[1] = 10.0",
         "out[1] = np.where(noise[0] > 0, 10.0, np.nan)",
@@ -209,6 +212,7 @@ def ahead(signature: str, body: str) -> str:
 
 FAULT_DEEDS = {
     "raises in start": ("on.power_off(device, at_us)", "1 / 0", "`start` raised ZeroDivisionError: division by zero"),
+    "leaves in start": ("on.power_off(device, at_us)", "raise SystemExit(0)", "`start` raised SystemExit: 0"),
     "raises in end": (
         "    @classmethod\n",
         ahead("end(cls, on, order, device, at_us)", "raise RuntimeError('too late')"),

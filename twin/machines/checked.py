@@ -96,7 +96,7 @@ def step(
         kind.step(state, parameters, inputs, noise, out)
     except (PluginError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(kind, raised("step", error)) from error
 
 
