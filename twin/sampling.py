@@ -48,13 +48,13 @@ class Machines:
     """State of the machines of one sample group, columns of equal length: float32, or also integers (`EventKind`).
 
     Attributes:
-        is_known: a first step of them was looked at.
+        look_us: the next step from this instant on is looked at closely; 0 before the first.
     """
 
     kind: MachineKind
     parameters: dict[str, Any]
     state: dict[str, Any]
-    is_known: bool = False
+    look_us: int = 0
 
 
 @dataclass
@@ -283,7 +283,7 @@ class Sampler(Part):
         group = self._fleet.groups[number]
         return (
             number in self._foreseeable
-            and self._machines[number].is_known
+            and self._machines[number].look_us > 0
             and not self.failures[number]
             and not self.sensor_faults[number]
             and self.gauge is None
@@ -349,11 +349,11 @@ class Sampler(Part):
         running = inputs.running
         # What a machine at rest does not write is the same in every run.
         values = (np.empty if running is None else np.zeros)((len(kind.channels), n), np.float32)
-        if machines.is_known:
+        if inputs.now_us < machines.look_us:
             checked.step(kind, state, parameters, inputs, noise, values)
         else:
-            checked.first_step(kind, state, parameters, inputs, noise, values)
-            machines.is_known = True
+            checked.watched_step(kind, state, parameters, inputs, noise, values)
+            machines.look_us = inputs.now_us + checked.LOOK_US
         if self.halted is not None:
             keep_in_range(values, self.halted[rows], kind.channels)
         told = None if self.gauge is None else self.gauge(group.kind, rows)

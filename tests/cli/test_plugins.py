@@ -185,6 +185,31 @@ def test_a_kind_that_does_what_it_must_not_ends_the_run_and_is_named(
     assert said in told
 
 
+LATE_DEEDS = {
+    "state runs away": ('state["speed_m_per_s"] += np.float32("inf")', "`step` left inf in the state `speed_m_per_s`"),
+    "changes a parameter": (
+        'parameters["rated_m_per_s"] += np.float32(0.001)',
+        "`step` changed the parameter `rated_m_per_s`: only the state may change",
+    ),
+    "puts an array of another shape into the state": (
+        'state["speed_m_per_s"] = out[0, :3]',
+        "`step` put another array in the place of `speed_m_per_s`: change the state in place",
+    ),
+}
+
+
+@pytest.mark.parametrize("deed", LATE_DEEDS)
+def test_what_a_kind_does_only_later_is_found_within_an_hour(
+    command: Command, install: Install, tmp_path: Path, deed: str
+) -> None:
+    does, said = LATE_DEEDS[deed]
+    late = f"out[1] = 10.0\n        if inputs.now_us > 60_000_000:\n            {does}"
+    install(KIND.replace("out[1] = 10.0", late), {"belt": "Belt"})
+    assert command("run", belts(tmp_path)).code == 0, "nobody looks so soon"
+    told = ends_as_a_bug_of_acme(command("run", belts(tmp_path), "--set", "duration=65 min"), tmp_path)
+    assert said in told
+
+
 def ends_as_a_bug_of_acme(ran: Ran, folder: Path) -> str:
     """Look at exit code, output, trace and record. Returns what was told."""
     assert ran.code == 70, ran.out + ran.err

@@ -1,8 +1,8 @@
 """Calls into a kind of machine that let nothing through which its contract forbids.
 
-Shapes and types are looked at once: when machines are set up, and at the first step of a sample group. Afterwards only
-what a step raises is caught here, and what it measures is compared with the range of each channel where it is rounded
-(`Scale.rounded`), so that a reading costs nothing more.
+Shapes and types are looked at when machines are set up, at the first step of a sample group, and at one of its steps
+every simulated hour. In between only what a step raises is caught here, and what it measures is compared with the range
+of each channel where it is rounded (`Scale.rounded`), so that a reading costs nothing more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import Int, Mask, Values
+from twinstorm.twin.flow import HOUR_US, Int, Mask, Values
 from twinstorm.twin.machines.kind import (
     Course,
     Draws,
@@ -31,6 +31,8 @@ from twinstorm.twin.plugins import PluginError, blamed, failed, raised
 
 COUNTS = (np.float32, np.int64, np.uint64)
 """What columns of event-driven machines may be."""
+LOOK_US = HOUR_US
+"""From one close look at the steps of a sample group to the next."""
 TRUTHS = 64
 """Machines of a group whose truth is looked at: a run does not need it, whoever asks later does."""
 
@@ -100,7 +102,7 @@ def step(
         raise _failed(kind, raised("step", error)) from error
 
 
-def first_step(
+def watched_step(
     kind: MachineKind,
     state: dict[str, Values],
     parameters: dict[str, Values],
@@ -113,7 +115,8 @@ def first_step(
     Raises:
         PluginError: the kind does not keep to its contract.
     """
-    out.fill(np.nan)  # What is not written stays NaN, and is found when it is rounded.
+    # What is not written stays NaN, and is found when it is rounded.
+    np.copyto(out, np.nan, where=True if inputs.running is None else inputs.running)
     columns, fixed = dict(state), {name: column.copy() for name, column in parameters.items()}
     step(kind, state, parameters, inputs, noise, out)
     for name in sorted(columns.keys() | state.keys()):
