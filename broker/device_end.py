@@ -24,6 +24,8 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from twinstorm.broker.bad_links import BadLinks
+from twinstorm.broker.sockets import LOOPBACK
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
@@ -42,6 +44,7 @@ from twinstorm.twin.flow import (
     SessionEvents,
 )
 from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.uplink import LinkFault
 from twinstorm.twin.wire.codecs import Sender, encode_birth, encode_reading, encode_will
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
@@ -49,8 +52,10 @@ from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 _MISC_EVERY_S = 0.25
 _MOST_QUEUED = 0
 """paho: no limit; the twin's own buffer is the one with a limit."""
-FORWARDED_WINDOW = 20
-"""Unacknowledged messages at which a gateway stops to forward: the rest waits where its limits are, in its buffer."""
+WINDOW = 20
+"""Unacknowledged or unwritten messages at which a gateway, or a device on a bad link, stops to send: the rest waits
+where its limits are, in its buffer."""
+LITTLE_BYTES = 8_192
 
 
 class FleetClient(paho.Client):
@@ -58,6 +63,13 @@ class FleetClient(paho.Client):
 
     held = False
     """Nothing is written: what paho sends, pings too, waits in its queue."""
+    sends_little = False
+    """The next connection is one over which the system may hold little that was written and not yet sent."""
+
+    @property
+    def unwritten(self) -> int:
+        """Packets that wait for room in the socket."""
+        return len(self._out_packet)
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         if self.held:
@@ -77,6 +89,8 @@ class FleetClient(paho.Client):
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.sends_little:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LITTLE_BYTES)
         with contextlib.suppress(BlockingIOError):
             connection.connect((self._host, self._port))
         return connection
@@ -126,6 +140,7 @@ class LiveDeviceEnd:
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
         tls: certificates of those with a client, by name; None: plain MQTT.
+        bad_links: a proxy through which some connect; whoever made it closes it.
 
     Attributes:
         in_doubt_each: int64, readings at QoS 1 of each device that nobody had acknowledged when it, or its gateway,
@@ -144,8 +159,10 @@ class LiveDeviceEnd:
         username: str | None = None,
         origin_us: int = 0,
         tls: Mapping[str, ClientTls] | None = None,
+        bad_links: BadLinks | None = None,
     ) -> None:
         self._host, self._port = host, port
+        self._bad_links = bad_links
         self._tls = tls
         self._contexts: dict[int, ssl.SSLContext] = {}
         self._passwords, self._username = passwords, username
@@ -169,7 +186,8 @@ class LiveDeviceEnd:
     def open(self, identities: Identities) -> None:
         self._names = list(identities.client_ids)
         clients = range(len(self._names)) if identities.clients is None else identities.clients.tolist()
-        _raise_file_limit(len(clients))
+        # A connection through the proxy has two more ends here.
+        _raise_file_limit(len(clients) + (2 * self._bad_links.devices if self._bad_links is not None else 0))
         self._speaker = list(clients) if identities.speaker is None else identities.speaker.tolist()
         self._keep_alive_s = [max(math.ceil(us / 1e6 / self._speed), 1) for us in identities.keep_alive_us.tolist()]
         self._qos = identities.qos.tolist()
@@ -225,6 +243,15 @@ class LiveDeviceEnd:
             payload = encode_birth(self._senders[who], number, self._origin_us + instant)
             self._publish(who, self._state[who], payload, qos=1)
 
+    def begin(self, order: LinkFault) -> None:
+        """See `twin.uplink.Wire`."""
+        if self._bad_links is not None:
+            self._bad_links.begin(order)
+
+    def end(self, step: str, device: Int) -> None:
+        if self._bad_links is not None:
+            self._bad_links.end(step, device)
+
     def forward(self, events: SessionEvents) -> None:
         for row in range(len(events)):
             one = slice(row, row + 1)
@@ -235,7 +262,8 @@ class LiveDeviceEnd:
                 self._publish(who, self._state[who], encode_will(self._senders[who], self._boots[who]), qos=1)
 
     def backed_up(self, device: Int) -> Mask:
-        return np.array([len(self._lines[who].sent) >= FORWARDED_WINDOW for who in device.tolist()], np.bool_)
+        lines = [self._lines[who] for who in device.tolist()]
+        return np.array([max(len(line.sent), line.client.unwritten) >= WINDOW for line in lines], np.bool_)
 
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:  # noqa: ARG002
         """See `DeviceEnd`. Loopback is the link here, and what a broker drops nobody tells."""
@@ -336,7 +364,9 @@ class LiveDeviceEnd:
             return  # the packets of the handshake get nowhere: no answer, until the client's timeout
         client = line.client
         client.will_set(self._state[device], encode_will(self._senders[device], self._boots[device]), qos=1)
-        client._host, client._port, client._keepalive = self._host, self._port, self._keep_alive_s[device]
+        detour = None if self._bad_links is None else self._bad_links.port_of(device)
+        client._host, client._port = (self._host, self._port) if detour is None else (LOOPBACK, detour)
+        client._keepalive, client.sends_little = self._keep_alive_s[device], detour is not None
         try:
             line.socket = client._create_socket_connection()
         except OSError:

@@ -12,8 +12,8 @@ it on once a second; as each message starts at the earliest instant that it can,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,11 +173,26 @@ class Sent:
     retries: Int
 
 
+class Wire(Protocol):
+    """Real sockets on bad links: what becomes of messages is decided there, and only how much waits is asked."""
+
+    def begin(self, order: LinkFault) -> None:
+        """Let this happen to what the devices of the order send from now on."""
+
+    def end(self, step: str, device: Int) -> None:
+        """What this step does to these devices is over."""
+
+    def backed_up(self, device: Int) -> Mask:
+        """Which of these have so much unsent or unacknowledged that they should send nothing more."""
+
+
 class Uplinks:
     """The transmitters of one fleet.
 
     Args:
-        unforeseen: bool, devices whose messages real sockets carry: none of them is paced. None: there are none.
+        unforeseen: bool, devices whose messages real sockets carry; None: there are none. They are paced by faults
+            alone, not by their class, so that what their sockets do not take waits in their buffers.
+        wire: these sockets; None: no fault holds them.
 
     Attributes:
         paced: bool, whose messages are looked at one by one.
@@ -186,8 +201,12 @@ class Uplinks:
         active: somebody is paced.
     """
 
-    def __init__(self, world: World, unforeseen: Mask | None = None) -> None:
+    def __init__(self, world: World, unforeseen: Mask | None = None, wire: Wire | None = None) -> None:
         self._world = world
+        self._wire = wire
+        self._real = unforeseen if wire is not None else None
+        self._on_wire: list[LinkFault] = []
+        """Orders, or their parts, that the wire carries out."""
         self._fleet = fleet = world.fleet
         n = len(fleet)
         links = fleet.links
@@ -229,6 +248,9 @@ class Uplinks:
         repeated = ~fleet.links.datagram[code] | (what == STATE)
         lost = fleet.links.goes_astray(code, draws) & ~repeated
         air_us = size.air_us[code]
+        real = None if self._real is None else self._real[device]
+        if real is not None:
+            air_us, latency_us, lost = np.where(real, 0, air_us), np.where(real, 0, latency_us), lost & ~real
         retries = np.zeros(len(device), np.int64)
         for order in self.orders:
             mine, own = order.rows(device)
@@ -253,6 +275,10 @@ class Uplinks:
         first_us = np.maximum(fleet.links.retry_us[code], LEAST_RETRY_US)
         sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
         self.free_us[device] = sent_us + size.rest_us[code] * (retries + 1)
+        if self._wire is not None and real is not None:
+            # Whoever finds that too much waits in its socket already, writes nothing more in this second.
+            full = self._wire.backed_up(device[real])
+            self.free_us[device[real]] = np.where(full, horizon_us(sent_us[real]), sent_us[real])
         arrive_us = sent_us + latency_us
         arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
         self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
@@ -327,9 +353,17 @@ class Uplinks:
 
     def _begin(self, order: LinkFault) -> None:
         self._world.settle(order.from_us)
-        self.orders.append(order)
         self.paced[order.device] = True
         self.active = True
+        if self._wire is not None and self._real is not None:
+            real = self._real[order.device]
+            on_wire = replace(order)
+            on_wire.keep(real)
+            order.keep(~real)
+            if len(on_wire.device):
+                self._on_wire.append(on_wire)
+                self._wire.begin(on_wire)
+        self.orders.append(order)
         self._world.life.links_changed(order.device, order.from_us)
 
     def end(self, step: str, device: Device, at_us: int) -> None:
@@ -337,12 +371,14 @@ class Uplinks:
         self._world.settle(at_us)
         fleet = self._fleet
         who = device.astype(np.int64)
+        if self._wire is not None and self._real is not None:
+            real = self._real[who]
+            self._wire.end(step, who[real])
+            self._on_wire = _without(self._on_wire, step, device)
+            who = who[~real]
         on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]
         self.count_connects(on_the_way, fleet.begin_us[on_the_way], fleet.tries[on_the_way], step)
-        for order in self.orders:
-            if order.step == step:
-                order.keep(~np.isin(order.device, device))
-        self.orders = [order for order in self.orders if len(order.device)]
+        self.orders = _without(self.orders, step, device)
         self._world.life.links_changed(who, at_us)
 
     def settle(self, now_us: int, waiting: Waiting) -> None:
@@ -351,10 +387,18 @@ class Uplinks:
         # What has just been sent is as late as on any other day.
         usual_us = now_us + (links.base_us + links.jitter_us)[code]
         held = self._always | (waiting > 0) | (self.free_us > now_us) | (self.last_us > usual_us)
-        for order in self.orders:
+        for order in (*self.orders, *self._on_wire):
             held[order.device] = True
         self.paced &= held
         self.active = bool(self.paced.any())
+
+
+def _without(orders: list[LinkFault], step: str, device: Device) -> list[LinkFault]:
+    """What is left when this step lets go of these devices."""
+    for order in orders:
+        if order.step == step:
+            order.keep(~np.isin(order.device, device))
+    return [order for order in orders if len(order.device)]
 
 
 Instant = TypeVar("Instant", Int, int)

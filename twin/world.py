@@ -47,7 +47,7 @@ from twinstorm.twin.stories import Story
 from twinstorm.twin.supply import Supply
 from twinstorm.twin.tampering import Tampering
 from twinstorm.twin.undelivered import undelivered
-from twinstorm.twin.uplink import STATE, Uplinks
+from twinstorm.twin.uplink import STATE, Uplinks, Wire
 
 T = TypeVar("T", bound=Part)
 
@@ -64,6 +64,7 @@ class World(Exhibits):
         block_devices: see `BLOCK_DEVICES`; tests vary it.
         foreseen: the device end knows what becomes of every connection (modelled); False: real sockets will tell.
         origin_us: start of the run, microseconds since 1970: what clocks that have lost the time are measured against.
+        wire: real sockets that faults of links can slow down; see `Uplinks`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class World(Exhibits):
         block_devices: int = BLOCK_DEVICES,
         foreseen: bool = True,
         origin_us: int = 0,
+        wire: Wire | None = None,
     ) -> None:
         self.seed = seed
         self.kinds = {name: catalogue()[name] for name in sorted({segment.kind for segment in plan.segments})}
@@ -111,7 +113,7 @@ class World(Exhibits):
         if len(self.fleet.gateway):
             device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
         self._device_end = device_end
-        self.uplinks = Uplinks(self, unforeseen)
+        self.uplinks = Uplinks(self, unforeseen, wire)
         hooks = Hooks(self._connected, self._lost, self.uplinks.arriving, self.uplinks.connect_extra_us)
         self.life = Life(self.fleet, seed, device_end, log, hooks, unforeseen)
 

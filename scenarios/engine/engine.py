@@ -353,7 +353,7 @@ class Engine:
         """Start a fault now, beside those of the scenario.
 
         Raises:
-            Refused: after an abort, or if no device matches.
+            Refused: after an abort, if no device matches, or if a live run was not made ready for it.
         """
         if not self.injection_allowed:
             raise Refused("injection is disarmed after an abort; arm it again first")
@@ -361,6 +361,9 @@ class Engine:
         if known.needs_target and self.reach_of(target) == 0:
             sites = ", ".join(self.registry.sites)
             raise Refused(f"0 of {len(self.registry):,} devices match `{target}`; sites: {sites}")
+        if known.needs_target:
+            mask = self.selector.mask(self._parse_selector(target), self._moment)
+            self.wiring.admit(known, np.flatnonzero(mask).astype(np.int32))
         number = 1 + sum(step.injected for step in self.steps.runs)
         end_us = None if lasts_us is None else self.now_us + lasts_us
         step = StepRun(

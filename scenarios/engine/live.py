@@ -10,9 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,7 +26,8 @@ from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.account import Account, Sides, settle
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.errors import Unavailable
+from twinstorm.scenarios.engine.errors import Refused, Unavailable
+from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
 from twinstorm.scenarios.engine.run import RunOptions, begin
@@ -62,6 +65,7 @@ from twinstorm.twin.flow import (
     Mask,
     Registry,
 )
+from twinstorm.twin.life import CLOUD
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
@@ -110,8 +114,9 @@ def play_live(
     wiring = LiveWiring(scenario, options, speed)
     held = None
     try:
-        wiring.gather(interrupted)
         engine = Engine(scenario, options.seed, wiring, options.until_us)
+        wiring.start_worker(engine)
+        wiring.gather(interrupted)
         engine.sinks = sinks
         engine.judge.limits_missing = wiring.limits_missing
         wiring.send_ahead(engine)
@@ -175,6 +180,7 @@ class LiveWiring:
         self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
         self.device_keys: NDArray[np.uint64] = fleet.key
         self._qos0: Mask = fleet.qos == 0
+        self._has_socket: Mask = fleet.carrier == CLOUD
         self.failure: tuple[str, str, str] | None = None
         self._started_s = float("inf")
         self._totals: Totals | None = None
@@ -215,10 +221,12 @@ class LiveWiring:
             raise Unavailable(
                 f"the broker at {target.host}:{target.port}", str(error), "Is it running, and does it admit this user?"
             ) from error
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        self._context = multiprocessing.get_context("spawn")
+        self._pipe, self._pipe_of_worker = self._context.Pipe()
+        self._worker: BaseProcess | None = None
+        self._bad_links: list[Int] = []
         passwords = tuple(self._embedded.device_passwords) if self._embedded else ()
-        task = Task(
+        self._task = Task(
             plan=plan,
             seed=options.seed,
             host=target.host,
@@ -231,24 +239,33 @@ class LiveWiring:
             gather_per_s=GATHER_PER_S if self._papers is None else GATHER_TLS_PER_S,
             tls=None if self._papers is None else self._papers.devices,
         )
-        self._worker = context.Process(target=work, args=(task, theirs), name="twinstorm-world", daemon=True)
+
+    def start_worker(self, engine: Engine) -> None:
+        """Make world and fleet, as the faults to come need them.
+
+        Raises:
+            Unavailable: the machine has no room for it.
+        """
+        self._bad_links = groups_on_bad_links(engine, self._has_socket)
+        task = replace(self._task, bad_links=tuple(self._bad_links))
+        worker = self._context.Process(
+            target=work, args=(task, self._pipe_of_worker), name="twinstorm-world", daemon=True
+        )
         # A terminal signals the whole group: the worker must not meet it in the second before `work` begins. Its helper
         # that tracks resources comes first, for it would let signals through again.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
         try:
             resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
-            self._worker.start()
+            worker.start()
+            self._worker = worker
         except OSError as error:
-            self._pipe.close()
-            self._cloud.close()
-            self._end_broker()
             raise Unavailable(
                 "the worker process", str(error), "Has this machine memory and processes left?"
             ) from error
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
+            self._pipe_of_worker.close()
 
     def _certify(self, through: Mapping[str, str]) -> RunCertificates:
         from twinstorm.broker.run_certificates import RunCertificates
@@ -305,7 +322,7 @@ class LiveWiring:
         online = 0
         while not interrupted.is_set():
             if not self._pipe.poll(0.2):
-                if not self._worker.is_alive():
+                if self._worker is None or not self._worker.is_alive():
                     raise _ended_while_gathering()
                 continue
             try:
@@ -359,6 +376,7 @@ class LiveWiring:
                         self._final = message
         except (EOFError, ConnectionError):
             if self._final is None:
+                assert self._worker is not None
                 self._worker.join(timeout=1.0)
                 self.failure = (
                     "the worker process",
@@ -460,6 +478,15 @@ class LiveWiring:
             self._ahead.add(step.name)
             for at_us, start, order, device in engine.planned_acts(step):
                 self._send(Act(at_us, start, order, device))
+
+    def admit(self, fault: type[Fault], device: Device) -> None:
+        """See `Wiring.admit`: a client that is connected cannot be led through the proxy any more."""
+        if not fault.slows_links or are_whole_groups(self._bad_links, device[self._has_socket[device]]):
+            return
+        raise Refused(
+            f"live, {fault.name} strikes only devices that a step of the scenario with such a fault targets, "
+            "all of them: others are connected without the proxy that slows them down"
+        )
 
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
         if fault.acts_on == "broker":
@@ -612,7 +639,8 @@ class LiveWiring:
 
     def kill_worker(self) -> None:
         """End the worker now, whatever it does."""
-        self._worker.kill()
+        if self._worker is not None:
+            self._worker.kill()
 
     def end_fleet(self) -> None:
         """End the worker and the cloud end; the broker stays. A second call does nothing."""
@@ -620,10 +648,12 @@ class LiveWiring:
             return
         self._fleet_ended = True
         self._pipe.close()
-        self._worker.join(timeout=5.0)
-        if self._worker.is_alive():
-            self._worker.kill()  # It leaves signals that can be caught to the engine.
+        self._pipe_of_worker.close()
+        if self._worker is not None:
             self._worker.join(timeout=5.0)
+            if self._worker.is_alive():
+                self._worker.kill()  # It leaves signals that can be caught to the engine.
+                self._worker.join(timeout=5.0)
         self._cloud.close()
 
     def close(self) -> None:

@@ -73,8 +73,16 @@ def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
 
 def _of_the_faults(scenario: Scenario) -> Iterator[str]:
     for step in scenario.steps:
-        if step.action == "fault" and "live" not in catalogue()[step.value].clocks:
+        if step.action != "fault":
+            continue
+        fault = catalogue()[step.value]
+        if "live" not in fault.clocks:
             yield f"step {step.name}: the fault {step.value} runs in virtual time only: leave --live out"
+        elif fault.slows_links and step.target is not None and not step.target.is_fixed:
+            yield (
+                f"step {step.name}: live, {step.value} must know its devices before the run, and "
+                f"`{step.target.text}` is read when it starts: target a part of the fleet that does not change"
+            )
 
 
 def _of_the_steps(scenario: Scenario) -> Iterator[str]:

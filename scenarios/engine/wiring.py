@@ -46,6 +46,13 @@ class Wiring(Protocol):
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]: ...
     def advance_to(self, at_us: int) -> None: ...
+    def admit(self, fault: type[Fault], device: Device) -> None:
+        """Say whether somebody may let this happen to these devices (ascending) now.
+
+        Raises:
+            Refused: it was not prepared for them.
+        """
+
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
@@ -112,6 +119,9 @@ class ModelledWiring:
 
     def advance_to(self, at_us: int) -> None:
         self.world.advance_to(at_us)
+
+    def admit(self, fault: type[Fault], device: Device) -> None:
+        """Everything can happen to everybody."""
 
     def _on(self, fault: type[Fault]) -> Any:
         return self.world if fault.acts_on == "world" else self.broker

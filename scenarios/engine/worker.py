@@ -11,13 +11,16 @@ import gc
 import signal
 import time
 import traceback
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from multiprocessing.connection import Connection
 
 import numpy as np
 
+from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.faults import base as calls
@@ -58,6 +61,8 @@ class Task:
     gather_per_s: float
     tls: Mapping[str, ClientTls] | None = None
     """Certificates by name; None: plain MQTT."""
+    bad_links: tuple[Int, ...] = ()
+    """Devices that faults of links will meet together, a set each; none twice."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,9 @@ class Worker:
         self._task, self._pipe = task, pipe
         self._started_s = float("inf")
         self._log = EventLog()
+        self._bad_links = (
+            BadLinks(task.host, task.port, task.bad_links, task.speed, task.seed) if task.bad_links else None
+        )
         self._end = LiveDeviceEnd(
             host=task.host,
             port=task.port,
@@ -178,9 +186,17 @@ class Worker:
             username=task.username,
             origin_us=task.origin_us,
             tls=task.tls,
+            bad_links=self._bad_links,
         )
         self._world = World(
-            task.plan, task.seed, self._end, self._log, year_us=task.year_us, foreseen=False, origin_us=task.origin_us
+            task.plan,
+            task.seed,
+            self._end,
+            self._log,
+            year_us=task.year_us,
+            foreseen=False,
+            origin_us=task.origin_us,
+            wire=self._end if task.bad_links else None,
         )
         self._world.count_each()
         self._script = _Script("script", 0, NEVER_US)
@@ -341,7 +357,6 @@ class Worker:
             buffered = buffered + world.gateways.held_each()
         lost = dict(world.lost)
         lost["evicted"] = lost.get("evicted", 0) + world.buffers.evicted
-        steps = list(world.evidence)
         each = final or None
         return Totals(
             at_us=at_us,
@@ -350,7 +365,7 @@ class Worker:
             unacknowledged=int(waiting.sum()),
             lost={str(cause): int(count) for cause, count in lost.items() if count},
             codes=dict(self._log.counts),
-            evidence={step: dict(world.evidence_of(step).counts) for step in steps},
+            evidence=self._evidence(),
             lag_s=self._lag_s,
             online=world.online(),
             upkeep=None if world.maintenance is None else world.maintenance.upkeep(at_us),
@@ -364,6 +379,19 @@ class Worker:
             in_doubt_each=self._end.in_doubt_each.copy() if each else None,
         )
 
+    def _evidence(self) -> dict[str, dict[str, int]]:
+        """By step, what happened in the world, and on links to it."""
+        found = {step: Counter(self._world.evidence_of(step).counts) for step in list(self._world.evidence)}
+        if self._bad_links is not None:
+            for step, counts in self._bad_links.counts().items():
+                found.setdefault(step, Counter()).update(counts)
+        return {step: dict(counts) for step, counts in found.items()}
+
+    def close(self) -> None:
+        """Leave no socket that outlives the fleet."""
+        if self._bad_links is not None:
+            self._bad_links.close()
+
 
 def work(task: Task, pipe: Connection) -> None:
     """Body of the worker process; ends when the pipe closes."""
@@ -371,9 +399,9 @@ def work(task: Task, pipe: Connection) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_THE_ENGINE)  # The engine starts us with them held back.
     try:
-        worker = Worker(task, pipe)
-        if worker.gather():
-            worker.play()
+        with closing(Worker(task, pipe)) as worker:
+            if worker.gather():
+                worker.play()
     except (EOFError, BrokenPipeError):
         return
     except PluginError as error:

@@ -60,6 +60,8 @@ class Fault:
     clocks: ClassVar[frozenset[str]] = CLOCKS
     """Where it can run."""
     needs_target: ClassVar[bool] = True
+    slows_links: ClassVar[bool] = False
+    """Live it needs a proxy between its devices and the broker, hence to know them before the run."""
     survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
     settings: ClassVar[tuple[Setting, ...]] = ()

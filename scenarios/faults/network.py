@@ -67,8 +67,7 @@ class SimExpiry(Partition):
 class SlowLink(Fault):
     """What faults share that change how messages travel from devices to the broker."""
 
-    # A socket cannot be told when to let go of what was written to it.
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
+    slows_links: ClassVar[bool] = True
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -84,7 +83,8 @@ class Latency(SlowLink):
         "Whatever the targeted devices send, connects and readings, arrives later by `more` and by a part of `jitter` "
         "that is drawn for each message. Over a connection the order stays: who is overtaken by chance, waits. A "
         "connect that takes longer than its client waits fails, though the broker pays for it. What was sent before "
-        "the fault ends, arrives as late as it would have. In virtual time only. Evidence: messages delayed."
+        "the fault ends, arrives as late as it would have. Live, a proxy before the broker does it, with one jitter "
+        "for all that it reads at once. Evidence: messages delayed; live, bytes delayed."
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("more", "duration", "2 s", "what each message takes longer"),
@@ -104,8 +104,9 @@ class BandwidthSqueeze(SlowLink):
     effect: ClassVar[str] = (
         "Each targeted device sends no faster than `to`: a message, of some 600 bytes with its headers, takes its size "
         "over that, and those behind it wait in the buffer of the device, which overflows in the end (lost: evicted). "
-        "Connects take their time too. When the fault ends, what waits is sent. In virtual time only. Evidence: "
-        "messages delayed."
+        "Connects take their time too. When the fault ends, what waits is sent. Live, a proxy before the broker does "
+        "it for each connection; headers below MQTT take nothing of the rate there, and twenty messages are on their "
+        "way before others wait in the buffer. Evidence: messages delayed; live, bytes delayed."
     )
     settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/min", "what is left for each device"),)
 
@@ -127,8 +128,9 @@ class BurstLoss(SlowLink):
         "Of what the targeted devices transmit, the share `loss` is lost, `burst` transmissions in a row on average "
         "(the chain of Gilbert and Elliott: a link is good or bad). Over a connection each is repeated after a timeout "
         "that doubles up to a minute, at most eight times, and what follows waits behind it: loss becomes delay. Over "
-        "`datagram` it is gone (lost: qos0). Bursts are never shorter than the share needs: at 80 % four. In virtual "
-        "time only. Evidence: messages retried, messages lost."
+        "`datagram` it is gone (lost: qos0). Bursts are never shorter than the share needs: at 80 % four. Live, a "
+        "proxy before the broker delays what it reads at once as such repetitions would, and nothing is ever gone. "
+        "Evidence: messages retried, messages lost; live, retransmissions and bytes delayed."
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("loss", "share", "20 %", "transmissions that are lost"),

@@ -19,15 +19,20 @@ steps:
 """
 
 
-@pytest.mark.parametrize(("fault", "live"), [("latency", False), ("burst-loss", False), ("sim-expiry", True)])
-def test_a_fault_of_virtual_time_is_refused_in_a_live_run(fault: str, live: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fault", "target", "live"),
+    [("latency", "all", True), ("latency", "state=online", False), ("partition", "state=online", True)],
+)
+def test_a_fault_that_slows_links_must_know_its_devices_before_a_live_run(
+    fault: str, target: str, live: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "slow.storm.yaml"
-    path.write_text(TEXT.replace("FAULT", fault))
+    path.write_text(TEXT.replace("FAULT", fault).replace("target: all", f"target: {target}"))
     scenario = load(str(path))
     asked = {"speed": 1.0, "broker_url": None, "hold_open": False, "yes": False}
     told = problems(scenario, live=True, **asked)  # type: ignore[arg-type]
     assert (not told) == live
-    assert all("step lag" in each and "virtual time only" in each for each in told)
+    assert all("step lag" in each and "know its devices" in each for each in told)
     assert problems(scenario, live=False, **asked) == []  # type: ignore[arg-type]
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.live.raw_mqtt import Client, until
 from tests.live.test_live_storm import play
 from tests.twin.worlds import carried
-from twinstorm.broker.device_end import FORWARDED_WINDOW, LiveDeviceEnd
+from twinstorm.broker.device_end import WINDOW, LiveDeviceEnd
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.detectors.core import Core
 from twinstorm.scenarios import library
@@ -321,10 +321,10 @@ def test_a_gateway_with_a_full_window_is_backed_up_until_it_is_acknowledged(
     line.connect()
     gateway, who = np.array([line.gateway]), np.array([line.gateway], np.int32)
     line.end.silence(who, 0, np.zeros(1, np.int64), "down")
-    for seq in range(1, FORWARDED_WINDOW):
+    for seq in range(1, WINDOW):
         line.publish(line.device, "motor", seq)
     assert not line.end.backed_up(gateway).any()
-    line.publish(line.device, "motor", FORWARDED_WINDOW)
+    line.publish(line.device, "motor", WINDOW)
     assert line.end.backed_up(gateway).all()
     line.end.resume(who, 0, np.ones(1, np.bool_))
 
