@@ -52,6 +52,7 @@ COMMANDS = [
     "tui",
     "list",
     "explain",
+    "waveform",
     "report",
     "init",
     "schema",

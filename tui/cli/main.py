@@ -26,6 +26,7 @@ _COMMANDS = (
     "tui",
     "list",
     "explain",
+    "waveform",
     "report",
     "init",
     "schema",

@@ -4,6 +4,9 @@ A four-pole motor of 15 kW with a ball bearing 6309. The load follows a duty pro
 grow with the load squared and warm winding and case; the bearing wears with the cube of its load towards a life that
 was drawn at the start and is never told; vibration shows wear late and steeply.
 
+The highest of the three vibrations tells the zone of severity by ISO 10816-1, class II: A up to 1.12 mm/s, B up to
+2.8, C up to 7.1, D above. What an accelerometer would record is shown by `twinstorm waveform`.
+
 What is measured lags nothing: each sensor tells the value of the instant with a noise of its own.
 """
 
