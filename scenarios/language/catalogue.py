@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from twinstorm.scenarios.faults import base
 from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.language import values
 from twinstorm.scenarios.language.units import Kind
 from twinstorm.twin.machines import installed
 from twinstorm.twin.plugins import PluginError, Plugins
@@ -208,6 +209,25 @@ KINDS: Mapping[str, str] = {
 }
 """Lines for the kinds that come with twinstorm; `kinds` tells which are installed."""
 
+EVERY: Mapping[str, str] = {
+    "air-quality": "1 min",
+    "building": "1 min",
+    "camera": "5 min",
+    "chiller": "10 s",
+    "controller": "30 s",
+    "environment": "30 s",
+    "gateway": "10 s",
+    "inverter": "1 min",
+    "irrigation": "5 min",
+    "meter": "1 min",
+    "motor": "1 s",
+    "pump": "1 s",
+    "shelf": "1 min",
+    "vehicle": "1 min",
+    "wearable": "10 s",
+}
+"""Their own periods: as the kinds have them, told here so that reading a scenario need not load them."""
+
 ALARMS: Mapping[str, str] = {
     "silence": "devices that nothing was heard of for longer than their period allows",
     "connect-storm": "far more connects than usual",
@@ -225,6 +245,13 @@ def kinds() -> Plugins[Any]:
     """Kinds of machine that are installed (`twinstorm.twin.machines.kind.MachineKind`), by name. A look at one loads
     what it computes with."""
     return installed.catalogue()
+
+
+def every_us(kind: str) -> int:
+    """Period of a kind of machine, where a scenario does not write one. Loads a stranger's."""
+    if kind in EVERY:
+        return values.duration(EVERY[kind])
+    return next((int(one.every_us) for one in machines([kind])), values.duration("10 s"))
 
 
 def machines(names: Sequence[str]) -> Sequence[Any]:

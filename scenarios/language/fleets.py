@@ -224,7 +224,7 @@ def _segment(
         name=name,
         kind=own.own("kind"),
         devices=devices,
-        every_us=_value(layers, "every"),
+        every_us=_value(layers, "every") or catalogue.every_us(own.own("kind")),
         link=_value(layers, "link"),
         keep_alive_us=_value(layers, "keep_alive"),
         boot_us=_value(layers, "boot"),

@@ -159,7 +159,7 @@ BEHAVIOUR = (
 """Keys of a firmware, which the fleet may say for all devices and a segment for its own."""
 
 DEVICE_DEFAULTS = (
-    Key("every", duration("10 ms", "1 d", "1 s"), "time between two readings; event-driven: longest", default="10 s"),
+    Key("every", duration("10 ms", "1 d", "1 s"), "time between two readings; event-driven: longest; else the kind's"),
     Key("link", LINK, "access network", default="ethernet"),
     *BEHAVIOUR,
     Key("firmware", VERSION, "version that the devices run", default="1.0.0"),

@@ -22,6 +22,7 @@ firmware:
 fleet:
   devices: 40
   boot: 5 s
+  every: 10 s
   segments:
     good: {{kind: environment, share: 50 %}}
     bad: {{kind: environment, share: 50 %, firmware: 2.5.0}}

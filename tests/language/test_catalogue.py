@@ -33,6 +33,14 @@ def test_slis_of_this_version_are_those_that_are_measured() -> None:
         assert bool(sli.definition) != sli.is_later
 
 
+@pytest.mark.parametrize("name", catalogue.KINDS)
+def test_a_segment_has_the_period_of_its_kind_unless_one_is_written(name: str) -> None:
+    text = TEXT.replace("kind: motor", f"kind: {name}").replace("devices: 200", "devices: 1")
+    assert read(text, "t.yaml").fleet.segments[0].every_us == catalogue.kinds()[name].every_us
+    at_fleet = text.replace("devices: 1,", "devices: 1, every: 7 s,")
+    assert read(at_fleet, "t.yaml").fleet.segments[0].every_us == 7_000_000
+
+
 def test_kinds_and_alarms_are_those_that_are_installed() -> None:
     assert set(catalogue.KINDS) == set(catalogue.kinds())
     assert set(catalogue.ALARMS) <= set(catalogue.alarms())

@@ -135,7 +135,7 @@ def test_what_is_not_said_has_its_default() -> None:
         name="all-of-it",
         kind="motor",
         devices=10,
-        every_us=10 * S,
+        every_us=1 * S,
         link="ethernet",
         keep_alive_us=60 * S,
         boot_us=Range(8 * S, 12 * S),
