@@ -33,7 +33,7 @@ def test_it_tells_speed_and_defect_frequencies_of_the_bearing(command: Command) 
     ("options", "zone"),
     [
         ((), "A"),
-        (("--failure", "bearing-spall", "--severity", "0.5", "--seed", "3"), "C"),
+        (("--failure", "bearing-spall", "--severity", "50%", "--seed", "3"), "C"),
         (("--failure", "imbalance"), "D"),
     ],
 )
@@ -75,3 +75,14 @@ def test_explain_motor_tells_the_limits_of_the_zones(command: Command) -> None:
     for zone, limit in zip("ABC", ISO_10816_1_MM_S["II"], strict=True):
         assert f"{zone} up to {limit:g}" in page
     assert "twinstorm waveform" in page
+
+
+@pytest.mark.parametrize(
+    ("severity", "said"), [("0.5", "write `50 %`"), ("120 %", "between `0 %` and `100 %`"), ("half", "`20 %`")]
+)
+def test_a_severity_is_a_share_as_in_scenarios(severity: str, said: str, command: Command) -> None:
+    ran = command("waveform", "--failure", "imbalance", "--severity", severity)
+    assert ran.code == 2
+    assert "--severity" in ran.err
+    assert said in ran.err
+    assert "severity 60%" in command("waveform", "--failure", "imbalance", "--severity", "60 %").out

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from twinstorm.tui.cli.command import UsageError
+
+T = TypeVar("T")
 
 SCENARIOS = click.Argument(
     ["scenarios"], nargs=-1, required=True, metavar="SCENARIO...", help="Names in the library, or files."
@@ -48,13 +52,29 @@ def read_duration(option: str, text: str | None) -> int | None:
     """
     if text is None:
         return None
-    from twinstorm.scenarios.language.errors import Refused
     from twinstorm.scenarios.language.values import duration
 
-    try:
-        found = duration(text.strip())
-    except Refused as refused:
-        raise UsageError(f"{option}: {refused.message}", refused.hint) from refused
+    found = _read(option, text, duration)
     if found <= 0:
         raise UsageError(f"{option}: `{text}` is no time at all")
     return found
+
+
+def read_share(option: str, text: str) -> float:
+    """0..1 of ``60%``, as scenarios write it.
+
+    Raises:
+        UsageError: it is no share.
+    """
+    from twinstorm.scenarios.language.values import share
+
+    return float(_read(option, text, share))
+
+
+def _read(option: str, text: str, parse: Callable[[str], T]) -> T:
+    from twinstorm.scenarios.language.errors import Refused
+
+    try:
+        return parse(text.strip())
+    except Refused as refused:
+        raise UsageError(f"{option}: {refused.message}", refused.hint) from refused

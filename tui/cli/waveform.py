@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import read_share
 from twinstorm.tui.cli.talk import Talk
 
 MACHINE_CLASS: Final = "II"
@@ -15,14 +16,12 @@ MACHINE_CLASS: Final = "II"
 
 @command(
     click.Option(["--failure"], metavar="MODE", help="A way in which motors fail; without it a motor that is well."),
-    click.Option(
-        ["--severity"], type=click.FloatRange(0.0, 1.0), default=1.0, help="How far the failure has gone, 0 to 1."
-    ),
+    click.Option(["--severity"], default="100%", metavar="SHARE", help="How far the failure has gone."),
     click.Option(["--seed"], type=click.IntRange(0), default=1, help="Which motor, and which cut of its waveform."),
     click.Option(["--samples"], type=click.IntRange(1, 1 << 24), default=25_600, help="Length of the record."),
     click.Option(["--csv"], is_flag=True, help="Print the record, a line a sample, instead of what it means."),
 )
-def waveform(talk: Talk, failure: str | None, severity: float, seed: int, samples: int, csv: bool) -> int:
+def waveform(talk: Talk, failure: str | None, severity: str, seed: int, samples: int, csv: bool) -> int:
     """Show what an accelerometer on a motor would record.
 
     Defect frequencies, velocity and its zone by ISO 10816, or the record itself: at 25.6 kHz, from the hidden state of
@@ -30,7 +29,7 @@ def waveform(talk: Talk, failure: str | None, severity: float, seed: int, sample
 
     \b
       twinstorm waveform
-      twinstorm waveform --failure bearing-spall --severity 0.5 --seed 3
+      twinstorm waveform --failure bearing-spall --severity 50% --seed 3
       twinstorm waveform --failure bearing-spall --csv > motor.csv
     """
     import numpy as np
@@ -42,6 +41,7 @@ def waveform(talk: Talk, failure: str | None, severity: float, seed: int, sample
     from twinstorm.twin.physics.bearing import BALL_6309, zone
     from twinstorm.twin.physics.motor_waveform import motor_acceleration, part_of
 
+    share = read_share("--severity", severity)
     modes = [mode.name for mode in Motor.failures]
     if failure is not None and failure not in modes:
         close = closest(failure, modes)
@@ -49,7 +49,7 @@ def waveform(talk: Talk, failure: str | None, severity: float, seed: int, sample
         raise UsageError(f"no motor fails by {quoted(failure)}", hint)
     motor = Machines(Motor(), some_keys(1, seed), seed)
     if failure is not None:
-        motor.failures[failure] = np.full(1, severity, np.float32)
+        motor.failures[failure] = np.full(1, share, np.float32)
     motor.step(SECOND_US)
     key = int(motor.keys[0])
     rate_hz = 25_600.0
@@ -63,7 +63,7 @@ def waveform(talk: Talk, failure: str | None, severity: float, seed: int, sample
     turns_per_s = float(motor.channel("speed_rpm")[0]) / 60.0
     peak, rms = float(np.abs(record).max()), float(np.sqrt(np.square(record, dtype=np.float64).mean()))
     rows = (
-        ("motor", f"{failure}, severity {severity:g}" if failure else "nothing fails"),
+        ("motor", f"{failure}, severity {share:.0%}" if failure else "nothing fails"),
         ("health", f"{float(motor.kind.truth(motor.state, motor.parameters).health[0]):.3f}"),
         ("damage grows on", part_of(key)),
         ("velocity", ", ".join(f"{axis} {value:.2f}" for axis, value in axes.items()) + " mm/s rms"),
