@@ -1,7 +1,7 @@
 """amqtt's session logic, repaired: what a testbed for device failures must get exactly right.
 
-Subclasses of amqtt 0.12.1's broker and protocol handler. Every method that replaces an upstream one is listed in
-`REPLACED`; a test compares the upstream sources with the ones they were written against.
+Subclasses of amqtt 0.12.1's broker and, in `amqtt_connection`, of its protocol handler; `amqtt_packets` has the bytes.
+A test compares the source of every upstream method that is replaced with the one that its repair was written against.
 
 - A client is authenticated before anything of the session with its id is touched (upstream: after).
 - A connection that closes right after CONNECT ends its session (upstream: connected for ever).
@@ -22,374 +22,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import cached_property, partial
 from typing import Any
 
-from amqtt.adapters import BufferReader, ReaderAdapter, StreamReaderAdapter, StreamWriterAdapter, WriterAdapter
+from amqtt.adapters import BufferReader, ReaderAdapter, WriterAdapter
 from amqtt.broker import Action, Broker
-from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
-from amqtt.mqtt import packet_class
 from amqtt.mqtt.connack import ConnackPacket
-from amqtt.mqtt.disconnect import DisconnectPacket
-from amqtt.mqtt.packet import (
-    CONNECT,
-    DISCONNECT,
-    PINGREQ,
-    PUBACK,
-    PUBCOMP,
-    PUBLISH,
-    PUBREC,
-    PUBREL,
-    SUBSCRIBE,
-    UNSUBSCRIBE,
-    MQTTFixedHeader,
-    MQTTPacket,
-)
+from amqtt.mqtt.packet import CONNECT
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.mqtt.pubcomp import PubcompPacket
-from amqtt.mqtt.publish import PublishPacket
-from amqtt.mqtt.pubrel import PubrelPacket
-from amqtt.mqtt.subscribe import SubscribePacket
-from amqtt.mqtt.unsubscribe import UnsubscribePacket
-from amqtt.session import OUTGOING, IncomingApplicationMessage, OutgoingApplicationMessage, Session
+from amqtt.session import Session
 
+from twinstorm.broker.amqtt_connection import Brake, Deliveries, RepairedHandler
+from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, MalformedError, is_topic
 from twinstorm.broker.topic_index import TopicIndex
 
 CONNECT_TIMEOUT_S = 10.0
 TAKEOVER_TIMEOUT_S = 2.0
-LARGEST_PACKET_BYTES = 1 << 20
-LONGEST_QUEUE = 50_000
-"""Messages that wait for one client; more are dropped and counted. Packet ids end at 65,535."""
-BRAKE_AT, GO_ON_AT = 1_000, 500
-"""Messages that wait for the core while devices are not read from, and when that ends."""
 
 ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
 """CONNACK return codes of MQTT 3.1.1."""
 
-REPLACED: tuple[tuple[type, str], ...] = (
-    (Broker, "_client_connected"),
-    (Broker, "_initialize_client_session"),
-    (Broker, "_handle_client_session"),
-    (Broker, "_authenticate"),
-    (Broker, "_topic_filtering"),
-    (Broker, "_handle_message_delivery"),
-    (Broker, "_client_message_loop"),
-    (Broker, "_run_broadcast"),
-    (Broker, "_publish_session_retained_messages"),
-    (Broker, "_publish_retained_messages_for_subscription"),
-    (Broker, "add_subscription"),
-    (Broker, "_del_all_subscriptions"),
-    (BrokerProtocolHandler, "start"),
-    (BrokerProtocolHandler, "wait_disconnect"),
-    (BrokerProtocolHandler, "handle_disconnect"),
-    (BrokerProtocolHandler, "handle_read_timeout"),
-    (BrokerProtocolHandler, "handle_pubrel"),
-    (BrokerProtocolHandler, "_reader_loop"),
-    (BrokerProtocolHandler, "_retry_deliveries"),
-    (BrokerProtocolHandler, "_handle_qos1_message_flow"),
-)
-
-Deliveries = dict[asyncio.Task[None], tuple[Session, str]]
-"""Messages on their way to a client, being written or not yet acknowledged: to whom, and their topic."""
-
 Authenticate = Callable[[Session], bool]
 Admit = Callable[[Session], Awaitable[bool]]
 MayUse = Callable[[Session, str, Action], bool]
-
-
-_FLAGS = {PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2}
-"""Low four bits of the first byte, where they are not 0; those of PUBLISH mean something."""
-
-_FROM_CLIENTS = frozenset(
-    (PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT),
-)
-
-_UNREADABLE = (AMQTTError, MQTTError, NoDataError, CodecError, ValueError, IndexError, TypeError, struct.error)
-"""What upstream's decoders raise at bytes that are no packet."""
-
-_BROKEN = (AMQTTError, MQTTError, NoDataError, ProtocolHandlerError, TimeoutError, ConnectionError)
-"""What upstream raises when a connection ends under its hands."""
-
-
-class MalformedError(ValueError):
-    """Bytes that are no packet, or one that a client must not send here."""
-
-
-class LimitedReader(StreamReaderAdapter):
-    """Reads whole packets, so that a bad one cannot be mistaken for several."""
-
-    async def frame(self) -> tuple[MQTTFixedHeader, bytes] | None:
-        """Fixed header and body of the next packet; None at the end of the stream.
-
-        Raises:
-            MalformedError: it is longer than `LARGEST_PACKET_BYTES`, or its length is none.
-        """
-        try:
-            first = (await self._reader.readexactly(1))[0]
-            length = shift = 0
-            while True:
-                low = (await self._reader.readexactly(1))[0]
-                length |= (low & 0x7F) << shift
-                if not low & 0x80:
-                    break
-                shift += 7
-                if shift > 21:
-                    raise MalformedError("a length of more than four bytes")
-            if length > LARGEST_PACKET_BYTES:
-                raise MalformedError(f"a packet of {length} bytes")
-            return MQTTFixedHeader(first >> 4, first & 0x0F, length), await self._reader.readexactly(length)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
-
-
-async def read_packet(header: MQTTFixedHeader, body: bytes) -> MQTTPacket[Any, Any, Any]:
-    """What a client sent after its CONNECT.
-
-    Raises:
-        MalformedError: see there.
-    """
-    if header.packet_type not in _FROM_CLIENTS:
-        raise MalformedError(f"packet type {header.packet_type}")
-    if header.packet_type == PUBLISH:
-        if header.flags & 0x06 == 0x06:
-            raise MalformedError("QoS 3")
-    elif header.flags != _FLAGS.get(header.packet_type, 0):
-        raise MalformedError(f"flags {header.flags} of packet type {header.packet_type}")
-    rest = BufferReader(body)
-    try:
-        packet: MQTTPacket[Any, Any, Any] = await packet_class(header).from_stream(rest, fixed_header=header)
-    except _UNREADABLE as error:
-        raise MalformedError(str(error)) from error
-    if await rest.read(1):
-        raise MalformedError("more than the packet")
-    if isinstance(packet, PublishPacket) and not _is_topic(packet.topic_name or ""):
-        raise MalformedError("a topic that nobody can publish to")
-    if isinstance(packet, SubscribePacket | UnsubscribePacket):
-        # Upstream keeps what it could read of a list that is cut short.
-        topics = packet.payload.topics
-        sizes = (3 + len(t[0].encode()) if isinstance(t, tuple) else 2 + len(t.encode()) for t in topics)
-        if not topics or 2 + sum(sizes) != len(body) or any(isinstance(t, tuple) and t[1] > 2 for t in topics):
-            raise MalformedError("topic filters")
-    return packet
-
-
-class AbortingWriter(StreamWriterAdapter):
-    """Closes without waiting for a peer that does not read."""
-
-    is_closed: bool
-
-    async def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            transport = self._writer.transport
-            transport.abort() if transport.get_write_buffer_size() else self._writer.close()
-
-    def abort(self) -> None:
-        self.is_closed = True
-        self._writer.transport.abort()
-
-
-class Brake:
-    """Stops reading from devices while too much waits for the core, so that TCP slows them down.
-
-    The core shares its process with the broker. Without a brake a broker that is busy taking messages in leaves the
-    core no time to take them: on a machine with other work 116,000 of 142,000 readings waited at the end of a run.
-    """
-
-    def __init__(self) -> None:
-        self._off = asyncio.Event()
-        self._off.set()
-
-    def look(self, waiting: int) -> None:
-        """So many messages wait for the core."""
-        if waiting >= BRAKE_AT:
-            self._off.clear()
-        elif waiting <= GO_ON_AT:
-            self._off.set()
-
-    async def released(self) -> None:
-        await self._off.wait()
-
-
-class RepairedHandler(BrokerProtocolHandler):
-    """One connection. `ended` is set when its message loop is over and its will, if due, was sent."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.ended = asyncio.Event()
-        self.muted = False
-        self.count: Counter[str] | None = None
-        self.deliveries: Deliveries | None = None
-        self.waiting = 0
-        self.brake: Brake | None = None
-        self.brakes = False
-        """It is the core's: what waits for it holds up the others."""
-        self._over: asyncio.Future[DisconnectPacket | None] | None = None
-
-    async def start(self) -> None:
-        # The reader may see the end of the stream before anybody waits for it: the future must be there first.
-        self._disconnect_waiter = self._over = asyncio.get_running_loop().create_future()
-        await super(BrokerProtocolHandler, self).start()
-
-    async def wait_disconnect(self) -> DisconnectPacket | None:
-        assert self._over is not None, "start() comes first"
-        return await self._over
-
-    async def handle_disconnect(self, disconnect: DisconnectPacket | None) -> None:
-        if self._over is not None and not self._over.done():
-            self._over.set_result(disconnect)
-
-    def handle_read_timeout(self) -> None:
-        if self.count is not None:
-            self.count["expired"] += 1
-        self.abort()
-
-    def abort(self) -> None:
-        """End the connection without waiting for the peer."""
-        if isinstance(self.writer, AbortingWriter):
-            self.writer.abort()
-
-    def mute(self) -> None:
-        """The host is gone: from now on nothing is answered, and nothing is closed."""
-        self.muted = True
-        if self._reader_task is not None:
-            self._reader_task.cancel()
-        if isinstance(self.writer, AbortingWriter):
-            self.writer.is_closed = True
-
-    # --- reading ------------------------------------------------------------------------------------------------------
-
-    async def _reader_loop(self) -> None:
-        """Read packets until the connection ends, is silent for too long, or says something that is no packet."""
-        assert self.session is not None
-        assert self._reader_ready is not None
-        assert isinstance(self.reader, LimitedReader)
-        self._reader_ready.set()
-        patience_s = self.session.keep_alive or None
-        flows: dict[asyncio.Task[None], None] = {}
-        try:
-            while (frame := await self._next_frame(patience_s)) is not None:
-                packet = await read_packet(*frame)
-                if isinstance(packet, PublishPacket) and packet.qos == 2:
-                    # It waits for PUBREL, which comes the same way.
-                    flow = asyncio.create_task(self.handle_publish(packet))
-                    flows[flow] = None
-                    flow.add_done_callback(flows.pop)
-                else:
-                    await self._takers[packet.fixed_header.packet_type](packet)
-                if isinstance(packet, DisconnectPacket):
-                    break
-        except TimeoutError:
-            self.handle_read_timeout()
-        except MalformedError:
-            if self.count is not None:
-                self.count["malformed"] += 1
-            self.abort()
-        except asyncio.CancelledError:
-            pass  # the broker stops, or is muted
-        except _BROKEN:
-            self.abort()
-        finally:
-            for flow in list(flows):
-                flow.cancel()
-            self._reader_stopped.set()
-            if not self.muted:
-                await self.handle_disconnect(None)
-
-    async def _next_frame(self, patience_s: float | None) -> tuple[MQTTFixedHeader, bytes] | None:
-        assert isinstance(self.reader, LimitedReader)
-        if self.brake is not None and not self.brakes:
-            await self.brake.released()
-        return await asyncio.wait_for(self.reader.frame(), patience_s)
-
-    @cached_property
-    def _takers(self) -> dict[int, Callable[[Any], Coroutine[Any, Any, None]]]:
-        """What takes a packet, by its type."""
-        return {
-            PUBLISH: self.handle_publish,
-            PUBACK: self.handle_puback,
-            PUBREC: self.handle_pubrec,
-            PUBREL: self.handle_pubrel,
-            PUBCOMP: self.handle_pubcomp,
-            SUBSCRIBE: self.handle_subscribe,
-            UNSUBSCRIBE: self.handle_unsubscribe,
-            PINGREQ: self.handle_pingreq,
-            DISCONNECT: self.handle_disconnect,
-        }
-
-    # --- QoS ----------------------------------------------------------------------------------------------------------
-
-    async def handle_pubrel(self, pubrel: PubrelPacket) -> None:
-        assert self.session is not None
-        if pubrel.packet_id in self._pubrel_waiters:
-            await super().handle_pubrel(pubrel)
-            return
-        # [MQTT-4.3.3-2]: of an earlier connection, or a second one: it is answered all the same.
-        message = self.session.inflight_in.pop(pubrel.packet_id, None)
-        if message is not None:
-            self.session.delivered_message_queue.put_nowait(message)
-        await self._send_packet(PubcompPacket.build(pubrel.packet_id))
-
-    async def _retry_deliveries(self) -> None:
-        """Send again what the last connection of this session did not acknowledge; wait for none of it."""
-        assert self.session is not None
-        for message in list(self.session.inflight_out.values()):
-            self.deliver(message.topic, self._handle_message_flow(message))
-
-    async def _handle_qos1_message_flow(
-        self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
-    ) -> None:
-        if app_message.direction != OUTGOING:
-            await super()._handle_qos1_message_flow(app_message)
-            return
-        assert self.session is not None
-        assert isinstance(app_message, OutgoingApplicationMessage)
-        assert app_message.packet_id is not None
-        self.session.inflight_out[app_message.packet_id] = app_message
-        publish = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
-        # The answer may be read while this still writes: the future must be there first.
-        acknowledged = asyncio.get_running_loop().create_future()
-        self._puback_waiters[app_message.packet_id] = acknowledged
-        try:
-            app_message.publish_packet = publish
-            await self._send_packet(publish)
-            app_message.puback_packet = await acknowledged
-            self.session.inflight_out.pop(app_message.packet_id, None)
-        finally:
-            self._puback_waiters.pop(app_message.packet_id, None)
-
-    def deliver(self, topic: str, work: Coroutine[Any, Any, Any]) -> None:
-        """Write to the client, and wait for its acknowledgement, without holding anybody up."""
-        assert self.session is not None
-        if self.deliveries is None or self.waiting >= LONGEST_QUEUE:
-            work.close()
-            if self.count is not None:
-                self.count["dropped"] += 1
-            return
-        task = asyncio.ensure_future(_quietly(work))
-        self.deliveries[task] = self.session, topic
-        self._wait_for(1)
-        task.add_done_callback(partial(self._delivered, work))
-
-    def _delivered(self, work: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
-        work.close()  # of a task that was cancelled before its first step nobody else would
-        self._wait_for(-1)
-        if self.deliveries is not None:
-            self.deliveries.pop(task, None)
-
-    def _wait_for(self, more: int) -> None:
-        self.waiting += more
-        if self.brakes and self.brake is not None:
-            self.brake.look(self.waiting)
-
-
-async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
-    """A receiver that has gone is no failure of the broker."""
-    with contextlib.suppress(*_BROKEN, asyncio.CancelledError):
-        await work
 
 
 class RepairedBroker(Broker):
@@ -482,7 +138,7 @@ class RepairedBroker(Broker):
                 raise MalformedError("no CONNECT")
             connect = BufferReader(frame[0].to_bytes() + frame[1])
             handler, session = await RepairedHandler.init_from_connect(connect, writer, self.plugins_manager)
-        except (*_UNREADABLE, *_BROKEN):
+        except (*UNREADABLE, *BROKEN):
             self.count["bad_first_packet"] += 1
             return
         assert isinstance(handler, RepairedHandler)
@@ -505,7 +161,7 @@ class RepairedBroker(Broker):
     def _may_leave(self, session: Session) -> bool:
         """May its will be published?"""
         topic = session.will_topic or ""
-        return not session.will_flag or (_is_topic(topic) and self._may_use(session, topic, Action.PUBLISH))
+        return not session.will_flag or (is_topic(topic) and self._may_use(session, topic, Action.PUBLISH))
 
     async def _answer(self, writer: WriterAdapter, code: int) -> None:
         with contextlib.suppress(ConnectionError):
@@ -555,7 +211,7 @@ class RepairedBroker(Broker):
             await handler.start()
             await self._publish_session_retained_messages(session)
             await self._client_message_loop(session, handler)
-        except _BROKEN:
+        except BROKEN:
             self.count["broken"] += 1
         finally:
             if self._sessions.get(session.client_id, (None, None))[1] is handler:
@@ -593,7 +249,7 @@ class RepairedBroker(Broker):
         try:
             while True:
                 await work(session, handler)
-        except _BROKEN:
+        except BROKEN:
             handler.abort()
 
     async def _next_subscription(self, session: Session, handler: RepairedHandler) -> None:
@@ -701,11 +357,6 @@ class RepairedBroker(Broker):
             kept = session.retained_messages.get_nowait()
             # [MQTT-3.3.1-9]: it was a message like any other, only late.
             handler.deliver(kept.topic, handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False))
-
-
-def _is_topic(topic: str) -> bool:
-    """Can a client publish to it at all?"""
-    return bool(topic) and "#" not in topic and "+" not in topic and not topic.startswith("$")
 
 
 def _done(result: Any) -> asyncio.Future[Any]:

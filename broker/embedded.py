@@ -27,7 +27,8 @@ from amqtt.broker import Action
 from amqtt.session import Session
 
 from twinstorm.broker.admission import Admission
-from twinstorm.broker.amqtt_repairs import AbortingWriter, LimitedReader, RepairedBroker
+from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
+from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.sockets import LOOPBACK, bound, reset

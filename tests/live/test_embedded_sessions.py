@@ -30,9 +30,10 @@ from tests.live.raw_mqtt import (
     text,
     until,
 )
-from twinstorm.broker import amqtt_repairs
+from twinstorm.broker import amqtt_connection
 from twinstorm.broker.admission import Admission
-from twinstorm.broker.amqtt_repairs import LARGEST_PACKET_BYTES, REPLACED, RepairedBroker, RepairedHandler
+from twinstorm.broker.amqtt_connection import RepairedHandler
+from twinstorm.broker.amqtt_packets import LARGEST_PACKET_BYTES
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 
 NAMES = [f"fra-1/motors-{number:04}" for number in range(1, 6)]
@@ -311,8 +312,8 @@ def test_who_does_not_acknowledge_holds_up_neither_others_nor_itself(stand: Stan
 def test_devices_are_not_read_from_while_too_much_waits_for_the_core(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(amqtt_repairs, "BRAKE_AT", 10)
-    monkeypatch.setattr(amqtt_repairs, "GO_ON_AT", 5)
+    monkeypatch.setattr(amqtt_connection, "BRAKE_AT", 10)
+    monkeypatch.setattr(amqtt_connection, "GO_ON_AT", 5)
     core, one = stand.core(), stand.device()
     for number in range(1, 11):
         one.send(publish(TELEMETRY, b"%d" % number, qos=1, number=number))
@@ -329,8 +330,8 @@ def test_devices_are_not_read_from_while_too_much_waits_for_the_core(
 
 
 def test_a_core_that_went_away_no_longer_holds_devices_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amqtt_repairs, "BRAKE_AT", 1)
-    monkeypatch.setattr(amqtt_repairs, "GO_ON_AT", 0)
+    monkeypatch.setattr(amqtt_connection, "BRAKE_AT", 1)
+    monkeypatch.setattr(amqtt_connection, "GO_ON_AT", 0)
     core, one = stand.core(), stand.device()
     one.send(publish(TELEMETRY, b"1", qos=1, number=1))
     core.message(acknowledge=False)
@@ -484,20 +485,6 @@ def test_it_closes_within_two_seconds_with_idle_half_open_and_stalled_clients(st
 
 
 # --- repairs ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("owner", "name"), REPLACED, ids=lambda value: getattr(value, "__name__", value))
-def test_every_replaced_method_is_replaced_or_no_longer_called(owner: type, name: str) -> None:
-    mine = RepairedBroker if issubclass(RepairedBroker, owner) else RepairedHandler
-    unreachable = {"_initialize_client_session", "_handle_client_session"}  # only stock `_client_connected` calls them
-    assert (name in vars(mine)) != (name in unreachable)
-
-
-def test_every_override_is_listed() -> None:
-    for mine in (RepairedBroker, RepairedHandler):
-        stock = mine.__mro__[1]
-        overridden = {name for name in vars(mine) if hasattr(stock, name) and not name.startswith("__")}
-        assert overridden <= {name for owner, name in REPLACED if owner is stock}
 
 
 async def test_stock_amqtt_still_ignores_a_second_subscription() -> None:
