@@ -37,10 +37,11 @@ lint: set-up
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m deptry .
 
-# Tests in virtual time share the cores; those that use real sockets and the wall clock run after them, one at a time.
+# Tests in virtual time share the cores. Those that use real sockets and the wall clock run after them: they mostly wait,
+# so four at a time.
 test: lint
 	$(PY) -m pytest -n 2 --dist loadfile --ignore=tests/live
-	@if [ -d tests/live ]; then set -x; $(PY) -m pytest tests/live; fi
+	@if [ -d tests/live ]; then set -x; $(PY) -m pytest -n 4 tests/live; fi
 
 bench: set-up
 	@status=0; for name in $$($(VENV)/bin/twinstorm bench); do \
