@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.guest_files import GuestFiles
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.account import Account, Sides, settle
 from twinstorm.scenarios.engine.engine import Engine
@@ -122,7 +123,6 @@ def play_live(
         wiring.send_ahead(engine)
         begin(engine)
         if options.hold_open:
-            # Credentials go to the person who asked, never into the record.
             options.invite(wiring.invitation())
         # A full collection walks all that was ever imported: 70 to 150 ms in which no message moves (measured).
         gc.collect()
@@ -201,6 +201,7 @@ class LiveWiring:
         self._papers = self._certify(through) if options.tls else None
         self._embedded, target = self._open_broker(options, through)
         self._target = target
+        self._guest_files: GuestFiles | None = None
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
         began_us = origin_us(start)
         self._cloud = LiveCloudEnd(
@@ -278,6 +279,8 @@ class LiveWiring:
             ) from error
 
     def _end_broker(self) -> None:
+        if self._guest_files is not None:
+            self._guest_files.close()
         if self._embedded is not None:
             self._embedded.close()
         if self._papers is not None:
@@ -616,8 +619,19 @@ class LiveWiring:
             ca, pair = self._papers.guest.ca, self._papers.guest.certificate
             papers = f"--cafile {ca} --cert {pair} --key {pair}"
             return f"mosquitto_sub -h 127.0.0.1 -p {self._target.port} {papers} -t 'fleet/#'"
-        user, password = self._embedded.guest_credentials()
-        return f"mosquitto_sub -h 127.0.0.1 -p {self._target.port} -u {user} -P {password} -t 'fleet/#'"
+        if self._guest_files is None:
+            try:
+                self._guest_files = GuestFiles("127.0.0.1", self._target.port, *self._embedded.guest_credentials())
+            except OSError as error:
+                raise Unavailable(
+                    "a temporary folder for a password", error.strerror or str(error), "Free some space, or set TMPDIR."
+                ) from error
+        files = self._guest_files
+        return (
+            f"{files.command('fleet/#')}\n"
+            f"other clients: port {self._target.port}, name and password in {files.credentials}, "
+            "which only you may read"
+        )
 
     def _send(self, message: object) -> None:
         try:

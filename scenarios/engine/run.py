@@ -43,7 +43,7 @@ class RunOptions:
         hold_open: live: let other clients in and keep the broker up until interrupted.
         yes: broker_url may name another machine.
         phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
-        invite: told how other clients get in, with hold_open; the text holds a password.
+        invite: told how other clients get in, with hold_open; the text names files that hold the password.
         repeat: the command line that repeats the run; made up from seed and scenario if empty.
     """
 

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -184,11 +185,13 @@ def test_a_port_where_no_broker_answers_is_unavailable(started: Start, tmp_path:
 
 def test_a_broker_that_is_held_open_waits_for_guests_behind_the_verdict(started: Start, tmp_path: Path) -> None:
     child = started("3 s", "--hold-open", "--json", "--junit", "junit.xml")
-    invitation = read_until(child.stderr, "mosquitto_sub")
-    found = re.search(r"-p (\d+) -u (\S+) -P (\S+)", invitation)
-    assert found is not None
+    command = read_until(child.stderr, "mosquitto_sub")
+    others = read_until(child.stderr, "password")
+    port, credentials = re.findall(r"port (\d+), name and password in (\S+),", others)[0]
+    assert stat.S_IMODE(Path(credentials).stat().st_mode) == 0o600
+    user, password = Path(credentials).read_text(encoding="utf-8").split()
     told = read_until(child.stderr, "stays open")
-    assert told == f"the run is over; the broker stays open at 127.0.0.1:{found[1]} until Ctrl+C\n"
+    assert told == f"the run is over; the broker stays open at 127.0.0.1:{port} until Ctrl+C\n"
     # Everything is there already: nobody has to end the broker to see it, and nothing can be lost by it.
     run = recorded(tmp_path)
     assert (run.about.state, run.about.stopped) == ("finished", "")
@@ -197,13 +200,17 @@ def test_a_broker_that_is_held_open_waits_for_guests_behind_the_verdict(started:
     assert child.stdout is not None
     document = "".join(iter(child.stdout.readline, "}\n")) + "}"
     assert json.loads(document)["verdict"] == "held"
-    guest = RawClient(int(found[1]))
-    guest.send_connect("guest", found[2], found[3])
+    guest = RawClient(int(port))
+    guest.send_connect("guest", user, password)
     assert guest.connack() == 0
     guest.close()
     processes = family(child)
+    shown = [command, others, document, *(words(one) for one in processes)]
+    assert not [text for text in shown if password in text]
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and password.encode() in file.read_bytes()]
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=30)
     assert (child.returncode, out) == (0, "")
     assert err == "closing the broker; once more leaves at once\n"
     assert_all_gone(processes)
+    assert not Path(credentials).parent.exists()
