@@ -24,7 +24,7 @@ from amqtt.mqtt.packet import (
 )
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.pubcomp import PubcompPacket
-from amqtt.mqtt.publish import PublishPacket
+from amqtt.mqtt.pubrec import PubrecPacket
 from amqtt.mqtt.pubrel import PubrelPacket
 from amqtt.session import OUTGOING, IncomingApplicationMessage, OutgoingApplicationMessage, Session
 
@@ -116,17 +116,10 @@ class RepairedHandler(BrokerProtocolHandler):
         assert isinstance(self.reader, LimitedReader)
         self._reader_ready.set()
         patience_s = self.session.keep_alive or None
-        flows: dict[asyncio.Task[None], None] = {}
         try:
             while (frame := await self._next_frame(patience_s)) is not None:
                 packet = await read_packet(*frame)
-                if isinstance(packet, PublishPacket) and packet.qos == 2:
-                    # It waits for PUBREL, which comes the same way.
-                    flow = asyncio.create_task(self.handle_publish(packet))
-                    flows[flow] = None
-                    flow.add_done_callback(flows.pop)
-                else:
-                    await self._takers[packet.fixed_header.packet_type](packet)
+                await self._takers[packet.fixed_header.packet_type](packet)
                 if isinstance(packet, DisconnectPacket):
                     break
         except TimeoutError:
@@ -140,8 +133,6 @@ class RepairedHandler(BrokerProtocolHandler):
         except BROKEN:
             self.abort()
         finally:
-            for flow in list(flows):
-                flow.cancel()
             self._reader_stopped.set()
             if not self.muted:
                 await self.handle_disconnect(None)
@@ -171,10 +162,7 @@ class RepairedHandler(BrokerProtocolHandler):
 
     async def handle_pubrel(self, pubrel: PubrelPacket) -> None:
         assert self.session is not None
-        if pubrel.packet_id in self._pubrel_waiters:
-            await super().handle_pubrel(pubrel)
-            return
-        # [MQTT-4.3.3-2]: of an earlier connection, or a second one: it is answered all the same.
+        # [MQTT-4.3.3-2]: of this connection or an earlier one, or a second time: it is answered all the same.
         message = self.session.inflight_in.pop(pubrel.packet_id, None)
         if message is not None:
             self.session.delivered_message_queue.put_nowait(message)
@@ -207,6 +195,35 @@ class RepairedHandler(BrokerProtocolHandler):
             self.session.inflight_out.pop(app_message.packet_id, None)
         finally:
             self._puback_waiters.pop(app_message.packet_id, None)
+
+    async def _handle_qos2_message_flow(
+        self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
+    ) -> None:
+        """Outwards: until PUBCOMP. Inwards: until PUBREC; `handle_pubrel` does the rest, on whatever connection."""
+        assert self.session is not None
+        number = app_message.packet_id
+        assert number is not None
+        if isinstance(app_message, IncomingApplicationMessage):
+            self.session.inflight_in[number] = app_message
+            await self._send_packet(PubrecPacket.build(number))
+            return
+        self.session.inflight_out[number] = app_message
+        try:
+            # What was received once is not sent again, only released: [MQTT-4.3.3-1]. As above each future comes first.
+            if app_message.pubrec_packet is None:
+                publish = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
+                received = self._pubrec_waiters[number] = asyncio.get_running_loop().create_future()
+                app_message.publish_packet = publish
+                await self._send_packet(publish)
+                app_message.pubrec_packet = await received
+            completed = self._pubcomp_waiters[number] = asyncio.get_running_loop().create_future()
+            app_message.pubrel_packet = PubrelPacket.build(number)
+            await self._send_packet(app_message.pubrel_packet)
+            app_message.pubcomp_packet = await completed
+            self.session.inflight_out.pop(number, None)
+        finally:
+            self._pubrec_waiters.pop(number, None)
+            self._pubcomp_waiters.pop(number, None)
 
     def deliver(self, topic: str, work: Coroutine[Any, Any, Any]) -> None:
         """Write to the client, and wait for its acknowledgement, without holding anybody up."""

@@ -125,4 +125,4 @@ class AbortingWriter(StreamWriterAdapter):
 
 def is_topic(topic: str) -> bool:
     """Can a client publish to it at all?"""
-    return bool(topic) and "#" not in topic and "+" not in topic and not topic.startswith("$")
+    return bool(topic) and "#" not in topic and "+" not in topic

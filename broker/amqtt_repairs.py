@@ -12,8 +12,10 @@ A test compares the source of every upstream method that is replaced with the on
 - Oversized and malformed packets and impossible topics close the connection (upstream: payload is read as packets, or
   the connection is a zombie).
 - What a client sent before it disconnected counts, in its order, and before its will (upstream: may be dropped).
-- A QoS 1 message stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s); neither it
-  nor a queue kept for a session holds anything else up (upstream: SUBSCRIBE waits).
+- A message of QoS 1 or 2 stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s, or
+  with the connection); neither it nor a queue kept for a session holds anything else up (upstream: SUBSCRIBE waits).
+- A shared subscription is refused (upstream: granted, and nothing is ever delivered), and what a client publishes below
+  `$` reaches nobody (upstream: its connection is a zombie).
 - A message costs the same however many filters others have subscribed to (upstream: it is compared with each).
 - A will is bound to the same rights as a message (upstream: anybody's will goes anywhere).
 """
@@ -42,6 +44,11 @@ TAKEOVER_TIMEOUT_S = 2.0
 
 ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
 """CONNACK return codes of MQTT 3.1.1."""
+REFUSED_FILTER = 0x80
+"""SUBACK return code of MQTT 3.1.1."""
+
+_SHARED = "$share/"
+"""How a subscription begins that several clients share: there are none in MQTT 3.1.1."""
 
 Authenticate = Callable[[Session], bool]
 Admit = Callable[[Session], Awaitable[bool]]
@@ -161,7 +168,8 @@ class RepairedBroker(Broker):
     def _may_leave(self, session: Session) -> bool:
         """May its will be published?"""
         topic = session.will_topic or ""
-        return not session.will_flag or (is_topic(topic) and self._may_use(session, topic, Action.PUBLISH))
+        leaves = is_topic(topic) and not topic.startswith("$")
+        return not session.will_flag or (leaves and self._may_use(session, topic, Action.PUBLISH))
 
     async def _answer(self, writer: WriterAdapter, code: int) -> None:
         with contextlib.suppress(ConnectionError):
@@ -282,6 +290,8 @@ class RepairedBroker(Broker):
 
     async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
         topic_filter, qos = subscription
+        if topic_filter.startswith(_SHARED):
+            return REFUSED_FILTER
         # [MQTT-3.8.4-3]: a new subscription with the same filter replaces the old one.
         self._del_subscription(topic_filter, session)
         self._filters_of.setdefault(session.client_id, {})[topic_filter] = None
@@ -304,7 +314,8 @@ class RepairedBroker(Broker):
             return True
         topic = message.topic
         self.count["messages_in"] += 1
-        if not self._may_use(client_session, topic, Action.PUBLISH):
+        # [MQTT-4.7.2-1]: such a topic is not for clients to talk to each other by.
+        if topic.startswith("$") or not self._may_use(client_session, topic, Action.PUBLISH):
             self.count["denied"] += 1
             return True
         await self._broadcast_message(client_session, topic, message.data, message.qos)

@@ -100,6 +100,7 @@ KNOWN_HOSTS = {
     "json-schema.org": "name of the schema dialect, never fetched",
     "127.0.0.1": "this machine",
     "localhost": "this machine",
+    "github.com": "where amqtt and Eclipse's tests live, which are named as what they are",
     "example.com": "reserved for examples",
     "example.org": "reserved for examples",
 }

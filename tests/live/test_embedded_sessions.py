@@ -246,7 +246,6 @@ def test_a_device_that_stops_is_closed_after_one_and_a_half_keep_alives(stand: S
         publish(TELEMETRY, b"x", qos=3),
         publish(b"\xff\xfe", b"x"),
         publish("", b"x"),
-        publish("$x", b"x"),
         publish("fleet/#", b"x"),
         packet(0x30, b"\xff\xff"),
         packet(0x80, b"\x00\x01" + text("a") + b"\x00"),
@@ -376,6 +375,66 @@ def test_a_second_pubrel_is_answered_and_the_message_arrives_once(stand: Stand) 
         assert one.read()[0] == PUBCOMP
     one.send(publish(TELEMETRY, b"next"))
     assert [core.message().payload for _ in range(2)] == [b"exactly once", b"next"]
+
+
+@pytest.mark.parametrize("received", [False, True], ids=["before PUBREC", "after PUBREC"])
+def test_a_qos_2_message_that_a_break_interrupts_goes_on_where_it_was(stand: Stand, received: bool) -> None:
+    def come() -> RawClient:
+        made = stand.client()
+        made.send_connect("kept", *stand.broker.guest_credentials(), clean=False)
+        assert made.connack() == 0
+        return made
+
+    first, one = come(), stand.device()
+    assert first.subscribe("fleet/#", 2) == 2
+    one.send(publish(TELEMETRY, b"once", qos=2))
+    assert one.read()[0] == PUBREC
+    one.send(packet(PUBREL, struct.pack(">H", 7)))
+    sent = first.message(acknowledge=False)
+    assert (sent.payload, sent.qos, sent.dup) == (b"once", 2, False)
+    number = struct.pack(">H", sent.number)
+    if received:
+        first.send(packet(PUBREC, number))
+        assert first.read() == (PUBREL, number)
+    first.reset()
+    again = come()
+    if not received:
+        told = again.message(acknowledge=False)
+        assert (told.payload, told.qos, told.dup, told.number) == (b"once", 2, True, sent.number)
+        again.send(packet(PUBREC, number))
+    assert again.read() == (PUBREL, number)
+    again.send(packet(PUBCOMP, number))
+    again.ping()
+    assert until(lambda: stand.broker.counters(0).queue == 0)
+    again.reset()
+    last = come()
+    last.send(packet(PINGREQ))
+    assert last.read() == (0xD0, b"")
+
+
+def test_a_qos_2_message_that_was_released_counts_though_its_sender_leaves_at_once(stand: Stand) -> None:
+    core, one = stand.core(), stand.device()
+    one.send(publish(TELEMETRY, b"last words", qos=2))
+    assert one.read()[0] == PUBREC
+    one.send(packet(PUBREL, struct.pack(">H", 7)) + packet(DISCONNECT))
+    one.close()
+    assert core.message().payload == b"last words"
+
+
+def test_a_shared_subscription_is_refused(stand: Stand) -> None:
+    guest = stand.client()
+    guest.send_connect("any", *stand.broker.core_credentials)
+    assert guest.connack() == 0
+    assert guest.subscribe("$share/group/fleet/#") == 0x80
+
+
+def test_what_is_published_below_dollar_is_acknowledged_and_reaches_nobody(stand: Stand) -> None:
+    core, one = stand.core(topic="#"), stand.device()
+    for topic in ("$SYS/x", "$x"):
+        one.send(publish(topic, b"x", qos=1))
+        assert one.read() == (PUBACK, b"\x00\x07")
+    one.send(publish(TELEMETRY, b"mine"))
+    assert core.message().payload == b"mine"
 
 
 def test_retained_messages_reach_matching_subscribers_only(stand: Stand) -> None:

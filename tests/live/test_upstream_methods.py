@@ -38,6 +38,7 @@ UPSTREAM: dict[str, str] = {
     "BrokerProtocolHandler.start": "f7637c34a27f905e",
     "BrokerProtocolHandler.wait_disconnect": "ea4857d4707ef8d9",
     "ProtocolHandler._handle_qos1_message_flow": "944e6a8130c70daf",
+    "ProtocolHandler._handle_qos2_message_flow": "f2d96f1fc4eca34f",
     "ProtocolHandler._reader_loop": "93f3b8e4483040d0",
     "ProtocolHandler._retry_deliveries": "16fd2ca86991aba9",
     "ProtocolHandler.handle_pubrel": "653391af438fb4d7",
