@@ -9,11 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 from twinstorm.broker.proxy import FaultProxy
-from twinstorm.broker.toxics import Bandwidth, Latency, Stall, Toxic
+from twinstorm.broker.toxics import (
+    Bandwidth,
+    Blackhole,
+    Direction,
+    Latency,
+    Limit,
+    Refuse,
+    Reset,
+    Slicer,
+    SlowClose,
+    Stall,
+    Toxic,
+)
+from twinstorm.twin.breaks import Blackout, ClosedPort, LateClose, Ration, Resetting
 from twinstorm.twin.flow import SECOND_US, Int
-from twinstorm.twin.uplink import LEAST_RETRY_US, LONGEST_RETRY_US, LinkFault, Losses, Slowdown, Squeeze
+from twinstorm.twin.uplink import LEAST_RETRY_US, LONGEST_RETRY_US, LinkFault, Losses, Slicing, Slowdown, Squeeze
+
+_DIRECTIONS: Final[dict[str, Direction]] = {"both": "both", "up": "up", "down": "down"}
 
 
 class BadLinks:
@@ -77,6 +93,18 @@ class BadLinks:
             return Latency(direction="up", delay_s=self._wall_s(order.more_us), jitter_s=self._wall_s(order.jitter_us))
         if isinstance(order, Squeeze):
             return Bandwidth(direction="up", bytes_per_s=order.bytes_per_s * self._speed)
+        if isinstance(order, Slicing):
+            return Slicer(direction="up", slice_bytes=order.slice_bytes, gap_s=self._wall_s(order.gap_us))
+        if isinstance(order, Resetting):
+            return Reset(after_s=self._wall_s(order.after_us))
+        if isinstance(order, Ration):
+            return Limit(direction="up", after_bytes=order.limit_bytes)
+        if isinstance(order, ClosedPort):
+            return Refuse(resets_open=order.reset_open)
+        if isinstance(order, LateClose):
+            return SlowClose(direction="down", delay_s=self._wall_s(order.by_us))
+        if isinstance(order, Blackout):
+            return Blackhole(direction=_DIRECTIONS[order.direction])
         assert isinstance(order, Losses)
         return Stall(
             direction="up",

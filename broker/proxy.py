@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 from twinstorm.broker.pump import Counters, Pump
 from twinstorm.broker.sockets import bound, reset, will_reset
-from twinstorm.broker.toxics import LARGEST_READ_BYTES, Draw, End, Refuse, Reset, Toxic
+from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Refuse, Reset, Toxic
 from twinstorm.twin.chance import Purpose, device_key, stream, word
 
 T = TypeVar("T")
@@ -100,8 +100,13 @@ class _Connection:
                 timer.cancel()
                 del self._resets[name]
         for name, each in toxics.items():
-            if isinstance(each, Reset) and name not in self._resets:
-                self._resets[name] = each, self._group.loop.call_later(each.after_s, self._reset)
+            if name in self._resets:
+                continue
+            after_s = each.after_s if isinstance(each, Reset) else None
+            if isinstance(each, Refuse) and each.resets_open:
+                after_s = 0.0
+            if after_s is not None:
+                self._resets[name] = each, self._group.loop.call_later(after_s, self._reset, name)
         self.up.set(toxics)
         self.down.set(toxics)
 
@@ -121,8 +126,10 @@ class _Connection:
                 timer.cancel()
             self._group.went(self)
 
-    def _reset(self) -> None:
-        self._group.counters.resets += not self._is_cut
+    def _reset(self, name: str) -> None:
+        if not self._is_cut:
+            self._group.counters.resets += 1
+            self._group.counters.did(name, CONNECTIONS_RESET)
         self.cut()
 
     def cut(self) -> None:

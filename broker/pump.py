@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from twinstorm.broker.sockets import reset
-from twinstorm.broker.toxics import LARGEST_READ_BYTES, Blackhole, Draw, End, Piece, Stage, Toxic
+from twinstorm.broker.toxics import LARGEST_READ_BYTES, STREAMS_SILENCED, Blackhole, Draw, End, Piece, Stage, Toxic
 
 MOST_QUEUED_BYTES: Final = 65_536
 """Held at most, a read more apart: the window of a connection, so that a delay of 1 s lets no more than this through a
@@ -45,6 +45,10 @@ class Counters:
     delayed_pieces: int = 0
     by_toxic: dict[str, Counter[str]] = field(default_factory=dict)
 
+    def did(self, name: str, what: str) -> None:
+        """The toxic of this name did this."""
+        self.by_toxic.setdefault(name, Counter())[what] += 1
+
     def passed(self, direction: Literal["up", "down"], size_bytes: int) -> None:
         if direction == "up":
             self.up_bytes += size_bytes
@@ -73,6 +77,8 @@ class Pump:
         self._sink: asyncio.Transport | None = None
         self._stages: dict[str, tuple[Toxic, Stage]] = {}
         self._dark = False
+        self._silenced_by: list[str] = []
+        """Toxics that have been counted for it."""
         self._queue: deque[Piece] = deque()
         self.queued_bytes = 0
         self._last_due_s = 0.0
@@ -118,7 +124,12 @@ class Pump:
     def set(self, toxics: Mapping[str, Toxic]) -> None:
         """These act from now on. A toxic that was there before goes on; what a narrow link held up is read at once."""
         mine = {name: each for name, each in toxics.items() if each.direction in ("both", self._direction)}
-        self._dark = any(isinstance(each, Blackhole) for each in mine.values())
+        dark = sorted(name for name, each in mine.items() if isinstance(each, Blackhole))
+        for name in dark:
+            if name not in self._silenced_by and self._sink is not None:
+                self._counters.did(name, STREAMS_SILENCED)
+        self._silenced_by = dark if self._sink is not None else []
+        self._dark = bool(dark)
         stages: dict[str, tuple[Toxic, Stage]] = {}
         for name, toxic in sorted(mine.items(), key=lambda row: (row[1].place, row[0])):
             before = self._stages.get(name)

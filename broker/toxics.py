@@ -38,6 +38,8 @@ MOST_RETRIES: Final = 8
 """The last of them gets through."""
 
 BYTES_DELAYED, RETRANSMISSIONS = "bytes_delayed", "retransmissions"
+CONNECTIONS_CLOSED, CONNECTIONS_RESET = "connections_closed", "connections_reset"
+CLOSES_DELAYED, STREAMS_SILENCED = "closes_noticed_late", "streams_silenced"
 
 
 class End(Enum):
@@ -125,6 +127,7 @@ class _Limited(Stage):
             yield piece._replace(data=piece.data[: self._left_bytes])
         self._left_bytes -= min(len(piece.data), self._left_bytes)
         if not self._left_bytes:
+            self.count[CONNECTIONS_CLOSED] += 1
             yield Piece(piece.due_s, b"", End.CLOSE)
 
 
@@ -284,7 +287,11 @@ class _Lingering(Stage):
         self._delay_s = delay_s
 
     def passed(self, piece: Piece) -> Iterator[Piece]:
-        yield piece if piece.end is None else piece._replace(due_s=piece.due_s + self._delay_s)
+        if piece.end is None:
+            yield piece
+            return
+        self.count[CLOSES_DELAYED] += self._delay_s > 0
+        yield piece._replace(due_s=piece.due_s + self._delay_s)
 
 
 # --- the connection, the port -----------------------------------------------------------------------------------------
@@ -307,4 +314,10 @@ class Reset(Toxic):
 
 @dataclass(frozen=True, kw_only=True)
 class Refuse(Toxic):
-    """The port refuses new connections, as where nothing listens; open ones stay, direction is moot."""
+    """The port refuses new connections, as where nothing listens; direction is moot.
+
+    Attributes:
+        resets_open: those that are open when it begins are reset; else they stay.
+    """
+
+    resets_open: bool = False

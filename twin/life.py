@@ -88,12 +88,16 @@ class Hooks:
         lost: devices that noticed, at these instants, that their session is gone.
         arriving: devices whose CONNECTs, with these numbers, reach the broker.
         connect_extra_us: how much longer the CONNECTs of these devices, with these numbers, take than their links say.
+        turned_away: devices whose CONNECTs a closed port refused (`Life.shut`).
+        close_extra_us: how much later these devices learn that their connection was reset; asked once an end.
     """
 
     connected: Callable[[Devices, Int], None]
     lost: Callable[[Devices, Int], None]
     arriving: Callable[[Devices, Int], None]
     connect_extra_us: Callable[[Devices, Int], Int]
+    turned_away: Callable[[Devices], None] = lambda _: None
+    close_extra_us: Callable[[Devices], Int | int] = lambda _: 0
 
 
 class Life:
@@ -120,6 +124,8 @@ class Life:
         self._hooks = hooks
         self._unforeseen = np.zeros(len(fleet), np.bool_) if unforeseen is None else unforeseen
         """Nobody works out when these clients notice that their session is gone; `hear` tells (live)."""
+        self._shut: Int | None = None
+        """Faults that close the port to each device; None: there was none yet."""
         self._streams = {purpose: stream(seed, purpose) for purpose in Purpose}
         self._policies = [segment.reconnect for segment in fleet.plan.segments]
         self._one_policy = len(set(self._policies)) == 1
@@ -206,6 +212,8 @@ class Life:
         answer_us = at_us.copy()
         answer = np.full(len(rows), Answer.NONE, np.uint8)
         broker = self._broker_of(device)
+        if self._shut is not None:
+            broker = np.where((self._shut[device] > 0) & ~self._unforeseen[device], DOWN, broker)
         answer[(fleet.link_cuts[device] == 0) & (broker == DOWN)] = Answer.REFUSED
         reached = (fleet.link_cuts[device] == 0) & (broker == UP)
         if reached.any():
@@ -277,6 +285,9 @@ class Life:
             fleet.failures[who] += 1
             fleet.previous_us[who] = window.wait_us[failed]
             fleet.begin_us[who] = window.heard_us[failed] + window.wait_us[failed]
+            if self._shut is not None:
+                refused = device[code == Code.REFUSED]
+                self._hooks.turned_away(refused[self._shut[refused] > 0])
             lost = code == Code.LOST
             if lost.any():
                 self._hooks.lost(device[lost], window.at_us[lost])
@@ -398,6 +409,21 @@ class Life:
         fleet.due_us[kept] = NEVER_US
         return kept
 
+    def break_off(self, device: Devices, at_us: int) -> Devices:
+        """Connections to brokers that answer end, with resets. Returns the devices that had a session on one."""
+        fleet = self.fleet
+        had_one = (fleet.state[device] == State.ONLINE) & (fleet.stale_us[device] > at_us)
+        ended = device[had_one & (self._broker_of(device) == UP) & ~self._unforeseen[device]]
+        fleet.stale_us[ended] = at_us
+        self._notice_by_reset(ended[fleet.link_cuts[ended] == 0], at_us)
+        return ended
+
+    def shut(self, device: Devices, more: int) -> None:
+        """So many more (or fewer, with a minus) faults refuse connects of these devices, as a closed port does."""
+        if self._shut is None:
+            self._shut = np.zeros(len(self.fleet), np.int64)
+        self._shut[device] += more
+
     def links_changed(self, device: Devices, at_us: int) -> None:
         """CONNECTs of these devices that are still to be sent take another time than foreseen."""
         fleet = self.fleet
@@ -477,5 +503,6 @@ class Life:
         """Their next packet meets a broker that does not know them."""
         fleet = self.fleet
         reset_us = at_us + self._latency_us(Purpose.RESET, device, fleet.tries[device])
+        reset_us += self._hooks.close_extra_us(device)
         fleet.due_us[device] = np.minimum(fleet.due_us[device], reset_us)
         self._agenda.add(device)

@@ -104,6 +104,17 @@ class Squeeze(LinkFault):
 
 
 @dataclass
+class Slicing(LinkFault):
+    """Every message arrives in slices of so many bytes, one after the other: it is there with the last of them."""
+
+    slice_bytes: int
+    gap_us: int
+
+    def extra_us(self, total_bytes: Int) -> Int:
+        return (-(-total_bytes // self.slice_bytes) - 1) * self.gap_us
+
+
+@dataclass
 class Losses(LinkFault):
     """Transmissions are lost in bursts: a chain of two states a device, which moves with every transmission.
 
@@ -264,6 +275,10 @@ class Uplinks:
                 extra_us = order.extra_us(what, own, number[mine])
                 self._count(order, DELAYED, extra_us > 0)
                 latency_us[mine] += extra_us
+            elif isinstance(order, Slicing):
+                extra_us = order.extra_us(size.total_bytes[code[mine]])
+                self._count(order, DELAYED, extra_us > 0)
+                latency_us[mine] += extra_us
             elif isinstance(order, Losses):
                 again = repeated[mine]
                 repeats = order.send(what, own[again], number[mine[again]])
@@ -305,6 +320,8 @@ class Uplinks:
             return order.extra_us(CONNECT, own, tries)
         if isinstance(order, Squeeze):
             return np.maximum(order.air_us(self._connect_bytes[code]) - links.connect_us[code], 0)
+        if isinstance(order, Slicing):
+            return order.extra_us(self._connect_bytes[code])
         assert isinstance(order, Losses)
         return retry_us(np.maximum(links.retry_us[code], LEAST_RETRY_US), order.connect_retries(own, tries))
 
@@ -342,6 +359,10 @@ class Uplinks:
     def squeeze(self, step: str, device: Device, at_us: int, bytes_per_s: float) -> None:
         """Let what these devices send from now on pass at this rate only."""
         self._begin(Squeeze(*self._common(step, device, at_us), bytes_per_s))
+
+    def slice(self, step: str, device: Device, at_us: int, slice_bytes: int, gap_us: int) -> None:
+        """Let what these devices send from now on arrive in slices, `gap_us` apart."""
+        self._begin(Slicing(*self._common(step, device, at_us), slice_bytes, gap_us))
 
     def lose(self, step: str, device: Device, at_us: int, chain: BurstLoss) -> None:
         """Let what these devices send from now on be lost in bursts."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from twinstorm.twin import hazards
+from twinstorm.twin.breaks import Breaks
 from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.clocks import Clocks
 from twinstorm.twin.energy import Energy
@@ -114,7 +115,15 @@ class World(Exhibits):
             device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
         self._device_end = device_end
         self.uplinks = Uplinks(self, unforeseen, wire)
-        hooks = Hooks(self._connected, self._lost, self.uplinks.arriving, self.uplinks.connect_extra_us)
+        self.breaks = Breaks(self, unforeseen, wire)
+        hooks = Hooks(
+            self._connected,
+            self._lost,
+            self.uplinks.arriving,
+            self.uplinks.connect_extra_us,
+            self.breaks.turned_away,
+            self.breaks.close_extra_us,
+        )
         self.life = Life(self.fleet, seed, device_end, log, hooks, unforeseen)
 
         self.buffers = self._joined(Buffers.of(self.fleet, self.channels, self.bit))
@@ -139,7 +148,7 @@ class World(Exhibits):
 
         self.peaks = Peaks(self.fleet.groups, self.buffers, self.sampler)
         self.output = self._joined(Output(self, block_devices))
-        looks = [self.resets.look, self.sending.look, self.payloads.look]
+        looks = [self.resets.look, self.sending.look, self.payloads.look, self.breaks.look]
         if self.gateways is not None:
             looks.append(self.gateways.look)
         self._joined(EverySecond(looks))
@@ -148,6 +157,10 @@ class World(Exhibits):
     def _joined(self, part: T) -> T:
         self.parts.join(part)
         return part
+
+    def join(self, part: Part) -> None:
+        """From now on a part without a story is told what happens: it is needed."""
+        self.parts.join(part)
 
     @property
     def stories(self) -> list[Story]:
@@ -281,6 +294,19 @@ class World(Exhibits):
         self.retired[leaves] = True
         self.power_off(leaves, at_us, LossCause.RETIRED)
         return len(leaves)
+
+    def break_connections(self, device: Device, at_us: int) -> int:
+        """Reset the modelled connections of these devices, for both sides. Returns how many sessions that ends.
+
+        What was under way up arrives.
+        """
+        self.advance_to(at_us)
+        self.settle(at_us)
+        ended = self.life.break_off(device.astype(np.int64), at_us)
+        self.blocked[ended] = True
+        now = np.full(len(ended), at_us, np.int64)
+        self._device_end.disconnect(ended.astype(np.int32), now, now, abrupt=False)
+        return len(ended)
 
     def cut(self, device: Device, at_us: int, direction: str) -> int:
         """Cut links: ``both``, ``up`` (device to broker) or ``down``. Returns how many sessions it cuts off."""

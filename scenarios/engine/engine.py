@@ -363,7 +363,7 @@ class Engine:
             raise Refused(f"0 of {len(self.registry):,} devices match `{target}`; sites: {sites}")
         if known.needs_target:
             mask = self.selector.mask(self._parse_selector(target), self._moment)
-            self.wiring.admit(known, np.flatnonzero(mask).astype(np.int32))
+            self.wiring.admit(known, settings, np.flatnonzero(mask).astype(np.int32))
         number = 1 + sum(step.injected for step in self.steps.runs)
         end_us = None if lasts_us is None else self.now_us + lasts_us
         step = StepRun(

@@ -19,7 +19,7 @@ def groups_on_bad_links(engine: Engine, has_socket: Mask) -> list[Int]:
     group = np.zeros(len(has_socket), np.int64)
     """0: on no bad link. Every part of a step splits the groups that it strikes in part."""
     for step in engine.planned_faults():
-        if not catalogue()[step.value].slows_links:
+        if not catalogue()[step.value].needs_proxy(step.settings):
             continue
         for _, starts, _, device in engine.planned_acts(step):
             if starts:

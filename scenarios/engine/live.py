@@ -482,9 +482,9 @@ class LiveWiring:
             for at_us, start, order, device in engine.planned_acts(step):
                 self._send(Act(at_us, start, order, device))
 
-    def admit(self, fault: type[Fault], device: Device) -> None:
+    def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """See `Wiring.admit`: a client that is connected cannot be led through the proxy any more."""
-        if not fault.slows_links or are_whole_groups(self._bad_links, device[self._has_socket[device]]):
+        if not fault.needs_proxy(settings) or are_whole_groups(self._bad_links, device[self._has_socket[device]]):
             return
         raise Refused(
             f"live, {fault.name} strikes only devices that a step of the scenario with such a fault targets, "

@@ -78,7 +78,7 @@ def _of_the_faults(scenario: Scenario) -> Iterator[str]:
         fault = catalogue()[step.value]
         if "live" not in fault.clocks:
             yield f"step {step.name}: the fault {step.value} runs in virtual time only: leave --live out"
-        elif fault.slows_links and step.target is not None and not step.target.is_fixed:
+        elif fault.needs_proxy(step.settings) and step.target is not None and not step.target.is_fixed:
             yield (
                 f"step {step.name}: live, {step.value} must know its devices before the run, and "
                 f"`{step.target.text}` is read when it starts: target a part of the fleet that does not change"

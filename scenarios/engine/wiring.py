@@ -46,7 +46,7 @@ class Wiring(Protocol):
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]: ...
     def advance_to(self, at_us: int) -> None: ...
-    def admit(self, fault: type[Fault], device: Device) -> None:
+    def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """Say whether somebody may let this happen to these devices (ascending) now.
 
         Raises:
@@ -120,7 +120,7 @@ class ModelledWiring:
     def advance_to(self, at_us: int) -> None:
         self.world.advance_to(at_us)
 
-    def admit(self, fault: type[Fault], device: Device) -> None:
+    def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """Everything can happen to everybody."""
 
     def _on(self, fault: type[Fault]) -> Any:

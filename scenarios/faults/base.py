@@ -67,6 +67,11 @@ class Fault:
     settings: ClassVar[tuple[Setting, ...]] = ()
 
     @classmethod
+    def needs_proxy(cls, settings: Mapping[str, Any]) -> bool:  # noqa: ARG003
+        """Whether `slows_links` is true of it with these settings."""
+        return cls.slows_links
+
+    @classmethod
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
         """Why it cannot bite on these kinds of machine with these settings, and what could; empty: it can.
 

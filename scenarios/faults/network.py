@@ -23,14 +23,21 @@ class Partition(Fault):
         "what they cannot deliver. A client notices when a ping stays unanswered, one to two keep-alives later; the "
         "broker after 1.5 keep-alives without a packet (not with direction: down). If the cut ends before that, the "
         "session goes on and the buffer is flushed; else the devices reconnect. Behind a cut of the direction down, "
-        "readings at QoS 1 arrive but stay unacknowledged, and are sent again later. Evidence: sessions cut off, "
-        "sessions that survived."
+        "readings at QoS 1 arrive but stay unacknowledged, and are sent again later. Live, `on` says who does it: "
+        "`model`, the fleet, whose clients fall silent and deaf; `wire`, a proxy that lets no byte through, and nobody "
+        "tells the devices: what they send waits in their sockets; `both` at once. In virtual time all is modelled. "
+        "Evidence: sessions cut off, sessions that survived; of a proxy, streams silenced."
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "direction", "word", "both", "which packets are cut; up is from device to broker", ("both", "up", "down")
         ),
+        Setting("on", "word", "model", "who cuts them in a live run", ("model", "wire", "both")),
     )
+
+    @classmethod
+    def needs_proxy(cls, settings: Mapping[str, Any]) -> bool:
+        return settings.get("on", "model") != "model"
 
     @classmethod
     def direction(cls, order: FaultOrder) -> str:
@@ -39,11 +46,20 @@ class Partition(Fault):
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "sessions_cut_off", on.cut(device, at_us, cls.direction(order)))
+        if cls.needs_proxy(order.settings):
+            on.breaks.black_out(order.step, device, at_us, cls.direction(order))
+        on.bit(order.step, "sessions_cut_off", on.cut(cls._modelled(on, order, device), at_us, cls.direction(order)))
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.bit(order.step, "sessions_survived", on.heal(device, at_us, cls.direction(order)))
+        if cls.needs_proxy(order.settings):
+            on.breaks.end(order.step, device, at_us)
+        survived = on.heal(cls._modelled(on, order, device), at_us, cls.direction(order))
+        on.bit(order.step, "sessions_survived", survived)
+
+    @classmethod
+    def _modelled(cls, on: World, order: FaultOrder, device: Device) -> Device:
+        return on.breaks.without_socket(device) if order.settings.get("on") == "wire" else device
 
 
 class SimExpiry(Partition):

@@ -29,7 +29,7 @@ NEEDS = {
 }
 """Settings without which a fault has nothing to do within minutes."""
 
-BESIDE = {"buffer-overflow": "partition", "disk-full": "partition"}
+BESIDE = {"buffer-overflow": "partition", "disk-full": "partition", "slow-close": "connection-reset"}
 """What must go on beside a fault that only makes it worse."""
 
 OF_GATEWAYS = ("disk-full", "gateway-crash", "gateway-failover")

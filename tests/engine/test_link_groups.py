@@ -87,8 +87,8 @@ def test_whole_groups_are_all_of_them_and_nobody_else() -> None:
 
 def test_by_hand_a_live_run_slows_down_only_those_who_connected_through_the_proxy() -> None:
     wiring: Any = SimpleNamespace(_bad_links=[np.array([1, 2])], _has_socket=np.array([True, True, True, False]))
-    LiveWiring.admit(wiring, Latency, np.array([1, 2], np.int32))
-    LiveWiring.admit(wiring, Latency, np.array([1, 2, 3], np.int32))
-    LiveWiring.admit(wiring, Partition, np.array([0], np.int32))
+    LiveWiring.admit(wiring, Latency, {}, np.array([1, 2], np.int32))
+    LiveWiring.admit(wiring, Latency, {}, np.array([1, 2, 3], np.int32))
+    LiveWiring.admit(wiring, Partition, {"on": "model"}, np.array([0], np.int32))
     with pytest.raises(Refused, match="latency strikes only devices that a step"):
-        LiveWiring.admit(wiring, Latency, np.array([0, 1, 2], np.int32))
+        LiveWiring.admit(wiring, Latency, {}, np.array([0, 1, 2], np.int32))

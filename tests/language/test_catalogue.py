@@ -176,7 +176,7 @@ def test_every_wrong_setting_is_told() -> None:
 
 def test_settings_of_an_injection_are_checked_alike() -> None:
     partition = catalogue.faults()["partition"]
-    assert fault_settings(partition, {"direction": "up"}) == {"direction": "up"}
+    assert fault_settings(partition, {"direction": "up"}) == {"direction": "up", "on": "model"}
     with pytest.raises(SettingError, match=r"unknown value of `direction` `don`\. .*allowed: both, up, down"):
         fault_settings(partition, {"direction": "don"})
     with pytest.raises(SettingError, match=r"unknown key `direktion`\. did you mean `direction`"):

@@ -276,7 +276,7 @@ stop_when: {when: online < 1, hold: 30 s}
     cut, end, note, expect, dead = scenario.steps
     assert [step.name for step in scenario.steps] == ["cut", "step-2", "note", "step-4", "dead"]
     assert [step.action for step in scenario.steps] == ["fault", "end", "mark", "expect", "fault"]
-    assert (cut.ramp_us, cut.lasts_us, cut.settings) == (10 * S, None, {"direction": "up"})
+    assert (cut.ramp_us, cut.lasts_us, cut.settings) == (10 * S, None, {"direction": "up", "on": "model"})
     assert (end.value, end.after) == ("cut", Instant("cut", "start", MIN, "cut + 1 min"))
     assert (note.value, note.expect) == ("Now.", parse_expression("online = devices"))
     assert (expect.value, expect.expect) == ("freshness > 1 %", parse_expression("freshness > 1 %"))
