@@ -1,7 +1,8 @@
 """Constants of the modelled broker, measured on real ones; they are printed with every run.
 
-Measured on 2 cores, Python 3.11, with 256-byte messages and one wildcard subscriber. Message capacity is a limit of its
-own that a scenario sets (`broker.messages`); no model imposes it, so that a storm of connects can be looked at alone.
+Measured by `twinstorm calibrate` on 2 cores, Python 3.11; `docs/performance.md` has the figures with their spread.
+Message capacity is a limit of its own that a scenario sets (`broker.messages`); no model imposes it, so that a storm of
+connects can be looked at alone. A scenario may bring a constant of its own (`broker.handshake`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MODELS = {
     for model in (
         BrokerModel("amqtt", "the embedded broker: 930 connects/s plain", 1_075_269, 1_024),
         BrokerModel("mosquitto", "Mosquitto 2.0.11: 27,000 connects/s plain", 37_037, 1_024),
+        BrokerModel("amqtt-tls", "the embedded broker over mutual TLS: 430 connects/s", 2_325_581, 1_024),
+        BrokerModel("mosquitto-tls", "Mosquitto 2.0.11 over mutual TLS: 590 connects/s", 1_694_915, 1_024),
         BrokerModel("ideal", "no limit of its own: what remains is the scenario's", 1, 1 << 30),
     )
 }

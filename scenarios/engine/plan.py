@@ -110,7 +110,7 @@ def broker_settings(scenario: Scenario) -> BrokerSettings:
     rate = broker.connect_rate
     return BrokerSettings(
         model=model.name,
-        handshake_ns=model.handshake_ns,
+        handshake_ns=model.handshake_ns if broker.handshake_us is None else broker.handshake_us * 1_000,
         backlog=model.backlog if broker.backlog is None else broker.backlog,
         connect_rate=None if rate is None else rate.for_fleet(devices).limit_denominator(1_000),
         connect_burst=1 if broker.connect_burst is None else max(broker.connect_burst.for_fleet(devices), 1),

@@ -185,6 +185,8 @@ LINKS: Mapping[str, str] = {
 BROKER_MODELS: Mapping[str, str] = {
     "amqtt": "the embedded broker: 930 connects a second",
     "mosquitto": "Mosquitto 2.0.11: 27,000 connects a second",
+    "amqtt-tls": "the embedded broker with certificates both ways: 430 connects a second",
+    "mosquitto-tls": "Mosquitto 2.0.11 with certificates both ways: 590 connects a second",
     "ideal": "no limit of its own: what remains is the scenario's",
 }
 

@@ -152,6 +152,7 @@ class Broker:
     connect_burst: Count | None = None
     connect_queue: Count | None = None
     backlog: int | None = None
+    handshake_us: int | None = None
     message_rate: Rate | None = None
     message_queue: int | None = None
     offline_queue: int = 1_000

@@ -426,6 +426,7 @@ def _broker(record: Record) -> Broker:
         connect_burst=connects.own("burst"),
         connect_queue=connects.own("queue"),
         backlog=record.own("backlog"),
+        handshake_us=record.own("handshake"),
         message_rate=messages.own("rate"),
         message_queue=messages.own("queue"),
         offline_queue=record.value("offline_queue"),

@@ -342,6 +342,7 @@ BROKER = Table(
             default="amqtt",
         ),
         Key("connects", CONNECTS, "limit of new sessions: rate, burst, queue"),
+        Key("handshake", duration("1 us", "10 s", "1075 us"), "what a connect costs the broker, as calibrated"),
         Key("backlog", whole("1", "1000000000", "1024"), "places of the handshake queue"),
         Key("messages", MESSAGES, "limit of messages toward the core: rate, queue"),
         Key(

@@ -58,6 +58,7 @@ COMMANDS = [
     "schema",
     "broker",
     "pki",
+    "calibrate",
     "doctor",
     "bench",
     "completion",

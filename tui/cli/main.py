@@ -32,6 +32,7 @@ _COMMANDS = (
     "schema",
     "broker",
     "pki",
+    "calibrate",
     "doctor",
     "bench",
     "completion",
