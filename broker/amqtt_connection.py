@@ -1,13 +1,16 @@
-"""One connection to the embedded broker: upstream's protocol handler with its reading, ending and QoS repaired."""
+"""One connection to the embedded broker: upstream's handler with its reading, writing, ending and QoS repaired.
+
+A packet is dealt with before the next one is read, so nothing that a client sent waits inside the broker. What is for
+a client waits in its mailbox, and one task a connection writes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
+from typing import Any, Protocol
 
 from amqtt.mqtt.disconnect import DisconnectPacket
 from amqtt.mqtt.packet import (
@@ -20,23 +23,38 @@ from amqtt.mqtt.packet import (
     PUBREL,
     SUBSCRIBE,
     UNSUBSCRIBE,
-    MQTTFixedHeader,
 )
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.mqtt.pubcomp import PubcompPacket
-from amqtt.mqtt.pubrec import PubrecPacket
-from amqtt.mqtt.pubrel import PubrelPacket
-from amqtt.session import OUTGOING, IncomingApplicationMessage, OutgoingApplicationMessage, Session
+from amqtt.session import Session
 
-from twinstorm.broker.amqtt_packets import BROKEN, AbortingWriter, LimitedReader, MalformedError, read_packet
+from twinstorm.broker.amqtt_packets import (
+    BROKEN,
+    AbortingWriter,
+    Frame,
+    LimitedReader,
+    MalformedError,
+    OversizedError,
+    check,
+    read_filters,
+    read_number,
+    read_publish,
+)
+from twinstorm.broker.limits import Limits
+from twinstorm.broker.mailbox import Mailbox, Message
+from twinstorm.broker.pacing import Pace
 
-LONGEST_QUEUE = 50_000
-"""Messages that wait for one client; more are dropped and counted. Packet ids end at 65,535."""
 BRAKE_AT, GO_ON_AT = 1_000, 500
 """Messages that wait for the core while devices are not read from, and when that ends."""
+CHUNK_BYTES = 32_768
+"""Packets are written together, up to about so much."""
 
-Deliveries = dict[asyncio.Task[None], tuple[Session, str]]
-"""Messages on their way to a client, being written or not yet acknowledged: to whom, and their topic."""
+_MAILBOX = "twinstorm.mailbox"
+
+
+def mailbox_of(session: Session) -> Mailbox:
+    """What waits for it, and is under way."""
+    found: Mailbox = session.attributes.setdefault(_MAILBOX, Mailbox())
+    return found
 
 
 class Brake:
@@ -50,6 +68,10 @@ class Brake:
         self._off = asyncio.Event()
         self._off.set()
 
+    @property
+    def is_on(self) -> bool:
+        return not self._off.is_set()
+
     def look(self, waiting: int) -> None:
         """So many messages wait for the core."""
         if waiting >= BRAKE_AT:
@@ -61,20 +83,48 @@ class Brake:
         await self._off.wait()
 
 
+class Desk(Protocol):
+    """What a connection asks of its broker.
+
+    Attributes:
+        count: totals; see `EmbeddedBroker.counters`.
+        brake: None: of a broker that never holds its clients up.
+    """
+
+    count: Counter[str]
+    limits: Limits
+    brake: Brake | None
+
+    async def take(self, session: Session, message: Message) -> None:
+        """A client has published it."""
+
+    async def subscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None: ...
+
+    async def unsubscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None: ...
+
+
 class RepairedHandler(BrokerProtocolHandler):
     """One connection. `ended` is set when its message loop is over and its will, if due, was sent."""
+
+    desk: Desk
+    mailbox: Mailbox
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.ended = asyncio.Event()
         self.muted = False
-        self.count: Counter[str] | None = None
-        self.deliveries: Deliveries | None = None
-        self.waiting = 0
-        self.brake: Brake | None = None
-        self.brakes = False
-        """It is the core's: what waits for it holds up the others."""
+        self.is_core = False
+        """What waits for it holds up the others, and nothing holds it up."""
+        self.pace: Pace | None = None
+        """How fast it is written to; None: as fast as it takes."""
         self._over: asyncio.Future[DisconnectPacket | None] | None = None
+        self._work = asyncio.Event()
+        self._writing: asyncio.Task[None] | None = None
+        self._is_paused = False
+
+    def serve(self, desk: Desk, session: Session) -> None:
+        """Before `start`: for whom."""
+        self.desk, self.mailbox = desk, mailbox_of(session)
 
     async def start(self) -> None:
         # The reader may see the end of the stream before anybody waits for it: the future must be there first.
@@ -90,20 +140,22 @@ class RepairedHandler(BrokerProtocolHandler):
             self._over.set_result(disconnect)
 
     def handle_read_timeout(self) -> None:
-        if self.count is not None:
-            self.count["expired"] += 1
+        self.desk.count["expired"] += 1
         self.abort()
 
     def abort(self) -> None:
         """End the connection without waiting for the peer."""
         if isinstance(self.writer, AbortingWriter):
             self.writer.abort()
+        if self._is_paused and self._reader_task is not None:
+            self._reader_task.cancel()  # it does not look at the stream
 
     def mute(self) -> None:
         """The host is gone: from now on nothing is answered, and nothing is closed."""
         self.muted = True
-        if self._reader_task is not None:
-            self._reader_task.cancel()
+        for task in (self._reader_task, self._writing):
+            if task is not None:
+                task.cancel()
         if isinstance(self.writer, AbortingWriter):
             self.writer.is_closed = True
 
@@ -115,142 +167,186 @@ class RepairedHandler(BrokerProtocolHandler):
         assert self._reader_ready is not None
         assert isinstance(self.reader, LimitedReader)
         self._reader_ready.set()
+        count, turn_packets = self.desk.count, self.desk.limits.turn_packets
         patience_s = self.session.keep_alive or None
+        packets, kind = 0, None
         try:
-            while (frame := await self._next_frame(patience_s)) is not None:
-                packet = await read_packet(*frame)
-                await self._takers[packet.fixed_header.packet_type](packet)
-                if isinstance(packet, DisconnectPacket):
+            while kind != DISCONNECT:
+                await self._pause()
+                async with asyncio.timeout(patience_s):
+                    frame = await self.reader.frame()
+                if frame is None:
                     break
+                check(frame)
+                kind = frame.kind
+                await self._takers[kind](frame)
+                packets += 1
+                if not packets % turn_packets:
+                    await asyncio.sleep(0)  # what is in the buffer already is read without a pause
         except TimeoutError:
             self.handle_read_timeout()
-        except MalformedError:
-            if self.count is not None:
-                self.count["malformed"] += 1
+        except MalformedError as error:
+            count["oversized" if isinstance(error, OversizedError) else "malformed"] += 1
             self.abort()
         except asyncio.CancelledError:
-            pass  # the broker stops, or is muted
+            pass  # the broker stops, or the connection was cut or muted
         except BROKEN:
             self.abort()
         finally:
+            if self._writing is not None:
+                self._writing.cancel()
             self._reader_stopped.set()
             if not self.muted:
                 await self.handle_disconnect(None)
 
-    async def _next_frame(self, patience_s: float | None) -> tuple[MQTTFixedHeader, bytes] | None:
-        assert isinstance(self.reader, LimitedReader)
-        if self.brake is not None and not self.brakes:
-            await self.brake.released()
-        return await asyncio.wait_for(self.reader.frame(), patience_s)
+    async def _pause(self) -> None:
+        """Read no further while the core has too much to do."""
+        brake = self.desk.brake
+        if brake is not None and brake.is_on and not self.is_core:
+            self.desk.count["braked"] += 1
+            await self._cuttable(brake.released())
+
+    async def _cuttable(self, what: Awaitable[None]) -> None:
+        """Wait for something else than the stream."""
+        self._is_paused = True
+        try:
+            await what
+        finally:
+            self._is_paused = False
 
     @cached_property
-    def _takers(self) -> dict[int, Callable[[Any], Coroutine[Any, Any, None]]]:
+    def _takers(self) -> dict[int, Callable[[Frame], Coroutine[Any, Any, None]]]:
         """What takes a packet, by its type."""
         return {
-            PUBLISH: self.handle_publish,
-            PUBACK: self.handle_puback,
-            PUBREC: self.handle_pubrec,
-            PUBREL: self.handle_pubrel,
-            PUBCOMP: self.handle_pubcomp,
-            SUBSCRIBE: self.handle_subscribe,
-            UNSUBSCRIBE: self.handle_unsubscribe,
-            PINGREQ: self.handle_pingreq,
-            DISCONNECT: self.handle_disconnect,
+            PUBLISH: self._take_publish,
+            PUBACK: self._take_puback,
+            PUBREC: self._take_pubrec,
+            PUBREL: self._take_pubrel,
+            PUBCOMP: self._take_pubcomp,
+            SUBSCRIBE: self._take_filters,
+            UNSUBSCRIBE: self._take_filters,
+            PINGREQ: self._take_pingreq,
+            DISCONNECT: self._take_disconnect,
         }
 
-    # --- QoS ----------------------------------------------------------------------------------------------------------
+    @cached_property
+    def _publishes(self) -> Pace | None:
+        limits = self.desk.limits
+        if limits.publishes_per_s is None or self.is_core:
+            return None
+        return Pace(limits.publishes_per_s, limits.publishes_burst)
 
-    async def handle_pubrel(self, pubrel: PubrelPacket) -> None:
+    async def _take_publish(self, frame: Frame) -> None:
         assert self.session is not None
-        # [MQTT-4.3.3-2]: of this connection or an earlier one, or a second time: it is answered all the same.
-        message = self.session.inflight_in.pop(pubrel.packet_id, None)
+        message, number = read_publish(frame)
+        if self._publishes is not None and (wait_s := self._publishes.wait_s() or 0.0) > 0:
+            self.desk.count["throttled"] += 1
+            await self._cuttable(asyncio.sleep(wait_s))
+        if message.qos == 2:
+            # [MQTT-4.3.3-2], method A: it is passed on when the client has let go of it; until then it may repeat it.
+            self.mailbox.received[number] = message
+            await self._answer(PUBREC, number)
+            return
+        await self.desk.take(self.session, message)
+        if message.qos:
+            await self._answer(PUBACK, number)
+
+    async def _take_pubrel(self, frame: Frame) -> None:
+        assert self.session is not None
+        number = read_number(frame)
+        message = self.mailbox.received.pop(number, None)
         if message is not None:
-            self.session.delivered_message_queue.put_nowait(message)
-        await self._send_packet(PubcompPacket.build(pubrel.packet_id))
+            await self.desk.take(self.session, message)
+        # Of an earlier connection, or a second one: it is answered all the same.
+        await self._answer(PUBCOMP, number)
+
+    async def _take_puback(self, frame: Frame) -> None:
+        if self.mailbox.acknowledged(read_number(frame)):
+            self._moves_on()
+
+    async def _take_pubrec(self, frame: Frame) -> None:
+        # To one that nobody knows too: a broker that lost its state is answered, and both are done with it.
+        number = read_number(frame)
+        self.mailbox.arrived(number)
+        await self._answer(PUBREL, number, 2)
+
+    async def _take_pubcomp(self, frame: Frame) -> None:
+        if self.mailbox.completed(read_number(frame)):
+            self._moves_on()
+
+    async def _take_filters(self, frame: Frame) -> None:
+        assert self.session is not None
+        number, topics = await read_filters(frame)
+        take = self.desk.subscribe if frame.kind == SUBSCRIBE else self.desk.unsubscribe
+        await take(self.session, self, number, topics)
+
+    async def _take_pingreq(self, _: Frame) -> None:
+        await self._send(b"\xd0\x00")
+
+    async def _take_disconnect(self, _: Frame) -> None:
+        await self.handle_disconnect(DisconnectPacket())
+
+    async def _answer(self, kind: int, number: int, flags: int = 0) -> None:
+        await self._send(bytes([kind << 4 | flags, 2]) + number.to_bytes(2))
+
+    async def _send(self, packet: bytes) -> None:
+        """A client that does not read its answers is not read from either."""
+        assert self.writer is not None
+        self.writer.write(packet)
+        await self.writer.drain()
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Something was put into the mailbox."""
+        self._work.set()
+        self._tell_brake()
+
+    def _moves_on(self) -> None:
+        """The client has acknowledged something: the next one may go."""
+        if self.mailbox.waiting:
+            self._work.set()
+        self._tell_brake()
+
+    def _tell_brake(self) -> None:
+        if self.is_core and self.desk.brake is not None:
+            self.desk.brake.look(len(self.mailbox))
 
     async def _retry_deliveries(self) -> None:
-        """Send again what the last connection of this session did not acknowledge; wait for none of it."""
-        assert self.session is not None
-        for message in list(self.session.inflight_out.values()):
-            self.deliver(message.topic, self._handle_message_flow(message))
+        """Send again what the last connection of this session did not acknowledge, then what waits; wait for nobody."""
+        assert self.writer is not None
+        for packet in self.mailbox.again():
+            self.writer.write(packet)
+        if not self._reader_stopped.is_set():
+            self._writing = asyncio.create_task(self._write_loop())
 
-    async def _handle_qos1_message_flow(
-        self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
-    ) -> None:
-        if app_message.direction != OUTGOING:
-            await super()._handle_qos1_message_flow(app_message)
-            return
-        assert self.session is not None
-        assert isinstance(app_message, OutgoingApplicationMessage)
-        assert app_message.packet_id is not None
-        self.session.inflight_out[app_message.packet_id] = app_message
-        publish = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
-        # The answer may be read while this still writes: the future must be there first.
-        acknowledged = asyncio.get_running_loop().create_future()
-        self._puback_waiters[app_message.packet_id] = acknowledged
+    async def _write_loop(self) -> None:
+        """Write what waits, as far as the client acknowledges it, takes it, and may have it."""
+        assert self.writer is not None
+        window = self.desk.limits.in_flight
         try:
-            app_message.publish_packet = publish
-            await self._send_packet(publish)
-            app_message.puback_packet = await acknowledged
-            self.session.inflight_out.pop(app_message.packet_id, None)
-        finally:
-            self._puback_waiters.pop(app_message.packet_id, None)
+            while True:
+                await self.writer.drain()
+                while not self.mailbox.is_ready(window):
+                    self._work.clear()
+                    await self._work.wait()
+                if self.pace is not None and (wait_s := self.pace.wait_s() or 0.0) > 0:
+                    await asyncio.sleep(wait_s)
+                self.writer.write(self._chunk(window))
+                await asyncio.sleep(0)  # a host that takes everything would let nobody else have a turn
+        except asyncio.CancelledError:
+            pass  # the connection is over
+        except BROKEN:
+            self.abort()
 
-    async def _handle_qos2_message_flow(
-        self, app_message: OutgoingApplicationMessage | IncomingApplicationMessage
-    ) -> None:
-        """Outwards: until PUBCOMP. Inwards: until PUBREC; `handle_pubrel` does the rest, on whatever connection."""
-        assert self.session is not None
-        number = app_message.packet_id
-        assert number is not None
-        if isinstance(app_message, IncomingApplicationMessage):
-            self.session.inflight_in[number] = app_message
-            await self._send_packet(PubrecPacket.build(number))
-            return
-        self.session.inflight_out[number] = app_message
-        try:
-            # What was received once is not sent again, only released: [MQTT-4.3.3-1]. As above each future comes first.
-            if app_message.pubrec_packet is None:
-                publish = app_message.build_publish_packet(dup=app_message.publish_packet is not None)
-                received = self._pubrec_waiters[number] = asyncio.get_running_loop().create_future()
-                app_message.publish_packet = publish
-                await self._send_packet(publish)
-                app_message.pubrec_packet = await received
-            completed = self._pubcomp_waiters[number] = asyncio.get_running_loop().create_future()
-            app_message.pubrel_packet = PubrelPacket.build(number)
-            await self._send_packet(app_message.pubrel_packet)
-            app_message.pubcomp_packet = await completed
-            self.session.inflight_out.pop(number, None)
-        finally:
-            self._pubrec_waiters.pop(number, None)
-            self._pubcomp_waiters.pop(number, None)
-
-    def deliver(self, topic: str, work: Coroutine[Any, Any, Any]) -> None:
-        """Write to the client, and wait for its acknowledgement, without holding anybody up."""
-        assert self.session is not None
-        if self.deliveries is None or self.waiting >= LONGEST_QUEUE:
-            work.close()
-            if self.count is not None:
-                self.count["dropped"] += 1
-            return
-        task = asyncio.ensure_future(_quietly(work))
-        self.deliveries[task] = self.session, topic
-        self._wait_for(1)
-        task.add_done_callback(partial(self._delivered, work))
-
-    def _delivered(self, work: Coroutine[Any, Any, Any], task: asyncio.Task[None]) -> None:
-        work.close()  # of a task that was cancelled before its first step nobody else would
-        self._wait_for(-1)
-        if self.deliveries is not None:
-            self.deliveries.pop(task, None)
-
-    def _wait_for(self, more: int) -> None:
-        self.waiting += more
-        if self.brakes and self.brake is not None:
-            self.brake.look(self.waiting)
-
-
-async def _quietly(work: Coroutine[Any, Any, Any]) -> None:
-    """A receiver that has gone is no failure of the broker."""
-    with contextlib.suppress(*BROKEN, asyncio.CancelledError):
-        await work
+    def _chunk(self, window: int) -> bytes:
+        """Packets that may go now; with a pace, one."""
+        most = 1 if self.pace is not None else CHUNK_BYTES
+        packets: list[bytes] = []
+        size = 0
+        while size < most and (packet := self.mailbox.next_packet(window)) is not None:
+            packets.append(packet)
+            size += len(packet)
+        self.desk.count["messages_out"] += len(packets)
+        self._tell_brake()
+        return b"".join(packets)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
 from amqtt.adapters import BufferReader, StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
-from amqtt.mqtt import packet_class
 from amqtt.mqtt.packet import (
     DISCONNECT,
     PINGREQ,
@@ -23,23 +23,22 @@ from amqtt.mqtt.packet import (
     SUBSCRIBE,
     UNSUBSCRIBE,
     MQTTFixedHeader,
-    MQTTPacket,
 )
-from amqtt.mqtt.publish import PublishPacket
 from amqtt.mqtt.subscribe import SubscribePacket
 from amqtt.mqtt.unsubscribe import UnsubscribePacket
 
-LARGEST_PACKET_BYTES = 1 << 20
+from twinstorm.broker.limits import Limits
+from twinstorm.broker.mailbox import Message, length_of
 
 _FLAGS = {PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2}
 """Low four bits of the first byte, where they are not 0; those of PUBLISH mean something."""
 
-_FROM_CLIENTS = frozenset(
-    (PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT),
-)
+_NUMBERED = frozenset((PUBACK, PUBREC, PUBREL, PUBCOMP))
+_EMPTY = frozenset((PINGREQ, DISCONNECT))
+_FROM_CLIENTS = frozenset((*_NUMBERED, *_EMPTY, PUBLISH, SUBSCRIBE, UNSUBSCRIBE))
 
 UNREADABLE = (AMQTTError, MQTTError, NoDataError, CodecError, ValueError, IndexError, TypeError, struct.error)
-"""What upstream's decoders raise at bytes that are no packet."""
+"""What decoders raise at bytes that are no packet."""
 
 BROKEN = (AMQTTError, MQTTError, NoDataError, ProtocolHandlerError, TimeoutError, ConnectionError)
 """What upstream raises when a connection ends under its hands."""
@@ -49,14 +48,45 @@ class MalformedError(ValueError):
     """Bytes that are no packet, or one that a client must not send here."""
 
 
+class OversizedError(MalformedError):
+    """A packet that is longer than this broker takes."""
+
+
+class SlowPeerError(ConnectionError):
+    """A peer that does not read what is written to it."""
+
+
+class Frame(NamedTuple):
+    """A packet as it came: its first byte, and what follows its length."""
+
+    first: int
+    body: bytes
+
+    @property
+    def kind(self) -> int:
+        return self.first >> 4
+
+    @property
+    def flags(self) -> int:
+        return self.first & 0x0F
+
+    def raw(self) -> bytes:
+        return bytes([self.first]) + length_of(len(self.body)) + self.body
+
+
 class LimitedReader(StreamReaderAdapter):
     """Reads whole packets, so that a bad one cannot be mistaken for several."""
 
-    async def frame(self) -> tuple[MQTTFixedHeader, bytes] | None:
-        """Fixed header and body of the next packet; None at the end of the stream.
+    def __init__(self, reader: asyncio.StreamReader, largest_bytes: int, count: Counter[str]) -> None:
+        super().__init__(reader)
+        self._largest_bytes, self._count = largest_bytes, count
+
+    async def frame(self) -> Frame | None:
+        """The next packet; None at the end of the stream.
 
         Raises:
-            MalformedError: it is longer than `LARGEST_PACKET_BYTES`, or its length is none.
+            OversizedError: it is longer than the limit.
+            MalformedError: its length is none.
         """
         try:
             first = (await self._reader.readexactly(1))[0]
@@ -69,48 +99,109 @@ class LimitedReader(StreamReaderAdapter):
                 shift += 7
                 if shift > 21:
                     raise MalformedError("a length of more than four bytes")
-            if length > LARGEST_PACKET_BYTES:
-                raise MalformedError(f"a packet of {length} bytes")
-            return MQTTFixedHeader(first >> 4, first & 0x0F, length), await self._reader.readexactly(length)
+            if length > self._largest_bytes:
+                raise OversizedError(f"a packet of {length} bytes")
+            body = await self._reader.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
+        self._count["bytes_in"] += 2 + shift // 7 + length
+        return Frame(first, body)
 
 
-async def read_packet(header: MQTTFixedHeader, body: bytes) -> MQTTPacket[Any, Any, Any]:
-    """What a client sent after its CONNECT.
+def read_publish(frame: Frame) -> tuple[Message, int]:
+    """A message of a client, and its packet id, 0 at QoS 0.
 
     Raises:
         MalformedError: see there.
     """
-    if header.packet_type not in _FROM_CLIENTS:
-        raise MalformedError(f"packet type {header.packet_type}")
-    if header.packet_type == PUBLISH:
-        if header.flags & 0x06 == 0x06:
-            raise MalformedError("QoS 3")
-    elif header.flags != _FLAGS.get(header.packet_type, 0):
-        raise MalformedError(f"flags {header.flags} of packet type {header.packet_type}")
-    rest = BufferReader(body)
+    flags, body = frame.flags, frame.body
+    qos = flags >> 1 & 3
+    if qos == 3 or (flags & 8 and not qos):
+        raise MalformedError("QoS 3, or a repetition at QoS 0")
     try:
-        packet: MQTTPacket[Any, Any, Any] = await packet_class(header).from_stream(rest, fixed_header=header)
+        end = 2 + int.from_bytes(body[:2])
+        topic = body[2:end].decode()
+    except UnicodeDecodeError as error:
+        raise MalformedError("a topic that is no text") from error
+    start = end + 2 if qos else end
+    number = int.from_bytes(body[end:start])
+    if start > len(body) or (qos and not number):
+        raise MalformedError("a PUBLISH that is cut short, or without a packet id")
+    if not is_topic(topic):
+        raise MalformedError("a topic that nobody can publish to")
+    return Message(topic, body[start:], qos, bool(flags & 1)), number
+
+
+def read_number(frame: Frame) -> int:
+    """The packet id of an acknowledgement."""
+    return int.from_bytes(frame.body)
+
+
+def check(frame: Frame) -> None:
+    """Is it a packet that a client may send after its CONNECT? What it carries is read by who takes it.
+
+    Raises:
+        MalformedError: no.
+    """
+    kind = frame.kind
+    if kind not in _FROM_CLIENTS:
+        raise MalformedError(f"packet type {kind}")
+    if kind != PUBLISH and frame.flags != _FLAGS.get(kind, 0):
+        raise MalformedError(f"flags {frame.flags} of packet type {kind}")
+    if (kind in _NUMBERED and len(frame.body) != 2) or (kind in _EMPTY and frame.body):
+        raise MalformedError(f"{len(frame.body)} bytes in packet type {kind}")
+
+
+async def read_filters(frame: Frame) -> tuple[int, list[Any]]:
+    """Packet id, and what a client subscribes to (filters with their QoS) or unsubscribes from (filters).
+
+    Raises:
+        MalformedError: see there.
+    """
+    what: Any = SubscribePacket if frame.kind == SUBSCRIBE else UnsubscribePacket
+    header = MQTTFixedHeader(frame.kind, frame.flags, len(frame.body))
+    try:
+        packet = await what.from_stream(BufferReader(frame.body), fixed_header=header)
     except UNREADABLE as error:
         raise MalformedError(str(error)) from error
-    if await rest.read(1):
-        raise MalformedError("more than the packet")
-    if isinstance(packet, PublishPacket) and not is_topic(packet.topic_name or ""):
-        raise MalformedError("a topic that nobody can publish to")
-    if isinstance(packet, SubscribePacket | UnsubscribePacket):
-        # Upstream keeps what it could read of a list that is cut short.
-        topics = packet.payload.topics
-        sizes = (3 + len(t[0].encode()) if isinstance(t, tuple) else 2 + len(t.encode()) for t in topics)
-        if not topics or 2 + sum(sizes) != len(body) or any(isinstance(t, tuple) and t[1] > 2 for t in topics):
-            raise MalformedError("topic filters")
-    return packet
+    # Upstream keeps what it could read of a list that is cut short.
+    topics = packet.payload.topics
+    sizes = (3 + len(t[0].encode()) if isinstance(t, tuple) else 2 + len(t.encode()) for t in topics)
+    if not topics or 2 + sum(sizes) != len(frame.body) or any(isinstance(t, tuple) and t[1] > 2 for t in topics):
+        raise MalformedError("topic filters")
+    return packet.variable_header.packet_id, topics
 
 
 class AbortingWriter(StreamWriterAdapter):
-    """Closes without waiting for a peer that does not read."""
+    """Closes without waiting for a peer that does not read, and waits for none of them longer than the limit."""
 
     is_closed: bool
+
+    def __init__(self, writer: asyncio.StreamWriter, limits: Limits, count: Counter[str]) -> None:
+        super().__init__(writer)
+        self._drain_s, self._count = limits.drain_s, count
+        writer.transport.set_write_buffer_limits(limits.write_buffer_bytes)
+
+    def write(self, data: bytes) -> None:
+        self._count["bytes_out"] += len(data)
+        super().write(data)
+
+    async def drain(self) -> None:
+        """Wait while too much is written that the peer has not taken.
+
+        Raises:
+            SlowPeerError: that takes too long, and the connection is cut.
+        """
+        if self.is_closed or not self._writer.transport.get_write_buffer_size():
+            return
+        try:
+            async with asyncio.timeout(self._drain_s):
+                await self._writer.drain()
+        except TimeoutError:
+            if not self.is_closed:
+                self._count["slow_consumers"] += 1
+                self.abort()
+            raise SlowPeerError from None
 
     async def close(self) -> None:
         if not self.is_closed:
@@ -125,4 +216,4 @@ class AbortingWriter(StreamWriterAdapter):
 
 def is_topic(topic: str) -> bool:
     """Can a client publish to it at all?"""
-    return bool(topic) and "#" not in topic and "+" not in topic
+    return bool(topic) and not any(letter in topic for letter in "#+\0")

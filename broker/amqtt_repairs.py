@@ -1,7 +1,8 @@
 """amqtt's session logic, repaired: what a testbed for device failures must get exactly right.
 
-Subclasses of amqtt 0.12.1's broker and, in `amqtt_connection`, of its protocol handler; `amqtt_packets` has the bytes.
-A test compares the source of every upstream method that is replaced with the one that its repair was written against.
+Subclasses of amqtt 0.12.1's broker and, in `amqtt_connection`, of its protocol handler; `amqtt_packets` has the bytes,
+`mailbox` what waits for a client. A test compares the source of every upstream method that is replaced with the one
+that its repair was written against.
 
 - A client is authenticated before anything of the session with its id is touched (upstream: after).
 - A connection that closes right after CONNECT ends its session (upstream: connected for ever).
@@ -12,8 +13,9 @@ A test compares the source of every upstream method that is replaced with the on
 - Oversized and malformed packets and impossible topics close the connection (upstream: payload is read as packets, or
   the connection is a zombie).
 - What a client sent before it disconnected counts, in its order, and before its will (upstream: may be dropped).
-- A message of QoS 1 or 2 stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s, or
+- A message at QoS 1 or 2 stays in flight until it is acknowledged or its session ends (upstream: dropped after 5 s, or
   with the connection); neither it nor a queue kept for a session holds anything else up (upstream: SUBSCRIBE waits).
+- What waits, for a client or of one, has a limit (upstream: none).
 - A shared subscription is refused (upstream: granted, and nothing is ever delivered), and what a client publishes below
   `$` reaches nobody (upstream: its connection is a zombie).
 - A message costs the same however many filters others have subscribed to (upstream: it is compared with each).
@@ -25,21 +27,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from fractions import Fraction
 from typing import Any
 
 from amqtt.adapters import BufferReader, ReaderAdapter, WriterAdapter
 from amqtt.broker import Action, Broker
 from amqtt.mqtt.connack import ConnackPacket
 from amqtt.mqtt.packet import CONNECT
-from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler, Subscription, UnSubscription
 from amqtt.session import Session
 
-from twinstorm.broker.amqtt_connection import Brake, Deliveries, RepairedHandler
+from twinstorm.broker.amqtt_connection import Brake, RepairedHandler, mailbox_of
 from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, MalformedError, is_topic
+from twinstorm.broker.limits import Limits
+from twinstorm.broker.mailbox import Message
+from twinstorm.broker.pacing import Pace
 from twinstorm.broker.topic_index import TopicIndex
 
-CONNECT_TIMEOUT_S = 10.0
 TAKEOVER_TIMEOUT_S = 2.0
 
 ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
@@ -62,13 +67,15 @@ class RepairedBroker(Broker):
         authenticate: is this client who it says it is? Sees a fresh session only.
         admit: may it have a session now? May wait; False: CONNACK 3.
         may_use: may this session publish to, subscribe to or receive from this topic (or filter)?
-        matters: is a message lost if this session does not get it?
-        offline_queue: messages that wait for a session whose client is away; the newest beyond it are dropped.
+        is_core: is it the core's session, for which a message is lost that does not get there?
+        limits: of every client.
+        core_per_s: messages a second, on the wall, that the core gets; the newest beyond its queue are dropped. None:
+            as fast as it takes them, and who sends too much for it is not read from.
+        core_queue: messages that wait for the core.
         count: totals; see `EmbeddedBroker.counters`.
-
-    Attributes:
+        drops: messages that were not passed on, by cause.
         lost: messages that were acknowledged and reached nobody that matters, by topic; see `forget`.
-        overflown: those that were dropped because the queue of a session that matters was full, by topic.
+        overflown: those that were dropped because too much waited for the core, by topic.
     """
 
     def __init__(
@@ -78,9 +85,12 @@ class RepairedBroker(Broker):
         authenticate: Authenticate,
         admit: Admit,
         may_use: MayUse,
-        matters: Callable[[Session], bool],
-        offline_queue: int,
+        is_core: Callable[[Session], bool],
+        limits: Limits,
+        core_per_s: Fraction | None,
+        core_queue: int,
         count: Counter[str],
+        drops: Counter[str],
         lost: Counter[str],
         overflown: Counter[str],
     ) -> None:
@@ -91,42 +101,36 @@ class RepairedBroker(Broker):
         self._may = authenticate
         self._admit = admit
         self._may_use = may_use
-        self._matters = matters
-        self._offline_queue = offline_queue
-        self.count, self.lost, self.overflown = count, lost, overflown
-        self.deliveries: Deliveries = {}
-        self._brake = Brake()
+        self._is_core = is_core
+        self._core_per_s, self._core_queue = core_per_s, core_queue
+        self._connects = (
+            None if limits.connects_per_s is None else Pace(limits.connects_per_s, limits.connects_burst, waits=False)
+        )
+        self.limits = limits
+        self.count, self.drops, self.lost, self.overflown = count, drops, lost, overflown
+        self.brake = Brake() if core_per_s is None else None
 
     @property
     def queued(self) -> int:
         """Messages that were taken and have not reached everybody; may be asked from any thread."""
-        kept = sum(session.retained_messages.qsize() for session, _ in list(self._sessions.values()))
-        return self._broadcast_queue.qsize() + len(self.deliveries) + kept
+        return sum(len(mailbox_of(session)) for session, _ in list(self._sessions.values()))
 
     def kept_for(self, client_id: str) -> Counter[str]:
         """Messages that wait for this client while it is away, by topic."""
         known = self._sessions.get(client_id)
         if known is None or known[0].transitions.state == "connected":
             return Counter()
-        session = known[0]
-        waiting = [session.retained_messages.get_nowait() for _ in range(session.retained_messages.qsize())]
-        for message in waiting:
-            session.retained_messages.put_nowait(message)
-        return Counter(message.topic for message in (*waiting, *session.inflight_out.values()))
+        return Counter(message.topic for message in mailbox_of(known[0]).owed())
 
     def forget(self) -> None:
         """Lose, as a dying broker does, every message that it has taken and that has not arrived."""
         for session, _ in list(self._sessions.values()):
-            while not session.delivered_message_queue.empty():
-                self.lost[session.delivered_message_queue.get_nowait().topic] += 1
-            while not session.retained_messages.empty():
-                self.lost[session.retained_messages.get_nowait().topic] += self._matters(session)
-        while not self._broadcast_queue.empty():
-            self.lost[self._broadcast_queue.get_nowait()["topic"]] += 1
-        for task, (session, topic) in list(self.deliveries.items()):
-            self.lost[topic] += self._matters(session)
-            task.cancel()
-        self.deliveries.clear()
+            mailbox = mailbox_of(session)
+            # PUBREC was the promise to pass it on.
+            self.lost.update(message.topic for message in mailbox.received.values())
+            if self._is_core(session):
+                self.lost.update(message.topic for message in mailbox.owed())
+            mailbox.clear()
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -140,10 +144,19 @@ class RepairedBroker(Broker):
         if writer.get_peer_info() is None:
             return
         try:
-            frame = await asyncio.wait_for(reader.frame(), CONNECT_TIMEOUT_S)
-            if frame is None or frame[0].packet_type != CONNECT or frame[0].flags:
+            async with asyncio.timeout(self.limits.connect_s):
+                frame = await reader.frame()
+        except (TimeoutError, MalformedError) as error:
+            self.count["connect_timeouts" if isinstance(error, TimeoutError) else "bad_first_packet"] += 1
+            return
+        if self._connects is not None and self._connects.wait_s() is None:
+            self.count["too_many_connects"] += 1
+            await self._answer(writer, UNAVAILABLE)
+            return
+        try:
+            if frame is None or frame.kind != CONNECT or frame.flags:
                 raise MalformedError("no CONNECT")
-            connect = BufferReader(frame[0].to_bytes() + frame[1])
+            connect = BufferReader(frame.raw())
             handler, session = await RepairedHandler.init_from_connect(connect, writer, self.plugins_manager)
         except (*UNREADABLE, *BROKEN):
             self.count["bad_first_packet"] += 1
@@ -212,12 +225,13 @@ class RepairedBroker(Broker):
         try:
             session.transitions.connect()
             handler.attach(session, reader, writer)
-            handler.count, handler.deliveries = self.count, self.deliveries
-            handler.brake, handler.brakes = self._brake, self._matters(session)
+            handler.serve(self, session)
+            handler.is_core = self._is_core(session)
+            if handler.is_core and self._core_per_s is not None:
+                handler.pace = Pace(self._core_per_s)
             self._sessions[session.client_id] = (session, handler)
             await handler.mqtt_connack_authorize(True)
             await handler.start()
-            await self._publish_session_retained_messages(session)
             await self._client_message_loop(session, handler)
         except BROKEN:
             self.count["broken"] += 1
@@ -225,50 +239,17 @@ class RepairedBroker(Broker):
             if self._sessions.get(session.client_id, (None, None))[1] is handler:
                 if session.transitions.state == "connected":
                     session.transitions.disconnect()
+                self._drop("disconnected", mailbox_of(session).hang_up())
                 if session.clean_session:
                     await self._delete_session(session.client_id)
-            if handler.brakes:
-                self._brake.look(0)
+            if handler.is_core and self.brake is not None:
+                self.brake.look(0)
             handler.ended.set()
 
     async def _client_message_loop(self, client_session: Session, handler: BrokerProtocolHandler) -> None:
-        """Serve until the connection ends; then finish what it had sent, and send its will if that is due."""
-        assert isinstance(handler, RepairedHandler)
-        pumps = [
-            asyncio.create_task(self._pump(work, client_session, handler))
-            for work in (self._next_subscription, self._next_unsubscription, self._next_message)
-        ]
-        try:
-            packet = await handler.wait_disconnect()
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-        while not client_session.delivered_message_queue.empty():
-            await self._next_message(client_session, handler)
+        """Wait until the connection ends, with everything that it had sent; then send its will if that is due."""
+        packet = await handler.wait_disconnect()
         await self._handle_disconnect(client_session, handler, _done(packet))
-
-    async def _pump(
-        self,
-        work: Callable[[Session, RepairedHandler], Coroutine[Any, Any, None]],
-        session: Session,
-        handler: RepairedHandler,
-    ) -> None:
-        try:
-            while True:
-                await work(session, handler)
-        except BROKEN:
-            handler.abort()
-
-    async def _next_subscription(self, session: Session, handler: RepairedHandler) -> None:
-        await self._handle_subscription(session, handler, _done(await handler.get_next_pending_subscription()))
-
-    async def _next_unsubscription(self, session: Session, handler: RepairedHandler) -> None:
-        await self._handle_unsubscription(session, handler, _done(await handler.get_next_pending_unsubscription()))
-
-    async def _next_message(self, session: Session, handler: RepairedHandler) -> None:
-        # Nothing below waits: a message that was taken is also passed on.
-        await self._handle_message_delivery(session, handler, _done(await session.delivered_message_queue.get()))
 
     def connected(self) -> list[tuple[Session, RepairedHandler]]:
         """Sessions with a live connection."""
@@ -288,6 +269,14 @@ class RepairedBroker(Broker):
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
+    async def subscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None:
+        """See `Desk`."""
+        await self._handle_subscription(session, handler, _done(Subscription(number, topics)))
+
+    async def unsubscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None:
+        """See `Desk`."""
+        await self._handle_unsubscription(session, handler, _done(UnSubscription(number, topics)))
+
     async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
         topic_filter, qos = subscription
         if topic_filter.startswith(_SHARED):
@@ -303,71 +292,73 @@ class RepairedBroker(Broker):
             if not self._subscriptions.get(topic_filter, True):
                 del self._subscriptions[topic_filter]
 
-    async def _handle_message_delivery(
-        self,
-        client_session: Session,
-        handler: BrokerProtocolHandler,  # noqa: ARG002 - `read_packet` has refused what ends a connection
-        wait_deliver: asyncio.Future[Any],
-    ) -> bool:
-        message = wait_deliver.result()
-        if message is None:
-            return True
-        topic = message.topic
+    async def take(self, session: Session, message: Message) -> None:
+        """A client has published it: pass it on to whoever wants it and may have it."""
         self.count["messages_in"] += 1
-        # [MQTT-4.7.2-1]: such a topic is not for clients to talk to each other by.
-        if topic.startswith("$") or not self._may_use(client_session, topic, Action.PUBLISH):
+        # [MQTT-4.7.2-1]: a topic below `$` is not for clients to talk to each other by.
+        if message.topic.startswith("$") or not self._may_use(session, message.topic, Action.PUBLISH):
             self.count["denied"] += 1
-            return True
-        await self._broadcast_message(client_session, topic, message.data, message.qos)
-        if message.publish_packet and message.publish_packet.retain_flag:
-            await self.retain_message(client_session, topic, message.data, message.qos)
-        return True
+            return
+        self._pass_on(message.topic, message.payload, message.qos)
+        if message.retain:
+            await self.retain_message(session, message.topic, message.payload, message.qos)
 
-    async def _run_broadcast(self, running_tasks: Any) -> None:  # noqa: ARG002 - `deliver` keeps them
-        broadcast = await self._broadcast_queue.get()
-        topic, published_qos = broadcast["topic"], broadcast.get("qos")
-        taken = False
+    async def _broadcast_message(
+        self,
+        session: Session | None,  # noqa: ARG002 - who sent it makes no difference
+        topic: str | None,
+        data: bytes | bytearray | None,
+        force_qos: int | None = None,
+    ) -> None:
+        """A will, or a message of the broker's own."""
+        self._pass_on(topic or "", bytes(data or b""), force_qos)
+
+    def _pass_on(self, topic: str, payload: bytes, published_qos: int | None) -> None:
+        is_taken = False
         for subscriptions in self._subscriptions.matching(topic):
             for session, granted_qos in subscriptions:
-                qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
-                if not self._may_use(session, topic, Action.RECEIVE):
-                    continue
-                taken |= self._matters(session)
-                if session.transitions.state != "connected":
-                    if qos and not session.clean_session:
-                        if session.retained_messages.qsize() < self._offline_queue:
-                            await self._retain_broadcast_message(broadcast, qos, session)
-                        else:
-                            self.count["dropped"] += 1
-                            self.overflown[topic] += self._matters(session)
-                    continue
-                handler = self._get_handler(session)
-                if isinstance(handler, RepairedHandler):
-                    self.count["messages_out"] += 1
-                    handler.deliver(topic, handler.mqtt_publish(topic, broadcast["data"], qos, retain=False))
-        # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
-        self.lost[topic] += not taken
+                if self._may_use(session, topic, Action.RECEIVE):
+                    qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
+                    is_taken |= self._is_core(session)
+                    self._post(session, Message(topic, payload, qos))
+        if not is_taken:
+            # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
+            self.lost[topic] += 1
+
+    def _post(self, session: Session, message: Message) -> None:
+        """Let it wait for a client, or drop it: see `Limits`."""
+        mailbox, limits = mailbox_of(session), self.limits
+        handler = self._get_handler(session) if session.transitions.state == "connected" else None
+        if isinstance(handler, RepairedHandler):
+            most = self._core_queue if handler.is_core else limits.queue_messages
+            cause = mailbox.put(message, most, limits.queue_bytes)
+            if not cause:
+                handler.look()
+                return
+            cause = f"queue_{cause}"
+        else:
+            if session.clean_session or not message.qos:
+                return
+            cause = mailbox.put(message, limits.offline_messages, limits.offline_bytes)
+            if not cause:
+                return
+            cause = f"offline_{cause}"
+        self._drop(cause, 1)
+        if self._is_core(session):
+            self.overflown[message.topic] += 1
+
+    def _drop(self, cause: str, messages: int) -> None:
+        if messages:
+            self.drops[cause] += messages
+            self.count["dropped"] += messages
 
     async def _publish_retained_messages_for_subscription(
         self, subscription: tuple[str, int], session: Session
     ) -> None:
         topic_filter, qos = subscription
-        handler = self._get_handler(session)
-        if not isinstance(handler, RepairedHandler):
-            return
-        for topic, retained in list(self._retained_messages.items()):
+        for topic, kept in list(self._retained_messages.items()):
             if self._matches(topic, topic_filter) and self._may_use(session, topic, Action.RECEIVE):
-                smaller = min(qos, retained.qos or 0)
-                handler.deliver(topic, handler.mqtt_publish(retained.topic, retained.data, smaller, retain=True))
-
-    async def _publish_session_retained_messages(self, session: Session) -> None:
-        handler = self._get_handler(session)
-        if not isinstance(handler, RepairedHandler):
-            return
-        while not session.retained_messages.empty():
-            kept = session.retained_messages.get_nowait()
-            # [MQTT-3.3.1-9]: it was a message like any other, only late.
-            handler.deliver(kept.topic, handler.mqtt_publish(kept.topic, kept.data, kept.qos, retain=False))
+                self._post(session, Message(topic, bytes(kept.data), min(qos, kept.qos or 0), retain=True))
 
 
 def _done(result: Any) -> asyncio.Future[Any]:

@@ -31,6 +31,7 @@ from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.identity import Role, parse_identity
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
@@ -46,6 +47,16 @@ ACCEPT_PASSES = 4
 """Passes of the loop from accepting a connection to serving it."""
 CALL_TIMEOUT_S = 10.0
 HANDSHAKE_TIMEOUT_S = 10.0
+DEFAULTS = Limits()
+REFUSALS = (
+    "handshakes_failed",
+    "unauthorised",
+    "refused",
+    "bad_first_packet",
+    "connect_timeouts",
+    "too_many_connects",
+)
+"""Names of counters: why a connection became no session."""
 _CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
 
 for _name in ("amqtt", "transitions", "websockets"):
@@ -84,7 +95,9 @@ class EmbeddedBroker(Exhibits):
         through: those that have no client of their own, and the gateway that speaks for each.
         now_us: simulated instant, for admission.
         speed: simulated seconds per wall second.
-        offline_queue: messages that wait for a session whose client is away.
+        limits: of what one client may ask.
+        core_per_s: messages a simulated second that reach the core; None: as many as it takes.
+        core_queue: messages that wait for the core, and more are dropped; unused without a rate.
         tls: how the listener shows who it is. If it asks for certificates, they stand for user name and password, and
             nobody has a password; None: plain MQTT.
         door: where it listens.
@@ -98,7 +111,9 @@ class EmbeddedBroker(Exhibits):
         names: Sequence[str],
         now_us: Callable[[], int],
         speed: Fraction = Fraction(1),
-        offline_queue: int = 1_000,
+        limits: Limits = DEFAULTS,
+        core_per_s: Fraction | None = None,
+        core_queue: int = 0,
         through: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
         door: Door | None = None,
@@ -121,7 +136,9 @@ class EmbeddedBroker(Exhibits):
         self._count: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._overflown: Counter[str] = Counter()
-        self._offline_queue = offline_queue
+        self._drops: Counter[str] = Counter()
+        self._limits = limits
+        self._core_per_s, self._core_queue = core_per_s, core_queue
         self._core_absences = 0
         self._connecting = 0
         self._loop = asyncio.new_event_loop()
@@ -165,8 +182,7 @@ class EmbeddedBroker(Exhibits):
     @property
     def turned_away(self) -> int:
         """Connections that did not become a session: no TLS, no credentials, no place, or no MQTT."""
-        names = ("handshakes_failed", "unauthorised", "refused", "bad_first_packet")
-        return sum(self._count[name] for name in names)
+        return sum(self._count[name] for name in REFUSALS)
 
     @property
     def clients(self) -> int:
@@ -248,6 +264,7 @@ class EmbeddedBroker(Exhibits):
         self._limit = limit
         self._lost.clear()
         self._overflown.clear()
+        self._drops.clear()
         for name in (
             "attempts",
             "admitted",
@@ -278,9 +295,12 @@ class EmbeddedBroker(Exhibits):
             authenticate=self._authenticate,
             admit=self._admit,
             may_use=self._may_use,
-            matters=lambda session: session.username == CORE_USER,
-            offline_queue=self._offline_queue,
+            is_core=lambda session: session.username == CORE_USER,
+            limits=self._limits,
+            core_per_s=None if self._core_per_s is None else self._core_per_s * self._speed,
+            core_queue=self._limits.queue_messages if self._core_per_s is None else self._core_queue,
             count=self._count,
+            drops=self._drops,
             lost=self._lost,
             overflown=self._overflown,
         )
@@ -293,12 +313,12 @@ class EmbeddedBroker(Exhibits):
         self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task, link = asyncio.current_task(), AbortingWriter(writer)
+        task, link = asyncio.current_task(), AbortingWriter(writer, self._limits, self._count)
         assert task is not None
         self._links[task] = writer, link
         try:
             if not self._silent and await self._shake_hands(writer) and self._core is not None and not self._silent:
-                await self._core.external_connected(LimitedReader(reader), link, LISTENER)
+                await self._core.external_connected(self._reader(reader), link, LISTENER)
             if self._silent:
                 await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
         except asyncio.CancelledError:
@@ -306,6 +326,9 @@ class EmbeddedBroker(Exhibits):
         finally:
             del self._links[task]
             writer.transport.abort()
+
+    def _reader(self, reader: asyncio.StreamReader) -> LimitedReader:
+        return LimitedReader(reader, self._limits.packet_bytes, self._count)
 
     async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
         """Begin TLS, if this listener has it. False: it failed; `refusals` knows why.

@@ -24,6 +24,7 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.guest_files import GuestFiles
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.account import Account, Sides, settle
 from twinstorm.scenarios.engine.engine import Engine
@@ -292,7 +293,9 @@ class LiveWiring:
                 list(self.registry.names),
                 now_us=self.now_us,
                 speed=self.speed,
-                offline_queue=self._settings.offline_queue,
+                limits=Limits(offline_messages=self._settings.offline_queue),
+                core_per_s=self._settings.message_rate,
+                core_queue=self._settings.message_queue,
                 through=through,
                 tls=None if self._papers is None else self._papers.server,
             )

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from tests.live.raw_mqtt import PUBACK, Client, packet, text, until
 from twinstorm.broker.admission import Admission
-from twinstorm.broker.amqtt_packets import LARGEST_PACKET_BYTES
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.twin.queues import gcra
 
+LARGEST_PACKET_BYTES = Limits().packet_bytes
 ONE, TWO = "fra-1/motors-0001", "fra-1/motors-0002"
 
 

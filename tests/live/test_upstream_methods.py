@@ -21,15 +21,13 @@ from twinstorm.broker.amqtt_repairs import RepairedBroker
 UPSTREAM: dict[str, str] = {
     "Broker.__init__": "5158ff3ca6493baf",
     "Broker._authenticate": "4d7db8cc6fe2c3f6",
+    "Broker._broadcast_message": "78ad4edb7efb3b72",
     "Broker._client_connected": "432b724bc4fb7946",
     "Broker._client_message_loop": "916c4647c3389918",
     "Broker._del_all_subscriptions": "615579810f47d1e0",
     "Broker._handle_client_session": "8b1b52a03df9daf5",
-    "Broker._handle_message_delivery": "89727723da550bed",
     "Broker._initialize_client_session": "5dd89158bbe46266",
     "Broker._publish_retained_messages_for_subscription": "d6ad257821ba29ef",
-    "Broker._publish_session_retained_messages": "78cd66096c935c1f",
-    "Broker._run_broadcast": "e852128b3e38e04a",
     "Broker._topic_filtering": "9259ae5e1dd3e20d",
     "Broker.add_subscription": "07757b63113c395e",
     "BrokerProtocolHandler.__init__": "95a1c78fecfdbffa",
@@ -37,12 +35,13 @@ UPSTREAM: dict[str, str] = {
     "BrokerProtocolHandler.handle_read_timeout": "ffd79f12457f41e1",
     "BrokerProtocolHandler.start": "f7637c34a27f905e",
     "BrokerProtocolHandler.wait_disconnect": "ea4857d4707ef8d9",
-    "ProtocolHandler._handle_qos1_message_flow": "944e6a8130c70daf",
-    "ProtocolHandler._handle_qos2_message_flow": "f2d96f1fc4eca34f",
     "ProtocolHandler._reader_loop": "93f3b8e4483040d0",
     "ProtocolHandler._retry_deliveries": "16fd2ca86991aba9",
-    "ProtocolHandler.handle_pubrel": "653391af438fb4d7",
+    "StreamReaderAdapter.__init__": "2594a16cfbf64a25",
+    "StreamWriterAdapter.__init__": "9612036ac78e5ab2",
     "StreamWriterAdapter.close": "9f228a1f968d964e",
+    "StreamWriterAdapter.drain": "324dcf80ce0bce31",
+    "StreamWriterAdapter.write": "a204e5a548e08184",
 }
 """Of each upstream method that is overridden here, where upstream defines it: the start of its source's SHA-256."""
 
