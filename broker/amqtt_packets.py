@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from amqtt.adapters import BufferReader, StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
@@ -74,10 +74,22 @@ class Frame(NamedTuple):
         return bytes([self.first]) + length_of(len(self.body)) + self.body
 
 
+class ByteReader(Protocol):
+    """What of `asyncio.StreamReader` is needed, so that packets may also stand in frames."""
+
+    async def readexactly(self, count: int, /) -> bytes:
+        """See there."""
+        ...
+
+    def feed_eof(self) -> None:
+        """See there."""
+        ...
+
+
 class LimitedReader(StreamReaderAdapter):
     """Reads whole packets, so that a bad one cannot be mistaken for several."""
 
-    def __init__(self, reader: asyncio.StreamReader, largest_bytes: int, count: Counter[str]) -> None:
+    def __init__(self, reader: ByteReader, largest_bytes: int, count: Counter[str]) -> None:
         super().__init__(reader)
         self._largest_bytes, self._count = largest_bytes, count
 

@@ -7,6 +7,8 @@ thread, a batch at a time. Nothing that arrives raises.
 from __future__ import annotations
 
 import queue
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.tls import ClientTls, client_context
+from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.flow import (
     BrokerCounters,
     CloudOutcome,
@@ -48,6 +51,37 @@ class _Link(Enum):
     """It is back, and the broker has kept the session."""
 
 
+class CoreClient(paho.Client):
+    """A paho client that knows the same WebSocket as the fleet."""
+
+    path: str | None = None
+    """See `BrokerUrl`."""
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        assert self._ssl_context is not None
+        made = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            made.settimeout(self._connect_timeout)
+            made.do_handshake()
+        except OSError:
+            made.close()  # paho leaves it open
+            raise
+        return made
+
+    def _create_socket(self) -> Any:
+        made: Any = super()._create_socket()
+        if self.path is None:
+            return made
+        framed = WebSocketSocket(made, self._host, self._port, self.path)
+        try:
+            made.settimeout(self._connect_timeout)
+            framed.do_handshake()
+        except OSError:
+            made.close()
+            raise
+        return framed
+
+
 class LiveCloudEnd:
     """Implements `CloudEnd` over a real socket.
 
@@ -55,7 +89,8 @@ class LiveCloudEnd:
         registry: devices by name; what others send is malformed.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
-        tls: certificate of the core; None: plain MQTT.
+        tls: certificate of the core, and whom it trusts; None: no TLS.
+        path: MQTT over WebSocket, asked for by this path; None: MQTT over TCP.
         persistent: let the broker keep the session while the core is away; only for a broker that ends with the run.
     """
 
@@ -71,6 +106,7 @@ class LiveCloudEnd:
         origin_us: int = 0,
         persistent: bool = False,
         tls: ClientTls | None = None,
+        path: str | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._now_us = now_us
@@ -90,9 +126,10 @@ class LiveCloudEnd:
         self._up = False
         self._gone_since_s: float | None = None
         self._closing = False
-        client = paho.Client(
+        client = CoreClient(
             CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=paho.MQTTv311, clean_session=not persistent
         )
+        client.path = path
         if username:
             client.username_pw_set(username, password)
         if tls is not None:
@@ -267,6 +304,9 @@ class LiveCloudEnd:
         if self._up and not self._closing:
             self._gone_since_s = time.monotonic()
             self._raw.put(_Link.LOST)
+        elif not self._granted.is_set():  # with TLS 1.3 this is all that one learns who has not the right certificate
+            self._refused = f"the broker closes the connection: {reason}"
+            self._granted.set()
         self._up = False
 
     def _on_message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:  # noqa: ARG002

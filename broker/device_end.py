@@ -27,6 +27,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.sockets import LOOPBACK
 from twinstorm.broker.tls import ClientTls, client_context
+from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -105,7 +106,8 @@ class _Line:
         session: the broker has accepted it.
         refused: its CONNACK refused; the end of the connection, which follows, is no news.
         connecting: the TCP handshake is still under way; that of TLS or CONNECT follows it.
-        shaking: what the TLS handshake waits for, as the selector calls it; 0: it is over, or there is none.
+        shaking: what the handshake of TLS or WebSocket waits for, as the selector calls it; 0: it is over, or there is
+            none.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
         sent: message id to device and sequence number, of readings that nobody has acknowledged.
     """
@@ -139,7 +141,8 @@ class LiveDeviceEnd:
         speed: simulated seconds per wall second.
         now_us: simulated instant.
         origin_us: Unix microseconds of simulated instant 0.
-        tls: certificates of those with a client, by name; None: plain MQTT.
+        tls: how everybody trusts the broker, or certificates of those with a client, by name; None: no TLS.
+        path: MQTT over WebSocket, asked for by this path; None: MQTT over TCP.
         bad_links: a proxy through which some connect; whoever made it closes it.
 
     Attributes:
@@ -158,13 +161,15 @@ class LiveDeviceEnd:
         now_us: Callable[[], int],
         username: str | None = None,
         origin_us: int = 0,
-        tls: Mapping[str, ClientTls] | None = None,
+        tls: Mapping[str, ClientTls] | ClientTls | None = None,
+        path: str | None = None,
         bad_links: BadLinks | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._bad_links = bad_links
         self._tls = tls
-        self._contexts: dict[int, ssl.SSLContext] = {}
+        self._path = path
+        self._contexts: dict[ClientTls, ssl.SSLContext] = {}
         self._passwords, self._username = passwords, username
         self._plan = plan
         self._speed = speed
@@ -347,7 +352,7 @@ class LiveDeviceEnd:
         client = FleetClient(
             CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv311, clean_session=True, userdata=device
         )
-        if self._tls is None:  # else its certificate says who it is
+        if not isinstance(self._tls, Mapping):  # else its certificate says who it is
             client.username_pw_set(self._username or name, self._passwords[device] or None)
         client.max_inflight_messages_set(0x7FFF)
         client.max_queued_messages_set(_MOST_QUEUED)
@@ -384,7 +389,10 @@ class LiveDeviceEnd:
             return
         line.connecting = False
         if self._tls is None:
-            self._speak(device)
+            if self._path is None:
+                self._speak(device)
+            else:
+                self._ask_for_frames(device)
             return
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(line.socket)
@@ -399,14 +407,15 @@ class LiveDeviceEnd:
         self._shake(device)
 
     def _context(self, device: int) -> ssl.SSLContext:
-        """Made when it first connects: a thousand at once take a second."""
-        if device not in self._contexts:
-            assert self._tls is not None
-            self._contexts[device] = client_context(self._tls[self._names[device]])
-        return self._contexts[device]
+        """Made when it is first needed: a thousand at once take a second."""
+        assert self._tls is not None
+        papers = self._tls[self._names[device]] if isinstance(self._tls, Mapping) else self._tls
+        if papers not in self._contexts:
+            self._contexts[papers] = client_context(papers)
+        return self._contexts[papers]
 
     def _shake(self, device: int) -> None:
-        """A step of the TLS handshake; after the last one paho sends its CONNECT."""
+        """A step of the handshakes, of TLS and then of WebSocket; after the last one paho sends its CONNECT."""
         line = self._lines[device]
         try:
             line.socket.do_handshake()
@@ -418,10 +427,23 @@ class LiveDeviceEnd:
             self._fail(device)
             return
         else:
+            if self._path is not None and isinstance(line.socket, ssl.SSLSocket):
+                self._ask_for_frames(device)
+                return
             line.shaking = 0
             self._speak(device)
             return
         self._watch(device)
+
+    def _ask_for_frames(self, device: int) -> None:
+        """Begin WebSocket on a connection that is up."""
+        assert self._path is not None
+        line = self._lines[device]
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(line.socket)
+        line.socket = WebSocketSocket(line.socket, self._host, self._port, self._path)
+        line.shaking = selectors.EVENT_WRITE
+        self._shake(device)
 
     def _fail(self, device: int) -> None:
         self._hang_up(device)
@@ -532,8 +554,8 @@ class LiveDeviceEnd:
             return
         if mask & selectors.EVENT_READ:
             line.client.loop_read()
-            # What TLS has already taken from the socket wakes no selector.
-            while line.socket is ready and isinstance(ready, ssl.SSLSocket) and ready.pending():
+            # What TLS or a frame has already taken from the socket wakes no selector.
+            while line.socket is ready and isinstance(ready, ssl.SSLSocket | WebSocketSocket) and ready.pending():
                 line.client.loop_read()
         if line.open and mask & selectors.EVENT_WRITE:
             line.client.loop_write()

@@ -34,6 +34,7 @@ from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
+from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
@@ -72,6 +73,7 @@ class Door:
         port: 0: any that is free.
         wide: other machines may connect; they need credentials as everybody does.
         any_topic: guests may use every topic, not only those of the fleet.
+        websocket: host and port of a second listener, for MQTT over WebSocket; over TLS if the first one is.
 
     Raises:
         ValueError: other machines could connect, and nobody has said that they may.
@@ -81,10 +83,12 @@ class Door:
     port: int = 0
     wide: bool = False
     any_topic: bool = False
+    websocket: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
-        if not self.wide and not ipaddress.ip_address(self.host).is_loopback:
-            raise ValueError(f"{self.host} lets other machines in: say `wide=True` if that is meant")
+        for host in (self.host, *(self.websocket or ())[:1]):
+            if not self.wide and not ipaddress.ip_address(host).is_loopback:
+                raise ValueError(f"{host} lets other machines in: say `wide=True` if that is meant")
 
 
 class EmbeddedBroker(Exhibits):
@@ -104,6 +108,8 @@ class EmbeddedBroker(Exhibits):
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
+        port: where it listens, once it is open.
+        websocket_port: likewise, of the second listener; 0 if there is none.
     """
 
     def __init__(
@@ -144,8 +150,8 @@ class EmbeddedBroker(Exhibits):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="twinstorm-broker", daemon=True)
         self._core: RepairedBroker | None = None
-        self._server: asyncio.Server | None = None
-        self._held: socket.socket | None = None
+        self._servers: list[asyncio.Server] = []
+        self._held: list[socket.socket] = []
         self._links: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, AbortingWriter]] = {}
         """Every open connection, by the task that serves it."""
         self._outages = 0
@@ -153,6 +159,7 @@ class EmbeddedBroker(Exhibits):
         self._closed = False
         self._door = Door() if door is None else door
         self.port = self._door.port
+        self.websocket_port = 0 if self._door.websocket is None else self._door.websocket[1]
 
     # --- who may come -------------------------------------------------------------------------------------------------
 
@@ -280,7 +287,7 @@ class EmbeddedBroker(Exhibits):
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def open(self) -> int:
-        """Start on an ephemeral loopback port and return it.
+        """Start on the ports of the door and return the first one.
 
         Raises:
             OSError: no port can be bound.
@@ -305,20 +312,50 @@ class EmbeddedBroker(Exhibits):
             overflown=self._overflown,
         )
         await self._core.start()
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-        listener = bound(self.port, self._door.host)
-        self.port = listener.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=listener, backlog=BACKLOG)
+        self._let_ports_go()
+        listeners = self._bound()
+        self.port = listeners[0].getsockname()[1]
+        self._servers.append(await asyncio.start_server(self._serve, sock=listeners[0], backlog=BACKLOG))
+        if len(listeners) > 1:
+            self.websocket_port = listeners[1].getsockname()[1]
+            self._servers.append(await asyncio.start_server(self._serve_frames, sock=listeners[1], backlog=BACKLOG))
+
+    def _bound(self) -> list[socket.socket]:
+        """The sockets of the door: of its first listener, and of the second if it has one."""
+        places = [(self.port, self._door.host)]
+        if self._door.websocket is not None:
+            places.append((self.websocket_port, self._door.websocket[0]))
+        made: list[socket.socket] = []
+        try:
+            made.extend(bound(*place) for place in places)
+        except OSError:
+            for each in made:
+                each.close()
+            raise
+        return made
+
+    def _let_ports_go(self) -> None:
+        for each in self._held:
+            each.close()
+        self._held.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task, link = asyncio.current_task(), AbortingWriter(writer, self._limits, self._count)
+        await self._serve_one(reader, writer, AbortingWriter(writer, self._limits, self._count))
+
+    async def _serve_frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._serve_one(reader, writer, FramingWriter(writer, self._limits, self._count))
+
+    async def _serve_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: AbortingWriter
+    ) -> None:
+        task = asyncio.current_task()
         assert task is not None
         self._links[task] = writer, link
         try:
-            if not self._silent and await self._shake_hands(writer) and self._core is not None and not self._silent:
-                await self._core.external_connected(self._reader(reader), link, LISTENER)
+            if not self._silent and await self._shake_hands(writer):
+                source = await self._upgraded(reader, writer, link) if isinstance(link, FramingWriter) else reader
+                if source is not None and self._core is not None and not self._silent:
+                    await self._core.external_connected(self._reader(source), link, LISTENER)
             if self._silent:
                 await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
         except asyncio.CancelledError:
@@ -327,7 +364,7 @@ class EmbeddedBroker(Exhibits):
             del self._links[task]
             writer.transport.abort()
 
-    def _reader(self, reader: asyncio.StreamReader) -> LimitedReader:
+    def _reader(self, reader: asyncio.StreamReader | FramedReader) -> LimitedReader:
         return LimitedReader(reader, self._limits.packet_bytes, self._count)
 
     async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
@@ -348,6 +385,17 @@ class EmbeddedBroker(Exhibits):
             self.refusals[_reason(error)] += 1
             return False
         return True
+
+    async def _upgraded(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: FramingWriter
+    ) -> FramedReader | None:
+        """Begin WebSocket. None: it failed; `refusals` knows why."""
+        try:
+            return await accepted(reader, writer, link, HANDSHAKE_TIMEOUT_S, self._limits.packet_bytes)
+        except (OSError, TimeoutError) as error:
+            self._count["handshakes_failed"] += 1
+            self.refusals["timeout" if isinstance(error, TimeoutError) else f"no WebSocket: {error}"] += 1
+            return None
 
     def revoke(self, serials: Sequence[str], crl: Path | None = None) -> int:
         """Believe these certificates no more, and cut the connections that they opened. Returns how many there were.
@@ -394,18 +442,19 @@ class EmbeddedBroker(Exhibits):
             core.forget()
             return cost
         await self._take_down()
-        self._held = bound(self.port, self._door.host)  # nobody else may take the port; without listen() it refuses
+        self._held = self._bound()  # nobody else may take the ports; without listen() they refuse
         return cost
 
     async def _take_down(self) -> None:
-        if self._server is not None:
+        if self._servers:
             # What asyncio has accepted and not yet handed over when its server closes is never closed by anybody.
-            for listener in self._server.sockets:
+            for listener in [each for server in self._servers for each in server.sockets]:
                 self._loop.remove_reader(listener)
             for _ in range(ACCEPT_PASSES):
                 await asyncio.sleep(0)
-            self._server.close()
-            self._server = None
+            for server in self._servers:
+                server.close()
+            self._servers.clear()
         for writer, _ in self._links.values():
             reset(writer.transport)
         core, self._core = self._core, None
@@ -514,8 +563,7 @@ class EmbeddedBroker(Exhibits):
             self._thread.join(timeout=5.0)
         if not self._loop.is_running():
             self._loop.close()
-        if self._held is not None:
-            self._held.close()
+        self._let_ports_go()
 
     async def _end(self) -> None:
         await self._take_down()

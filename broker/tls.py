@@ -37,11 +37,19 @@ class ServerTls:
 
 @dataclass(frozen=True)
 class ClientTls:
-    """What a client needs: whom it trusts, and its own certificate if it has one."""
+    """What a client needs: whom it trusts, and its own certificate if it has one.
 
-    ca: Path
+    Attributes:
+        ca: the authority of the server's certificate; None: whom this machine trusts.
+        key: of the certificate; None: it stands in the same file.
+        strict: certificates must keep to the letter of RFC 5280, as those of `pki` do. The authorities that people
+            make by hand often do not.
+    """
+
+    ca: Path | None
     certificate: Path | None = None
     key: Path | None = None
+    strict: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,15 +90,21 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
 
 
 def client_context(tls: ClientTls) -> ssl.SSLContext:
-    """Of a client that trusts this authority alone and checks the server's name.
+    """Of a client that trusts this authority, no other, and checks the server's name.
 
     Raises:
         OSError: as for `server_context`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(tls.ca)
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    if tls.ca is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(tls.ca)
+    if tls.strict:
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+    else:
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer Pythons begin with it
     if tls.certificate is not None:
         context.load_cert_chain(tls.certificate, tls.key)
     return context

@@ -70,11 +70,11 @@ def require_command(name: str) -> str:
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A running Mosquitto 2, ended with the test. Nothing is stored, so each test meets an empty broker."""
-    broker = _start_on_a_free_port(require_command("mosquitto"), tmp_path)
+    broker = start_mosquitto(tmp_path)
     try:
         yield broker
     finally:
-        _stop(broker.process)
+        stop_mosquitto(broker)
 
 
 @pytest.fixture
@@ -83,24 +83,42 @@ def mosquitto_sub() -> str:
     return require_command("mosquitto_sub")
 
 
-def _start_on_a_free_port(command: str, folder: Path) -> Mosquitto:
-    """Mosquitto cannot listen on port 0: take a port that is free now, and another if someone was faster."""
+def start_mosquitto(folder: Path, *settings: str) -> Mosquitto:
+    """A Mosquitto on a port of its own; whoever starts it stops it.
+
+    Args:
+        folder: where its settings go.
+        settings: further lines, about its one listener.
+    """
+    # It cannot listen on port 0: take a port that is free now, and another if someone was faster.
+    command = require_command("mosquitto")
     log: list[str] = []
     for _ in range(PORT_TRIES):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        settings = folder / f"mosquitto-{port}.conf"
-        settings.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type all\n"
-        )
-        process = subprocess.Popen([command, "-c", str(settings)], stderr=subprocess.PIPE, text=True)
+        port = _free_port()
+        lines = ["persistence false", "log_dest stderr", "log_type all"]
+        if "protocol websockets" in settings:
+            lines.append(f"listener {_free_port()} 127.0.0.1")  # version 2.0 does not start with WebSocket alone
+        lines += [f"listener {port} 127.0.0.1", *(settings or ["allow_anonymous true"])]
+        file = folder / f"mosquitto-{port}.conf"
+        file.write_text("\n".join(lines) + "\n")
+        process = subprocess.Popen([command, "-c", str(file)], stderr=subprocess.PIPE, text=True)
         broker = Mosquitto(port, process)
         if _ready(broker):
             return broker
         _stop(process)
         log = broker.log
     pytest.fail(f"mosquitto did not start on {PORT_TRIES} ports; its last words:\n" + "\n".join(log))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stop_mosquitto(broker: Mosquitto) -> None:
+    """End it, whatever it does."""
+    _stop(broker.process)
 
 
 def _ready(broker: Mosquitto) -> bool:

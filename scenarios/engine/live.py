@@ -214,7 +214,8 @@ class LiveWiring:
             now_us=self.now_us,
             origin_us=began_us,
             persistent=self._embedded is not None,
-            tls=None if self._papers is None else self._papers.core,
+            tls=options.broker_tls if target.secure else None if self._papers is None else self._papers.core,
+            path=target.path,
         )
         try:
             self._cloud.start()
@@ -238,8 +239,9 @@ class LiveWiring:
             speed=speed,
             year_us=year_us(start),
             origin_us=began_us,
-            gather_per_s=GATHER_PER_S if self._papers is None else GATHER_TLS_PER_S,
-            tls=None if self._papers is None else self._papers.devices,
+            gather_per_s=GATHER_TLS_PER_S if self._papers is not None or target.secure else GATHER_PER_S,
+            tls=options.broker_tls if target.secure else None if self._papers is None else self._papers.devices,
+            path=target.path,
         )
 
     def start_worker(self, engine: Engine) -> None:
@@ -314,7 +316,9 @@ class LiveWiring:
                 return embedded, BrokerUrl(host="127.0.0.1", port=port)
             user, password = embedded.core_credentials
             return embedded, BrokerUrl(host="127.0.0.1", port=port, username=user, password=password)
-        return None, parse_url(options.broker_url)
+        target = parse_url(options.broker_url)
+        login = options.broker_login
+        return None, target if login is None else replace(target, username=login.user, password=login.password)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

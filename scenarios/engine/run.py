@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import BadRequest, EngineError, Unavailable
 from twinstorm.scenarios.engine.live_checks import problems
@@ -22,6 +24,7 @@ from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
+    from twinstorm.broker.url import Login
     from twinstorm.scenarios.engine.live import LiveWiring
 
 _CHUNK_US = 10 * SECOND_US
@@ -41,6 +44,8 @@ class RunOptions:
         max_wall_s: stop when this much wall time has gone.
         tls: live: the embedded broker speaks TLS, and every client shows a certificate made for this run.
         hold_open: live: let other clients in and keep the broker up until interrupted.
+        broker_login: who core and devices are to the broker of broker_url; None: what its address says, if anything.
+        broker_tls: how they trust it, and who they are, if it is reached over TLS.
         yes: broker_url may name another machine.
         phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
         invite: told how other clients get in, with hold_open; the text names files that hold the password.
@@ -53,6 +58,8 @@ class RunOptions:
     live: bool = False
     speed: float = 0.0
     broker_url: str | None = None
+    broker_login: Login | None = None
+    broker_tls: ClientTls = field(default_factory=partial(ClientTls, None, strict=False))
     tls: bool = False
     hold_open: bool = False
     yes: bool = False

@@ -53,14 +53,16 @@ class Task:
     host: str
     port: int
     username: str | None
-    passwords: tuple[str, ...]
+    passwords: tuple[str, ...] = field(repr=False)
     speed: Fraction
     year_us: int
     origin_us: int
     """Unix microseconds of simulated instant 0."""
     gather_per_s: float
-    tls: Mapping[str, ClientTls] | None = None
-    """Certificates by name; None: plain MQTT."""
+    tls: Mapping[str, ClientTls] | ClientTls | None = None
+    """Certificates by name, or how everybody trusts a broker that is not ours; None: no TLS."""
+    path: str | None = None
+    """MQTT over WebSocket, asked for by this path; None: MQTT over TCP."""
     bad_links: tuple[Int, ...] = ()
     """Devices that faults of links will meet together, a set each; none twice."""
 
@@ -186,6 +188,7 @@ class Worker:
             username=task.username,
             origin_us=task.origin_us,
             tls=task.tls,
+            path=task.path,
             bad_links=self._bad_links,
         )
         self._world = World(

@@ -13,6 +13,7 @@ from junitparser import JUnitXml
 
 from tests.cli.conftest import Puppet, Ran, ended, held, raised
 from tests.record.recorded import EVENTS, result
+from twinstorm.broker.url import Login
 from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
 from twinstorm.scenarios.engine.run import RunOptions
 from twinstorm.scenarios.language.errors import Place, Problem, ScenarioErrors, Source
@@ -82,11 +83,68 @@ def test_settings_and_their_repeating_command_survive_a_shell(puppet: Puppet, co
 def test_a_password_of_the_broker_is_never_printed_or_recorded(
     puppet: Puppet, command: Callable[..., Ran], tmp_path: Path
 ) -> None:
-    ran = command("run", "small-storm", "--live", "--broker", "mqtt://ana:secret@127.0.0.1:1883")
-    assert puppet.played[0][1].broker_url == "mqtt://ana:secret@127.0.0.1:1883"
-    assert "--broker mqtt://ana@127.0.0.1:1883" in ran.out
-    assert "secret" not in ran.out
+    login = tmp_path / "login"
+    login.write_text("ana secret\nbob other\n", encoding="utf-8")
+    login.chmod(0o600)
+    ran = command("run", "small-storm", "--live", "--broker", "mqtt://ana@127.0.0.1:1883", "--credentials", str(login))
+    options = puppet.played[0][1]
+    assert options.broker_login == Login("ana", "secret")
+    assert f"--broker mqtt://ana@127.0.0.1:1883 --credentials {login}" in ran.out
+    assert "secret" not in ran.out + ran.err + repr(options)
     assert not [path for path in (tmp_path / "runs").rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(
+    command: Callable[..., Ran], puppet: Puppet
+) -> None:
+    ran = command("run", "small-storm", "--live", "--broker", "mqtt://ana:secret@127.0.0.1:1883")
+    assert ran.code == 2
+    assert "--credentials FILE" in ran.err
+    assert "secret" not in ran.out + ran.err
+    assert not puppet.played
+
+
+def test_name_and_password_come_from_the_environment(
+    puppet: Puppet, command: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWINSTORM_BROKER_USER", "ana")
+    monkeypatch.setenv("TWINSTORM_BROKER_PASSWORD", "secret")
+    ran = command("run", "small-storm", "--live", "--broker", "mqtt://127.0.0.1")
+    assert puppet.played[0][1].broker_login == Login("ana", "secret")
+    assert "secret" not in ran.out + ran.err
+    command("run", "small-storm", "--live", "--broker", "mqtt://bob@127.0.0.1")
+    assert puppet.played[1][1].broker_login == Login("bob", "secret")
+
+
+MORE = ["--live", "--broker", "mqtts://127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--live", "--ca", "x"], "--ca is about a broker of yours, and there is none"),
+        (["--live", "--broker", "mqtt://127.0.0.1", "--ca", "x"], "--ca, --cert and --key are about TLS"),
+        ([*MORE, "--ca", "nowhere"], "--ca: there is no file nowhere"),
+        ([*MORE, "--key", "open"], "--key needs the certificate"),
+        ([*MORE, "--ca", "open"], "each is a file in PEM"),
+        ([*MORE, "--credentials", "nowhere"], "cannot read nowhere: No such file"),
+        ([*MORE, "--credentials", "open"], "others may read open: chmod 600 open"),
+        ([*MORE, "--credentials", "two"], "two has 2 lines: say whose"),
+        ([*MORE, "--credentials", "odd"], "a line is a name, a blank and a password"),
+        (["--live", "--broker", "mqtts://eve@127.0.0.1", "--credentials", "two"], "no line, or several, for eve"),
+    ],
+)
+def test_files_of_a_broker_are_looked_at_before_anything_runs(
+    arguments: list[str], told: str, command: Callable[..., Ran], puppet: Puppet, tmp_path: Path
+) -> None:
+    for name, text in (("open", "ana secret"), ("two", "ana secret\nbob secret"), ("odd", "secret")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o644 if name == "open" else 0o600)
+    ran = command("run", "small-storm", *arguments)
+    assert ran.code == 2
+    assert told in ran.err
+    assert "secret" not in ran.err
+    assert not puppet.played
 
 
 @pytest.mark.parametrize(

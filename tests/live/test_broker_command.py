@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from tests.cli.conftest import Ran, command
 from tests.live.broker_process import Running
@@ -72,6 +74,15 @@ def test_guests_talk_about_anything_devices_about_themselves_and_ctrl_c_ends_it(
     assert not path.exists()
     assert (counted[-1]["connects"], counted[-1]["refused"], counted[-1]["in"]) == (3, 2, 3)
     assert not any(password in running.said for password in words.values())
+
+
+def test_clients_come_over_websocket_where_that_is_asked(run: Callable[..., Running]) -> None:
+    running = run("--websocket", "0", "--for", "20 s")
+    port = int(running.said.rpartition("for WebSocket on 127.0.0.1:")[2].partition(",")[0])
+    with connect(f"ws://127.0.0.1:{port}", subprotocols=[Subprotocol("mqtt")]) as connection:
+        connection.send(b"\x10\x0d\0\4MQTT\4\2\0\x3c\0\1x")
+        assert connection.recv(timeout=5.0) == b"\x20\2\0\5"  # it has no password
+    assert running.end()[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -138,6 +149,9 @@ def test_a_taken_port_is_not_available(command: Callable[..., Ran], tmp_path: Pa
     [
         (["--bind", "0.0.0.0"], ("lets other machines in", "--yes")),
         (["--bind", "example"], ("no IPv4 address", "127.0.0.1")),
+        (["--websocket", "0.0.0.0:9001"], ("--websocket 0.0.0.0 lets other machines in", "--yes")),
+        (["--websocket", "localhost:9001"], ("--websocket: `localhost` is no IPv4 address", "127.0.0.1")),
+        (["--websocket", "70000"], ("--websocket: `70000` is no port", "9001")),
         (["--client", "motor"], ("SITE/DEVICE", "fra-1/motors-0001")),
         (["--client", ONE, "--pki", "pki"], ("with --pki", "pki issue")),
         (["--pki", "nowhere"], ("holds no certificate authority", "pki init --dir nowhere")),

@@ -76,6 +76,9 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
     [
         (("--broker", "mqtt://broker.example"), "add --yes"),
         (("--broker", "http://127.0.0.1"), "mqtt://"),
+        (("--credentials", "login"), "its own passwords"),
+        (("--broker", "mqtts://127.0.0.1"), "--tls-port"),
+        (("--broker", "mqtt://ana:secret@127.0.0.1"), "--credentials FILE"),
         (("--ca", "ca.pem"), "certificates of its own"),
         (("--broker", "mqtt://127.0.0.1", "--tls-port", "8883"), "--ca"),
         (("--broker", "mqtt://127.0.0.1", "--tls-port", "8883", "--ca", "none.pem"), "--ca or --cert"),

@@ -17,7 +17,6 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.limits import Limits
-from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.twin.queues import gcra
 
 LARGEST_PACKET_BYTES = Limits().packet_bytes
@@ -247,13 +246,3 @@ def test_admission_equals_the_modelled_bucket(arrivals: list[int], p: int, q: in
         for at, tat, ok in zip(scaled.tolist(), passed.tat.tolist(), passed.passed.tolist(), strict=True)
     ]
     assert starts == expected
-
-
-def test_addresses_of_brokers() -> None:
-    assert parse_url("mqtt://me:p%40ss@localhost") == BrokerUrl("localhost", 1883, "me", "p@ss")
-    assert parse_url("mqtt://127.0.0.1:1884").is_loopback
-    assert not parse_url("mqtt://broker.example").is_loopback
-    assert "p@ss" not in repr(parse_url("mqtt://me:p%40ss@localhost"))
-    for wrong in ("mqtts://x", "localhost:1883", "mqtt://", "mqtt://x:99999", "mqtt://x/y"):
-        with pytest.raises(ValueError, match="mqtt://"):
-            parse_url(wrong)

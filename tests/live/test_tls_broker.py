@@ -354,6 +354,7 @@ def test_the_broker_ends_within_two_seconds_whoever_is_there() -> None:
 
 def test_the_keys_of_a_run_are_its_owners_alone_and_go_with_it() -> None:
     papers = RunCertificates([ONE], datetime.now(UTC))
+    assert papers.core.ca is not None
     folder = papers.core.ca.parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     keys = [path for path in folder.iterdir() if b"PRIVATE KEY" in path.read_bytes()]

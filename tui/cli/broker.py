@@ -19,10 +19,11 @@ from twinstorm.tui.cli.signals import Interruption
 from twinstorm.tui.cli.talk import Talk, write_at_once
 
 if TYPE_CHECKING:
-    from twinstorm.broker.embedded import EmbeddedBroker
+    from twinstorm.broker.embedded import Door, EmbeddedBroker
     from twinstorm.broker.pki import Authority
     from twinstorm.broker.tls import ServerTls
 
+HERE = "127.0.0.1"
 PORT, TLS_PORT = 1883, 8883
 FOLLOW_S = 1.0
 """How soon a running broker hears of what `twinstorm pki` issued or revoked."""
@@ -44,7 +45,8 @@ FOLLOW_S = 1.0
         metavar="FILE",
         help="Where names and passwords are written; gone at the end. Unused with --pki.",
     ),
-    click.Option(["--bind"], default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: every address of this machine."),
+    click.Option(["--bind"], default=HERE, metavar="ADDRESS", help="0.0.0.0: every address of this machine."),
+    click.Option(["--websocket"], metavar="[ADDRESS:]PORT", help="Listen there too, for MQTT over WebSocket."),
     click.Option(["--yes"], is_flag=True, help="Other machines may connect: needed for --bind."),
     click.Option(["--every"], default="10s", metavar="10s", help="How often counters are printed."),
     click.Option(["--for", "lasts"], metavar="10min", help="Until then; until Ctrl+C if absent."),
@@ -58,6 +60,7 @@ def broker(
     server: str,
     credentials: Path,
     bind: str,
+    websocket: str | None,
     yes: bool,
     every: str,
     lasts: str | None,
@@ -68,6 +71,7 @@ def broker(
     \b
       twinstorm broker
       twinstorm broker --port 0 --client fra-1/motors-0001
+      twinstorm broker --websocket 9001
       twinstorm broker --pki pki --bind 0.0.0.0 --yes
 
     MQTT 3.1.1. Nobody comes in without a password made for this run, or with --pki a certificate. The user `guest`, or
@@ -78,23 +82,25 @@ def broker(
     """
     every_us, lasts_us = read_duration("--every", every), read_duration("--for", lasts)
     assert every_us is not None
-    _check_address(bind, yes)
+    _check_address("--bind", bind, yes)
+    framed = None if websocket is None else _websocket_address(websocket, bind, yes)
     _check_clients(clients, pki)
     authority, tls = (None, None) if pki is None else _papers(pki, server)
     port = (PORT if tls is None else TLS_PORT) if port is None else port
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(Interruption(stop.set, partial(write_at_once, talk.err), "closing the broker"))
-        made = _open(bind, port, clients, tls, stack)
+        made = _open(_door(bind, port, framed), clients, tls, stack)
         if authority is None:
             _write_credentials(made, clients, credentials, stack)
             talk.say(f"names and passwords: {credentials}, which only you may read, until the end")
-            if bind != "127.0.0.1":
+            if bind != HERE or (framed is not None and framed[0] != HERE):
                 talk.complain("passwords cross the network readably: --pki DIR would hide them")
         else:
             made.guests_may_come()
         over = "" if tls is None else " over TLS, with certificates"
-        talk.say(f"listening on {bind}:{made.port}{over}, until {'Ctrl+C' if lasts is None else lasts}")
+        frames = "" if framed is None else f" and for WebSocket on {framed[0]}:{made.websocket_port}"
+        talk.say(f"listening on {bind}:{made.port}{frames}{over}, until {'Ctrl+C' if lasts is None else lasts}")
         _serve(talk, made, authority, stop, every_us / 1e6, None if lasts_us is None else lasts_us / 1e6, json)
     return 0
 
@@ -179,13 +185,32 @@ def _follower(talk: Talk, authority: Authority, made: EmbeddedBroker) -> Callabl
     return look
 
 
-def _check_address(bind: str, yes: bool) -> None:
+def _check_address(option: str, given: str, yes: bool) -> None:
     try:
-        address = ipaddress.IPv4Address(bind)
+        address = ipaddress.IPv4Address(given)
     except ValueError as error:
-        raise UsageError(f"--bind: `{bind}` is no IPv4 address", "127.0.0.1, or 0.0.0.0 for all of them") from error
+        raise UsageError(f"{option}: `{given}` is no IPv4 address", "127.0.0.1, or 0.0.0.0 for all of them") from error
     if not address.is_loopback and not yes:
-        raise UsageError(f"--bind {bind} lets other machines in", "add --yes if you want that, or leave --bind out")
+        raise UsageError(
+            f"{option} {given} lets other machines in", f"add --yes if you want that, or leave {option} out"
+        )
+
+
+def _websocket_address(text: str, bind: str, yes: bool) -> tuple[str, int]:
+    """Address and port; that of `--bind` if it names none."""
+    host, colon, number = text.rpartition(":")
+    host = host if colon else bind
+    _check_address("--websocket", host, yes)
+    if not number.isdecimal() or int(number) > 65_535:
+        raise UsageError(f"--websocket: `{number}` is no port", "such as 9001, or 127.0.0.1:9001; 0: any free one")
+    return host, int(number)
+
+
+def _door(bind: str, port: int, websocket: tuple[str, int] | None) -> Door:
+    from twinstorm.broker.embedded import Door
+
+    wide = bind != HERE or (websocket is not None and websocket[0] != HERE)
+    return Door(bind, port, wide=wide, any_topic=True, websocket=websocket)
 
 
 def _check_clients(clients: tuple[str, ...], pki: Path | None) -> None:
@@ -224,18 +249,20 @@ def _papers(pki: Path, server: str) -> tuple[Authority, ServerTls]:
     return authority, ServerTls(pair.certificate, pair.key, authority.certificate, authority.revoked)
 
 
-def _open(bind: str, port: int, clients: tuple[str, ...], tls: ServerTls | None, stack: ExitStack) -> EmbeddedBroker:
-    from twinstorm.broker.embedded import Door, EmbeddedBroker
+def _open(door: Door, clients: tuple[str, ...], tls: ServerTls | None, stack: ExitStack) -> EmbeddedBroker:
+    from twinstorm.broker.embedded import EmbeddedBroker
     from twinstorm.scenarios.engine.errors import Unavailable
 
-    door = Door(bind, port, wide=bind != "127.0.0.1", any_topic=True)
     made = EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door)
     stack.callback(made.close)
     try:
         made.open()
     except OSError as error:
         hint = "Is a broker running there? --port 0 takes any that is free."
-        raise Unavailable(f"port {port} of {bind}", error.strerror or str(error), hint) from error
+        ports = f"port {door.port} of {door.host}"
+        if door.websocket is not None:
+            ports += f", or port {door.websocket[1]} of {door.websocket[0]},"
+        raise Unavailable(ports, error.strerror or str(error), hint) from error
     return made
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from twinstorm.scenarios.reports.words import number
+from twinstorm.tui.cli.broker_access import login_for
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import JSON, must_be_writable
 from twinstorm.tui.cli.signals import Interruption
@@ -28,7 +29,8 @@ PATH = click.Path(path_type=Path)
 
 
 @command(
-    click.Option(["--broker", "url"], metavar="URL", help="mqtt://[USER:PASSWORD@]HOST[:PORT]; absent: the embedded."),
+    click.Option(["--broker", "url"], metavar="URL", help="mqtt://[USER@]HOST[:PORT]; absent: the embedded one."),
+    click.Option(["--credentials"], type=PATH, metavar="FILE", help="With --broker: name and password, a line."),
     click.Option(["--tls-port"], type=click.IntRange(1, 65_535), metavar="N", help="Of that broker: TLS as well."),
     click.Option(["--ca"], type=PATH, metavar="FILE", help="With --tls-port: who vouches for the broker."),
     click.Option(["--cert"], type=PATH, metavar="FILE", help="With --tls-port: our certificate and key, in one file."),
@@ -40,6 +42,7 @@ PATH = click.Path(path_type=Path)
 def calibrate(
     talk: Talk,
     url: str | None,
+    credentials: Path | None,
     tls_port: int | None,
     ca: Path | None,
     cert: Path | None,
@@ -61,6 +64,8 @@ def calibrate(
     Exit: 0 measured, 2 command line wrong, 4 broker not available, 130 after Ctrl+C.
     """
     must_be_writable(out)
+    if url is None and credentials is not None:
+        raise UsageError("the embedded broker makes its own passwords", "leave --credentials out")
     if url is None and (tls_port or ca or cert):
         raise UsageError("the embedded broker has certificates of its own", "leave --tls-port, --ca and --cert out")
     if (tls_port is None) is not (ca is None):
@@ -72,7 +77,7 @@ def calibrate(
     effort = Effort(samples=2, connects=100, sample_s=0.25) if quick else Effort()
     with ExitStack() as stack:
         stack.enter_context(interruption)
-        plain, tls = _embedded(stack) if url is None else _foreign(url, tls_port, ca, cert, yes)
+        plain, tls = _embedded(stack) if url is None else _foreign(url, credentials, tls_port, ca, cert, yes)
         try:
             figures = _measure(talk, plain, tls, effort, stop, "the embedded broker" if url is None else url)
         except Stopped:
@@ -125,7 +130,7 @@ def _embedded(stack: ExitStack) -> tuple[Target, Target]:
 
 
 def _foreign(
-    url: str, tls_port: int | None, ca: Path | None, cert: Path | None, yes: bool
+    url: str, credentials: Path | None, tls_port: int | None, ca: Path | None, cert: Path | None, yes: bool
 ) -> tuple[Target, Target | None]:
     from twinstorm.broker.calibration import Target
     from twinstorm.broker.tls import ClientTls, client_context
@@ -135,12 +140,16 @@ def _foreign(
         where = parse_url(url)
     except ValueError as error:
         raise UsageError(f"--broker: {error}") from error
+    if where.secure or where.path is not None:
+        raise UsageError("calibrate measures MQTT over TCP", "write mqtt://host:port; --tls-port for TLS as well")
     if not where.is_loopback and not yes:
         raise UsageError(
             f"{where.host} is another machine, and would get as much as it can take",
             "add --yes if it is yours and nobody else is using it",
         )
-    plain = Target(where.host, where.port, where.username, where.password)
+    login = login_for(where, credentials)
+    user, password = (where.username, None) if login is None else (login.user, login.password)
+    plain = Target(where.host, where.port, user, password)
     if tls_port is None or ca is None:
         return plain, None
     try:
@@ -149,7 +158,7 @@ def _foreign(
         raise UsageError(
             f"--ca or --cert: {error.strerror or error}", "PEM files; --cert holds certificate and key"
         ) from error
-    return plain, Target(where.host, tls_port, where.username, where.password, context)
+    return plain, Target(where.host, tls_port, user, password, context)
 
 
 def _table(figures: Sequence[Figure]) -> list[str]:

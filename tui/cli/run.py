@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from twinstorm.tui.cli.broker_access import OPTIONS as BROKER_OPTIONS
+from twinstorm.tui.cli.broker_access import access
 from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
 from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable, read_duration
 from twinstorm.tui.cli.talk import Talk
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     click.Option(["--max-wall"], metavar="10min", help="Stop after this wall time; exit 5."),
     click.Option(["--live"], is_flag=True, help="Real sockets and wall time, over MQTT."),
     click.Option(["--speed"], metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent."),
-    click.Option(["--broker"], metavar="URL", help="With --live: mqtt://host:port instead of the embedded broker."),
+    *BROKER_OPTIONS,
     click.Option(["--tls"], is_flag=True, help="With --live: over TLS, a certificate each, made for this run."),
     click.Option(["--hold-open"], is_flag=True, help="With --live: let other clients in, until Ctrl+C."),
     click.Option(["--yes"], is_flag=True, help="The broker may be another machine."),
@@ -60,6 +63,10 @@ def run(
     live: bool,
     speed: str | None,
     broker: str | None,
+    credentials: Path | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
     tls: bool,
     hold_open: bool,
     yes: bool,
@@ -80,6 +87,7 @@ def run(
       twinstorm run *.storm.yaml --seeds 1..20 --junit junit.xml --fail-fast
       twinstorm run reboot-storm --live --devices 200
       twinstorm run reboot-storm --live --tls --devices 100
+      twinstorm run reboot-storm --live --devices 100 --broker mqtts://127.0.0.1:8883 --ca ca.pem --credentials login
 
     Exit: 0 all held, 1 missed, 2 command line or scenario wrong, 3 inconclusive, 4 port, disk or memory unavailable,
     5 stopped early, 70 a bug, 130 interrupted, 141 reader gone, 143 terminated.
@@ -92,11 +100,13 @@ def run(
     for path in (None if events == "-" else events, junit):
         must_be_writable(path)
     speed_x = _speed(speed, live)
-    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, tls, hold_open, yes)]
+    files = {"--credentials": credentials, "--ca": ca, "--cert": cert, "--key": key}
+    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, files, tls, hold_open, yes)]
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = read_duration("--until", until), read_duration("--max-wall", max_wall)
     cases = read_cases(asked)
     _refuse_what_does_not_go_together(cases, live, speed_x, broker, tls, hold_open, yes)
+    login, broker_tls = access(broker, credentials, ca, cert, key)
     for case in cases:
         refuse_what_cannot_fit(case.scenario)
     if dry_run:
@@ -112,6 +122,8 @@ def run(
         live=live,
         speed=speed_x,
         broker_url=broker,
+        broker_login=login,
+        broker_tls=broker_tls,
         tls=tls,
         hold_open=hold_open,
         yes=yes,
@@ -237,19 +249,22 @@ def _speed(text: str | None, live: bool) -> float:
     return speed
 
 
-def _live_words(live: bool, speed: str | None, broker: str | None, tls: bool, hold_open: bool, yes: bool) -> list[str]:
+def _live_words(
+    live: bool,
+    speed: str | None,
+    broker: str | None,
+    files: Mapping[str, Path | None],
+    tls: bool,
+    hold_open: bool,
+    yes: bool,
+) -> list[str]:
     words = ["--live"] if live else []
     words += ["--speed", speed] if speed else []
-    words += ["--broker", _without_password(broker)] if broker else []
+    words += ["--broker", broker] if broker else []
+    for option, path in files.items():
+        words += [] if path is None else [option, str(path)]
     words += ["--tls"] if tls else []
     return words + (["--hold-open"] if hold_open else []) + (["--yes"] if yes else [])
-
-
-def _without_password(url: str) -> str:
-    """A broker's address as it may be printed and recorded."""
-    scheme, separator, rest = url.partition("://")
-    user, at, host = rest.rpartition("@")
-    return url if not at else f"{scheme}{separator}{user.partition(':')[0]}@{host}"
 
 
 def _open_events(talk: Talk, name: str, stack: ExitStack) -> BinaryIO:
