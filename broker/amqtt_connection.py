@@ -48,12 +48,12 @@ BRAKE_AT, GO_ON_AT = 1_000, 500
 CHUNK_BYTES = 32_768
 """Packets are written together, up to about so much."""
 
-_MAILBOX = "twinstorm.mailbox"
+MAILBOX = "twinstorm.mailbox"
 
 
 def mailbox_of(session: Session) -> Mailbox:
     """What waits for it, and is under way."""
-    found: Mailbox = session.attributes.setdefault(_MAILBOX, Mailbox())
+    found: Mailbox = session.attributes.setdefault(MAILBOX, Mailbox())
     return found
 
 

@@ -32,14 +32,15 @@ from fractions import Fraction
 from typing import Any
 
 from amqtt.adapters import BufferReader, ReaderAdapter, WriterAdapter
-from amqtt.broker import Action, Broker
+from amqtt.broker import Action, Broker, RetainedApplicationMessage
 from amqtt.mqtt.connack import ConnackPacket
 from amqtt.mqtt.packet import CONNECT
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler, Subscription, UnSubscription
 from amqtt.session import Session
 
-from twinstorm.broker.amqtt_connection import Brake, RepairedHandler, mailbox_of
+from twinstorm.broker.amqtt_connection import MAILBOX, Brake, RepairedHandler, mailbox_of
 from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, MalformedError, is_topic
+from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.mailbox import Message
 from twinstorm.broker.pacing import Pace
@@ -131,6 +132,51 @@ class RepairedBroker(Broker):
             if self._is_core(session):
                 self.lost.update(message.topic for message in mailbox.owed())
             mailbox.clear()
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def freeze(self) -> BrokerState:
+        """Do nothing more for any client, and say what it knows: whatever was acknowledged is in it.
+
+        Whoever comes back with the state goes on from there; this broker has no messages any more.
+        """
+        for _, handler in self.connected():
+            handler.mute()
+        sessions = []
+        for client_id, (session, _) in self._sessions.items():
+            box = mailbox_of(session)
+            if not session.clean_session:
+                granted = [
+                    (name, qos)
+                    for name in self._filters_of.get(client_id, {})
+                    for subscriber, qos in self._subscriptions.get(name, [])
+                    if subscriber is session
+                ]
+                sessions.append(saved_session(client_id, session.username or "", granted, box))
+            box.clear()
+        retained = tuple(
+            saved(Message(topic, bytes(kept.data), kept.qos or 0, retain=True))
+            for topic, kept in self._retained_messages.items()
+            if not topic.startswith("$")
+        )
+        return BrokerState(sessions=tuple(sessions), retained=retained)
+
+    async def restore(self, state: BrokerState) -> None:
+        """Know what another broker knew. What a user may no longer subscribe to is left out."""
+        for kept in state.retained:
+            self._retain(kept)
+        for one in state.sessions:
+            session = Session()
+            session.client_id, session.username = one.client_id, one.user
+            session.clean_session, session.is_anonymous = False, False
+            session.attributes[MAILBOX] = restored(one)
+            session.transitions.disconnect()
+            self._sessions[one.client_id] = (session, RepairedHandler(self.plugins_manager))
+            for subscription in one.subscriptions:
+                await self.add_subscription(subscription, session)
+
+    def _retain(self, kept: SavedMessage) -> None:
+        self._retained_messages[kept.topic] = RetainedApplicationMessage(None, kept.topic, kept.payload, kept.qos)
 
     # --- connections --------------------------------------------------------------------------------------------------
 

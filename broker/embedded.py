@@ -29,6 +29,7 @@ from amqtt.session import Session
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
+from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
@@ -156,6 +157,8 @@ class EmbeddedBroker(Exhibits):
         """Every open connection, by the task that serves it."""
         self._outages = 0
         self._silent = False
+        self._kept_state: BrokerState | None = None
+        """What a broker that is down will know when it is back; None: nothing."""
         self._closed = False
         self._door = Door() if door is None else door
         self.port = self._door.port
@@ -286,13 +289,17 @@ class EmbeddedBroker(Exhibits):
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    def open(self) -> int:
+    def open(self, state: BrokerState | None = None) -> int:
         """Start on the ports of the door and return the first one.
+
+        Args:
+            state: what an earlier broker knew; None: nothing.
 
         Raises:
             OSError: no port can be bound.
         """
         self._thread.start()
+        self._kept_state = state
         self._call(self._start())
         return self.port
 
@@ -312,6 +319,9 @@ class EmbeddedBroker(Exhibits):
             overflown=self._overflown,
         )
         await self._core.start()
+        state, self._kept_state = self._kept_state, None
+        if state is not None:
+            await self._core.restore(state)
         self._let_ports_go()
         listeners = self._bound()
         self.port = listeners[0].getsockname()[1]
@@ -420,16 +430,36 @@ class EmbeddedBroker(Exhibits):
             handler.abort()
         return len(cut)
 
-    def stop(self, at_us: int, silent: bool = False) -> int:  # noqa: ARG002 - now is when it is called
-        """Die: with resets, or silently. Returns how many device sessions that cost; none if it is down already."""
-        self._outages += 1
-        return self._call(self._stop(silent)) if self._outages == 1 else 0
+    def stop(self, at_us: int, silent: bool = False, *, with_state: bool = False) -> int:  # noqa: ARG002 - now
+        """Die: with resets, or silently. Returns how many device sessions that cost; none if it is down already.
 
-    async def _stop(self, silent: bool) -> int:
+        Args:
+            with_state: what it had acknowledged is not lost: when it is `start`ed again it knows the sessions that
+                outlive a connection, their subscriptions, and what waits for them or is under way, and the retained
+                messages. Clean sessions end, and no will is told. An outage within another one changes nothing.
+        """
+        self._outages += 1
+        return self._call(self._stop(silent, with_state)) if self._outages == 1 else 0
+
+    def restart(self, at_us: int = 0, *, with_state: bool) -> int:
+        """Die with resets, and come back on the same port at once; within an outage nothing happens.
+
+        Args:
+            with_state: see `stop`; False: it comes back empty, and what waited for the core is among `lost_readings`.
+
+        Returns:
+            How many device sessions it cost.
+        """
+        cost = self.stop(at_us, with_state=with_state)
+        self.start(at_us)
+        return cost
+
+    async def _stop(self, silent: bool, with_state: bool) -> int:
         core = self._core
         if core is None or self._silent:
             return 0
         cost = sum(session.username in self._clients for session, _ in core.connected())
+        self._kept_state = core.freeze() if with_state else None
         if silent:
             self._silent = True
             for writer, link in self._links.values():
@@ -548,30 +578,38 @@ class EmbeddedBroker(Exhibits):
             "clock": "live",
             "counters": dict(self._count),
             "handshakes refused": dict(self.refusals),
-            "assumed": ["a restart loses sessions, retained and queued messages"],
+            "assumed": ["an outage loses sessions, retained and queued messages"],
         }
 
-    def close(self) -> None:
-        """End everything, within 2 s whoever is connected; a second call does nothing."""
+    def close(self) -> BrokerState | None:
+        """End everything, within 2 s whoever is connected; a second call does nothing.
+
+        Returns:
+            What it knew, for `open`; None: it was not there.
+        """
         if self._closed:
-            return
+            return None
         self._closed = True
+        state = None
         if self._thread.is_alive():
             with contextlib.suppress(TimeoutError):
-                self._call(self._end(), timeout_s=4.0)
+                state = self._call(self._end(), timeout_s=4.0)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5.0)
         if not self._loop.is_running():
             self._loop.close()
         self._let_ports_go()
+        return state
 
-    async def _end(self) -> None:
+    async def _end(self) -> BrokerState | None:
+        state = self._kept_state if self._core is None or self._silent else self._core.freeze()
         await self._take_down()
         mine = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not mine]
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=1.0) if tasks else None
+        return state
 
     def _call(self, work: Coroutine[Any, Any, T], timeout_s: float = CALL_TIMEOUT_S) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
