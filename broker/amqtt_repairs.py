@@ -44,11 +44,12 @@ from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, s
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.mailbox import Message
 from twinstorm.broker.pacing import Pace
+from twinstorm.broker.remarks import Remarks, other_version, refusal
 from twinstorm.broker.topic_index import TopicIndex
 
 TAKEOVER_TIMEOUT_S = 2.0
 
-ACCEPTED, UNAVAILABLE, NOT_AUTHORISED = 0, 3, 5
+ACCEPTED, OTHER_VERSION, UNAVAILABLE, NOT_AUTHORISED = 0, 1, 3, 5
 """CONNACK return codes of MQTT 3.1.1."""
 REFUSED_FILTER = 0x80
 """SUBACK return code of MQTT 3.1.1."""
@@ -75,6 +76,7 @@ class RepairedBroker(Broker):
         core_queue: messages that wait for the core.
         count: totals; see `EmbeddedBroker.counters`.
         drops: messages that were not passed on, by cause.
+        remarks: what to tell those who run it.
         lost: messages that were acknowledged and reached nobody that matters, by topic; see `forget`.
         overflown: those that were dropped because too much waited for the core, by topic.
     """
@@ -92,6 +94,7 @@ class RepairedBroker(Broker):
         core_queue: int,
         count: Counter[str],
         drops: Counter[str],
+        remarks: Remarks,
         lost: Counter[str],
         overflown: Counter[str],
     ) -> None:
@@ -108,6 +111,7 @@ class RepairedBroker(Broker):
             None if limits.connects_per_s is None else Pace(limits.connects_per_s, limits.connects_burst, waits=False)
         )
         self.limits = limits
+        self._remarks = remarks
         self.count, self.drops, self.lost, self.overflown = count, drops, lost, overflown
         self.brake = Brake() if core_per_s is None else None
 
@@ -202,6 +206,11 @@ class RepairedBroker(Broker):
         try:
             if frame is None or frame.kind != CONNECT or frame.flags:
                 raise MalformedError("no CONNECT")
+            if (other := other_version(frame.body)) is not None:
+                self.count["other_versions"] += 1
+                self._remarks.note(refusal(*other, writer.get_peer_info()[0]))
+                await self._answer(writer, OTHER_VERSION)
+                return
             connect = BufferReader(frame.raw())
             handler, session = await RepairedHandler.init_from_connect(connect, writer, self.plugins_manager)
         except (*UNREADABLE, *BROKEN):

@@ -31,8 +31,10 @@ from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.cloud_end import CLIENT_ID
+from twinstorm.broker.expiry import LOOK_S, Expiries, calendar_s
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
+from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
@@ -55,6 +57,7 @@ REFUSALS = (
     "unauthorised",
     "refused",
     "bad_first_packet",
+    "other_versions",
     "connect_timeouts",
     "too_many_connects",
 )
@@ -106,9 +109,12 @@ class EmbeddedBroker(Exhibits):
         tls: how the listener shows who it is. If it asks for certificates, they stand for user name and password, and
             nobody has a password; None: plain MQTT.
         door: where it listens.
+        tell: gets what those who run it should know, a line once each, on the broker's own thread.
+        wall_s: Unix seconds, for the end of certificates.
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
+        remarks: what was told, or would have been.
         port: where it listens, once it is open.
         websocket_port: likewise, of the second listener; 0 if there is none.
     """
@@ -124,6 +130,8 @@ class EmbeddedBroker(Exhibits):
         through: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
         door: Door | None = None,
+        tell: Callable[[str], None] | None = None,
+        wall_s: Callable[[], float] = calendar_s,
     ) -> None:
         self.evidence = {}
         self.outages_of, self.absences_of = Turns(), Turns()
@@ -131,7 +139,9 @@ class EmbeddedBroker(Exhibits):
         self._clients = frozenset(name for name in names if name not in self._through)
         self._tls, self._context = tls, None if tls is None else server_context(tls)
         self._revoked: frozenset[str] = frozenset()
+        self._expiries = Expiries(wall_s)
         self.refusals: Counter[str] = Counter()
+        self.remarks = Remarks(tell)
         self._asks_for_certificates = tls is not None and tls.is_mutual
         self._passwords: dict[str, str] = {}
         if not self._asks_for_certificates:
@@ -219,8 +229,9 @@ class EmbeddedBroker(Exhibits):
         """TLS has checked it; from here on who it speaks for is the session's user, and no other name is heard."""
         peer = peer_of(session.ssl_object)
         found = None if peer is None else parse_identity(peer.identity)
-        if peer is None or found is None or peer.serial in self._revoked:
+        if peer is None or found is None or peer.serial in self._revoked or not self._expiries.holds(peer):
             return False
+        self._expiries.remember(session.ssl_object, peer)
         role, name = found
         user = {Role.CORE: CORE_USER, Role.GUEST: GUEST_USER, Role.DEVICE: name}.get(role)
         if user is None or session.username not in (None, "", user):
@@ -301,6 +312,8 @@ class EmbeddedBroker(Exhibits):
         self._thread.start()
         self._kept_state = state
         self._call(self._start())
+        if self._asks_for_certificates:
+            asyncio.run_coroutine_threadsafe(self._cut_the_expired(), self._loop)
         return self.port
 
     async def _start(self) -> None:
@@ -315,6 +328,7 @@ class EmbeddedBroker(Exhibits):
             core_queue=self._limits.queue_messages if self._core_per_s is None else self._core_queue,
             count=self._count,
             drops=self._drops,
+            remarks=self.remarks,
             lost=self._lost,
             overflown=self._overflown,
         )
@@ -418,6 +432,17 @@ class EmbeddedBroker(Exhibits):
             OSError: the list is not there, or is none.
         """
         return self._call(self._revoke(frozenset(serials), crl))
+
+    async def _cut_the_expired(self) -> None:
+        """Let connections end with the certificate that opened them."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            held = [] if self._core is None or self._silent else self._core.connected()
+            for session, handler in self._expiries.over((each[0].ssl_object, each) for each in held):
+                self._count["certificates_expired"] += 1
+                renew = "it needs a new one (twinstorm pki renew)"
+                self.remarks.note(f"cut {session.client_id}: its certificate has expired, and {renew}")
+                handler.abort()
 
     async def _revoke(self, serials: frozenset[str], crl: Path | None) -> int:
         self._revoked |= serials

@@ -600,6 +600,7 @@ class LiveWiring:
             if refused:
                 reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(self._embedded.refusals.items()))
                 notes.append(f"{refused:,} TLS handshakes failed at the broker: {reasons}")
+            notes += self._embedded.remarks.lines()
             if self._lag_ms() > _LATE_MS:
                 notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         told = self._final or self._totals

@@ -76,13 +76,19 @@ def test_guests_talk_about_anything_devices_about_themselves_and_ctrl_c_ends_it(
     assert not any(password in running.said for password in words.values())
 
 
-def test_clients_come_over_websocket_where_that_is_asked(run: Callable[..., Running]) -> None:
+def test_clients_come_over_websocket_and_who_speaks_mqtt_5_is_told_of(run: Callable[..., Running]) -> None:
     running = run("--websocket", "0", "--for", "20 s")
     port = int(running.said.rpartition("for WebSocket on 127.0.0.1:")[2].partition(",")[0])
+    other = RawClient(running.port)
+    other.send(b"\x10\x0e\0\4MQTT\5\2\0\x3c\0\0\1x")
+    assert other.connack() == 1
+    other.close()
     with connect(f"ws://127.0.0.1:{port}", subprotocols=[Subprotocol("mqtt")]) as connection:
         connection.send(b"\x10\x0d\0\4MQTT\4\2\0\x3c\0\1x")
         assert connection.recv(timeout=5.0) == b"\x20\2\0\5"  # it has no password
-    assert running.end()[0] == 0
+    code, counted = running.end()
+    assert (code, counted[-1]["refused"]) == (0, 2)
+    assert "refused a client at 127.0.0.1, 'x': it speaks MQTT 5" in running.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -20,6 +20,7 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.certificates import Signer
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.broker.expiry import LOOK_S
 from twinstorm.broker.identity import Role
 from twinstorm.broker.pki import Authority
 from twinstorm.broker.run_certificates import RunCertificates
@@ -194,6 +195,48 @@ def test_a_revoked_device_is_cut_and_does_not_come_back(tmp_path: Path) -> None:
         assert until(lambda: broker.refusals == {"certificate revoked": 1})
     finally:
         for client in clients.values():
+            client.close()
+        broker.close()
+
+
+def test_a_connection_ends_with_its_certificate_and_no_other_does(tmp_path: Path) -> None:
+    now, ahead_s = datetime.now(UTC), 0.0
+    authority = Authority.create(tmp_path / "pki", now)
+    authority.issue(["broker"], Role.SERVER, now)
+    authority.issue([ONE], Role.DEVICE, now, timedelta(seconds=60))
+    authority.issue([TWO], Role.DEVICE, now, timedelta(seconds=90))
+    told: list[str] = []
+    pair = authority.pair(authority.newest("broker"))
+    tls = ServerTls(pair.certificate, pair.key, authority.certificate, authority.revoked)
+    broker = EmbeddedBroker(
+        NAMES, now_us=lambda: 0, tls=tls, tell=told.append, wall_s=lambda: now.timestamp() + ahead_s
+    )
+    broker.open()
+    clients = []
+
+    def enter(name: str) -> RawClient:
+        papers = authority.pair(authority.newest(name))
+        context = client_context(ClientTls(authority.certificate, papers.certificate, papers.key))
+        clients.append(RawClient(broker.port, tls=context))
+        clients[-1].send_connect(name, None, None)
+        return clients[-1]
+
+    try:
+        one, two = enter(ONE), enter(TWO)
+        assert (one.connack(), two.connack()) == (0, 0)
+        ahead_s = 59.0
+        assert one.ends(2.5 * LOOK_S) == "open"
+        ahead_s = 61.5
+        assert one.ends() != "open"
+        two.ping()
+        assert told == [f"cut {ONE}: its certificate has expired, and it needs a new one (twinstorm pki renew)"]
+        assert enter(ONE).connack() == 5  # by the clock of OpenSSL it still holds
+        assert broker.counters(0).sessions == 1
+        ahead_s = 91.5
+        assert two.ends() != "open"
+        assert broker.snapshot()["counters"]["certificates_expired"] == 2
+    finally:
+        for client in clients:
             client.close()
         broker.close()
 

@@ -90,7 +90,7 @@ def broker(
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(Interruption(stop.set, partial(write_at_once, talk.err), "closing the broker"))
-        made = _open(_door(bind, port, framed), clients, tls, stack)
+        made = _open(_door(bind, port, framed), clients, tls, talk.say, stack)
         if authority is None:
             _write_credentials(made, clients, credentials, stack)
             talk.say(f"names and passwords: {credentials}, which only you may read, until the end")
@@ -249,11 +249,13 @@ def _papers(pki: Path, server: str) -> tuple[Authority, ServerTls]:
     return authority, ServerTls(pair.certificate, pair.key, authority.certificate, authority.revoked)
 
 
-def _open(door: Door, clients: tuple[str, ...], tls: ServerTls | None, stack: ExitStack) -> EmbeddedBroker:
+def _open(
+    door: Door, clients: tuple[str, ...], tls: ServerTls | None, tell: Callable[[str], None], stack: ExitStack
+) -> EmbeddedBroker:
     from twinstorm.broker.embedded import EmbeddedBroker
     from twinstorm.scenarios.engine.errors import Unavailable
 
-    made = EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door)
+    made = EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, tell=tell)
     stack.callback(made.close)
     try:
         made.open()
