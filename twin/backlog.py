@@ -1,18 +1,18 @@
 """Messages that wait: many queues, first in, first out, in one table, however differently long they are.
 
 The messages are rows of a pool; a queue is a ring of row numbers. Only queues that hold something have a ring, so that
-one long queue does not make thirty thousand empty ones long.
+one long queue does not make thirty thousand empty ones long. `Parcels` makes messages of readings, and the reverse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import Device, Int, Values
+from twinstorm.twin.flow import Channel, Device, Int, Readings, Values
 
 _LEAST = 64
 
@@ -71,6 +71,66 @@ def runs(column: Int) -> tuple[Int, Int, Int]:
     first = np.flatnonzero(np.append(True, column[1:] != column[:-1]))
     count = np.diff(np.append(first, len(column)))
     return column[first], count, np.arange(len(column)) - np.repeat(first, count)
+
+
+def highest_so_far(column: Int, run: Int) -> Int:
+    """Of each row the largest value so far in its run; runs are numbered from 0, ascending."""
+    if not len(column):
+        return column
+    lowest = int(column.min())
+    span = int(column.max()) - lowest + 1
+    highest: Int = np.maximum.accumulate(column - lowest + run * span) - run * span + lowest
+    return highest
+
+
+class Parcels:
+    """Makes messages of the readings of one fleet, and readings of messages.
+
+    Args:
+        channels: of each kind.
+        kinds: kind of each segment. segment: of each device.
+
+    Attributes:
+        kinds: by the code that messages have.
+        kind: int16, its code, a row a device.
+        widest: channels of the widest kind.
+    """
+
+    def __init__(self, channels: Mapping[str, tuple[Channel, ...]], kinds: Sequence[str], segment: Int) -> None:
+        self.kinds = tuple(sorted(channels))
+        self.kind: NDArray[np.int16] = np.array([self.kinds.index(name) for name in kinds], np.int16)[segment]
+        self._width = tuple(len(channels[name]) for name in self.kinds)
+        self.widest = max(self._width)
+
+    def messages(self, readings: Readings, rows: Int, at_us: Int, carrier: Int) -> Messages:
+        """Of these rows of readings, which reach whoever carries them at these instants."""
+        device = readings.device[rows]
+        values = readings.values[rows]
+        padded = np.full((len(rows), self.widest), np.nan, np.float32)
+        padded[:, : values.shape[1]] = values
+        return Messages(
+            gateway=carrier,
+            kind=self.kind[device],
+            device=device,
+            boot=readings.boot[rows],
+            seq=readings.seq[rows],
+            device_time_us=readings.device_time_us[rows],
+            sent_us=readings.sent_us[rows],
+            at_us=at_us,
+            values=padded,
+        )
+
+    def readings(self, messages: Messages) -> list[tuple[Readings, Int]]:
+        """Per kind, with the rows of `messages`."""
+        found = []
+        for code in np.flatnonzero(np.bincount(messages.kind)).tolist():
+            rows = np.flatnonzero(messages.kind == code)
+            part = messages.take(rows)
+            values = np.asfortranarray(part.values[:, : self._width[code]])
+            kind = self.kinds[code]
+            one = Readings(kind, part.device, part.boot, part.seq, part.device_time_us, part.sent_us, values)
+            found.append((one, rows))
+        return found
 
 
 class Backlog:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from twinstorm.twin.cells import PowerPlan
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
-from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Registry
+from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Mask, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.network import LINKS, Links
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
 from twinstorm.twin.wire.documents import SCHEMA
+
+if TYPE_CHECKING:
+    from twinstorm.twin.trunks import TrunkPlan
 
 ONE_PHASE_BELOW = 40_000
 """Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
@@ -104,11 +107,13 @@ class SegmentPlan:
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """Sites as (name, region), and segments. `phases`: sample groups per kind and period, None: by size."""
+    """Sites as (name, region), and segments. `phases`: sample groups per kind and period, None: by size. `trunks`: the
+    line of each site, if any site has one."""
 
     sites: tuple[tuple[str, str], ...]
     segments: tuple[SegmentPlan, ...]
     phases: int | None = None
+    trunks: tuple[TrunkPlan | None, ...] = ()
 
     @property
     def devices(self) -> int:
@@ -276,6 +281,13 @@ class Fleet:
         carried = np.flatnonzero(self.carrier)
         speaker[carried] = self.gateway[self.carrier[carried] - 1]
         return speaker
+
+    @property
+    def shares_a_line(self) -> Mask:
+        """bool, one a device: its own connection passes the trunk of its site."""
+        trunks = self.plan.trunks or (None,) * len(self.plan.sites)
+        shared: Mask = np.array([plan is not None for plan in trunks], np.bool_)[self.site] & (self.carrier == 0)
+        return shared
 
     def _beside(self) -> NDArray[np.int32]:
         """Code of the gateway that each device belongs to; a gateway belongs to itself."""

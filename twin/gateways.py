@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.backlog import Backlog, Messages, joined, nothing, runs
+from twinstorm.twin.backlog import Backlog, Messages, Parcels, highest_so_far, joined, nothing, runs
 from twinstorm.twin.chance import Purpose, stream, words
 from twinstorm.twin.fleet import GatewayPlan, State
 from twinstorm.twin.flow import (
@@ -101,11 +101,10 @@ class Gateways(Part):
         self.moved_us = 0
         self.sessions = Sessions()
         self.presence = Presence(fleet.gateway, fleet.carrier)
-        self._widest = max(len(channels) for channels in world.channels.values())
-        self.backlog = Backlog(2 * n, self._widest)
+        kinds = [part.kind for part in fleet.plan.segments]
+        self._parcels = Parcels(world.channels, kinds, fleet.segment.astype(np.int64))
+        self.backlog = Backlog(2 * n, self._parcels.widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
-        self._kinds = tuple(sorted(world.channels))
-        self._kind = np.array([self._kinds.index(part.kind) for part in fleet.plan.segments], np.int16)[fleet.segment]
         self._inbox: list[Messages] = []
         self._returned: list[Messages] = []
         self._full_disks: list[_FullDisk] = []
@@ -128,8 +127,8 @@ class Gateways(Part):
         # The largest message that its devices send is what a place takes.
         largest = np.ones(1 + len(plans), np.int64)
         wire, channels = LINKS["ethernet"], self._world.channels
-        size_of = np.array([wire.reading_bytes(len(channels[kind])) for kind in self._kinds], np.int64)
-        np.maximum.at(largest, fleet.carrier, size_of[self._kind])
+        size_of = np.array([wire.reading_bytes(len(channels[kind])) for kind in self._parcels.kinds], np.int64)
+        np.maximum.at(largest, fleet.carrier, size_of[self._parcels.kind])
         self._place_bytes = largest[1:]
         endless = float(NEVER_US)
         memory = np.array([endless if plan.memory_bytes is None else plan.memory_bytes for plan in plans])
@@ -288,33 +287,8 @@ class Gateways(Part):
         return dropped
 
     def _messages(self, readings: Readings, rows: Int, at_us: Int) -> Messages:
-        device = readings.device[rows]
-        values = readings.values[rows]
-        padded = np.full((len(rows), self._widest), np.nan, np.float32)
-        padded[:, : values.shape[1]] = values
-        return Messages(
-            gateway=(self._fleet.carrier[device] - 1).astype(np.int64),
-            kind=self._kind[device],
-            device=device,
-            boot=readings.boot[rows],
-            seq=readings.seq[rows],
-            device_time_us=readings.device_time_us[rows],
-            sent_us=readings.sent_us[rows],
-            at_us=at_us,
-            values=padded,
-        )
-
-    def _readings(self, messages: Messages) -> list[tuple[Readings, Int]]:
-        """Per kind, with the rows of `messages`."""
-        found = []
-        for code in np.flatnonzero(np.bincount(messages.kind)).tolist():
-            rows = np.flatnonzero(messages.kind == code)
-            kind = self._kinds[code]
-            part = messages.take(rows)
-            values = np.asfortranarray(part.values[:, : len(self._world.channels[kind])])
-            one = Readings(kind, part.device, part.boot, part.seq, part.device_time_us, part.sent_us, values)
-            found.append((one, rows))
-        return found
+        carrier = (self._fleet.carrier[readings.device[rows]] - 1).astype(np.int64)
+        return self._parcels.messages(readings, rows, at_us, carrier)
 
     # --- where readings are -------------------------------------------------------------------------------------------
 
@@ -356,6 +330,8 @@ class Gateways(Part):
         sending: Mask = self.heard() & self.up & (self.stopped[BUFFER] == 0) & (self.stopped[FORWARDER] == 0)
         if self._trunk is not None:
             sending &= ~self._trunk.backed_up(self.device)
+        if self._world.trunks is not None:
+            sending &= ~self._world.trunks.full[self.device]
         return sending
 
     def reached(self) -> Mask:
@@ -413,7 +389,7 @@ class Gateways(Part):
     def _arrived(self, to_us: int) -> Messages:
         """What reached gateways before `to_us`, by gateway in order of arrival."""
         if not self._inbox:
-            return nothing(self._widest)
+            return nothing(self._parcels.widest)
         inbox = joined(self._inbox)
         here = inbox.at_us < to_us
         self._inbox = [] if here.all() else [inbox.take(~here)]
@@ -435,7 +411,7 @@ class Gateways(Part):
         which, count, nth = runs(gateway)
         behind_us = nth * self._interval_us[gateway]
         ready_us = np.maximum(np.maximum(messages.at_us, self.free_us[gateway]), self.moved_us) - behind_us
-        start_us = _highest_so_far(ready_us, np.repeat(np.arange(len(which)), count)) + behind_us
+        start_us = highest_so_far(ready_us, np.repeat(np.arange(len(which)), count)) + behind_us
         starts = start_us < to_us
         if not starts.all():
             self.backlog.put_back(gateway[~starts], messages.take(~starts))
@@ -451,7 +427,7 @@ class Gateways(Part):
         arrive_us = start_us + fleet.links.latency_us(fleet.link[device], draws)
         np.maximum(arrive_us, self.last_us[gateway], out=arrive_us)
         np.maximum(arrive_us, self._world.uplinks.last_us[device], out=arrive_us)
-        arrive_us = _highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
+        arrive_us = highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
         self.last_us[which] = arrive_us[last]
         self._hand_over(messages, arrive_us)
 
@@ -471,7 +447,7 @@ class Gateways(Part):
                 rows = np.flatnonzero(messages.kind == code)
                 who = gateway[rows]
                 number = self.sent[who] + _FORWARDED
-                sent = uplinks.send(READING, self.device[who], start_us[rows], number, sizes[self._kinds[code]])
+                sent = uplinks.send(READING, self.device[who], start_us[rows], number, sizes[self._parcels.kinds[code]])
                 arrive_us[rows] = np.maximum(sent.arrive_us, self.last_us[who])
             self.sent[gateway] += 1
             self.free_us[gateway] = start_us + self._interval_us[gateway]
@@ -482,7 +458,7 @@ class Gateways(Part):
                 return
 
     def _hand_over(self, messages: Messages, arrive_us: Int) -> None:
-        for readings, rows in self._readings(messages):
+        for readings, rows in self._parcels.readings(messages):
             self._inner.publish(readings, arrive_us[rows])
 
     def _trim(self) -> None:
@@ -572,7 +548,7 @@ class Gateways(Part):
             inbox = joined(self._inbox)
             unread = named[1 + inbox.gateway]
             self._inbox = [inbox.take(~unread)] if not unread.all() else []
-            for readings, every in self._readings(inbox.take(unread)):
+            for readings, every in self._parcels.readings(inbox.take(unread)):
                 told = accounted_for(world, readings, np.ones(len(every), np.bool_))
                 world.lose(LossCause.OUTAGE, np.delete(readings.device, told))
         return len(cost)
@@ -722,12 +698,3 @@ class Gateways(Part):
         ):
             if change.any():
                 act(self.device[rows[change]].astype(np.int32), now_us)
-
-
-def _highest_so_far(column: Int, run: Int) -> Int:
-    """Of each row the largest value so far in its run; runs are numbered from 0, ascending."""
-    if not len(column):
-        return column
-    lowest = int(column.min())
-    span = int(column.max()) - lowest + 1
-    return np.maximum.accumulate(column - lowest + run * span) - run * span + lowest

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from twinstorm.twin.flow import (
     Int,
     Mask,
 )
+
+if TYPE_CHECKING:
+    from twinstorm.twin.trunks import SiteTrunks
 
 NO_ANSWER = -1
 """`Fleet.ok_us` of an attempt that no CONNACK will answer."""
@@ -61,6 +65,8 @@ class _Window:
     """With a failure: the back-off."""
     offered: Int
     """Rows whose CONNECT was offered to the broker, ascending."""
+    lined: Int
+    """Rows whose CONNECT joins the line of its site's trunk, ascending."""
 
     def cut_to(self, count: int) -> _Window:
         return _Window(
@@ -72,6 +78,7 @@ class _Window:
             self.heard_us[:count],
             self.wait_us[:count],
             self.offered[: int(np.searchsorted(self.offered, count))],
+            self.lined[: int(np.searchsorted(self.lined, count))],
         )
 
 
@@ -115,8 +122,10 @@ class Life:
         log: EventLog,
         hooks: Hooks,
         unforeseen: Mask | None = None,
+        trunks: SiteTrunks | None = None,
     ) -> None:
         self.fleet = fleet
+        self._trunks = trunks
         self.moved_us = 0
         self.brokers: _Codes = np.full(1 + len(fleet.gateway), UP, np.uint8)
         self._device_end = device_end
@@ -184,6 +193,7 @@ class Life:
             heard_us=at_us.copy(),
             wait_us=np.zeros(n, np.int64),
             offered=np.empty(0, np.int64),
+            lined=np.empty(0, np.int64),
         )
         state = self.fleet.state[device]
         booted = np.flatnonzero(state == State.BOOTING)
@@ -204,8 +214,23 @@ class Life:
             self._foresee_failures(window, failed)
         return window
 
+    def _foresee_lines(self, window: _Window, rows: Int, trunks: SiteTrunks) -> Int:
+        """CONNECTs that reach the trunk of their site first. Returns all others."""
+        device = window.device[rows]
+        line = trunks.sends[device] & ~trunks.passed[device] & (self.fleet.link_cuts[device] == 0)
+        if not line.any():
+            return rows
+        lined = rows[line]
+        reach_us, lost = trunks.foresee_connects(window.at_us[lined], device[line])
+        window.lined = lined[~lost]
+        window.next_us[window.lined] = reach_us[~lost]
+        line[np.flatnonzero(line)[lost]] = False
+        return rows[~line]
+
     def _foresee_connects(self, window: _Window, rows: Int) -> None:
         fleet = self.fleet
+        if self._trunks is not None:
+            rows = self._foresee_lines(window, rows, self._trunks)
         at_us, device = window.at_us[rows], window.device[rows]
         tries = fleet.tries[device]
         give_up_us = np.maximum(fleet.begin_us[device] + self._timeout_us[fleet.segment[device]], at_us + 1)
@@ -216,6 +241,10 @@ class Life:
             broker = np.where((self._shut[device] > 0) & ~self._unforeseen[device], DOWN, broker)
         answer[(fleet.link_cuts[device] == 0) & (broker == DOWN)] = Answer.REFUSED
         reached = (fleet.link_cuts[device] == 0) & (broker == UP)
+        if self._trunks is not None:
+            lost = self._trunks.sends[device] & ~self._trunks.passed[device]
+            answer[lost] = Answer.NONE
+            reached &= ~lost
         if reached.any():
             window.offered = rows[reached]
             who = device[reached]
@@ -268,6 +297,9 @@ class Life:
         if len(window.offered):
             who = device[window.offered]
             self._hooks.arriving(who, fleet.tries[who])
+        if self._trunks is not None:
+            self._trunks.passed[device] = False
+            self._trunks.let_pass(window.at_us[window.lined], device[window.lined])
         booted = code == Code.BOOTED
         if booted.any():
             who = device[booted]
@@ -276,7 +308,9 @@ class Life:
             fleet.failures[who] = 0
             fleet.previous_us[who] = 0
             fleet.begin_us[who] = window.at_us[booted]
-        fleet.state[device[(code == Code.ADMITTED) | (code == Code.UNANSWERED) | ~told]] = State.WAITING
+        waits = (code == Code.ADMITTED) | (code == Code.UNANSWERED) | ~told
+        waits[window.lined] = False
+        fleet.state[device[waits]] = State.WAITING
         failed = _FAILURES[code]
         if failed.any():
             who = device[failed]
@@ -337,6 +371,7 @@ class Life:
             heard_us=at_us.copy(),
             wait_us=np.zeros(len(who), np.int64),
             offered=np.empty(0, np.int64),
+            lined=np.empty(0, np.int64),
         )
         if _FAILURES[code]:
             self._foresee_failures(window, np.arange(len(who)))

@@ -36,8 +36,13 @@ class Sending(Part):
             return
         world.advance_to(now_us)
         waits = self.ready() & ~world.payloads.held_back & world.uplinks.paced & (world.buffers.depth > 0)
+        most = None
+        if world.trunks is not None:
+            waits &= ~world.trunks.full
+            most = np.zeros(len(waits), np.int64)
+            most[waits] = world.trunks.turns(np.flatnonzero(waits), world.buffers.depth[waits].astype(np.int64))
         device = np.flatnonzero(waits)
-        self._drain(device, np.full(len(device), now_us, np.int64))
+        self._drain(device, np.full(len(device), now_us, np.int64), most)
         world.settle(now_us)
         world.uplinks.settle(now_us, world.buffers.depth)
 
@@ -47,6 +52,11 @@ class Sending(Part):
         if payloads.holding:
             sends = ~payloads.held_back[device]
             device, at_us = device[sends], at_us[sends]
+        trunks = self._world.trunks
+        if trunks is not None:
+            # Whoever shares a line waits for the next whole second, and then for its turn.
+            alone = ~trunks.sends[device]
+            device, at_us = device[alone], at_us[alone]
         self.empty(device, at_us)
 
     def empty(self, device: Int, at_us: Int) -> None:
@@ -65,13 +75,20 @@ class Sending(Part):
         for readings, sender in world.buffers.take(device, number, at_us, world.fleet.boot, world.sampler.scales):
             world.payloads.publish(self._dated(readings), arrive_us[sender])
 
-    def _drain(self, device: Int, at_us: Int) -> None:
-        """Let paced devices send from `at_us` on what they hold, oldest first, as far as it starts in that second."""
+    def _drain(self, device: Int, at_us: Int, most: Int | None = None) -> None:
+        """Let paced devices send from `at_us` on what they hold, oldest first, as far as it starts in that second.
+
+        Args:
+            most: how many messages each device of the fleet may begin; None: as many as it can.
+        """
         world = self._world
         end_us = horizon_us(at_us)
         while True:
             start_us = np.maximum(world.uplinks.free_us[device], at_us)
             more = (world.buffers.depth[device] > 0) & (start_us < end_us)
+            if most is not None:
+                more &= most[device] > 0
+                most[device[more]] -= 1
             if not more.any():
                 return
             device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
 
-def undelivered(world: World, readings: Readings, rows: Mask) -> int:
-    """See `BrokerWatcher`."""
-    return len(accounted_for(world, readings, rows))
-
-
 def accounted_for(world: World, readings: Readings, rows: Mask) -> Int:
     """Which of these rows their devices account for: at QoS 1 they send again what nobody acknowledged, at QoS 0 it is
     gone."""

@@ -222,6 +222,9 @@ class Uplinks:
         n = len(fleet)
         links = fleet.links
         self._always = links.paced[fleet.link] if links.paced.any() else np.zeros(n, np.bool_)
+        self._trunks = world.trunks
+        if self._trunks is not None:
+            self._always = self._always | self._trunks.sends
         if unforeseen is not None:
             self._always &= ~unforeseen
         self.paced = self._always.copy()
@@ -242,6 +245,8 @@ class Uplinks:
             waiting: how many messages wait in each buffer.
         """
         ahead = (waiting > 0) | (self.free_us[device] >= horizon_us(now_us))
+        if self._trunks is not None:
+            ahead |= self._trunks.full[device] & ~self._fleet.links.datagram[self._fleet.link[device]]
         mask: Mask = self.paced[device] & ahead
         return mask
 

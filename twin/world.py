@@ -47,7 +47,8 @@ from twinstorm.twin.slots import Slots
 from twinstorm.twin.stories import Story
 from twinstorm.twin.supply import Supply
 from twinstorm.twin.tampering import Tampering
-from twinstorm.twin.undelivered import undelivered
+from twinstorm.twin.trunks import SiteTrunks
+from twinstorm.twin.undelivered import accounted_for
 from twinstorm.twin.uplink import STATE, Uplinks, Wire
 
 T = TypeVar("T", bound=Part)
@@ -109,10 +110,17 @@ class World(Exhibits):
         if self.datagrams:
             # Nobody acknowledges a datagram.
             self.fleet.qos[datagram] = 0
+        self.trunks: SiteTrunks | None = None
+        """Lines that sites share; None: no site has one, or (live) real sockets take their place."""
+        if foreseen and any(plan.trunks):
+            device_end = self.trunks = SiteTrunks(self, device_end)
         self.gateways: Gateways | None = None
         """What other devices stand behind; None: they all talk with the broker in the cloud."""
         if len(self.fleet.gateway):
             device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
+        if self.trunks is not None:
+            # After gateways: what these forward passes the trunk.
+            self._joined(self.trunks)
         self._device_end = device_end
         self.uplinks = Uplinks(self, unforeseen, wire)
         self.breaks = Breaks(self, unforeseen, wire)
@@ -124,7 +132,7 @@ class World(Exhibits):
             self.breaks.turned_away,
             self.breaks.close_extra_us,
         )
-        self.life = Life(self.fleet, seed, device_end, log, hooks, unforeseen)
+        self.life = Life(self.fleet, seed, device_end, log, hooks, unforeseen, self.trunks)
 
         self.buffers = self._joined(Buffers.of(self.fleet, self.channels, self.bit))
         self.sampler = self._joined(Sampler(self.fleet, self.kinds, seed, year_us, self.bit))
@@ -149,6 +157,8 @@ class World(Exhibits):
         self.peaks = Peaks(self.fleet.groups, self.buffers, self.sampler)
         self.output = self._joined(Output(self, block_devices))
         looks = [self.resets.look, self.sending.look, self.payloads.look, self.breaks.look]
+        if self.trunks is not None:
+            looks.insert(1, self.trunks.look)
         if self.gateways is not None:
             looks.append(self.gateways.look)
         self._joined(EverySecond(looks))
@@ -359,6 +369,8 @@ class World(Exhibits):
         self.advance_to(at_us)
         self.settle(at_us)
         cut_off = self.life.broker_stops(at_us, silent)
+        if self.trunks is not None:
+            self.trunks.broker_died()
         self.blocked[(self.fleet.state == State.ONLINE) & (self.fleet.carrier == CLOUD)] = True
         return len(cut_off)
 
@@ -367,12 +379,15 @@ class World(Exhibits):
         self.life.broker_starts(at_us)
 
     def undelivered(self, readings: Readings, rows: Mask) -> int:
-        taken = 0
+        return int(np.count_nonzero(self.give_back(readings, rows)))
+
+    def give_back(self, readings: Readings, rows: Mask) -> Mask:
+        """The broker died before these rows had reached it. Returns those that devices and gateways account for."""
+        given = np.zeros(len(rows), np.bool_)
         for take_back in self.parts.take_back:
-            again = take_back(readings, rows)
-            rows = rows & ~again
-            taken += int(np.count_nonzero(again))
-        return taken + undelivered(self, readings, rows)
+            given |= take_back(readings, rows & ~given)
+        given[accounted_for(self, readings, rows & ~given)] = True
+        return given
 
     def unarrived(self, readings: Readings, rows: Mask) -> int:
         """Behind a link cut downwards these wait for an acknowledgement, and are sent again."""

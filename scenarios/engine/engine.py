@@ -40,7 +40,7 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
-from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Step
+from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import Ended, EventRow, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
@@ -348,6 +348,11 @@ class Engine:
         """Segments of the devices that a selector names now."""
         mask = self.selector.mask(self._parse_selector(target), self._moment)
         return [self.scenario.fleet.segments[code] for code in np.unique(self.registry.segment[mask]).tolist()]
+
+    def sites_of(self, target: str) -> list[Site]:
+        """Sites of the devices that a selector names now."""
+        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        return [self.scenario.fleet.sites[code] for code in np.unique(self.registry.site[mask]).tolist()]
 
     def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
         """Start a fault now, beside those of the scenario.

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
-from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots
+from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots, Trunk
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
 from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
+from twinstorm.twin.trunks import TrunkPlan
 
 DEFAULT_START = "2030-01-07T00:00:00Z"
 """A Monday that nobody mistakes for today."""
@@ -58,7 +59,12 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
             for segment in fleet.segments
         ),
         phases=phases,
+        trunks=tuple(_trunk(site.trunk) for site in fleet.sites) if any(site.trunk for site in fleet.sites) else (),
     )
+
+
+def _trunk(trunk: Trunk | None) -> TrunkPlan | None:
+    return None if trunk is None else TrunkPlan(trunk.bytes_per_s, trunk.queue_bytes, trunk.latency_us)
 
 
 def _hazard_plan(hazards: Hazards) -> HazardPlan:

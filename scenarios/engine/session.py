@@ -149,8 +149,10 @@ class Session:
             settings: Mapping[str, object] = fault_settings(fault, command.settings)
             said = ""
             if reach:
-                segments = self.engine.segments_of(command.target) if fault.needs_target else []
-                said = misfit(fault, partial(self.engine.kinds_of, command.target), settings, segments)
+                engine, target = self.engine, command.target
+                segments = engine.segments_of(target) if fault.needs_target else []
+                kinds, sites = partial(engine.kinds_of, target), partial(engine.sites_of, target)
+                said = misfit(fault, kinds, settings, segments, sites)
         except (SelectorError, SettingError, PluginError) as error:
             raise Refused(str(error)) from error
         if said:

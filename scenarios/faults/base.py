@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 from twinstorm.twin.plugins import Plugins, blamed, failed
 
 if TYPE_CHECKING:
-    from twinstorm.scenarios.language.model import Segment
+    from twinstorm.scenarios.language.model import Segment, Site
     from twinstorm.twin.flow import Device, Evidence, FaultOrder, Knowledge
     from twinstorm.twin.machines.kind import MachineKind
 
@@ -85,6 +85,15 @@ class Fault:
     @classmethod
     def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:  # noqa: ARG003
         """As `misfit`: why it cannot bite on devices of these segments, whatever machines they are."""
+        return ""
+
+    @classmethod
+    def misfit_of_sites(cls, sites: Callable[[], Sequence[Site]]) -> str:  # noqa: ARG003
+        """As `misfit`: why it cannot bite on devices of these sites.
+
+        Args:
+            sites: finds them; not called by a fault that sites have nothing to do with.
+        """
         return ""
 
     @classmethod
@@ -196,10 +205,11 @@ def misfit(
     kinds: Callable[[], Sequence[MachineKind]],
     settings: Mapping[str, Any],
     segments: Sequence[Segment],
+    sites: Callable[[], Sequence[Site]],
 ) -> str:
-    """Why a fault cannot bite; see `Fault.misfit` and `Fault.misfit_of_segments`."""
+    """Why a fault cannot bite; see `Fault.misfit`, `Fault.misfit_of_segments` and `Fault.misfit_of_sites`."""
     with blamed("fault", fault.name, fault, "misfit"):
-        said = fault.misfit(kinds, settings) or fault.misfit_of_segments(segments)
+        said = fault.misfit(kinds, settings) or fault.misfit_of_segments(segments) or fault.misfit_of_sites(sites)
     if not isinstance(said, str):
         raise failed("fault", fault.name, fault, f"`misfit` returned {type(said).__name__}; a text is wanted")
     return said

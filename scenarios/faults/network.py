@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
+    from twinstorm.scenarios.language.model import Site
     from twinstorm.twin.flow import Device, FaultOrder
     from twinstorm.twin.machines.kind import MachineKind
     from twinstorm.twin.world import World
@@ -60,6 +61,73 @@ class Partition(Fault):
     @classmethod
     def _modelled(cls, on: World, order: FaultOrder, device: Device) -> Device:
         return on.breaks.without_socket(device) if order.settings.get("on") == "wire" else device
+
+
+NO_TRUNK = "no targeted device stands on a site with a trunk; give one to its site, e.g. `trunk: {rate: 250 kB/s}`"
+
+
+class TrunkCut(Partition):
+    """The line of a site is cut."""
+
+    name: ClassVar[str] = "trunk-cut"
+    summary: ClassVar[str] = "the line that a site shares is cut, in one direction or both; inside, all goes on"
+    effect: ClassVar[str] = (
+        "As `partition`, for those among the targeted devices that talk over the trunk of their site: gateways and "
+        "devices without one. Devices behind a gateway keep their sessions with it, and it buffers for them. What "
+        "waits for the trunk already still gets through. Evidence: sessions cut off, sessions that survived."
+    )
+    settings: ClassVar[tuple[Setting, ...]] = (Partition.settings[0],)
+
+    @classmethod
+    def misfit_of_sites(cls, sites: Callable[[], Sequence[Site]]) -> str:
+        return "" if any(site.trunk for site in sites()) else NO_TRUNK
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        super().start(on, order, _on_trunks(on, device), at_us)
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        super().end(on, order, _on_trunks(on, device), at_us)
+
+
+def _on_trunks(on: World, device: Device) -> Device:
+    """Of these devices, those that talk over the trunk of their site."""
+    return device[on.fleet.shares_a_line[device]]
+
+
+class TrunkSqueeze(Fault):
+    """The line of a site becomes narrow."""
+
+    name: ClassVar[str] = "trunk-squeeze"
+    summary: ClassVar[str] = "the line that a site shares is narrow: its devices wait for each other"
+    effect: ClassVar[str] = (
+        "All that the sites of the targeted devices send, together, passes at `to`: messages and handshakes wait in "
+        "one line. While more waits than the queue of the trunk holds, devices keep what they sample, and their "
+        "buffers overflow in the end (lost: evicted); datagrams are lost (queue_full), and so are connects. When the "
+        "fault ends, what waits is sent in turn, as fast as the trunk is. One targeted device is enough for its site. "
+        "Evidence: messages delayed."
+    )
+    clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
+    settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/s", "what is left for each site"),)
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        return "" if settings["to"] > 0 else "nothing at all gets through at a rate of 0; use the fault `trunk-cut`"
+
+    @classmethod
+    def misfit_of_sites(cls, sites: Callable[[], Sequence[Site]]) -> str:
+        return "" if any(site.trunk for site in sites()) else NO_TRUNK
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        if on.trunks is not None:
+            on.trunks.squeeze(order.step, device, at_us, order.settings["to"])
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        if on.trunks is not None:
+            on.trunks.let_go(order.step, device, at_us)
 
 
 class SimExpiry(Partition):

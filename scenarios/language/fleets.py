@@ -175,7 +175,7 @@ def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
     shares = {entry.name: entry.share for entry in entries if entry.share is not None}
     if not shares:
         equal = Fraction(1, max(len(entries), 1))
-        return tuple(Site(entry.name, entry.region, equal) for entry in entries)
+        return tuple(Site(entry.name, entry.region, equal, entry.trunk) for entry in entries)
     node = record.at("sites")
     without = [entry for entry in entries if entry.share is None]
     if without:
@@ -184,7 +184,7 @@ def _sites(record: Record, problems: Problems) -> tuple[Site, ...] | None:
         return None
     if not _add_up(shares, "sites", node, problems):
         return None
-    return tuple(Site(entry.name, entry.region, shares[entry.name]) for entry in entries)
+    return tuple(Site(entry.name, entry.region, shares[entry.name], entry.trunk) for entry in entries)
 
 
 # --- segments ---------------------------------------------------------------------------------------------------------

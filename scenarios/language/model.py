@@ -74,11 +74,21 @@ class Slots:
 
 
 @dataclass(frozen=True)
+class Trunk:
+    """The line that the devices of a site share."""
+
+    bytes_per_s: float
+    queue_bytes: float
+    latency_us: int
+
+
+@dataclass(frozen=True)
 class Site:
     name: str
     region: str
     share: Fraction
     """Of each segment's devices; the shares of all sites add up to 1."""
+    trunk: Trunk | None = None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,11 @@ class Reach:
             segment for segment in self.fleet.segments if self._count((*fixed, Term("segment", "=", (segment.name,))))
         )
 
+    def sites(self, selector: Selector) -> tuple[Site, ...]:
+        """Sites on which it can name devices; what changes with the moment is left aside."""
+        fixed = tuple(term for term in selector.terms if term.key in FIXED_KEYS)
+        return tuple(site for site in self.fleet.sites if self._count((*fixed, Term("site", "=", (site.name,)))))
+
     def kinds(self, selector: Selector) -> tuple[str, ...]:
         """Kinds of machine that a selector can name, each once; what changes with the moment is left aside."""
         return tuple(dict.fromkeys(segment.kind for segment in self.segments(selector)))

@@ -338,7 +338,8 @@ class _Assembly:
             kinds = partial(catalogue.machines, reach.kinds(step.record.own("target")))
             settings = plain(step.settings, fleet.devices)
             try:
-                said = misfit(fault, kinds, settings, reach.segments(step.record.own("target")))
+                target = step.record.own("target")
+                said = misfit(fault, kinds, settings, reach.segments(target), partial(reach.sites, target))
             except PluginError as error:
                 self._problems.add(unusable(step.record.at("fault"), error))
                 continue

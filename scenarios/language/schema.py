@@ -23,6 +23,7 @@ from twinstorm.scenarios.language.fields import (
     Listing,
     Named,
     Raw,
+    Record,
     Single,
     Table,
     Word,
@@ -39,6 +40,7 @@ from twinstorm.scenarios.language.fields import (
     words,
     wrong,
 )
+from twinstorm.scenarios.language.model import Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.settings import settings_table
@@ -211,11 +213,31 @@ SEGMENT = Table(
     ),
 )
 
+TRUNK = Table(
+    "the trunk of a site",
+    (
+        Key(
+            "rate",
+            Single("a size per time", values.bytes_per_s, "250 kB/s", "", "1 B/s", "100000 MB/s"),
+            "what passes from the site to the broker in a time, of all its devices together",
+            required=True,
+        ),
+        Key(
+            "queue",
+            Single("a size", values.bytes_of, "64 kB", "", "1 kB", "10000 MB"),
+            "what may wait for it; beyond that devices hold back what they sample",
+            default="64 kB",
+        ),
+        Key("latency", duration("1 us", "10 s", "10 ms"), "from its end to the broker", default="10 ms"),
+    ),
+)
+
 SITE = Table(
     "a site",
     (
         Key("region", name("a region", "fra"), "region; by default the site's name up to its last `-`"),
         Key("share", share("0.000001 %"), "part of every segment's devices; by default all sites get the same"),
+        Key("trunk", TRUNK, "line that all its devices share; by default each has one of its own"),
     ),
 )
 
@@ -228,6 +250,7 @@ class SiteEntry:
     region: str
     share: Fraction | None
     node: Node
+    trunk: Trunk | None = None
 
 
 class Sites(Field):
@@ -275,8 +298,16 @@ class Sites(Field):
         records = Named("a mapping of sites", SITE, MOST_SITES).read(node, problems)
         if records is BAD or len(records) < len(node.entries):
             return BAD
+        if any(one.has("trunk") and _trunk(one.part("trunk")) is None for one in records.values()):
+            return BAD
         return [
-            SiteEntry(site, record.own("region") or _region(site), record.own("share"), node.entries[site])
+            SiteEntry(
+                site,
+                record.own("region") or _region(site),
+                record.own("share"),
+                node.entries[site],
+                _trunk(record.part("trunk")),
+            )
             for site, record in records.items()
         ]
 
@@ -290,6 +321,12 @@ class Sites(Field):
         }
 
 
+def _trunk(record: Record) -> Trunk | None:
+    if record.own("rate") is None:
+        return None
+    return Trunk(record.own("rate"), record.value("queue"), record.value("latency"))
+
+
 def _region(site: str) -> str:
     return site.rpartition("-")[0] or site
 
@@ -298,7 +335,7 @@ FLEET = Table(
     "the fleet",
     (
         Key("devices", whole("1", str(MOST_DEVICES), "10000"), "number of devices"),
-        Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share}", default="1"),
+        Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share, trunk}", default="1"),
         *DEVICE_DEFAULTS,
         Key(
             "segments",

@@ -36,6 +36,9 @@ OF_GATEWAYS = ("disk-full", "gateway-crash", "gateway-failover")
 """What can happen only to gateways that carry others."""
 
 
+OF_TRUNKS = ("trunk-cut", "trunk-squeeze")
+"""What can happen only on sites with a trunk."""
+
 OF_BATTERIES = ("battery-drain",)
 """What can happen only to devices with a battery."""
 
@@ -67,7 +70,9 @@ def scenario(fault: str) -> Scenario:
                 "duration: 4 min",
                 "fleet:",
                 "  devices: 130",
-                "  sites: [fra-1, sin-1]",
+                "  sites: {fra-1: {trunk: {rate: 1 MB/s}}, sin-1: {}}"
+                if fault in OF_TRUNKS
+                else "  sites: [fra-1, sin-1]",
                 "  every: 5 s",
                 "  segments:",
                 *lines,

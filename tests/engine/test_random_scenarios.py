@@ -42,6 +42,11 @@ SEGMENT_EXTRAS = (
     ", firmware: 2.5.0",
     ", firmware: 3.0.0, watchdog: 5 s",
 )
+SITES = (
+    "[fra-1, sin-1]",
+    "{fra-1: {trunk: {rate: 4 kB/s, queue: 4 kB}}, sin-1: {}}",
+    "{fra-1: {trunk: {rate: 200 kB/s, latency: 1 s}}, sin-1: {trunk: {rate: 20 kB/s}}}",
+)
 LINKS = ("ethernet", "wifi", "lte-m", "nb-iot", "lorawan", "satellite", "ble", "zigbee", "datagram")
 GATEWAYS = (
     "",
@@ -72,7 +77,7 @@ def scenarios(draw: st.DrawFn) -> str:
     """The text of a scenario; some of them are refused, as a fault may fit none of its machines."""
     every_kind = sorted(set(kinds()) - {"gateway"})
     lines = ["storm: 1", "name: random", "story: Whatever comes.", f"duration: {DURATION_S} s", "fleet:"]
-    lines += ["  devices: 60", "  sites: [fra-1, sin-1]", "  keep_alive: 20 s", "  boot: 1 s .. 4 s"]
+    lines += ["  devices: 60", f"  sites: {draw(st.sampled_from(SITES))}", "  keep_alive: 20 s", "  boot: 1 s .. 4 s"]
     lines += [f"  reconnect: {{base: 1 s, cap: 8 s, jitter: {draw(st.sampled_from(['none', 'full']))}, timeout: 4 s}}"]
     lines += ["  segments:", f"    gates: {{kind: gateway, share: 10 %, every: 5 s{draw(st.sampled_from(GATEWAYS))}}}"]
     for name in ("a", "b"):

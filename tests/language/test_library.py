@@ -21,6 +21,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "reboot-storm",
         "short-crew",
         "stuck-sensor",
+        "thin-line",
         "winter-night",
         "worn-bearings",
     )
@@ -37,6 +38,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "sensor-stuck",
         "machine-failure",
         "gateway-crash",
+        "trunk-squeeze",
     }
 
 
@@ -68,6 +70,8 @@ SUGGESTED = [
     ("gateway-night", "fleet.segments.modern.gateway.store=memory"),
     ("partition", "fleet.keep_alive=20s"),
     ("partition", "steps.long.with.direction=down"),
+    ("thin-line", "fleet.sites.oslo.trunk.rate=1MB/s"),
+    ("thin-line", "steps.narrow.with.to=20kB/s"),
     ("winter-night", "fleet.segments.sensors.power.temperature=20C"),
 ]
 
