@@ -181,7 +181,10 @@ async def read_filters(frame: Frame) -> tuple[int, list[Any]]:
     sizes = (3 + len(t[0].encode()) if isinstance(t, tuple) else 2 + len(t.encode()) for t in topics)
     if not topics or 2 + sum(sizes) != len(frame.body) or any(isinstance(t, tuple) and t[1] > 2 for t in topics):
         raise MalformedError("topic filters")
-    return packet.variable_header.packet_id, topics
+    number, names = packet.variable_header.packet_id, [t[0] if isinstance(t, tuple) else t for t in topics]
+    if not number or any(not name or "\0" in name for name in names):
+        raise MalformedError("a filter that is none, or no packet id")
+    return number, topics
 
 
 class AbortingWriter(StreamWriterAdapter):

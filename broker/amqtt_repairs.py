@@ -41,6 +41,7 @@ from amqtt.session import Session
 from twinstorm.broker.amqtt_connection import MAILBOX, Brake, RepairedHandler, mailbox_of
 from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, MalformedError, is_topic
 from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
+from twinstorm.broker.connect_check import check_connect
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.mailbox import Message
 from twinstorm.broker.pacing import Pace
@@ -211,6 +212,7 @@ class RepairedBroker(Broker):
                 self._remarks.note(refusal(*other, writer.get_peer_info()[0]))
                 await self._answer(writer, OTHER_VERSION)
                 return
+            check_connect(frame.body)
             connect = BufferReader(frame.raw())
             handler, session = await RepairedHandler.init_from_connect(connect, writer, self.plugins_manager)
         except (*UNREADABLE, *BROKEN):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x20, 0x30, 0x40, 0x50, 0x62, 0x70
-SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 0x82, 0x90, 0xC0, 0xD0, 0xE0
+SUBSCRIBE, SUBACK, UNSUBSCRIBE, PINGREQ, PINGRESP, DISCONNECT = 0x82, 0x90, 0xA2, 0xC0, 0xD0, 0xE0
 PATIENCE_S = 5.0
 
 
@@ -51,15 +51,25 @@ class Message:
 class RawClient:
     """One connection; over TLS with a context, whose handshake is over then.
 
+    Args:
+        patience_s: how long it waits for whatever is to come.
+
     Raises:
         OSError: nobody listens, or (`ssl.SSLError`) one refuses the other.
     """
 
-    def __init__(self, port: int, receive_bytes: int | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        receive_bytes: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.patience_s = patience_s
         self.socket = socket.socket()
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.socket.settimeout(PATIENCE_S)
+        self.socket.settimeout(patience_s)
         try:
             self.socket.connect(("127.0.0.1", port))
             if tls is not None:
@@ -150,9 +160,9 @@ class RawClient:
             raw += more
         return raw
 
-    def ends(self, within_s: float = PATIENCE_S) -> str:
+    def ends(self, within_s: float | None = None) -> str:
         """How the connection ends: ``closed``, ``reset``, or ``open`` if it does not; what arrives is not kept."""
-        end_s = time.monotonic() + within_s
+        end_s = time.monotonic() + (self.patience_s if within_s is None else within_s)
         try:
             while (left_s := end_s - time.monotonic()) > 0:
                 self.socket.settimeout(left_s)
@@ -163,7 +173,7 @@ class RawClient:
         except ConnectionError:
             return "reset"
         finally:
-            self.socket.settimeout(PATIENCE_S)
+            self.socket.settimeout(self.patience_s)
         return "open"
 
     def reset(self) -> None:
@@ -184,7 +194,7 @@ class Client(RawClient):
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         self.send(publish(topic, payload, qos=qos, retain=retain))
 
-    def is_closed(self, within_s: float = PATIENCE_S) -> bool:
+    def is_closed(self, within_s: float | None = None) -> bool:
         return self.ends(within_s) != "open"
 
 
