@@ -29,11 +29,16 @@ from amqtt.session import Session
 from tests.conftest import require_command
 from twinstorm.broker.embedded import Door, EmbeddedBroker
 from twinstorm.broker.identity import Role, parse_identity
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.tls import peer_of
 
 PASSWORDS = {"one": "first", "two": "second", "watcher": "third"}
 WAITING_MESSAGES = 10
 """So many wait for a session whose client is away."""
+IN_FLIGHT = 20
+"""So many may be without an acknowledgement."""
+STALLED_S = 1.0
+"""For so long a client may take nothing."""
 STARTS_WITHIN_S = 15.0
 
 
@@ -70,7 +75,8 @@ class Repaired(EmbeddedBroker):
     """The embedded broker, under these rules."""
 
     def __init__(self) -> None:
-        super().__init__([], now_us=lambda: 0, offline_queue=WAITING_MESSAGES, door=Door(any_topic=True))
+        limits = Limits(offline_messages=WAITING_MESSAGES, in_flight=IN_FLIGHT, drain_s=STALLED_S)
+        super().__init__([], now_us=lambda: 0, limits=limits, door=Door(any_topic=True))
         self.open()
 
     def _authenticate(self, session: Session) -> bool:
@@ -220,7 +226,8 @@ class Mosquitto(_Process):
         settings = folder / "mosquitto.conf"
         settings.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\npassword_file {passwords}\nacl_file {rights}\n"
-            f"persistence false\nmax_queued_messages {WAITING_MESSAGES}\nlog_dest stderr\nuser root\n"
+            f"persistence false\nlog_dest stderr\nuser root\n"
+            f"max_inflight_messages {IN_FLIGHT}\nmax_queued_messages {WAITING_MESSAGES}\n"
         )
         super().__init__([require_command("mosquitto"), "-c", str(settings)], port, " running")
 

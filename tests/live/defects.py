@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.live.brokers import PASSWORDS, WAITING_MESSAGES, UnderTest
+from tests.live.brokers import IN_FLIGHT, PASSWORDS, STALLED_S, WAITING_MESSAGES, UnderTest
 from tests.live.raw_mqtt import (
     PATIENCE_S,
     PINGREQ,
@@ -34,6 +34,8 @@ from tests.live.raw_mqtt import (
 OWN = "dev/one/telemetry"
 STATE = "dev/one/state"
 KEEP_ALIVE_S = 1
+MANY = 100
+"""Messages of 100,000 bytes that no kernel keeps for a client."""
 QUIET_S = 0.3
 """Long enough for a message that should not come, and for a broker that acknowledges before it acts."""
 
@@ -54,8 +56,8 @@ class Stand:
         self._now_s = PATIENCE_S
         self._clients: list[RawClient] = []
 
-    def client(self) -> RawClient:
-        made = RawClient(self.broker.port, patience_s=self._now_s)
+    def client(self, receive_bytes: int | None = None) -> RawClient:
+        made = RawClient(self.broker.port, receive_bytes, patience_s=self._now_s)
         self._clients.append(made)
         return made
 
@@ -363,6 +365,36 @@ def waiting_has_an_end(stand: Stand) -> None:
         for _ in range(WAITING_MESSAGES):
             watcher.message()
         quiet(watcher)
+
+
+@case(f"no more than {IN_FLIGHT} messages are under way to who acknowledges none, if that is its limit")
+def in_flight(stand: Stand) -> None:
+    watcher, one = stand.watcher(), stand.enter()
+    for number in range(1, 2 * IN_FLIGHT + 1):
+        one.send(publish(OWN, b"%d" % number, qos=1, number=number))
+        assert one.read()[0] == PUBACK
+    first = watcher.message(acknowledge=False)
+    for _ in range(IN_FLIGHT - 1):
+        watcher.message(acknowledge=False)
+    with stand.decides():
+        quiet(watcher)
+        watcher.send(packet(PUBACK, struct.pack(">H", first.number)))
+        assert watcher.message().payload == b"%d" % (IN_FLIGHT + 1)
+
+
+@case(f"who takes nothing of what was sent for {STALLED_S:g} s is cut, if that is its limit")
+def stalled(stand: Stand) -> None:
+    silent = stand.client(receive_bytes=4_096)
+    silent.send_connect("silent", "watcher", PASSWORDS["watcher"])
+    assert silent.connack() == 0
+    assert silent.subscribe("dev/#", 0) == 0
+    watcher, one = stand.watcher(qos=0), stand.enter()
+    for _ in range(MANY):
+        one.send(publish(OWN, bytes(100_000)))
+        assert len(watcher.message().payload) == 100_000
+    assert one.ends(2.0 * STALLED_S) == "open"
+    with stand.decides():
+        assert silent.ends() != "open"
 
 
 @case("a second PUBREL is answered")

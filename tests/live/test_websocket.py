@@ -43,10 +43,10 @@ class Framed(RawClient):
         found, self.rest = self.rest[:count], self.rest[count:]
         return found
 
-    def ends(self, within_s: float = 5.0) -> str:
+    def ends(self, within_s: float | None = None) -> str:
         try:
             while True:
-                self.connection.recv(timeout=within_s)
+                self.connection.recv(timeout=5.0 if within_s is None else within_s)
         except TimeoutError:
             return "open"
         except ConnectionClosed:
