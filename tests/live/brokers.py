@@ -59,7 +59,8 @@ class UnknowableError(Exception):
 class UnderTest(Protocol):
     """A broker that runs."""
 
-    port: int
+    @property
+    def port(self) -> int: ...
 
     def sessions(self) -> int:
         """How many it holds, whether their clients are there or not.
@@ -68,7 +69,7 @@ class UnderTest(Protocol):
             UnknowableError: it does not tell.
         """
 
-    def close(self) -> None: ...
+    def close(self) -> object: ...
 
 
 class Repaired(EmbeddedBroker):
