@@ -30,9 +30,9 @@ from twinstorm.twin.flow import (
     SessionEvent,
     SessionEvents,
 )
-from twinstorm.twin.wire.codecs import Reading, decode_state
+from twinstorm.twin.wire.codecs import Reading
 from twinstorm.twin.wire.inbox import EXCERPT_BYTES, Inbox
-from twinstorm.twin.wire.profile import TWINSTORM
+from twinstorm.twin.wire.wires import Ear
 
 CLIENT_ID = "twinstorm-core"
 KEEP_ALIVE_S = 30
@@ -91,6 +91,7 @@ class LiveCloudEnd:
         origin_us: Unix microseconds of simulated instant 0.
         tls: certificate of the core, and whom it trusts; None: no TLS.
         path: MQTT over WebSocket, asked for by this path; None: MQTT over TCP.
+        ear: what the core understands.
         persistent: let the broker keep the session while the core is away; only for a broker that ends with the run.
     """
 
@@ -107,11 +108,12 @@ class LiveCloudEnd:
         persistent: bool = False,
         tls: ClientTls | None = None,
         path: str | None = None,
+        ear: Ear | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._now_us = now_us
         self._registry = registry
-        self._inbox = Inbox(registry, origin_us)
+        self._inbox = Inbox(registry, origin_us, ear)
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
         self._granted = threading.Event()
@@ -227,22 +229,19 @@ class LiveCloudEnd:
     ) -> str:
         """Put a message where it belongs; returns what is wrong with it, or nothing."""
         topic, payload, arrived_us = message
-        found = self._inbox.address(topic)
-        if isinstance(found, str):
-            return found
-        address, device = found
-        if address.channel == "state":
-            state = decode_state(payload)
+        letter = self._inbox.letter(topic)
+        if isinstance(letter, str):
+            return letter
+        if letter.address.channel == "state":
+            state = self._inbox.state(letter, payload)
             if isinstance(state, str):
                 return state
-            if state.device != address.name:
-                return "the document names another device than the topic"
-            self._note_state(device, state.online, state.boot, arrived_us, events)
+            self._note_state(letter.device, state.online, state.boot, arrived_us, events)
             return ""
-        reading = self._inbox.reading(address, device, payload)
+        reading = self._inbox.reading(letter, payload)
         if isinstance(reading, str):
             return reading
-        rows.setdefault(reading.kind, []).append((device, reading, arrived_us))
+        rows.setdefault(reading.kind, []).append((letter.device, reading, arrived_us))
         return ""
 
     def _note_state(
@@ -292,7 +291,7 @@ class LiveCloudEnd:
             return
         if flags.session_present:
             self._raw.put(_Link.RESUMED)
-        client.subscribe([(topic, 1) for topic in TWINSTORM.core_filters])
+        client.subscribe([(topic, 1) for topic in self._inbox.ear.core_filters])
 
     def _on_subscribe(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:  # noqa: ARG002
         if any(reason.is_failure for reason in reasons):

@@ -46,9 +46,9 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.uplink import LinkFault
-from twinstorm.twin.wire.codecs import Sender, encode_birth, encode_reading, encode_will
+from twinstorm.twin.wire.codecs import Sender
 from twinstorm.twin.wire.layout import layouts
-from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+from twinstorm.twin.wire.profile import site_and_device
 
 _MISC_EVERY_S = 0.25
 _MOST_QUEUED = 0
@@ -197,13 +197,15 @@ class LiveDeviceEnd:
         self._keep_alive_s = [max(math.ceil(us / 1e6 / self._speed), 1) for us in identities.keep_alive_us.tolist()]
         self._qos = identities.qos.tolist()
         plans = {part.name: part for part in self._plan.segments}
-        self._senders, self._durable = [], []
+        self._senders, self._wires, self._durable = [], [], []
         for name in self._names:
             part = plans[site_and_device(name)[1].rpartition("-")[0]]
             self._senders.append(Sender(name, part.kind, part.name, part.firmware))
+            self._wires.append(part.speaks)
             self._durable.append(part.gateway is not None and part.gateway.durable)
-        self._telemetry = [TWINSTORM.telemetry_topic(*site_and_device(name)) for name in self._names]
-        self._state = [TWINSTORM.state_topic(*site_and_device(name)) for name in self._names]
+        speakers = list(zip(self._wires, self._senders, strict=True))
+        self._telemetry = [wire.telemetry_topic(sender) for wire, sender in speakers]
+        self._state = [wire.state_topic(sender) for wire, sender in speakers]
         self._boots = [1] * len(self._names)
         self.in_doubt_each = np.zeros(len(self._names), np.int64)
         self._lines = {device: self._new_line(device) for device in clients}
@@ -245,7 +247,7 @@ class LiveDeviceEnd:
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         for who, number, instant in zip(device.tolist(), boot.tolist(), at_us.tolist(), strict=True):
             self._boots[who] = number
-            payload = encode_birth(self._senders[who], number, self._origin_us + instant)
+            payload = self._wires[who].encode_birth(self._senders[who], number, self._origin_us + instant)
             self._publish(who, self._state[who], payload, qos=1)
 
     def begin(self, order: LinkFault) -> None:
@@ -264,7 +266,10 @@ class LiveDeviceEnd:
                 self.announce(events.device[one], events.boot[one], events.at_us[one])
             else:
                 who = int(events.device[row])
-                self._publish(who, self._state[who], encode_will(self._senders[who], self._boots[who]), qos=1)
+                self._publish(who, self._state[who], self._will(who), qos=1)
+
+    def _will(self, device: int) -> bytes:
+        return self._wires[device].encode_will(self._senders[device], self._boots[device])
 
     def backed_up(self, device: Int) -> Mask:
         lines = [self._lines[who] for who in device.tolist()]
@@ -279,7 +284,7 @@ class LiveDeviceEnd:
             if readings.wire:
                 self._send(who, seq, readings.wire[row])
                 continue
-            payload = encode_reading(
+            payload = self._wires[who].encode_reading(
                 self._senders[who],
                 layout,
                 int(readings.boot[row]),
@@ -368,7 +373,7 @@ class LiveDeviceEnd:
         if line.muted:
             return  # the packets of the handshake get nowhere: no answer, until the client's timeout
         client = line.client
-        client.will_set(self._state[device], encode_will(self._senders[device], self._boots[device]), qos=1)
+        client.will_set(self._state[device], self._will(device), qos=1)
         detour = None if self._bad_links is None else self._bad_links.port_of(device)
         client._host, client._port = (self._host, self._port) if detour is None else (LOOPBACK, detour)
         client._keepalive, client.sends_little = self._keep_alive_s[device], detour is not None

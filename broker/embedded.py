@@ -40,6 +40,7 @@ from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+from twinstorm.twin.wire.wires import Ear
 
 T = TypeVar("T")
 
@@ -111,6 +112,7 @@ class EmbeddedBroker(Exhibits):
         door: where it listens.
         tell: gets what those who run it should know, a line once each, on the broker's own thread.
         wall_s: Unix seconds, for the end of certificates.
+        ear: what the fleet says on which topics.
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
@@ -132,6 +134,7 @@ class EmbeddedBroker(Exhibits):
         door: Door | None = None,
         tell: Callable[[str], None] | None = None,
         wall_s: Callable[[], float] = calendar_s,
+        ear: Ear | None = None,
     ) -> None:
         self.evidence = {}
         self.outages_of, self.absences_of = Turns(), Turns()
@@ -170,6 +173,8 @@ class EmbeddedBroker(Exhibits):
         self._kept_state: BrokerState | None = None
         """What a broker that is down will know when it is back; None: nothing."""
         self._closed = False
+        self._ear = Ear() if ear is None else ear
+        self._roots = frozenset(self._ear.roots)
         self._door = Door() if door is None else door
         self.port = self._door.port
         self.websocket_port = 0 if self._door.websocket is None else self._door.websocket[1]
@@ -256,10 +261,11 @@ class EmbeddedBroker(Exhibits):
     def _may_use(self, session: Session, topic: str, action: Action) -> bool:
         user = session.username or ""
         if user in (CORE_USER, GUEST_USER):
-            return self._door.any_topic or topic.startswith(f"{_ROOT}/") or topic == "#"
-        address = TWINSTORM.parse_topic(topic)
-        if address is None or address.tenant != TWINSTORM.tenant:
+            return self._door.any_topic or topic.partition("/")[0] in self._roots or topic == "#"
+        found = self._ear.address(topic)
+        if found is None or not self._ear.is_own(topic):
             return False
+        address, _ = found
         if self._through.get(address.name, address.name) != user:
             return False
         return address.up if action == Action.PUBLISH else not address.up
@@ -588,15 +594,24 @@ class EmbeddedBroker(Exhibits):
     def lost_readings(self) -> dict[str, int]:
         """Readings a device that were acknowledged and have not reached the core: held by the broker when it died, or
         published before the core was back. At most so many: the core may have them, though its own answer was lost."""
-        return _by_device(self._lost)
+        return self._by_device(self._lost)
 
     def kept_readings(self) -> dict[str, int]:
         """Readings a device that wait for a core that is away."""
-        return _by_device(self._call(self._kept()))
+        return self._by_device(self._call(self._kept()))
 
     def overflown_readings(self) -> dict[str, int]:
         """Readings a device that were dropped because too many waited for the core."""
-        return _by_device(self._overflown)
+        return self._by_device(self._overflown)
+
+    def _by_device(self, topics: Counter[str]) -> dict[str, int]:
+        """Telemetry a device."""
+        found: dict[str, int] = {}
+        for topic, count in list(topics.items()):
+            said = self._ear.address(topic)
+            if count and said is not None and said[0].channel == "telemetry":
+                found[said[0].name] = found.get(said[0].name, 0) + count
+        return found
 
     def snapshot(self) -> Mapping[str, Any]:
         return {
@@ -640,9 +655,6 @@ class EmbeddedBroker(Exhibits):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
 
-_ROOT = TWINSTORM.pattern.partition("/")[0]
-
-
 def _reason(error: Exception) -> str:
     """Why a handshake failed, in OpenSSL's words if it has any."""
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -650,16 +662,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "unknown").lower().replace("_", " ")
     return "timeout" if isinstance(error, ConnectionAbortedError) else "connection lost"
-
-
-def _by_device(topics: Counter[str]) -> dict[str, int]:
-    """Telemetry a device."""
-    found: dict[str, int] = {}
-    for topic, count in list(topics.items()):
-        address = TWINSTORM.parse_topic(topic)
-        if count and address is not None and address.channel == "telemetry":
-            found[address.name] = found.get(address.name, 0) + count
-    return found
 
 
 def device_topics(name: str) -> tuple[str, str]:

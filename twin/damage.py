@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from twinstorm.twin.flow import Channel
 from twinstorm.twin.units import UnitError, line_to, mistaken_for
 from twinstorm.twin.wire.documents import SCHEMA
+from twinstorm.twin.wire.wires import BUILT_IN, Wire
+
+Told = dict[str, Any]
+"""Measurements of a document, by name."""
 
 _DECIMALS: Final = 6
 
@@ -26,61 +28,60 @@ def flipped(payload: bytes, bits: Iterable[int]) -> bytes:
     return bytes(damaged)
 
 
-def renamed(document: dict[str, Any], channels: tuple[Channel, ...]) -> None:  # noqa: ARG001
+def _renamed(told: Told, channels: tuple[Channel, ...]) -> Told:  # noqa: ARG001
     """Names of measurements are written in another style: ``supply_c`` is ``supplyC``."""
-    document["measurements"] = {_camel_case(name): value for name, value in document["measurements"].items()}
+    return {_camel_case(name): value for name, value in told.items()}
 
 
-def retyped(document: dict[str, Any], channels: tuple[Channel, ...]) -> None:  # noqa: ARG001
+def _retyped(told: Told, channels: tuple[Channel, ...]) -> Told:  # noqa: ARG001
     """Numbers are sent as text."""
-    document["measurements"] = {name: _as_text(value) for name, value in document["measurements"].items()}
+    return {name: _as_text(value) for name, value in told.items()}
 
 
-def converted(document: dict[str, Any], channels: tuple[Channel, ...]) -> None:
+def _converted(told: Told, channels: tuple[Channel, ...]) -> Told:
     """Measurements are told in another unit, which stands in their name: ``supply_c`` is ``supply_f``."""
-    told = document["measurements"]
-    document["measurements"] = {}
+    changed = {}
     units = {channel.name: channel for channel in channels}
     for name, value in told.items():
         other = _in_other_unit(units[name]) if name in units else None
         if other is None:
-            document["measurements"][name] = value
+            changed[name] = value
         else:
             new_name, gain, shift = other
-            document["measurements"][new_name] = None if value is None else round(value * gain + shift, _DECIMALS)
+            changed[new_name] = None if value is None else round(value * gain + shift, _DECIMALS)
+    return changed
 
 
-def numbered(document: dict[str, Any], channels: tuple[Channel, ...]) -> None:  # noqa: ARG001
-    """The document is of the next schema, and says so."""
-    document["schema"] = SCHEMA + 1
+def with_number(payload: bytes, schema: int, wire: Wire = BUILT_IN) -> bytes:
+    """The same document with another number of its schema."""
+    return wire.payload({**wire.document(payload), wire.schema_field(): schema})
 
 
-def with_number(payload: bytes, schema: int) -> bytes:
-    """The same JSON document with another number of its schema."""
-    document = msgspec.json.decode(payload)
-    document["schema"] = schema
-    return msgspec.json.encode(document)
-
-
-BREAKS: Final[Mapping[str, Callable[[dict[str, Any], tuple[Channel, ...]], None]]] = {
-    "number": numbered,
-    "rename": renamed,
-    "type": retyped,
-    "unit": converted,
+_NUMBER: Final = "number"
+_OF_MEASUREMENTS: Final[Mapping[str, Callable[[Told, tuple[Channel, ...]], Told]]] = {
+    "rename": _renamed,
+    "type": _retyped,
+    "unit": _converted,
 }
-"""Ways in which firmware can break with the schema, by name."""
+BREAKS: Final = (_NUMBER, *_OF_MEASUREMENTS)
+"""Ways in which firmware can break with the schema: the document is of the next one and says so, or what it tells of
+the machine is called or written otherwise."""
 
 
-def of_other_schema(payload: bytes, how: str, channels: tuple[Channel, ...]) -> bytes:
-    """What firmware of another schema would send in place of this JSON payload.
+def of_other_schema(payload: bytes, how: str, channels: tuple[Channel, ...], wire: Wire = BUILT_IN) -> bytes:
+    """What firmware of another schema would send in place of this payload.
 
     Args:
         how: one of `BREAKS`.
         channels: of the kind that sends it.
+        wire: in which it was sent.
     """
-    document = msgspec.json.decode(payload)
-    BREAKS[how](document, channels)
-    return msgspec.json.encode(document)
+    if how == _NUMBER:
+        return with_number(payload, SCHEMA + 1, wire)
+    document = wire.document(payload)
+    told = wire.measurements(document, [channel.name for channel in channels])
+    told = _OF_MEASUREMENTS[how](told, channels)
+    return wire.payload(wire.with_measurements(document, told))
 
 
 def has_other_unit(channels: tuple[Channel, ...]) -> bool:

@@ -131,7 +131,9 @@ class Energy(Part):
         self.row_of[self.device] = np.arange(n)
         self._segment = fleet.segment[self.device].astype(np.int64)
         self._site = fleet.site[self.device]
-        self._of = by_segment(segments, {kind: len(columns) for kind, columns in world.channels.items()})
+        self._of = by_segment(
+            segments, fleet.link_of_segment, {kind: len(columns) for kind, columns in world.channels.items()}
+        )
         self.full_nj = self._of["full"][self._segment]
         self.charge_nj = self._start(world.seed, segments)
         self.sent = np.zeros(len(fleet), np.int32)

@@ -19,10 +19,13 @@ from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Mask, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
-from twinstorm.twin.network import LINKS, Links
+from twinstorm.twin.machines.installed import catalogue
+from twinstorm.twin.network import LINKS, LinkClass, Links, SpokenLink
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
 from twinstorm.twin.wire.documents import SCHEMA
+from twinstorm.twin.wire.sizes import said
+from twinstorm.twin.wire.wires import BUILT_IN, Wire
 
 if TYPE_CHECKING:
     from twinstorm.twin.trunks import TrunkPlan
@@ -80,6 +83,7 @@ class SegmentPlan:
         power: their batteries; None: supplied from outside, whatever they do.
         schema: of the documents that they send.
         slots: the other image that their boot loader has; None: there is none.
+        wire: what they say, as the scenario chooses it; None: it does not, and messages have the assumed length.
     """
 
     name: str
@@ -103,6 +107,12 @@ class SegmentPlan:
     power: PowerPlan | None = None
     schema: int = SCHEMA
     slots: SlotPlan | None = None
+    wire: Wire | None = None
+
+    @property
+    def speaks(self) -> Wire:
+        """What they say, chosen or not."""
+        return BUILT_IN if self.wire is None else self.wire
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,9 @@ class Fleet:
     segment: NDArray[np.int16]
     site: NDArray[np.int32]
     link: NDArray[np.uint8]
+    """Row of `links`."""
     links: Links
+    link_of_segment: tuple[LinkClass, ...]
     origin: NDArray[np.uint8]
     every_us: Int
     phase_us: Int
@@ -325,8 +337,9 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
     phase_us = phase * np.where(grid_us > 0, grid_us, every_us) // phases[kind].astype(np.int64)
 
     carrier, gateway = carriers(plan, segment, site, number)
-    link_names = sorted({part.link for part in plan.segments})
-    link = np.array([link_names.index(part.link) for part in plan.segments], np.uint8)[segment]
+    link_of_segment = tuple(_link(part, plan.sites) for part in plan.segments)
+    links = sorted(dict.fromkeys(link_of_segment), key=lambda link: link.name)
+    link = np.array([links.index(one) for one in link_of_segment], np.uint8)[segment]
     return Fleet(
         plan=plan,
         groups=_groups(kinds, kind, every_us, phase_us, grid_us),
@@ -335,7 +348,8 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
         segment=segment.astype(np.int16),
         site=site.astype(np.int32),
         link=link,
-        links=Links.of(tuple(LINKS[name] for name in link_names)),
+        links=Links.of(tuple(links)),
+        link_of_segment=link_of_segment,
         origin=np.array([ORIGINS.index(part.origin) for part in plan.segments], np.uint8)[segment],
         every_us=every_us,
         phase_us=phase_us,
@@ -344,6 +358,17 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
         carrier=carrier,
         gateway=gateway,
     )
+
+
+def _link(part: SegmentPlan, sites: Sequence[tuple[str, str]]) -> LinkClass:
+    """The access network of a segment, with what its devices say on it."""
+    link = LINKS[part.link]
+    if part.wire is None:
+        return link
+    names = [f"{site}/{part.name}-{count:04d}" for (site, _), count in zip(sites, part.devices, strict=True) if count]
+    channels = catalogue()[part.kind].channels
+    names = names or [f"{sites[0][0]}/{part.name}-0000"]
+    return SpokenLink.of(link, said(part.wire, names, part.name, part.kind, part.firmware, channels))
 
 
 def carriers(plan: FleetPlan, segment: Int, site: Int, number: NDArray[np.int32]) -> tuple[NDArray[np.int32], Int]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.backlog import Backlog, Messages, Parcels, highest_so_far, joined, nothing, runs
+from twinstorm.twin.cargo import Cargo
 from twinstorm.twin.chance import Purpose, stream, words
 from twinstorm.twin.fleet import GatewayPlan, State
 from twinstorm.twin.flow import (
@@ -37,7 +38,6 @@ from twinstorm.twin.flow import (
     SessionEvents,
     Trunk,
 )
-from twinstorm.twin.network import LINKS
 from twinstorm.twin.parts import Part
 from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
@@ -105,6 +105,7 @@ class Gateways(Part):
         self._parcels = Parcels(world.channels, kinds, fleet.segment.astype(np.int64))
         self.backlog = Backlog(2 * n, self._parcels.widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
+        self._cargo = Cargo(fleet, world.channels)
         self._inbox: list[Messages] = []
         self._returned: list[Messages] = []
         self._full_disks: list[_FullDisk] = []
@@ -126,9 +127,7 @@ class Gateways(Part):
         self._durable = np.array([plan.durable for plan in plans], np.bool_)
         # The largest message that its devices send is what a place takes.
         largest = np.ones(1 + len(plans), np.int64)
-        wire, channels = LINKS["ethernet"], self._world.channels
-        size_of = np.array([wire.reading_bytes(len(channels[kind])) for kind in self._parcels.kinds], np.int64)
-        np.maximum.at(largest, fleet.carrier, size_of[self._parcels.kind])
+        np.maximum.at(largest, fleet.carrier, self._cargo.stored_bytes[fleet.segment])
         self._place_bytes = largest[1:]
         endless = float(NEVER_US)
         memory = np.array([endless if plan.memory_bytes is None else plan.memory_bytes for plan in plans])
@@ -434,7 +433,6 @@ class Gateways(Part):
     def _send_paced(self, gateway: Int, to_us: int) -> None:
         """Where links are slow or lossy, message by message, with what else the gateway sends (`twin.uplink`)."""
         uplinks = self._world.uplinks
-        sizes = self._world.reading_sizes
         while True:
             ready_us = np.maximum(self.backlog.oldest_us(gateway), self.free_us[gateway])
             start_us = np.maximum(np.maximum(ready_us, uplinks.free_us[self.device[gateway]]), self.moved_us)
@@ -443,11 +441,12 @@ class Gateways(Part):
                 return
             messages = self.backlog.take(gateway, np.ones(len(gateway), np.int64))
             arrive_us = np.empty(len(messages), np.int64)
-            for code in np.flatnonzero(np.bincount(messages.kind)).tolist():
-                rows = np.flatnonzero(messages.kind == code)
+            cargo = self._cargo.code_of(messages.device)
+            for code in np.flatnonzero(np.bincount(cargo)).tolist():
+                rows = np.flatnonzero(cargo == code)
                 who = gateway[rows]
                 number = self.sent[who] + _FORWARDED
-                sent = uplinks.send(READING, self.device[who], start_us[rows], number, sizes[self._parcels.kinds[code]])
+                sent = uplinks.send(READING, self.device[who], start_us[rows], number, self._cargo.sizes[code])
                 arrive_us[rows] = np.maximum(sent.arrive_us, self.last_us[who])
             self.sent[gateway] += 1
             self.free_us[gateway] = start_us + self._interval_us[gateway]

@@ -8,7 +8,7 @@ emulators, 3GPP and Semtech documents, 2020s), not measurements; they stand in e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import SECOND_US, Int, Mask
 from twinstorm.twin.radio import Lora, off_us
+from twinstorm.twin.wire.sizes import Said
 
 DOCUMENT_BYTES = 340
 """A reading as a JSON document, without its channels."""
@@ -30,6 +31,8 @@ CONNECT_BYTES = 120
 """A CONNECT with its name, password and will."""
 PACKED_CONNECT_BYTES = 23
 """What joins a device to a gateway that holds the session for it."""
+TOPIC_BYTES = 42
+"""Of a topic of the built-in profile: what the headers of a message over TCP hold of it."""
 HANDSHAKE_BYTES = 5_000
 """TCP and TLS before a CONNECT, both ways, with certificates: what they cost a battery. A gateway spares them."""
 
@@ -85,6 +88,26 @@ class LinkClass:
             return PACKED_BYTES + PACKED_CHANNEL_BYTES * channels
         return DOCUMENT_BYTES + DOCUMENT_CHANNEL_BYTES * channels
 
+    def longest_bytes(self, channels: int) -> int:
+        """Payload of the longest reading."""
+        return self.reading_bytes(channels)
+
+    def cargo_bytes(self, channels: int, said: Said | None) -> int:
+        """Payload of a reading that a gateway sends on over this link as it came, with what its topic is longer or
+        shorter than one of the built-in profile.
+
+        Args:
+            said: what its device says, where the scenario chooses that.
+        """
+        if said is None or (self.packed and not said.always):
+            return LinkClass.reading_bytes(self, channels)
+        return said.reading + (said.topic - TOPIC_BYTES if self._has_topics else 0)
+
+    @property
+    def _has_topics(self) -> bool:
+        """Every message carries its topic."""
+        return not self.packed and not self.datagram
+
     @property
     def state_bytes(self) -> int:
         """Payload of a birth."""
@@ -116,6 +139,55 @@ class LinkClass:
     def connect_j(self) -> float:
         """Energy of one attempt to connect, answered or not."""
         return self.message_j(self.connect_bytes + (0 if self.packed else HANDSHAKE_BYTES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenLink(LinkClass):
+    """A class of access network on which devices say what the scenario chooses, as long as it really is.
+
+    Attributes:
+        said: what they say. Whoever does not send documents itself packs its readings where the class has them packed.
+    """
+
+    said: Said
+
+    @classmethod
+    def of(cls, link: LinkClass, said: Said) -> SpokenLink:
+        """`link` with headers for their topics."""
+        of_class = {each.name: getattr(link, each.name) for each in fields(LinkClass)}
+        if link._has_topics:
+            of_class["overhead_bytes"] += said.topic - TOPIC_BYTES
+        return cls(**of_class, said=said)
+
+    @property
+    def _packs(self) -> bool:
+        return self.packed and not self.said.always
+
+    def reading_bytes(self, channels: int) -> int:
+        return super().reading_bytes(channels) if self._packs else self.said.reading
+
+    def longest_bytes(self, channels: int) -> int:
+        return super().reading_bytes(channels) if self._packs else self.said.longest
+
+    def cargo_bytes(self, channels: int, said: Said | None) -> int:
+        # The headers here are those of its own topic.
+        own = self.said.topic - TOPIC_BYTES if self._has_topics else 0
+        return super().cargo_bytes(channels, said) - own
+
+    @property
+    def state_bytes(self) -> int:
+        return PACKED_STATE_BYTES if self._packs else self.said.birth
+
+    @property
+    def connect_bytes(self) -> int:
+        if self.packed:
+            return PACKED_CONNECT_BYTES  # joining is the network's affair
+        return self.said.connect - (self.said.topic - TOPIC_BYTES if self._has_topics else 0)
+
+
+def said_on(link: LinkClass) -> Said | None:
+    """What devices say there, where the scenario chooses that."""
+    return link.said if isinstance(link, SpokenLink) else None
 
 
 def _per_65536(share: float) -> int:
@@ -245,10 +317,10 @@ class Size:
     """One kind of message on every link class of a fleet; row i belongs to link code i.
 
     Attributes:
-        total_bytes: payload and headers.
+        total_bytes: payload and headers, of a usual one.
         air_us: of one transmission.
         rest_us: how long the device must be silent after it (duty cycle).
-        fits: it can be sent at all.
+        fits: even the longest one can be sent at all.
     """
 
     total_bytes: Int
@@ -308,7 +380,12 @@ class Links:
         return lost & self.datagram[code]
 
     def reading_size(self, channels: int) -> Size:
-        return self._size([link.reading_bytes(channels) for link in self.classes])
+        longest = [link.longest_bytes(channels) for link in self.classes]
+        return self._size([link.reading_bytes(channels) for link in self.classes], longest)
+
+    def cargo_size(self, channels: int, said: Said | None) -> Size:
+        """A reading that a gateway on each of these links sends on."""
+        return self._size([link.cargo_bytes(channels, said) for link in self.classes])
 
     def state_size(self) -> Size:
         return self._size([link.state_bytes for link in self.classes])
@@ -317,7 +394,7 @@ class Links:
         """A CONNECT with its headers, by link code."""
         return np.array([link.connect_bytes + link.overhead_bytes for link in self.classes], np.int64)
 
-    def _size(self, payloads: list[int]) -> Size:
+    def _size(self, payloads: list[int], longest: list[int] | None = None) -> Size:
         both = list(zip(self.classes, payloads, strict=True))
         air_us = [link.air_us(payload) for link, payload in both]
         rest_us = [
@@ -327,5 +404,5 @@ class Links:
             np.array([payload + link.overhead_bytes for link, payload in both], np.int64),
             np.array(air_us, np.int64),
             np.array(rest_us, np.int64),
-            np.array([link.fits(payload) for link, payload in both], np.bool_),
+            np.array([link.fits(most) for link, most in zip(self.classes, longest or payloads, strict=True)], np.bool_),
         )

@@ -9,7 +9,7 @@ import numpy as np
 from twinstorm.twin.cells import CELLS, Cell, Points, PowerPlan
 from twinstorm.twin.fleet import SegmentPlan
 from twinstorm.twin.flow import SECOND_US, Int
-from twinstorm.twin.network import LINKS
+from twinstorm.twin.network import LinkClass
 from twinstorm.twin.physics import battery
 
 NJ: Final = 1_000_000_000
@@ -43,9 +43,9 @@ class Curves:
         self.usable, self.colder = _curve(cell.usable, 1_000), _curve(cell.colder, 1_000)
 
 
-def _row(segment: SegmentPlan, power: PowerPlan, channels: int) -> dict[str, int]:
+def _row(segment: SegmentPlan, link: LinkClass, power: PowerPlan, channels: int) -> dict[str, int]:
     """What every battery of a segment has: nJ, nW, uA, uV, uOhm."""
-    link, cell = LINKS[segment.link], CELLS[power.cell]
+    cell = CELLS[power.cell]
     volts = power.nominal_v
     shelf = cell.self_discharge if power.self_discharge is None else power.self_discharge
     boot_s = sum(segment.boot_us) / 2 / SECOND_US
@@ -78,7 +78,12 @@ def _row(segment: SegmentPlan, power: PowerPlan, channels: int) -> dict[str, int
     }
 
 
-def by_segment(segments: tuple[SegmentPlan, ...], channels: dict[str, int]) -> dict[str, Int]:
+def by_segment(
+    segments: tuple[SegmentPlan, ...], links: tuple[LinkClass, ...], channels: dict[str, int]
+) -> dict[str, Int]:
     """`_row` as columns with one row a segment; of segments without a battery nobody asks."""
-    rows = [_row(part, part.power or PowerPlan(full_j=1.0), channels[part.kind]) for part in segments]
+    rows = [
+        _row(part, link, part.power or PowerPlan(full_j=1.0), channels[part.kind])
+        for part, link in zip(segments, links, strict=True)
+    ]
     return {name: np.array([row[name] for row in rows], np.int64) for name in rows[0]}

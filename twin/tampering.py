@@ -32,11 +32,12 @@ from twinstorm.twin.tampers import (
     Tamper,
     Truncation,
 )
-from twinstorm.twin.wire.codecs import Reading, Sender, encode_reading
+from twinstorm.twin.wire.codecs import Reading, Sender
 from twinstorm.twin.wire.documents import SCHEMA
-from twinstorm.twin.wire.inbox import Inbox, is_elsewhere
+from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.wire.layout import layouts
-from twinstorm.twin.wire.profile import TWINSTORM, Profile, site_and_device
+from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+from twinstorm.twin.wire.wires import Ear, Wire
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
@@ -107,6 +108,9 @@ class Tampering(Part):
         self._fleet, self._channels, self._bit = world.fleet, world.channels, world.bit
         self._origin_us, self._foreseen = origin_us, foreseen
         self._layouts = layouts(world.channels)
+        segments = self._fleet.plan.segments
+        self._wires: tuple[Wire, ...] = tuple(part.speaks for part in segments)
+        self._ear = Ear(part.wire for part in segments)
         self._orders: list[Tamper] = []
         self._waiting: list[_Waiting] = []
         self._reader: Inbox | None = None
@@ -243,9 +247,9 @@ class Tampering(Part):
         payload = message.payload
         match order:
             case SchemaBreak(how=how):
-                payload = of_other_schema(payload, how, self._channels[readings.kind])
+                payload = of_other_schema(payload, how, self._channels[readings.kind], self._wire_of(device))
             case Dialect(schema=schema):
-                payload = with_number(payload, schema)
+                payload = with_number(payload, schema, self._wire_of(device))
             case Corruption():
                 boot = int(readings.boot[row])
 
@@ -263,23 +267,28 @@ class Tampering(Part):
     def _message(self, readings: Readings, row: int) -> Message:
         """What a device sends by itself."""
         device = int(readings.device[row])
-        name = self._fleet.names[device]
-        part = self._fleet.plan.segments[int(self._fleet.segment[device])]
-        payload = encode_reading(
-            Sender(name, part.kind, part.name, part.firmware),
+        sender, wire = self._sender(device), self._wire_of(device)
+        payload = wire.encode_reading(
+            sender,
             self._layouts[readings.kind],
             int(readings.boot[row]),
             int(readings.seq[row]),
             self._origin_us + int(readings.device_time_us[row]),
             readings.values[row].tolist(),
         )
-        return Message(TWINSTORM.telemetry_topic(*site_and_device(name)), payload)
+        return Message(wire.telemetry_topic(sender), payload)
+
+    def _sender(self, device: int) -> Sender:
+        part = self._fleet.plan.segments[int(self._fleet.segment[device])]
+        return Sender(self._fleet.names[device], part.kind, part.name, part.firmware)
+
+    def _wire_of(self, device: int) -> Wire:
+        return self._wires[int(self._fleet.segment[device])]
 
     def _wrong_topic(self, device: int, to: str) -> str:
         """Where a misrouted message of a device goes, the same each time; its own topic if there is no other."""
-        names, fleet = self._fleet.names, self._fleet
-        site, station = site_and_device(names[device])
-        profile: Profile = TWINSTORM
+        names, fleet, sender = self._fleet.names, self._fleet, self._sender(device)
+        site, station = site_and_device(sender.name)
         if to == "device":
             # The next one in the fleet's order is of the same segment, if it has more than one device at the site.
             site, station = site_and_device(names[(device + 1) % len(fleet)])
@@ -287,14 +296,14 @@ class Tampering(Part):
             sites = fleet.plan.sites
             site = sites[(int(fleet.site[device]) + 1) % len(sites)][0]
         else:
-            profile = ELSEWHERE
-        return profile.telemetry_topic(site, station)
+            return ELSEWHERE.telemetry_topic(site, station)
+        return self._wire_of(device).telemetry_topic(replace(sender, name=f"{site}/{station}"))
 
     def _read(self, message: Message) -> Reading | str:
         """What the core will make of a message."""
         if self._reader is None:
-            self._reader = Inbox(self._fleet.registry(self._channels), self._origin_us)
-        if is_elsewhere(message.topic):
+            self._reader = Inbox(self._fleet.registry(self._channels), self._origin_us, self._ear)
+        if self._ear.is_elsewhere(message.topic):
             return "nobody listens there"
         read = self._reader.read(message)
         return read if isinstance(read, str) else read[1]
@@ -305,10 +314,10 @@ class Tampering(Part):
             if not isinstance(self._read(message), str):
                 continue
             batch.ghost[place] = True
-            self.unreadable += not is_elsewhere(message.topic)
+            self.unreadable += not self._ear.is_elsewhere(message.topic)
             if readings.duplicate or (batch.kept is not None and batch.kept[place]):
                 continue  # its reading is elsewhere: it came before, or its device keeps it and sends it again
-            corrupt = place in batch.damaged or is_elsewhere(message.topic)
+            corrupt = place in batch.damaged or self._ear.is_elsewhere(message.topic)
             cause = LossCause.CORRUPT if corrupt else LossCause.DEAD_LETTER
             self._world.lose(cause, batch.device[place : place + 1])
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.backlog import Messages, Parcels, highest_so_far, joined, nothing, runs
+from twinstorm.twin.cargo import Cargo
 from twinstorm.twin.flow import (
     SECOND_US,
     Device,
@@ -128,11 +129,7 @@ class SiteTrunks(Part):
     def _sizes(self) -> None:
         """Bytes of one reading and one CONNECT of each device, on the link of whoever sends it to the trunk."""
         fleet = self._world.fleet
-        link = fleet.link[fleet.speaker]
-        self._reading_bytes: Int = np.zeros(len(fleet), np.int64)
-        for code, kind in enumerate(self._parcels.kinds):
-            mine = self._parcels.kind == code
-            self._reading_bytes[mine] = self._world.reading_sizes[kind].total_bytes[link[mine]]
+        self._reading_bytes: Int = Cargo(fleet, self._world.channels).total_bytes(fleet.link[fleet.speaker])
         packed = np.array([each.packed for each in fleet.links.classes], np.bool_)
         # Half of a handshake goes up.
         connect = fleet.links.connect_bytes() + np.where(packed, 0, HANDSHAKE_BYTES // 2)

@@ -72,6 +72,7 @@ from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
+from twinstorm.twin.wire.wires import Ear
 
 if TYPE_CHECKING:
     from twinstorm.broker.run_certificates import RunCertificates
@@ -200,6 +201,7 @@ class LiveWiring:
         speaker = zip(self.registry.names, fleet.speaker.tolist(), strict=True)
         through = {name: self.registry.names[who] for name, who in speaker if name != self.registry.names[who]}
         self._papers = self._certify(through) if options.tls else None
+        self._ear = Ear(part.wire for part in plan.segments)
         self._embedded, target = self._open_broker(options, through)
         self._target = target
         self._guest_files: GuestFiles | None = None
@@ -216,6 +218,7 @@ class LiveWiring:
             persistent=self._embedded is not None,
             tls=options.broker_tls if target.secure else None if self._papers is None else self._papers.core,
             path=target.path,
+            ear=self._ear,
         )
         try:
             self._cloud.start()
@@ -300,6 +303,7 @@ class LiveWiring:
                 core_queue=self._settings.message_queue,
                 through=through,
                 tls=None if self._papers is None else self._papers.server,
+                ear=self._ear,
             )
             try:
                 port = embedded.open()

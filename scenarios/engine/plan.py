@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
-from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots, Trunk
+from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots, Speech, Trunk
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
@@ -14,6 +14,7 @@ from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
 from twinstorm.twin.trunks import TrunkPlan
+from twinstorm.twin.wire.wires import Wire
 
 DEFAULT_START = "2030-01-07T00:00:00Z"
 """A Monday that nobody mistakes for today."""
@@ -55,6 +56,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 gateway=_gateway(segment.gateway, fleet.devices),
                 through=segment.through,
                 power=segment.power,
+                wire=_wire(segment.speech),
             )
             for segment in fleet.segments
         ),
@@ -65,6 +67,10 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
 
 def _trunk(trunk: Trunk | None) -> TrunkPlan | None:
     return None if trunk is None else TrunkPlan(trunk.bytes_per_s, trunk.queue_bytes, trunk.latency_us)
+
+
+def _wire(speech: Speech | None) -> Wire | None:
+    return None if speech is None else Wire(speech.codec, speech.profile)
 
 
 def _hazard_plan(hazards: Hazards) -> HazardPlan:

@@ -30,6 +30,7 @@ from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.wire.merging import merged
+from twinstorm.twin.wire.wires import Ear
 from twinstorm.twin.world import World
 
 
@@ -103,7 +104,7 @@ class ModelledWiring:
         self.broker.watcher = self.world
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key
-        self._inbox = Inbox(self.registry, origin_us)
+        self._inbox = Inbox(self.registry, origin_us, Ear(part.wire for part in plan.segments))
         self._malformed = 0
         """Messages that nobody could read: the world has said what became of their readings."""
         self._repeats = 0

@@ -170,6 +170,12 @@ CODES: Mapping[str, Code] = {
         "`when` of `maintenance` compares a channel with a value: `vibration_x_mm_s > 4.5 mm/s for 10 min`. Without a "
         "unit the value is in the one that the channel's name ends in; several conditions stand with `or` between.",
     ),
+    "S216": Code(
+        "no topic of devices",
+        "A topic of a wire profile is words between `/`, of which some differ from device to device: `{site}` and "
+        "`{device}`, which are needed, `{segment}`, `{kind}` and `{codec}`. Each stands alone in its level, and the "
+        "first level is a word. `+`, `#`, `$` and blanks mean something to MQTT or look like a mistake.",
+    ),
     "S301": Code(
         "a selector matches no device",
         "A fault on nobody proves nothing, so a selector of fixed keys must name at least one device of this fleet. "

@@ -10,7 +10,17 @@ from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
-from twinstorm.scenarios.language.model import Buffer, Clock, Fleet, Hazards, Reconnect, Segment, Site, Slots
+from twinstorm.scenarios.language.model import (
+    Buffer,
+    Clock,
+    Fleet,
+    Hazards,
+    Reconnect,
+    Segment,
+    Site,
+    Slots,
+    Speech,
+)
 from twinstorm.scenarios.language.nodes import MapNode, Node
 from twinstorm.scenarios.language.placement import apportion
 from twinstorm.scenarios.language.power import power_plan
@@ -244,6 +254,7 @@ def _segment(
         hazards=_hazards(layers),
         schema=_schema(layers),
         slots=_slots(layers, firmware),
+        speech=_speech(layers),
         gateway=read_gateway(own.part("gateway")) if carries else None,
         through=own.own("through") or "",
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
@@ -254,6 +265,13 @@ def _schema(layers: Layers) -> int:
     """What the version among the layers says of its documents."""
     version = next((layer for layer in layers if "schema" in layer.table.allowed), None)
     return 1 if version is None else int(version.value("schema"))
+
+
+def _speech(layers: Layers) -> Speech | None:
+    codec, wire = _value(layers, "codec"), _value(layers, "wire")
+    if codec is None and wire is None:
+        return None
+    return Speech(codec or Speech.codec, None if wire is None else wire.spec)
 
 
 def _slots(layers: Layers, firmware: Mapping[str, Record]) -> Slots | None:

@@ -18,6 +18,7 @@ from twinstorm.scenarios.language.quantities import Range as Range
 from twinstorm.scenarios.language.quantities import Rate as Rate
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.twin.cells import PowerPlan
+from twinstorm.twin.wire.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class Trunk:
 
 
 @dataclass(frozen=True)
+class Speech:
+    """What devices say on the wire. `profile` None: the built-in one."""
+
+    codec: str = "json"  # json, cbor, msgpack
+    profile: Spec | None = None
+
+
+@dataclass(frozen=True)
 class Site:
     name: str
     region: str
@@ -132,6 +141,8 @@ class Segment:
     slots: Slots | None = None
     power: PowerPlan | None = None
     """Batteries of its devices; None: supplied from outside."""
+    speech: Speech | None = None
+    """None: the file does not say; JSON in the built-in profile, as long as is assumed."""
     synthetic: bool = False
     """Its devices are probes, which objectives leave out unless they ask for them."""
 

@@ -48,6 +48,7 @@ from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
+from twinstorm.scenarios.language.wires import insert_files
 from twinstorm.twin.plugins import PluginError
 
 SUFFIX = ".storm.yaml"
@@ -55,6 +56,8 @@ RECORDED = "scenario"
 """Stem of the copy that a run's record keeps; it has the name of the scenario inside only."""
 
 LIBRARY = "twinstorm.scenarios.library"
+IN_LIBRARY = "library:"
+"""Before the names of what is in it."""
 
 
 # --- finding ----------------------------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def load(
         message, nowhere = f"there is no scenario {quoted(given)} in the library", Place(Source(given, ""))
         problem = Problem("S111", message, nowhere, "", given, names, suggestion, hint)
         raise ScenarioErrors((problem,))
-    return read(library[given].read_bytes(), f"library:{given}", settings, devices)
+    return read(library[given].read_bytes(), f"{IN_LIBRARY}{given}", settings, devices)
 
 
 def _bytes_of(path: str) -> bytes:
@@ -134,8 +137,30 @@ def read(data: bytes | str, path: str, settings: Sequence[str | Setting] = (), d
     if devices is not None:
         apply_devices(root, devices)
     _check_language(root, problems)
-    resolved = dump(root) if settings or devices is not None else source.text
+    has_files = insert_files(root, partial(_beside, path), problems)
+    resolved = dump(root) if settings or devices is not None or has_files else source.text
     return _Assembly(root, problems, path).scenario(resolved)
+
+
+def _beside(scenario: str, name: str) -> Source:
+    """A file that a scenario names.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+        ValueError: it is no text, or too long.
+    """
+    if scenario.startswith(IN_LIBRARY):
+        data, shown = (files(LIBRARY) / name).read_bytes(), f"{IN_LIBRARY}{name}"
+    else:
+        shown = os.path.join(os.path.dirname(scenario), name)  # noqa: PTH118, PTH120 - told as the user typed it
+        with open(shown, "rb") as file:  # noqa: PTH123
+            data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it is larger than {thousands(MOST_BYTES)} bytes")
+    try:
+        return Source(shown, data.decode().removeprefix("\ufeff"))
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8") from None
 
 
 _FIRST_LINES = "begin with `storm: 1`, `name`, `story`, `duration` and `fleet`"
@@ -254,9 +279,9 @@ class _Assembly:
 
     def _check_name(self) -> None:
         """A file is called after its scenario."""
-        name, file = self._record.own("name"), os.path.basename(self._path).removeprefix("library:")  # noqa: PTH119
+        name, file = self._record.own("name"), os.path.basename(self._path).removeprefix(IN_LIBRARY)  # noqa: PTH119
         stem = file.removesuffix(SUFFIX)
-        is_named = file != stem or self._path.startswith("library:")
+        is_named = file != stem or self._path.startswith(IN_LIBRARY)
         if name is None or not is_named or stem in (name, RECORDED):
             return
         message = f"the file is called {quoted(file)}, its scenario {quoted(name)}"

@@ -45,6 +45,7 @@ from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, No
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.settings import settings_table
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
+from twinstorm.scenarios.language.wires import CODEC, Profile
 
 LANGUAGE = "1"
 """Version of the language that this reader knows."""
@@ -157,6 +158,8 @@ BEHAVIOUR = (
     Key("clock", CLOCK, "how wrong its clock may be; without it never"),
     Key("watchdog", duration("1 s", "1 d", "30 s"), "resets a device that has hung for so long; without it none does"),
     Key("hazards", HAZARDS, "what it does to itself"),
+    Key("codec", CODEC, "how its readings are encoded; said, messages are as long as they really are"),
+    Key("wire", Profile(), "its topics and documents: `twinstorm`, a file, or the profile itself"),
 )
 """Keys of a firmware, which the fleet may say for all devices and a segment for its own."""
 
@@ -609,7 +612,7 @@ SCENARIO = Table(
         Key("expect", Raw("a list of expectations"), "what must have happened"),
         Key("stop_when", STOP, "ends the run early"),
         Key("maintenance", MAINTENANCE, "who repairs machines, when, and what it costs"),
-        *later("extends", "set", "parameters", "guests", "wire"),
+        *later("extends", "set", "parameters", "guests"),
     ),
 )
 

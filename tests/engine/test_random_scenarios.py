@@ -32,6 +32,10 @@ OF_SOME = (
     "lubrication-loss",
     "overheating",
 )
+FLAT = (
+    "wire: {wire: 1, name: flat, topics: {telemetry: 'p/{site}/{device}/t', state: 'p/{site}/{device}/s'}, "
+    "documents: flat}"
+)
 SEGMENT_EXTRAS = (
     "",
     ", qos: 0",
@@ -41,6 +45,9 @@ SEGMENT_EXTRAS = (
     ", synthetic: true",
     ", firmware: 2.5.0",
     ", firmware: 3.0.0, watchdog: 5 s",
+    ", codec: cbor",
+    f", codec: msgpack, {FLAT}",
+    f", {FLAT}",
 )
 SITES = (
     "[fra-1, sin-1]",
@@ -78,6 +85,7 @@ def scenarios(draw: st.DrawFn) -> str:
     every_kind = sorted(set(kinds()) - {"gateway"})
     lines = ["storm: 1", "name: random", "story: Whatever comes.", f"duration: {DURATION_S} s", "fleet:"]
     lines += ["  devices: 60", f"  sites: {draw(st.sampled_from(SITES))}", "  keep_alive: 20 s", "  boot: 1 s .. 4 s"]
+    lines += draw(st.sampled_from([[], ["  codec: msgpack"]]))
     lines += [f"  reconnect: {{base: 1 s, cap: 8 s, jitter: {draw(st.sampled_from(['none', 'full']))}, timeout: 4 s}}"]
     lines += ["  segments:", f"    gates: {{kind: gateway, share: 10 %, every: 5 s{draw(st.sampled_from(GATEWAYS))}}}"]
     for name in ("a", "b"):

@@ -5,7 +5,7 @@ Two equal keys in a map make a payload invalid, as the RFC has it. What follows 
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import cbor2
 import msgspec
@@ -16,7 +16,7 @@ DEEPEST: Final = 32
 """Levels of nesting: eight times what a document has."""
 
 
-def encode(document: msgspec.Struct) -> bytes:
+def encode(document: Any) -> bytes:
     return cbor2.dumps(msgspec.to_builtins(document))
 
 
@@ -26,5 +26,13 @@ def decode(payload: bytes, kind: type[Document]) -> Document:
     Raises:
         Exception: any, if the payload is not such a document; see `codecs`.
     """
-    told = cbor2.loads(payload, max_depth=DEEPEST, allow_duplicate_keys=False, strict_hashable_types=True)
-    return msgspec.convert(told, kind)
+    return msgspec.convert(_loaded(payload), kind)
+
+
+def plain(payload: bytes) -> dict[str, Any]:
+    """Any document, as plain data; raises as `decode`."""
+    return msgspec.convert(_loaded(payload), dict[str, Any])
+
+
+def _loaded(payload: bytes) -> Any:
+    return cbor2.loads(payload, max_depth=DEEPEST, allow_duplicate_keys=False, strict_hashable_types=True)

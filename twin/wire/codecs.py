@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ LARGEST_PAYLOAD_BYTES: Final = 65_536
 
 _CODECS: Final[Mapping[str, ModuleType]] = dict(zip(CODEC_NAMES, (json_codec, cbor_codec, msgpack_codec), strict=True))
 _LONGEST_REASON: Final = 160
+_CBOR_TAG: Final = 0xD9
+"""Begins the tag by which CBOR may say that it is CBOR."""
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -177,6 +179,31 @@ def decode_state(payload: bytes, codec: str = "json") -> State | str:
     return State(document.device_id, document.state == "online", document.boot, time_us)
 
 
+def plain(payload: bytes, codec: str) -> dict[str, Any] | str:
+    """A payload as plain data; or why it is no document."""
+    if len(payload) > LARGEST_PAYLOAD_BYTES:
+        return _too_long(payload)
+    try:
+        document: dict[str, Any] = _CODECS[codec].plain(payload)
+    except Exception as error:
+        return _reason(error)
+    return document
+
+
+def packed(document: Any, codec: str) -> bytes:
+    """Plain data as a payload."""
+    payload: bytes = _CODECS[codec].encode(document)
+    return payload
+
+
+def codec_of(payload: bytes) -> str:
+    """In which codec a document is, by its first byte: each begins a map in another way. JSON if in none."""
+    first = payload[0] if payload else 0
+    if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):
+        return "msgpack"
+    return "cbor" if 0xA0 <= first <= 0xBF or first == _CBOR_TAG else "json"
+
+
 def _encode(document: msgspec.Struct, codec: str = "json") -> bytes:
     payload: bytes = _CODECS[codec].encode(document)
     return payload
@@ -184,7 +211,7 @@ def _encode(document: msgspec.Struct, codec: str = "json") -> bytes:
 
 def _decode(payload: bytes, codec: str, kind: type[Document]) -> Document | str:
     if len(payload) > LARGEST_PAYLOAD_BYTES:
-        return f"{len(payload)} bytes; a document has at most {LARGEST_PAYLOAD_BYTES}"
+        return _too_long(payload)
     try:
         document: Document = _CODECS[codec].decode(payload, kind)
     # Whatever a parser throws at hostile bytes (recursion, Unicode, memory, its own errors) is a fact about the bytes.
@@ -204,6 +231,10 @@ def _strange_schema(payload: bytes, codec: str) -> str:
 
 def _unknown_schema(schema: int) -> str:
     return f"unknown schema {str(schema)[:20]}"
+
+
+def _too_long(payload: bytes) -> str:
+    return f"{len(payload)} bytes; a document has at most {LARGEST_PAYLOAD_BYTES}"
 
 
 def _reason(error: Exception) -> str:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from twinstorm.twin.flow import Delivery, Int, Malformed, Message, Readings, Registry
-from twinstorm.twin.wire.codecs import Reading, decode_reading
+from twinstorm.twin.wire.codecs import Reading, State
 from twinstorm.twin.wire.layout import Layout, layouts
-from twinstorm.twin.wire.profile import TWINSTORM, Address
+from twinstorm.twin.wire.profile import Address
+from twinstorm.twin.wire.wires import Ear, Wire
 
 EXCERPT_BYTES = 1_024
 """What is kept of a payload that nobody could read."""
+
+ANOTHER_DEVICE = "the document names another device than the topic"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the topic of a message says: of which device it is, and in whose language."""
+
+    address: Address
+    device: int
+    wire: Wire
 
 
 class Inbox:
@@ -21,10 +34,12 @@ class Inbox:
     Args:
         registry: devices by name; what others send is malformed.
         origin_us: Unix microseconds of simulated instant 0.
+        ear: what it understands.
     """
 
-    def __init__(self, registry: Registry, origin_us: int = 0) -> None:
+    def __init__(self, registry: Registry, origin_us: int = 0, ear: Ear | None = None) -> None:
         self._registry = registry
+        self.ear = Ear() if ear is None else ear
         self._layouts: dict[str, Layout] = layouts(dict(registry.channels))
         self.origin_us = origin_us
 
@@ -32,35 +47,41 @@ class Inbox:
     def _device(self) -> dict[str, int]:
         return {name: device for device, name in enumerate(self._registry.names)}
 
-    def address(self, topic: str) -> tuple[Address, int] | str:
+    def letter(self, topic: str) -> Letter | str:
         """What a topic says and which device it belongs to; or what is wrong with it."""
-        address = TWINSTORM.parse_topic(topic)
-        if address is None:
+        found = self.ear.address(topic)
+        if found is None:
             return "no topic of this profile"
+        address, wire = found
         device = self._device.get(address.name)
-        return f"unknown device: {address.name[:80]!a}" if device is None else (address, device)
+        return f"unknown device: {address.name[:80]!a}" if device is None else Letter(address, device, wire)
 
-    def reading(self, address: Address, device: int, payload: bytes) -> Reading | str:
+    def reading(self, letter: Letter, payload: bytes) -> Reading | str:
         """The reading of a payload that came on the telemetry topic of this device; or what is wrong with it."""
-        reading = decode_reading(payload, address.codec, self._layouts)
+        kind = self._registry.kinds[self._registry.kind[letter.device]]
+        reading = letter.wire.decode_reading(payload, letter.address, kind, self._layouts)
         if isinstance(reading, str):
             return reading
-        if reading.device != address.name:
-            return "the document names another device than the topic"
-        if reading.kind != self._registry.kinds[self._registry.kind[device]]:
+        if reading.device != letter.address.name:
+            return ANOTHER_DEVICE
+        if reading.kind != kind:
             return f"the device is of another kind: {reading.kind[:40]!a}"
         if not (0 <= reading.boot < 2**31 and 0 <= reading.seq < 2**62):
             return "boot or sequence number out of range"
         return reading
 
+    def state(self, letter: Letter, payload: bytes) -> State | str:
+        """The birth or will of a payload that came on the state topic of this device; or what is wrong with it."""
+        state = letter.wire.decode_state(payload, letter.address)
+        return ANOTHER_DEVICE if isinstance(state, State) and state.device != letter.address.name else state
+
     def read(self, message: Message) -> tuple[int, Reading] | str:
         """Device and reading of a message; or what is wrong with it."""
-        found = self.address(message.topic)
-        if isinstance(found, str):
-            return found
-        address, device = found
-        reading = self.reading(address, device, message.payload)
-        return reading if isinstance(reading, str) else (device, reading)
+        letter = self.letter(message.topic)
+        if isinstance(letter, str):
+            return letter
+        reading = self.reading(letter, message.payload)
+        return reading if isinstance(reading, str) else (letter.device, reading)
 
     def readings(self, kind: str, rows: list[tuple[int, Reading]], sent_us: Int) -> Readings:
         """Readings of one kind as columns.
@@ -89,7 +110,7 @@ class Inbox:
         readable: list[int] = []
         malformed = []
         for row, message in enumerate(sent.wire):
-            if is_elsewhere(message.topic):
+            if self.ear.is_elsewhere(message.topic):
                 continue
             found = self.read(message)
             if isinstance(found, str):
@@ -100,9 +121,3 @@ class Inbox:
                 readable.append(row)
         readings = self.readings(sent.kind, rows, sent.sent_us[readable]) if rows else None
         return Delivery(readings, delivery.arrived_us[readable], delivery.last_us, tuple(malformed))
-
-
-def is_elsewhere(topic: str) -> bool:
-    """Whether the core does not subscribe to this topic: it belongs to somebody else."""
-    address = TWINSTORM.parse_topic(topic)
-    return address is not None and address.tenant != TWINSTORM.tenant

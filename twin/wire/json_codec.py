@@ -10,9 +10,10 @@ import msgspec
 Document = TypeVar("Document", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
+_plain = msgspec.json.Decoder(dict[str, Any])
 
 
-def encode(document: msgspec.Struct) -> bytes:
+def encode(document: Any) -> bytes:
     return _encoder.encode(document)
 
 
@@ -24,6 +25,11 @@ def decode(payload: bytes, kind: type[Document]) -> Document:
     """
     document: Document = _decoder(kind).decode(payload)
     return document
+
+
+def plain(payload: bytes) -> dict[str, Any]:
+    """Any document, as plain data; raises as `decode`."""
+    return _plain.decode(payload)
 
 
 @cache

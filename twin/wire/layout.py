@@ -63,6 +63,13 @@ class Layout:
         """Digits after the point that a point of each channel's grid needs."""
         return tuple(max(_decimals(channel.step), _decimals(channel.offset)) for channel in self.channels)
 
+    def numbers(self, values: Sequence[float]) -> list[float | None]:
+        """The values of one reading, as short as the resolution allows; None for a silent channel."""
+        return [
+            round(value, decimals) if math.isfinite(value) else None
+            for decimals, value in zip(self._decimals, values, strict=True)
+        ]
+
     def measurements(self, values: Sequence[float]) -> tuple[dict[str, Measurement], float | None]:
         """`measurements` and `metadata.battery_level` of one reading, numbers as short as the resolution allows.
 
@@ -71,8 +78,7 @@ class Layout:
         """
         told: dict[str, Measurement] = {}
         battery: float | None = None
-        for (name, axis), decimals, value in zip(self.places, self._decimals, values, strict=True):
-            number = round(value, decimals) if math.isfinite(value) else None
+        for (name, axis), number in zip(self.places, self.numbers(values), strict=True):
             if name == BATTERY:
                 battery = number
             elif axis is None:
