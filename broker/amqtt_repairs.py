@@ -121,6 +121,21 @@ class RepairedBroker(Broker):
         """Messages that were taken and have not reached everybody; may be asked from any thread."""
         return sum(len(mailbox_of(session)) for session, _ in list(self._sessions.values()))
 
+    def depths(self) -> dict[str, int]:
+        """See `sys_topics.DEPTHS`."""
+        boxes = [mailbox_of(session) for session, _ in self._sessions.values()]
+        connected = len(self.connected())
+        return {
+            "clients/connected": connected,
+            "clients/away": len(boxes) - connected,
+            "queue/messages": sum(len(box.waiting) for box in boxes),
+            "queue/bytes": sum(box.waiting_bytes for box in boxes),
+            "in_flight/out": sum(len(box.in_flight) for box in boxes),
+            "in_flight/in": sum(len(box.received) for box in boxes),
+            "retained/messages": sum(not topic.startswith("$") for topic in self._retained_messages),
+            "subscriptions": sum(map(len, self._subscriptions.values())),
+        }
+
     def kept_for(self, client_id: str) -> Counter[str]:
         """Messages that wait for this client while it is away, by topic."""
         known = self._sessions.get(client_id)
@@ -356,7 +371,9 @@ class RepairedBroker(Broker):
         if message.topic.startswith("$") or not self._may_use(session, message.topic, Action.PUBLISH):
             self.count["denied"] += 1
             return
-        self._pass_on(message.topic, message.payload, message.qos)
+        if not self._pass_on(message.topic, message.payload, message.qos):
+            # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
+            self.lost[message.topic] += 1
         if message.retain:
             await self.retain_message(session, message.topic, message.payload, message.qos)
 
@@ -370,7 +387,13 @@ class RepairedBroker(Broker):
         """A will, or a message of the broker's own."""
         self._pass_on(topic or "", bytes(data or b""), force_qos)
 
-    def _pass_on(self, topic: str, payload: bytes, published_qos: int | None) -> None:
+    def tell(self, topic: str, text: str) -> None:
+        """Say something of its own, and keep it for those who ask later."""
+        self._retained_messages[topic] = RetainedApplicationMessage(None, topic, text.encode(), 0)
+        self._pass_on(topic, text.encode(), 0)
+
+    def _pass_on(self, topic: str, payload: bytes, published_qos: int | None) -> bool:
+        """To everybody who wants it and may have it; is the core among them?"""
         is_taken = False
         for subscriptions in self._subscriptions.matching(topic):
             for session, granted_qos in subscriptions:
@@ -378,9 +401,7 @@ class RepairedBroker(Broker):
                     qos = granted_qos if published_qos is None else min(granted_qos, published_qos)
                     is_taken |= self._is_core(session)
                     self._post(session, Message(topic, payload, qos))
-        if not is_taken:
-            # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
-            self.lost[topic] += 1
+        return is_taken
 
     def _post(self, session: Session, message: Message) -> None:
         """Let it wait for a client, or drop it: see `Limits`."""

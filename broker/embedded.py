@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import importlib.metadata
 import ipaddress
 import logging
 import secrets
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
+from twinstorm.broker.sys_topics import REFUSALS, told
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
@@ -53,16 +56,6 @@ ACCEPT_PASSES = 4
 CALL_TIMEOUT_S = 10.0
 HANDSHAKE_TIMEOUT_S = 10.0
 DEFAULTS = Limits()
-REFUSALS = (
-    "handshakes_failed",
-    "unauthorised",
-    "refused",
-    "bad_first_packet",
-    "other_versions",
-    "connect_timeouts",
-    "too_many_connects",
-)
-"""Names of counters: why a connection became no session."""
 _CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
 
 for _name in ("amqtt", "transitions", "websockets"):
@@ -107,6 +100,7 @@ class EmbeddedBroker(Exhibits):
         limits: of what one client may ask.
         core_per_s: messages a simulated second that reach the core; None: as many as it takes.
         core_queue: messages that wait for the core, and more are dropped; unused without a rate.
+        sys_every_s: how often it tells about itself below `$SYS/broker/`, see `sys_topics`; None: never.
         tls: how the listener shows who it is. If it asks for certificates, they stand for user name and password, and
             nobody has a password; None: plain MQTT.
         door: where it listens.
@@ -129,6 +123,7 @@ class EmbeddedBroker(Exhibits):
         limits: Limits = DEFAULTS,
         core_per_s: Fraction | None = None,
         core_queue: int = 0,
+        sys_every_s: float | None = None,
         through: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
         door: Door | None = None,
@@ -159,6 +154,8 @@ class EmbeddedBroker(Exhibits):
         self._drops: Counter[str] = Counter()
         self._limits = limits
         self._core_per_s, self._core_queue = core_per_s, core_queue
+        self._sys_every_s = sys_every_s
+        self._telling: asyncio.Task[None] | None = None
         self._core_absences = 0
         self._connecting = 0
         self._loop = asyncio.new_event_loop()
@@ -261,7 +258,7 @@ class EmbeddedBroker(Exhibits):
     def _may_use(self, session: Session, topic: str, action: Action) -> bool:
         user = session.username or ""
         if user in (CORE_USER, GUEST_USER):
-            return self._door.any_topic or topic.partition("/")[0] in self._roots or topic == "#"
+            return self._door.any_topic or topic.partition("/")[0] in (*self._roots, "$SYS", "#")
         found = self._ear.address(topic)
         if found is None or not self._ear.is_own(topic):
             return False
@@ -349,6 +346,16 @@ class EmbeddedBroker(Exhibits):
         if len(listeners) > 1:
             self.websocket_port = listeners[1].getsockname()[1]
             self._servers.append(await asyncio.start_server(self._serve_frames, sock=listeners[1], backlog=BACKLOG))
+        if self._sys_every_s is not None:
+            self._telling = asyncio.create_task(self._tell_again_and_again(self._core, self._sys_every_s))
+
+    async def _tell_again_and_again(self, core: RepairedBroker, every_s: float) -> None:
+        version, began_s = importlib.metadata.version("twinstorm"), time.monotonic()
+        while True:
+            uptime_s = int(time.monotonic() - began_s)
+            for topic, text in told(version, uptime_s, self._count, self._drops, core.depths()):
+                core.tell(topic, text)
+            await asyncio.sleep(every_s)
 
     def _bound(self) -> list[socket.socket]:
         """The sockets of the door: of its first listener, and of the second if it has one."""
@@ -507,6 +514,9 @@ class EmbeddedBroker(Exhibits):
         return cost
 
     async def _take_down(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
         if self._servers:
             # What asyncio has accepted and not yet handed over when its server closes is never closed by anybody.
             for listener in [each for server in self._servers for each in server.sockets]:

@@ -142,6 +142,52 @@ def test_certificates_of_a_folder_are_believed_and_what_pki_does_meanwhile_count
     assert "1 revoked, 1 of them cut" in running.said
 
 
+def kept(stack: ExitStack, running: Running, present: int) -> RawClient:
+    made = RawClient(running.port)
+    stack.callback(made.close)
+    made.send_connect("kept", "guest", running.credentials()["guest"], clean=False)
+    assert made.read() == (0x20, bytes([present, 0]))
+    return made
+
+
+def test_a_state_file_takes_sessions_and_messages_to_the_next_broker(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    path = tmp_path / "broker.state"
+    running = run("--state", str(path), "--sys", "off")
+    with ExitStack() as stack:
+        one = kept(stack, running, present=0)
+        assert one.subscribe("a/#") == 1
+        one.send(publish("a/b", b"under way", qos=1))
+        assert one.message(acknowledge=False).payload == b"under way"
+        assert running.end()[0] == 0
+    assert "1 sessions and 0 retained messages" in running.said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    running = run("--state", str(path), "--sys", "off")
+    with ExitStack() as stack:
+        told = kept(stack, running, present=1).message()
+        assert (told.payload, told.dup) == (b"under way", True)
+        assert running.end()[0] == 0
+
+
+def test_limits_are_asked_for_by_options_and_it_tells_about_itself(run: Callable[..., Running]) -> None:
+    running = run("--max-inflight", "1", "--max-packet", "100 B", "--max-connects", "1000/s", "--sys", "100 ms")
+    with ExitStack() as stack:
+        password = running.credentials()["guest"]
+        one, _ = client(stack, running.port, "one", "guest", password)
+        assert one.subscribe("#") == 1
+        for number in (1, 2):
+            one.send(publish("a", b"%d" % number, qos=1, number=number))
+        assert one.message(acknowledge=False).payload == b"1"
+        one.ping()
+        watcher, _ = client(stack, running.port, "watcher", "guest", password)
+        assert watcher.subscribe("$SYS/broker/in_flight/out") == 1
+        while watcher.message().payload != b"1":
+            pass
+        one.send(publish("a", bytes(100)))
+        assert one.ends() != "open"
+
+
 def test_a_taken_port_is_not_available(command: Callable[..., Ran], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = command("broker", "--port", str(taken.getsockname()[1]))
@@ -162,6 +208,14 @@ def test_a_taken_port_is_not_available(command: Callable[..., Ran], tmp_path: Pa
         (["--client", ONE, "--pki", "pki"], ("with --pki", "pki issue")),
         (["--pki", "nowhere"], ("holds no certificate authority", "pki init --dir nowhere")),
         (["--every", "0 s"], ("--every", "no time at all")),
+        (["--sys", "often"], ("--sys", "often")),
+        (["--max-inflight", "0"], ("in_flight is 0", "leave the option out")),
+        (["--max-queue", "many"], ("--max-queue", "not a whole number")),
+        (["--max-packet", "1 lot"], ("--max-packet", "not a size")),
+        (["--max-connects", "5"], ("--max-connects", "5/s")),
+        (["--max-publishes", "1 %/s"], ("--max-publishes", "100/s")),
+        (["--state", "there"], ("there holds no state of a broker", "begin anew")),
+        (["--state", "no/such"], ("cannot write no/such", "not a folder")),
         (["--port", "0", "--credentials", "there"], ("there exists", "--credentials FILE")),
         (["--port", "0", "--credentials", "no/such"], ("cannot write", "--credentials FILE")),
         (["--port", "70000"], ("65535",)),

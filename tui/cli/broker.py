@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from twinstorm.tui.cli.broker_limits import OPTIONS, read_limits
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.options import read_duration
+from twinstorm.tui.cli.options import must_be_writable, read_duration
 from twinstorm.tui.cli.signals import Interruption
 from twinstorm.tui.cli.talk import Talk, write_at_once
 
 if TYPE_CHECKING:
+    from twinstorm.broker.broker_state import BrokerState
     from twinstorm.broker.embedded import Door, EmbeddedBroker
     from twinstorm.broker.pki import Authority
     from twinstorm.broker.tls import ServerTls
@@ -51,6 +53,14 @@ FOLLOW_S = 1.0
     click.Option(["--every"], default="10s", metavar="10s", help="How often counters are printed."),
     click.Option(["--for", "lasts"], metavar="10min", help="Until then; until Ctrl+C if absent."),
     click.Option(["--json"], is_flag=True, help="Counters as lines of JSON."),
+    click.Option(["--sys"], default="10s", metavar="10s", help="How often it tells about itself in $SYS; off: never."),
+    click.Option(
+        ["--state"],
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Sessions and messages: read at the start, written at the end.",
+    ),
+    *OPTIONS,
 )
 def broker(
     talk: Talk,
@@ -65,6 +75,9 @@ def broker(
     every: str,
     lasts: str | None,
     json: bool,
+    sys: str,
+    state: Path | None,
+    **limits: str | None,
 ) -> int:
     """Run the embedded broker alone.
 
@@ -73,6 +86,7 @@ def broker(
       twinstorm broker --port 0 --client fra-1/motors-0001
       twinstorm broker --websocket 9001
       twinstorm broker --pki pki --bind 0.0.0.0 --yes
+      twinstorm broker --state broker.state --max-inflight 20
 
     MQTT 3.1.1. Nobody comes in without a password made for this run, or with --pki a certificate. The user `guest`, or
     a guest's certificate (`pki issue --guest`), may use every topic; a device those of its own name. Certificates that
@@ -82,6 +96,9 @@ def broker(
     """
     every_us, lasts_us = read_duration("--every", every), read_duration("--for", lasts)
     assert every_us is not None
+    sys_us = None if sys == "off" else read_duration("--sys", sys)
+    usual = read_limits(limits)
+    known = None if state is None else _known(state)
     _check_address("--bind", bind, yes)
     framed = None if websocket is None else _websocket_address(websocket, bind, yes)
     _check_clients(clients, pki)
@@ -90,7 +107,10 @@ def broker(
     stop = threading.Event()
     with ExitStack() as stack:
         stack.enter_context(Interruption(stop.set, partial(write_at_once, talk.err), "closing the broker"))
-        made = _open(_door(bind, port, framed), clients, tls, talk.say, stack)
+        options = {"limits": usual, "sys_every_s": None if sys_us is None else sys_us / 1e6, "tell": talk.say}
+        made = _made(_door(bind, port, framed), clients, tls, options)
+        stack.callback(_close, talk, made, state)
+        _open(made, _door(bind, port, framed), known)
         if authority is None:
             _write_credentials(made, clients, credentials, stack)
             talk.say(f"names and passwords: {credentials}, which only you may read, until the end")
@@ -249,23 +269,53 @@ def _papers(pki: Path, server: str) -> tuple[Authority, ServerTls]:
     return authority, ServerTls(pair.certificate, pair.key, authority.certificate, authority.revoked)
 
 
-def _open(
-    door: Door, clients: tuple[str, ...], tls: ServerTls | None, tell: Callable[[str], None], stack: ExitStack
-) -> EmbeddedBroker:
+def _made(door: Door, clients: tuple[str, ...], tls: ServerTls | None, options: Mapping[str, Any]) -> EmbeddedBroker:
     from twinstorm.broker.embedded import EmbeddedBroker
+
+    return EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, **options)
+
+
+def _open(made: EmbeddedBroker, door: Door, known: BrokerState | None) -> None:
     from twinstorm.scenarios.engine.errors import Unavailable
 
-    made = EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, tell=tell)
-    stack.callback(made.close)
     try:
-        made.open()
+        made.open(known)
     except OSError as error:
         hint = "Is a broker running there? --port 0 takes any that is free."
         ports = f"port {door.port} of {door.host}"
         if door.websocket is not None:
             ports += f", or port {door.websocket[1]} of {door.websocket[0]},"
         raise Unavailable(ports, error.strerror or str(error), hint) from error
-    return made
+
+
+def _known(path: Path) -> BrokerState | None:
+    """What the broker before had written; None: nothing, it is the first."""
+    from twinstorm.broker.broker_state import StateError, read_state
+
+    must_be_writable(path)
+    try:
+        return read_state(path)
+    except StateError as error:
+        raise UsageError(str(error), "name another file, or delete this one to begin anew") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "name another file: --state FILE") from error
+
+
+def _close(talk: Talk, made: EmbeddedBroker, path: Path | None) -> None:
+    from twinstorm.broker.broker_state import write_state
+
+    state = made.close()
+    if path is None:
+        return
+    if state is None:
+        talk.complain(f"the broker did not end in time: {path} is as it was")
+        return
+    try:
+        write_state(path, state)
+    except OSError as error:
+        talk.complain(f"cannot write {path}: {error.strerror}; what was there stays")
+        return
+    talk.say(f"{len(state.sessions)} sessions and {len(state.retained)} retained messages: {path}")
 
 
 def _write_credentials(made: EmbeddedBroker, clients: tuple[str, ...], path: Path, stack: ExitStack) -> None:

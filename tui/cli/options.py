@@ -54,7 +54,7 @@ def read_duration(option: str, text: str | None) -> int | None:
         return None
     from twinstorm.scenarios.language.values import duration
 
-    found = _read(option, text, duration)
+    found = read(option, text, duration)
     if found <= 0:
         raise UsageError(f"{option}: `{text}` is no time at all")
     return found
@@ -68,10 +68,15 @@ def read_share(option: str, text: str) -> float:
     """
     from twinstorm.scenarios.language.values import share
 
-    return float(_read(option, text, share))
+    return float(read(option, text, share))
 
 
-def _read(option: str, text: str, parse: Callable[[str], T]) -> T:
+def read(option: str, text: str, parse: Callable[[str], T]) -> T:
+    """What a value of a scenario would be.
+
+    Raises:
+        UsageError: it is none, in the words of the language.
+    """
     from twinstorm.scenarios.language.errors import Refused
 
     try:
