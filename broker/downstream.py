@@ -15,6 +15,8 @@ import numpy as np
 
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Delivery, Int, LossCause, Mask, Readings
 
+ENDLESS = 1 << 40
+"""Messages that may wait where nothing limits them."""
 DOWNSTREAM_US = 1_000
 """From the broker to the core: one hop in a data centre."""
 
@@ -66,6 +68,7 @@ class Downstream:
         queue: messages that wait for that rate; the newest is dropped when it is full.
         offline_queue: messages that the broker keeps for an absent core, likewise.
         absences: faults that keep the core away; it is back when the last of them ends.
+        left_us: when it left.
         known: the broker has a session for the core; not so if it died while the core was away.
         waiting: messages kept for an absent core.
     """
@@ -78,11 +81,16 @@ class Downstream:
     dropped: int = 0
     free_us: int = 0
     absences: int = 0
+    left_us: int = 0
     known: bool = True
     waiting: int = 0
     _pending: list[Pending] = field(default_factory=list)
     _kept: list[Pending] = field(default_factory=list)
     """Of an absent core."""
+    holders: list[Counter[str]] = field(default_factory=list)
+    """Evidence of the faults that hold the broker to a rate."""
+    _own: tuple[Fraction | None, int] | None = None
+    """Rate and queue while faults hold it to less; None: they do not."""
 
     @property
     def away(self) -> bool:
@@ -95,13 +103,27 @@ class Downstream:
 
     def depth(self, now_us: int) -> int:
         """Messages that wait in the broker."""
-        return self.waiting + (self._behind(now_us, self.rate) if self.rate is not None else 0)
+        if self.rate is not None:
+            return self.waiting + self._behind(now_us, self.rate)
+        slow = (each for each in self._pending if each.departed_us is not None and not each.readings.duplicate)
+        return self.waiting + sum(int(np.count_nonzero(each.held_at(now_us))) for each in slow)
 
     def _behind(self, now_us: int, rate: Fraction) -> int:
         behind_us = max(self.free_us - now_us, 0)
         return -(-behind_us * rate.numerator // (rate.denominator * SECOND_US))
 
-    def _drop(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
+    def hold_to(self, rate: Fraction | None) -> None:
+        """Pass on no more than this, however much waits for it; None: as much as usual."""
+        if self._own is None:
+            self._own = self.rate, self.queue
+        own_rate, own_queue = self._own
+        if rate is None:
+            self.rate, self.queue, self._own = own_rate, own_queue, None
+        else:
+            self.rate = rate if own_rate is None else min(rate, own_rate)
+            self.queue = ENDLESS if own_rate is None else own_queue
+
+    def drop(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
         """The broker drops these rows; what the device keeps, or what came before, is not lost with them."""
         self.dropped += int(np.count_nonzero(rows))
         self.lose(cause, readings, rows, kept)
@@ -113,11 +135,14 @@ class Downstream:
 
     # --- messages come ------------------------------------------------------------------------------------------------
 
-    def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
+    def publish(
+        self, readings: Readings, at_broker_us: Int, kept: Mask | None = None, ready_us: Int | None = None
+    ) -> Mask | None:
         """Pass a batch on.
 
         Args:
             kept: rows that their device keeps as well.
+            ready_us: when the broker has handled each; None: at once.
 
         Returns:
             Rows that are dropped; None: none.
@@ -125,13 +150,13 @@ class Downstream:
         if self.away:
             return self._keep(readings, at_broker_us, kept)
         if self.rate is not None:
-            return self._queue(readings, at_broker_us, self.rate, kept)
-        arrived_us = at_broker_us + DOWNSTREAM_US
+            return self._queue(readings, at_broker_us, self.rate, kept, at_broker_us if ready_us is None else ready_us)
+        arrived_us = (at_broker_us if ready_us is None else ready_us) + DOWNSTREAM_US
         last_us = int(arrived_us.max()) if len(arrived_us) else 0
-        self._pending.append(Pending(readings, at_broker_us, arrived_us, last_us, kept=kept))
+        self._pending.append(Pending(readings, at_broker_us, arrived_us, last_us, ready_us, kept))
         return None
 
-    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction, held: Mask | None) -> Mask:
+    def _queue(self, readings: Readings, at_broker_us: Int, rate: Fraction, held: Mask | None, ready_us: Int) -> Mask:
         """A batch meets the FIFO towards the core: served in its order from its first arrival on."""
         present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
         first_us = int(at_broker_us[present].min()) if present.any() else 0
@@ -139,10 +164,12 @@ class Downstream:
         place = np.cumsum(present)
         taken = present & (place <= room)
         dropped: Mask = present & ~taken
-        self._drop(LossCause.QUEUE_FULL, readings, dropped, held)
+        self.drop(LossCause.QUEUE_FULL, readings, dropped, held)
         free_us = max(self.free_us, first_us)
         departed_us = free_us + place * SECOND_US * rate.denominator // rate.numerator
-        departed_us = np.maximum(departed_us, at_broker_us)
+        departed_us = np.maximum(departed_us, ready_us)
+        for holder in self.holders:
+            holder["messages_delayed"] += int(np.count_nonzero(departed_us[taken] > ready_us[taken]))
         if taken.any():
             last_us = int(departed_us[taken].max())
             count = int(np.count_nonzero(taken))
@@ -160,8 +187,8 @@ class Downstream:
         room = max(self.offline_queue - self.waiting, 0) if self.known else 0
         taken = asked & (np.cumsum(asked) <= room)
         dropped: Mask = asked & ~taken
-        self._drop(LossCause.QUEUE_FULL if self.known else LossCause.OUTAGE, readings, dropped, held)
-        self._drop(LossCause.QOS0, readings, once, held)
+        self.drop(LossCause.QUEUE_FULL if self.known else LossCause.OUTAGE, readings, dropped, held)
+        self.drop(LossCause.QOS0, readings, once, held)
         if taken.any():
             never = np.full(len(at_broker_us), NEVER_US, np.int64)
             self._kept.append(_rest(Pending(readings, at_broker_us, never, NEVER_US, never, held), taken))
@@ -175,6 +202,7 @@ class Downstream:
         self.absences += 1
         if self.absences > 1:
             return
+        self.left_us = at_us
         staying, self._pending = self._pending, []
         for pending in staying:
             arrives = pending.present & (pending.arrived_us <= at_us)
@@ -209,6 +237,23 @@ class Downstream:
         if rate is not None:
             self.free_us = free_us
         self._kept, self.waiting, self.known = [], 0, True
+
+    def expire(self, unarrived: Undelivered = _nobody) -> int:
+        """End the session of a core that is away, with what is kept for it. Returns how many messages that were.
+
+        Args:
+            unarrived: see `forget`.
+        """
+        if not self.away or not self.known:
+            return 0
+        # The newest first, as in `forget`.
+        for pending in reversed(self._kept):
+            self.lose(LossCause.SESSION_EXPIRED, pending.readings, pending.present)
+            if pending.kept is not None and not pending.readings.duplicate:
+                back = unarrived(pending.readings, pending.present & pending.kept)
+                self.lost[LossCause.SESSION_EXPIRED] -= back
+        expired, self._kept, self.waiting, self.known = self.waiting, [], 0, False
+        return expired
 
     # --- messages go --------------------------------------------------------------------------------------------------
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from twinstorm.broker.downstream import Downstream
+from twinstorm.broker.misconduct import Misconduct, Refusal, Slowness, Throttle, interval_us
+from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.flow import (
+    NEVER_US,
     SECOND_US,
     Answer,
     BrokerCounters,
@@ -69,12 +72,15 @@ class _Offer:
 
     at_us: Int
     device: Device
+    tries: Int
     inside: Int
-    """Rows that entered the handshake queue."""
+    """Rows that entered the handshake queue, and whom it may let in."""
     handshakes: Passed
     tokens: Passed | None
     """Of the rows `inside`."""
     outcome: Outcome
+    answered: Outcome
+    """What the broker believes: some of its answers may get lost."""
 
 
 @dataclass
@@ -96,6 +102,11 @@ class ModelledBroker(Exhibits):
     absences_of: Turns = field(default_factory=Turns)
     _untold: list[Int] = field(default_factory=list)
     """Rows that the core is told at its next look."""
+    seed: int = 0
+    """Of the run: chance in what faults make it do."""
+    misconduct: Misconduct | None = None
+    """What faults make it do; None: nothing yet."""
+    _names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         limits = self.settings
@@ -114,16 +125,21 @@ class ModelledBroker(Exhibits):
 
     def open(self, identities: Identities) -> None:
         self.sessions.open(identities.keep_alive_us, identities.clients)
+        self._names = tuple(identities.client_ids)
         self.downstream.qos = identities.qos
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
-        limits = self.settings
-        handshakes = gcra(self.free_ns, at_us * 1_000, limits.handshake_ns, limits.backlog * limits.handshake_ns)
+        limits, odd = self.settings, self.misconduct
+        handshake_ns = limits.handshake_ns + (0 if odd is None else odd.connect_us * 1_000)
+        handshakes = gcra(self.free_ns, at_us * 1_000, handshake_ns, limits.backlog * handshake_ns)
         inside = np.flatnonzero(handshakes.passed)
         answer = np.full(len(at_us), Answer.REFUSED, np.uint8)
         answer_us = at_us.copy()
         done_us = ceil_div(handshakes.tat[inside], 1_000)
         answer_us[inside] = done_us
+        if odd is not None and odd.refusals:
+            asks = ~odd.refuses(device[inside])
+            inside, done_us = inside[asks], done_us[asks]
         tokens = None
         if limits.connect_rate is None:
             answer[inside] = Answer.ADMITTED
@@ -137,8 +153,13 @@ class ModelledBroker(Exhibits):
             # The state before each admission is its state after it, less one interval, if it had to wait at all.
             start = np.maximum(scaled, tokens.tat - burst * interval)[tokens.passed]
             answer_us[admitted] = ceil_div(start, per_s)
-        outcome = Outcome(answer, answer_us)
-        self._offer = _Offer(at_us, device, inside, handshakes, tokens, outcome)
+        outcome = answered = Outcome(answer, answer_us)
+        if odd is not None and odd.mishandlings:
+            admitted = np.flatnonzero(answer == Answer.ADMITTED)
+            lost = admitted[odd.unanswered(device[admitted], tries[admitted])]
+            outcome = Outcome(answer.copy(), answer_us.copy())
+            outcome.answer[lost], outcome.answer_us[lost] = Answer.NONE, NEVER_US
+        self._offer = _Offer(at_us, device, tries, inside, handshakes, tokens, outcome, answered)
         return outcome
 
     def commit(self, count: int) -> None:
@@ -147,11 +168,16 @@ class ModelledBroker(Exhibits):
         self.free_ns = offer.handshakes.tat_after(count, self.free_ns)
         if offer.tokens is not None:
             self.tat = offer.tokens.tat_after(int(np.searchsorted(offer.inside, count)), self.tat)
-        admitted = np.flatnonzero(offer.outcome.answer[:count] == Answer.ADMITTED)
+        is_admitted = offer.answered.answer[:count] == Answer.ADMITTED
+        admitted = np.flatnonzero(is_admitted)
+        if self.misconduct is not None:
+            device, tries = offer.device[:count], offer.tries[:count]
+            passed = offer.handshakes.passed[:count]
+            self.misconduct.met(device, tries, passed & self.misconduct.refuses(device), is_admitted)
         self.count["attempts"] += count
         self.count["admitted"] += len(admitted)
         self.count["refused"] += count - len(admitted)
-        device, answer_us = offer.device[admitted], offer.outcome.answer_us[admitted]
+        device, answer_us = offer.device[admitted], offer.answered.answer_us[admitted]
         self.sessions.admit(device, answer_us)
 
     def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:
@@ -172,7 +198,28 @@ class ModelledBroker(Exhibits):
             present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
             self.downstream.lose(LossCause.OUTAGE, readings, present, kept)
             return present
+        if self.misconduct is not None and self.misconduct.meets_messages:
+            return self._mishandle(self.misconduct, readings, at_broker_us, kept)
         return self.downstream.publish(readings, at_broker_us, kept)
+
+    def _mishandle(self, odd: Misconduct, readings: Readings, at_broker_us: Int, kept: Mask | None) -> Mask | None:
+        """As `publish`, with faults in between."""
+        present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
+        fate = odd.fate(readings, present, at_broker_us)
+        if not (fate.dropped.any() or fate.twice.any()):
+            return self.downstream.publish(readings, at_broker_us, kept, fate.ready_us)
+        self.downstream.drop(LossCause.SHED, readings, fate.dropped, kept)
+        rows = np.flatnonzero(present & ~fate.dropped)
+        gone = fate.dropped.copy()
+        own_copy = None if kept is None else kept[rows]
+        dropped = self.downstream.publish(readings.taken(rows), at_broker_us[rows], own_copy, fate.ready_us[rows])
+        if dropped is not None:
+            gone[rows] |= dropped
+        again = np.flatnonzero(fate.twice & ~gone)
+        if len(again):
+            copies = replace(readings.taken(again), duplicate=True)
+            self.downstream.publish(copies, at_broker_us[again], None, fate.ready_us[again])
+        return gone
 
     def poll(self, now_us: int) -> DeviceOutcome:  # noqa: ARG002
         none = np.empty(0, np.int64)
@@ -182,6 +229,8 @@ class ModelledBroker(Exhibits):
 
     def collect(self, now_us: int) -> CloudOutcome:
         """What reached the core up to and including `now_us`."""
+        if self.misconduct is not None and self.misconduct.expiries:
+            self._expire_core(self.misconduct, now_us)
         deliveries = self.downstream.collect(now_us)
         self.count["messages_out"] += sum(len(delivery.readings) for delivery in deliveries if delivery.readings)
         told = self.sessions.until(now_us)
@@ -229,6 +278,62 @@ class ModelledBroker(Exhibits):
         self.tat = 0
         if self.watcher is not None:
             self.watcher.broker_started(at_us)
+
+    # --- misconduct ---------------------------------------------------------------------------------------------------
+
+    def end_sessions(self, device: Device, at_us: int) -> int:
+        clients = device[np.isin(device, self.sessions.clients)]
+        return 0 if self.watcher is None else self.watcher.break_connections(clients, at_us)
+
+    def refuse(self, step: str, device: Device, code: int) -> None:  # noqa: ARG002 - devices take all codes alike
+        self._odd().refusals.append(Refusal(step, device.astype(np.int64)))
+
+    def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
+        self._odd().slowness.append(Slowness(step, connect_us, message_us))
+
+    def throttle(self, step: str, device: Device, per_s: float) -> None:
+        self._odd().throttles.append(Throttle(step, device.astype(np.int64), interval_us(per_s)))
+
+    def throttle_all(self, step: str, per_s: float) -> None:
+        self._odd().rates[step] = Fraction(SECOND_US, interval_us(per_s))
+        self._hold()
+
+    def mishandle(self, step: str, device: Device, kind: str, *, twice: bool, share: float, nth: int) -> None:
+        who = device.astype(np.int64)
+        key: Words = np.array([device_key(self._names[one]) for one in who.tolist()], np.uint64)
+        self._odd().order_mishandling(step, who, key, self.seed, kind, twice=twice, share=share, nth=nth)
+
+    def behave(self, step: str, device: Device, at_us: int) -> None:
+        odd = self._odd()
+        held_up = odd.meets_messages or bool(odd.rates)
+        odd.end(step, device.astype(np.int64))
+        if held_up:
+            self._hold()
+            # What waited for it is passed on at once.
+            self.downstream.core_leaves(at_us)
+            self.downstream.core_returns(at_us)
+
+    def _hold(self) -> None:
+        """Hold what goes to the core to the least of all rates that faults impose."""
+        rates = self._odd().rates
+        self.downstream.hold_to(min(rates.values(), default=None))
+        self.downstream.holders = [self.evidence.setdefault(step, Counter()) for step in sorted(rates)]
+
+    def expire_core(self, step: str, after_us: int) -> None:
+        self._odd().expiries[step] = after_us
+
+    def _expire_core(self, odd: Misconduct, now_us: int) -> None:
+        for step, after_us in sorted(odd.expiries.items()):
+            if self.downstream.away and now_us >= self.downstream.left_us + after_us:
+                unarrived = () if self.watcher is None else (self.watcher.unarrived,)
+                self.bit(step, "messages_expired", self.downstream.expire(*unarrived))
+
+    def _odd(self) -> Misconduct:
+        if self.misconduct is None:
+            self.misconduct = Misconduct(self.evidence)
+        return self.misconduct
+
+    # --- the core's absence -------------------------------------------------------------------------------------------
 
     def core_leaves(self, at_us: int) -> int:
         self.downstream.core_leaves(at_us)

@@ -494,6 +494,9 @@ class BrokerWatcher(Protocol):
 
     def broker_started(self, at_us: int) -> None: ...
 
+    def break_connections(self, device: Device, at_us: int) -> int:
+        """It ends the connections of these devices. Returns how many sessions that were."""
+
     def undelivered(self, readings: Readings, rows: Mask) -> int:
         """These rows were on their way when the broker died. Returns how many the devices have or account for."""
 
@@ -535,6 +538,36 @@ class Broker(Protocol):
 
     def core_returns(self, at_us: int) -> int:
         """The core is back and gets what was kept. Returns how many messages that were."""
+
+    # What faults make it do; `behave` ends all that a step does to these devices, and to the broker itself.
+
+    def end_sessions(self, device: Device, at_us: int) -> int:
+        """Close the connections of these devices. Returns how many had one."""
+
+    def refuse(self, step: str, device: Device, code: int) -> None:
+        """Answer CONNECTs of these devices with this CONNACK code; at the cost of a handshake."""
+
+    def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
+        """Take so much longer for each CONNECT, one after the other, and to pass each message on."""
+
+    def throttle(self, step: str, device: Device, per_s: float) -> None:
+        """Pass on no more messages a second of each of these devices; what is more waits."""
+
+    def throttle_all(self, step: str, per_s: float) -> None:
+        """Pass on no more messages a second of all together; what is more waits, within the broker's own limits."""
+
+    def mishandle(self, step: str, device: Device, kind: str, *, twice: bool, share: float, nth: int) -> None:
+        """Lose packets of these devices, or handle them twice.
+
+        Args:
+            kind: ``publish``, which is acknowledged and not passed on, or ``connack``, which is not sent.
+            nth: only the nth packet of each device; 0: this share of them.
+        """
+
+    def behave(self, step: str, device: Device, at_us: int) -> None: ...
+
+    def expire_core(self, step: str, after_us: int) -> None:
+        """Keep the session of a core that is away for so long only; then what waits in it is lost."""
 
     def bit(self, step: str, what: str, count: int) -> None: ...
 

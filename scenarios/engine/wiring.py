@@ -99,7 +99,7 @@ class ModelledWiring:
         if settings.message_rate is not None:
             # Its queue serves a batch from its first arrival on: what is sent at one instant must be one batch.
             block_devices = max(plan.devices, 1)
-        self.broker = ModelledBroker(settings)
+        self.broker = ModelledBroker(settings, seed=seed)
         self.world = World(plan, seed, self.broker, self.log, year_us, block_devices, origin_us=origin_us)
         self.broker.watcher = self.world
         self.registry = self.world.fleet.registry(self.world.channels)

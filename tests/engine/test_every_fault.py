@@ -29,7 +29,12 @@ NEEDS = {
 }
 """Settings without which a fault has nothing to do within minutes."""
 
-BESIDE = {"buffer-overflow": "partition", "disk-full": "partition", "slow-close": "connection-reset"}
+BESIDE = {
+    "buffer-overflow": "partition",
+    "disk-full": "partition",
+    "slow-close": "connection-reset",
+    "session-expiry": "core-outage",
+}
 """What must go on beside a fault that only makes it worse."""
 
 OF_GATEWAYS = ("disk-full", "gateway-crash", "gateway-failover")
@@ -60,7 +65,8 @@ def scenario(fault: str) -> Scenario:
     target = f", target: {devices}" if catalogue()[fault].needs_target else ""
     settings = f", with: {{{NEEDS[fault]}}}" if fault in NEEDS else ""
     other = BESIDE.get(fault)
-    beside = [f"  - {{name: beside, at: 40 s, fault: {other}, lasts: 100 s, target: {devices}}}"] if other else []
+    whom = f", target: {devices}" if other and catalogue()[other].needs_target else ""
+    beside = [f"  - {{name: beside, at: 40 s, fault: {other}, lasts: 100 s{whom}}}"] if other else []
     return read(
         "\n".join(
             (
