@@ -43,6 +43,7 @@ from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, Ma
 from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
 from twinstorm.broker.connect_check import check_connect
 from twinstorm.broker.limits import Limits
+from twinstorm.broker.live_misconduct import LiveMisconduct
 from twinstorm.broker.mailbox import Message
 from twinstorm.broker.pacing import Pace
 from twinstorm.broker.remarks import Remarks, other_version, refusal
@@ -115,11 +116,14 @@ class RepairedBroker(Broker):
         self._remarks = remarks
         self.count, self.drops, self.lost, self.overflown = count, drops, lost, overflown
         self.brake = Brake() if core_per_s is None else None
+        self.conduct: LiveMisconduct | None = None
+        """What faults make it do; None: nothing yet."""
 
     @property
     def queued(self) -> int:
         """Messages that were taken and have not reached everybody; may be asked from any thread."""
-        return sum(len(mailbox_of(session)) for session, _ in list(self._sessions.values()))
+        slow = 0 if self.conduct is None else self.conduct.waiting
+        return slow + sum(len(mailbox_of(session)) for session, _ in list(self._sessions.values()))
 
     def depths(self) -> dict[str, int]:
         """See `sys_topics.DEPTHS`."""
@@ -152,6 +156,18 @@ class RepairedBroker(Broker):
             if self._is_core(session):
                 self.lost.update(message.topic for message in mailbox.owed())
             mailbox.clear()
+        if self.conduct is not None:
+            self.lost.update(self.conduct.forget())
+
+    async def expire(self, client_id: str) -> Counter[str]:
+        """End the session of a client that is away. Returns what waited in it, by topic."""
+        known = self._sessions.get(client_id)
+        if known is None or known[0].transitions.state == "connected":
+            return Counter()
+        kept = self.kept_for(client_id)
+        mailbox_of(known[0]).clear()
+        await self._delete_session(client_id)
+        return kept
 
     # --- state --------------------------------------------------------------------------------------------------------
 
@@ -162,6 +178,8 @@ class RepairedBroker(Broker):
         """
         for _, handler in self.connected():
             handler.mute()
+        if self.conduct is not None:
+            self.conduct.hurry()
         sessions = []
         for client_id, (session, _) in self._sessions.items():
             box = mailbox_of(session)
@@ -239,6 +257,10 @@ class RepairedBroker(Broker):
             await self._answer(writer, NOT_AUTHORISED)
             return
         self.count["attempts"] += 1
+        if self.conduct is not None and (code := await self.conduct.refusal(session.username or "")):
+            self.count["refused"] += 1
+            await self._answer(writer, code)
+            return
         if not await self._admit(session):
             self.count["refused"] += 1
             await self._answer(writer, UNAVAILABLE)
@@ -302,7 +324,8 @@ class RepairedBroker(Broker):
             if handler.is_core and self._core_per_s is not None:
                 handler.pace = Pace(self._core_per_s)
             self._sessions[session.client_id] = (session, handler)
-            await handler.mqtt_connack_authorize(True)
+            if self.conduct is None or not self.conduct.loses_connack(session.username or ""):
+                await handler.mqtt_connack_authorize(True)
             await handler.start()
             await self._client_message_loop(session, handler)
         except BROKEN:
@@ -371,11 +394,17 @@ class RepairedBroker(Broker):
         if message.topic.startswith("$") or not self._may_use(session, message.topic, Action.PUBLISH):
             self.count["denied"] += 1
             return
-        if not self._pass_on(message.topic, message.payload, message.qos):
-            # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
-            self.lost[message.topic] += 1
+        told = message.topic, message.payload, message.qos
+        if self.conduct is None or not self.conduct.meddles(*told, self._hand_on):
+            self._hand_on(*told)
         if message.retain:
             await self.retain_message(session, message.topic, message.payload, message.qos)
+
+    def _hand_on(self, topic: str, payload: bytes, qos: int | None) -> None:
+        """Pass on what a client published."""
+        if not self._pass_on(topic, payload, qos):
+            # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
+            self.lost[topic] += 1
 
     async def _broadcast_message(
         self,

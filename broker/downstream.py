@@ -70,6 +70,7 @@ class Downstream:
         absences: faults that keep the core away; it is back when the last of them ends.
         left_us: when it left.
         known: the broker has a session for the core; not so if it died while the core was away.
+        expired: it had one, which ended while the core was away.
         waiting: messages kept for an absent core.
     """
 
@@ -83,6 +84,7 @@ class Downstream:
     absences: int = 0
     left_us: int = 0
     known: bool = True
+    expired: bool = False
     waiting: int = 0
     _pending: list[Pending] = field(default_factory=list)
     _kept: list[Pending] = field(default_factory=list)
@@ -236,7 +238,7 @@ class Downstream:
             self._pending.append(replace(pending, arrived_us=arrived_us, last_us=last_us, departed_us=departed_us))
         if rate is not None:
             self.free_us = free_us
-        self._kept, self.waiting, self.known = [], 0, True
+        self._kept, self.waiting, self.known, self.expired = [], 0, True, False
 
     def expire(self, unarrived: Undelivered = _nobody) -> int:
         """End the session of a core that is away, with what is kept for it. Returns how many messages that were.
@@ -252,8 +254,8 @@ class Downstream:
             if pending.kept is not None and not pending.readings.duplicate:
                 back = unarrived(pending.readings, pending.present & pending.kept)
                 self.lost[LossCause.SESSION_EXPIRED] -= back
-        expired, self._kept, self.waiting, self.known = self.waiting, [], 0, False
-        return expired
+        count, self._kept, self.waiting, self.known, self.expired = self.waiting, [], 0, False, True
+        return count
 
     # --- messages go --------------------------------------------------------------------------------------------------
 
@@ -276,25 +278,34 @@ class Downstream:
         self._pending = waiting
         return tuple(deliveries)
 
-    def forget(self, at_us: int, undelivered: Undelivered = _nobody, unarrived: Undelivered = _nobody) -> None:
+    def forget(
+        self, at_us: int, undelivered: Undelivered = _nobody, unarrived: Undelivered = _nobody, keep: bool = False
+    ) -> None:
         """The broker dies: lose what it held. What has not reached it is still the device's, if it waits for an answer.
 
         Args:
             undelivered: how many of the rows that have not reached the broker do their devices account for?
             unarrived: how many of the rows that are gone, and that their devices kept as well, do they still have?
+            keep: it has saved what it held, which stays.
         """
         dying = (*self._pending, *self._kept)
         # The newest first: what a device believes to have arrived is taken back from its newest on.
         for pending in reversed(dying):
             if pending.kept is not None and not pending.readings.duplicate:
-                gone = pending.held_at(at_us) | (pending.present & (pending.at_broker_us >= at_us))
+                gone = pending.present & (pending.at_broker_us >= at_us)
+                if not keep:
+                    gone |= pending.held_at(at_us)
                 self.lost[LossCause.OUTAGE] -= unarrived(pending.readings, gone & pending.kept)
+        under_way = len(self._pending)
         remaining: list[Pending] = []
-        for pending in dying:
-            here, gone = pending.present, pending.held_at(at_us)
+        kept: list[Pending] = []
+        for number, pending in enumerate(dying):
+            stays = kept if keep and number >= under_way else remaining
+            here = pending.present
+            gone = np.zeros(len(here), np.bool_) if keep else pending.held_at(at_us)
             unread = here & (pending.at_broker_us >= at_us)
             if not (gone | unread).any():
-                remaining.append(pending)
+                stays.append(pending)
                 continue
             self.lose(LossCause.OUTAGE, pending.readings, gone | unread)
             if unread.any() and not pending.readings.duplicate:
@@ -302,10 +313,10 @@ class Downstream:
                 self.lost[LossCause.OUTAGE] -= undelivered(pending.readings, alone)
             rest = _rest(pending, here & ~gone & ~unread)
             if len(rest.readings):
-                remaining.append(rest)
-        self._pending, self._kept, self.waiting = remaining, [], 0
+                stays.append(rest)
+        self._pending, self._kept, self.waiting = remaining, kept, sum(len(each.readings) for each in kept)
         self.free_us = 0
-        self.known = not self.away
+        self.known = self.known if keep else not self.away
 
 
 def _part(pending: Pending, rows: Mask, now_us: int) -> Delivery:

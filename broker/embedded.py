@@ -36,12 +36,13 @@ from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.expiry import LOOK_S, Expiries, calendar_s
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
+from twinstorm.broker.live_misconduct import LiveMisconduct, Refusal, Slowness, Throttle
 from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.sys_topics import REFUSALS, told
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
-from twinstorm.twin.flow import SECOND_US, BrokerCounters, Exhibits, Turns
+from twinstorm.twin.flow import SECOND_US, BrokerCounters, Device, Exhibits, Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 from twinstorm.twin.wire.wires import Ear
 
@@ -107,6 +108,7 @@ class EmbeddedBroker(Exhibits):
         tell: gets what those who run it should know, a line once each, on the broker's own thread.
         wall_s: Unix seconds, for the end of certificates.
         ear: what the fleet says on which topics.
+        seed: of the run: chance in what faults make it do.
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
@@ -130,7 +132,14 @@ class EmbeddedBroker(Exhibits):
         tell: Callable[[str], None] | None = None,
         wall_s: Callable[[], float] = calendar_s,
         ear: Ear | None = None,
+        seed: int = 0,
     ) -> None:
+        self._seed = seed
+        self._conduct: LiveMisconduct | None = None
+        self._core_expiries: dict[str, int] = {}
+        """Steps that let the session of an absent core end after so long, simulated microseconds."""
+        self._expired: Counter[str] = Counter()
+        self._core_left_us = 0
         self.evidence = {}
         self.outages_of, self.absences_of = Turns(), Turns()
         self._names, self._through = tuple(names), dict(through or {})
@@ -335,6 +344,7 @@ class EmbeddedBroker(Exhibits):
             lost=self._lost,
             overflown=self._overflown,
         )
+        self._core.conduct = self._conduct
         await self._core.start()
         state, self._kept_state = self._kept_state, None
         if state is not None:
@@ -554,11 +564,13 @@ class EmbeddedBroker(Exhibits):
             self._limit.tat = 0
         await self._start()
 
-    def core_leaves(self, at_us: int) -> int:  # noqa: ARG002 - now is when it is called
+    def core_leaves(self, at_us: int) -> int:
         """See `Broker.core_leaves`: cut the core's connection, and let it in no more."""
         self._core_absences += 1
         if self._core_absences > 1:
             return 0
+        self._core_left_us = at_us
+        self._call(self._wait_for_core())
         self.kick([CLIENT_ID])
         return self.counters(0).sessions
 
@@ -572,6 +584,75 @@ class EmbeddedBroker(Exhibits):
     def kick(self, client_ids: Sequence[str]) -> int:
         """Cut the connections of these clients. Returns how many there were."""
         return self._call(self._kick(frozenset(client_ids)))
+
+    # --- misconduct: see `Broker` -------------------------------------------------------------------------------------
+
+    def end_sessions(self, device: Device, at_us: int) -> int:  # noqa: ARG002 - now is when it is called
+        return self.kick(sorted(self._named(device) & self._clients))
+
+    def refuse(self, step: str, device: Device, code: int) -> None:
+        names = self._named(device)
+        self._misbehave(lambda odd: odd.refusals.append(Refusal(step, names, code)))
+
+    def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
+        order = Slowness(step, self._wall_s(connect_us), self._wall_s(message_us))
+        self._misbehave(lambda odd: odd.slowness.append(order))
+
+    def throttle(self, step: str, device: Device, per_s: float) -> None:
+        order = Throttle(step, self._named(device), 1 / (per_s * float(self._speed)))
+        self._misbehave(lambda odd: odd.throttles.append(order))
+
+    def throttle_all(self, step: str, per_s: float) -> None:
+        order = Throttle(step, frozenset(("",)), 1 / (per_s * float(self._speed)))
+        self._misbehave(lambda odd: odd.throttles.append(order))
+
+    def mishandle(self, step: str, device: Device, kind: str, *, twice: bool, share: float, nth: int) -> None:
+        names = self._named(device)
+        self._misbehave(lambda odd: odd.mishandle(step, names, self._seed, kind, twice=twice, share=share, nth=nth))
+
+    def expire_core(self, step: str, after_us: int) -> None:
+        self._core_expiries[step] = after_us
+        self._call(self._wait_for_core())
+
+    def behave(self, step: str, device: Device, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
+        self._core_expiries.pop(step, None)
+        names = self._named(device)
+        self._misbehave(lambda odd: odd.end(step, names))
+
+    def _misbehave(self, order: Callable[[LiveMisconduct], None]) -> None:
+        async def give() -> None:
+            if self._conduct is None:
+                self._conduct = LiveMisconduct(
+                    self.bit, self._said_by, None if self._core_per_s is None else self._core_queue
+                )
+            if self._core is not None:
+                self._core.conduct = self._conduct
+            order(self._conduct)
+
+        self._call(give())
+
+    async def _wait_for_core(self) -> None:
+        """Let its session end in time, if it is away and faults want that."""
+        for after_us in self._core_expiries.values() if self._core_absences else ():
+            wait_s = max(self._wall_s(self._core_left_us + after_us - self._now_us()), 0.0)
+            self._loop.call_later(wait_s, lambda: self._loop.create_task(self._expire_core()))
+
+    async def _expire_core(self) -> None:
+        due = [
+            step
+            for step, after in self._core_expiries.items()
+            if self._now_us() >= self._core_left_us + after - SECOND_US
+        ]
+        if due and self._core_absences and self._core is not None:
+            gone = await self._core.expire(CLIENT_ID)
+            self._expired.update(gone)
+            self.bit(due[0], "messages_expired", gone.total())
+
+    def _named(self, device: Device) -> frozenset[str]:
+        return frozenset(self._names[who] for who in device.tolist())
+
+    def _wall_s(self, simulated_us: int) -> float:
+        return simulated_us / SECOND_US / float(self._speed)
 
     async def _kick(self, client_ids: frozenset[str]) -> int:
         found = [] if self._core is None else self._core.connected()
@@ -612,16 +693,29 @@ class EmbeddedBroker(Exhibits):
 
     def overflown_readings(self) -> dict[str, int]:
         """Readings a device that were dropped because too many waited for the core."""
-        return self._by_device(self._overflown)
+        return self._by_device(self._overflown + (Counter() if self._conduct is None else self._conduct.overflown))
+
+    def shed_readings(self) -> dict[str, int]:
+        """Readings a device that a fault let the broker acknowledge and pass on to nobody."""
+        return {} if self._conduct is None else self._by_device(self._conduct.shed)
+
+    def expired_readings(self) -> dict[str, int]:
+        """Readings a device that ended with the session of a core that was away."""
+        return self._by_device(self._expired)
 
     def _by_device(self, topics: Counter[str]) -> dict[str, int]:
         """Telemetry a device."""
         found: dict[str, int] = {}
         for topic, count in list(topics.items()):
-            said = self._ear.address(topic)
-            if count and said is not None and said[0].channel == "telemetry":
-                found[said[0].name] = found.get(said[0].name, 0) + count
+            name = self._said_by(topic)
+            if count and name:
+                found[name] = found.get(name, 0) + count
         return found
+
+    def _said_by(self, topic: str) -> str:
+        """Whose telemetry it is; empty: it is none."""
+        said = self._ear.address(topic)
+        return said[0].name if said is not None and said[0].channel == "telemetry" else ""
 
     def snapshot(self) -> Mapping[str, Any]:
         return {

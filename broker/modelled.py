@@ -107,6 +107,8 @@ class ModelledBroker(Exhibits):
     misconduct: Misconduct | None = None
     """What faults make it do; None: nothing yet."""
     _names: tuple[str, ...] = ()
+    _saved: bool = False
+    """It is down, and has what waited in it on a disk."""
 
     def __post_init__(self) -> None:
         limits = self.settings
@@ -253,22 +255,25 @@ class ModelledBroker(Exhibits):
 
     # --- broker -------------------------------------------------------------------------------------------------------
 
-    def stop(self, at_us: int, silent: bool) -> int:
+    def stop(self, at_us: int, silent: bool, *, with_state: bool = False) -> int:
         self.outages += 1
         if self.outages > 1:
             return 0
         cost = self.watcher.broker_stopped(at_us, silent) if self.watcher is not None else 0
-        self._forget(at_us)
+        self._forget(at_us, with_state)
         return cost
 
-    def _forget(self, at_us: int) -> None:
-        """Drop what the broker held: sessions, queued answers, queued messages."""
+    def _forget(self, at_us: int, keep: bool) -> None:
+        """Drop what the broker held: sessions, queued answers; queued messages, unless it saved them."""
         self.sessions.forget(at_us)
         watcher = self.watcher
         if watcher is None:
-            self.downstream.forget(at_us)
+            self.downstream.forget(at_us, keep=keep)
         else:
-            self.downstream.forget(at_us, watcher.undelivered, watcher.unarrived)
+            self.downstream.forget(at_us, watcher.undelivered, watcher.unarrived, keep)
+        self._saved = keep
+        if keep:
+            self.core_leaves(at_us)
 
     def start(self, at_us: int) -> None:
         self.outages -= 1
@@ -276,6 +281,9 @@ class ModelledBroker(Exhibits):
             return
         self.free_ns = 0
         self.tat = 0
+        if self._saved:
+            self.core_returns(at_us)
+            self._saved = False
         if self.watcher is not None:
             self.watcher.broker_started(at_us)
 
@@ -344,12 +352,13 @@ class ModelledBroker(Exhibits):
         return self._tell_all(at_us, SessionEvent.CLOSED)
 
     def core_returns(self, at_us: int) -> int:
-        kept = self.downstream.waiting
+        kept, expired = self.downstream.waiting, self.downstream.expired
         self.downstream.core_returns(at_us)
         if self.downstream.away:
             return 0
         self.sessions.until(at_us)
-        self._tell_all(at_us, SessionEvent.BORN)
+        if not expired:
+            self._tell_all(at_us, SessionEvent.BORN)
         return kept
 
     def _tell_all(self, at_us: int, what: SessionEvent) -> int:

@@ -515,8 +515,9 @@ class Broker(Protocol):
     outages_of: Turns
     absences_of: Turns
 
-    def stop(self, at_us: int, silent: bool) -> int:
-        """The broker dies. Silent: its host goes too, nobody gets a reset. What it queued is lost.
+    def stop(self, at_us: int, silent: bool, *, with_state: bool = False) -> int:
+        """The broker dies. Silent: its host goes too, nobody gets a reset. What it queued is lost, unless it has it
+        saved (`with_state`).
 
         Outages may overlap: what the first of them did stays, and the broker is back when each was ended by `start`.
 

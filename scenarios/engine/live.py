@@ -301,6 +301,7 @@ class LiveWiring:
                 limits=Limits(offline_messages=self._settings.offline_queue),
                 core_per_s=self._settings.message_rate,
                 core_queue=self._settings.message_queue,
+                seed=options.seed,
                 through=through,
                 tls=None if self._papers is None else self._papers.server,
                 ear=self._ear,
@@ -445,6 +446,8 @@ class LiveWiring:
             under_way = under_way + self._each(self._embedded.kept_readings())
             in_broker = {
                 LossCause.QUEUE_FULL: self._each(self._embedded.overflown_readings()),
+                LossCause.SHED: self._each(self._embedded.shed_readings()),
+                LossCause.SESSION_EXPIRED: self._each(self._embedded.expired_readings()),
                 LossCause.OUTAGE: self._each(self._embedded.lost_readings()),
             }
         refused = core.refused_per_device

@@ -38,6 +38,34 @@ class BrokerOutage(Fault):
         on.bit(order.step, "seconds_down", on.outages_of.end(order.step, at_us) // 1_000_000)
 
 
+class BrokerRestart(Fault):
+    """The broker is gone for a while and comes back with what it had."""
+
+    name: ClassVar[str] = "broker-restart"
+    summary: ClassVar[str] = "the broker dies and comes back with the messages and the session of the core that it had"
+    effect: ClassVar[str] = (
+        "As `broker-outage`, but what had reached the broker and waits in it, for its own rate or for a core that is "
+        "away, lies on its disk and is passed on when it is back. Sessions of devices end with their connections all "
+        "the same, and what had not reached it is sent again. Evidence: sessions ended, messages kept, seconds without "
+        "a broker for which no earlier outage answers."
+    )
+    acts_on: ClassVar[Literal["world", "broker"]] = "broker"
+    needs_target: ClassVar[bool] = False
+    settings: ClassVar[tuple[Setting, ...]] = BrokerOutage.settings
+
+    @classmethod
+    def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.outages_of.begin(order.step, at_us)
+        before = on.counters(at_us)
+        on.bit(order.step, "messages_kept", before.queue if before.up else 0)
+        on.bit(order.step, "sessions_ended", on.stop(at_us, order.settings["connections"] == "silent", with_state=True))
+
+    @classmethod
+    def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        on.start(at_us)
+        on.bit(order.step, "seconds_down", on.outages_of.end(order.step, at_us) // 1_000_000)
+
+
 class CoreOutage(Fault):
     """The core loses its connection to the broker, while the fleet keeps its own."""
 

@@ -22,9 +22,17 @@ CODES: Final[Mapping[str, int]] = {
 
 
 class BrokerFault(Fault):
-    """What faults of the broker share that meet only some of its clients."""
+    """What faults share that make the broker do something until they end."""
 
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
+
+    @classmethod
+    def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.behave(order.step, device, at_us)
+
+
+class SessionFault(BrokerFault):
+    """What those share that meet sessions of clients."""
 
     @classmethod
     def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:
@@ -32,12 +40,8 @@ class BrokerFault(Fault):
             return "devices behind gateways are no clients of the broker; target their gateways"
         return ""
 
-    @classmethod
-    def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:
-        on.behave(order.step, device, at_us)
 
-
-class MassDisconnect(BrokerFault):
+class MassDisconnect(SessionFault):
     """The broker throws clients out."""
 
     name: ClassVar[str] = "mass-disconnect"
@@ -53,7 +57,7 @@ class MassDisconnect(BrokerFault):
         on.bit(order.step, "sessions_ended", on.end_sessions(device, at_us))
 
 
-class ConnectRefusal(BrokerFault):
+class ConnectRefusal(SessionFault):
     """The broker does not let clients in."""
 
     name: ClassVar[str] = "connect-refusal"
@@ -209,8 +213,9 @@ class SessionExpiry(BrokerFault):
     effect: ClassVar[str] = (
         "When the core has been away for `after`, the session that the broker keeps for it ends, with every message "
         "that waits in it (lost: session_expired); until the core is back the broker keeps nothing more for it (lost: "
-        "outage). While the core is there nothing happens: it needs a `core-outage`. Devices have no sessions that "
-        "outlive their connections; `mass-disconnect` ends those. Evidence: messages expired."
+        "outage), and then it knows of nobody until they connect anew. While the core is there nothing happens: it "
+        "needs a `core-outage`. Devices have no sessions that outlive their connections; `mass-disconnect` ends those. "
+        "Evidence: messages expired."
     )
     needs_target: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.broker.test_modelled import broker, connect, events, readings
 from twinstorm.broker.modelled import ModelledBroker
-from twinstorm.twin.flow import SECOND_US, Int, LossCause, Mask, Readings, SessionEvent
+from twinstorm.twin.flow import SECOND_US, Device, Int, LossCause, Mask, Readings, SessionEvent
 
 S = SECOND_US
 
@@ -130,6 +130,9 @@ def test_what_a_dying_broker_loses_and_a_device_keeps_is_not_lost(still_there: i
         def unarrived(self, readings: Readings, rows: Mask) -> int:
             asked.append(readings.device[rows].tolist())
             return still_there
+
+        def break_connections(self, device: Device, at_us: int) -> int:
+            return 0
 
     asked: list[list[int]] = []
     one = broker()
