@@ -33,7 +33,7 @@ from twinstorm.broker.amqtt_packets import (
     Frame,
     LimitedReader,
     MalformedError,
-    OversizedError,
+    UnreleasedError,
     check,
     read_filters,
     read_number,
@@ -186,7 +186,7 @@ class RepairedHandler(BrokerProtocolHandler):
         except TimeoutError:
             self.handle_read_timeout()
         except MalformedError as error:
-            count["oversized" if isinstance(error, OversizedError) else "malformed"] += 1
+            count[error.counter] += 1
             self.abort()
         except asyncio.CancelledError:
             pass  # the broker stops, or the connection was cut or muted
@@ -244,7 +244,9 @@ class RepairedHandler(BrokerProtocolHandler):
             await self._cuttable(asyncio.sleep(wait_s))
         if message.qos == 2:
             # [MQTT-4.3.3-2], method A: it is passed on when the client has let go of it; until then it may repeat it.
-            self.mailbox.received[number] = message
+            limits = self.desk.limits
+            if not self.mailbox.promise(number, message, limits.in_flight, limits.queue_bytes):
+                raise UnreleasedError(f"{len(self.mailbox.received)} messages that it does not let go of")
             await self._answer(PUBREC, number)
             return
         await self.desk.take(self.session, message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from amqtt.adapters import BufferReader, StreamReaderAdapter, StreamWriterAdapter
 from amqtt.errors import AMQTTError, CodecError, MQTTError, NoDataError, ProtocolHandlerError
@@ -45,11 +45,21 @@ BROKEN = (AMQTTError, MQTTError, NoDataError, ProtocolHandlerError, TimeoutError
 
 
 class MalformedError(ValueError):
-    """Bytes that are no packet, or one that a client must not send here."""
+    """Bytes that are no packet, or one that a client must not send here; `counter`: where that is counted."""
+
+    counter: ClassVar[str] = "malformed"
 
 
 class OversizedError(MalformedError):
     """A packet that is longer than this broker takes."""
+
+    counter = "oversized"
+
+
+class UnreleasedError(MalformedError):
+    """One more message at QoS 2, of a client that has let go of none of too many before it."""
+
+    counter = "unreleased"
 
 
 class SlowPeerError(ConnectionError):
@@ -195,7 +205,6 @@ class AbortingWriter(StreamWriterAdapter):
     def __init__(self, writer: asyncio.StreamWriter, limits: Limits, count: Counter[str]) -> None:
         super().__init__(writer)
         self._drain_s, self._count = limits.drain_s, count
-        writer.transport.set_write_buffer_limits(limits.write_buffer_bytes)
 
     def write(self, data: bytes) -> None:
         self._count["bytes_out"] += len(data)

@@ -400,6 +400,7 @@ class EmbeddedBroker(Exhibits):
         self._links[task] = writer, link
         try:
             if not self._silent and await self._shake_hands(writer):
+                writer.transport.set_write_buffer_limits(self._limits.write_buffer_bytes)  # TLS has one of its own
                 source = await self._upgraded(reader, writer, link) if isinstance(link, FramingWriter) else reader
                 if source is not None and self._core is not None and not self._silent:
                     await self._core.external_connected(self._reader(source), link, LISTENER)

@@ -16,7 +16,8 @@ class Limits:
 
     Attributes:
         packet_bytes: longest packet, without the bytes that say so; a longer one ends its connection.
-        in_flight: messages at QoS 1 and 2 that were sent to a client and that it has not acknowledged; more wait.
+        in_flight: messages at QoS 1 and 2 that were sent to a client and that it has not acknowledged; more wait. And
+            those at QoS 2 that it sent and has not released; with more of them, or more `queue_bytes`, it is cut.
         queue_messages, queue_bytes: what waits for a connected client; the newest beyond it is dropped.
         offline_messages, offline_bytes: what a session keeps at QoS 1 and 2 for a client that is away, likewise.
         write_buffer_bytes: written, and not yet taken by the client's host; beyond it the client is waited for.

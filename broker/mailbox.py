@@ -152,6 +152,17 @@ class Mailbox:
         del self.in_flight[number]
         return True
 
+    def promise(self, number: int, message: Message, messages: int, size_bytes: int) -> bool:
+        """The client has published it at QoS 2. False: it has not let go of too many before it.
+
+        There are 65,535 packet ids, each of which may stand for the longest packet.
+        """
+        held = [other for key, other in self.received.items() if key != number]
+        if len(held) >= messages or sum(other.size_bytes for other in held) + message.size_bytes > size_bytes:
+            return False
+        self.received[number] = message
+        return True
+
     def hang_up(self) -> int:
         """The connection is over: forget what waits at QoS 0. Returns how many messages that were."""
         kept = deque(message for message in self.waiting if message.qos)

@@ -22,6 +22,7 @@ CUTS = {
     "slow_consumers": "slow_consumer",
     "malformed": "malformed",
     "oversized": "oversized",
+    "unreleased": "unreleased",
     "takeovers": "takeover",
     "certificates_expired": "certificate",
 }

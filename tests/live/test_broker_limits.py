@@ -150,6 +150,29 @@ def test_a_place_in_the_window_is_free_when_an_exchange_at_qos_2_is_complete(sta
     assert core.message(acknowledge=False).payload == b"2"
 
 
+@pytest.mark.parametrize(
+    "limit", [{"in_flight": 2}, {"queue_bytes": 2 * (1 + len(TELEMETRY))}], ids=["messages", "bytes"]
+)
+def test_a_client_that_never_releases_what_it_sent_at_qos_2_is_cut(
+    stand: Callable[..., Stand], limit: dict[str, int]
+) -> None:
+    here = stand(**limit)
+    one = here.device(clean=False)
+    for number in (1, 2, 2):  # the last one once more
+        one.send(publish(TELEMETRY, b"%d" % number, qos=2, number=number))
+        assert one.read() == (PUBREC, struct.pack(">H", number))
+    acknowledge(one, 1, PUBREL)
+    assert one.read()[0] == PUBCOMP
+    one.send(publish(TELEMETRY, b"3", qos=2, number=3))
+    assert one.read()[0] == PUBREC
+    one.send(publish(TELEMETRY, b"4", qos=2, number=4))
+    assert one.ends() != "open"
+    assert here.counted("unreleased") == 1
+    again = here.device(clean=False)
+    acknowledge(again, 3, PUBREL)
+    assert again.read() == (PUBCOMP, struct.pack(">H", 3))
+
+
 # --- queues -----------------------------------------------------------------------------------------------------------
 
 

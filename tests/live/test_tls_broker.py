@@ -17,11 +17,13 @@ import pytest
 
 from tests.live.raw_mqtt import PUBACK, RawClient, packet, publish, until
 from twinstorm.broker.admission import Admission
+from twinstorm.broker.amqtt_connection import CHUNK_BYTES
 from twinstorm.broker.certificates import Signer
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.expiry import LOOK_S
 from twinstorm.broker.identity import Role
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.pki import Authority
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.tls import ClientTls, ServerTls, client_context
@@ -380,6 +382,22 @@ def test_devices_with_certificates_meet_the_token_bucket(stand: Stand) -> None:
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_and_not_taken_has_the_same_limit_as_without_tls(stand: Stand) -> None:
+    stalled = RawClient(stand.broker.port, 4_096, client_context(stand.papers.core))
+    stand.clients.append(stalled)
+    stalled.send_connect(CLIENT_ID, None, None)
+    assert stalled.connack() == 0
+    assert stalled.subscribe("fleet/#") == 1
+    one = stand.device()
+    for _ in range(150):
+        one.send(publish(TELEMETRY, bytes(60_000)))
+    one.ping()
+    assert until(lambda: stand.broker.counters(0).queue > 10)
+    limit = Limits().write_buffer_bytes
+    written = [writer.transport.get_write_buffer_size() for writer, _ in stand.broker._links.values()]
+    assert limit < max(written) < limit + 70_000 + CHUNK_BYTES
 
 
 def test_the_broker_ends_within_two_seconds_whoever_is_there() -> None:
