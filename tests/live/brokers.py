@@ -27,6 +27,7 @@ from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
 from tests.conftest import require_command
+from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.embedded import Door, EmbeddedBroker
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
@@ -72,13 +73,19 @@ class UnderTest(Protocol):
     def close(self) -> object: ...
 
 
-class Repaired(EmbeddedBroker):
-    """The embedded broker, under these rules."""
+SHORT = Limits(offline_messages=WAITING_MESSAGES, in_flight=IN_FLIGHT, drain_s=STALLED_S)
 
-    def __init__(self) -> None:
-        limits = Limits(offline_messages=WAITING_MESSAGES, in_flight=IN_FLIGHT, drain_s=STALLED_S)
-        super().__init__([], now_us=lambda: 0, limits=limits, door=Door(any_topic=True))
-        self.open()
+
+class Repaired(EmbeddedBroker):
+    """The embedded broker, under these rules.
+
+    Args:
+        port, state: of an earlier one, for which it stands in.
+    """
+
+    def __init__(self, limits: Limits = SHORT, port: int = 0, state: BrokerState | None = None) -> None:
+        super().__init__([], now_us=lambda: 0, limits=limits, door=Door(port=port, any_topic=True))
+        self.open(state)
 
     def _authenticate(self, session: Session) -> bool:
         return is_known(session.username, session.password)
