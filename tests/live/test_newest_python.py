@@ -32,6 +32,6 @@ def test_the_broker_is_right_on_the_newest_python(tmp_path: Path) -> None:
         pytest.skip("no Python here that is newer than this one; TWINSTORM_NEWEST_PYTHON names one")
     settings = {**os.environ, "PYTHON": python, "VENV": str(tmp_path / "venv")}
     subprocess.run(["sh", ".ci/set-up", "dev"], cwd=ROOT, env=settings, check=True)
-    words = [tmp_path / "venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+    words = [str(tmp_path / "venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

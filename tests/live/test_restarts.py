@@ -174,11 +174,11 @@ def _campaign(restarts: int, *, with_state: bool) -> tuple[dict[int, set[int]], 
         assert all(one.acknowledged for one in senders)
         return missing, twice, sum(each.sessions_lost for each in clients)
     finally:
-        for each in clients:
-            each.may_go.set()
-        for each in clients:
-            if each.is_alive():
-                each.join(LONG_S)
+        for client in clients:
+            client.may_go.set()
+        for client in clients:
+            if client.is_alive():
+                client.join(LONG_S)
         broker.close()
         assert [each.failure for each in clients if each.failure is not None] == []
 
