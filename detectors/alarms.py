@@ -77,6 +77,11 @@ class Alarms:
         self._grouping = Grouping(registry)
         self._watches = {detector.name: _Watch() for detector in detectors}
 
+    def is_idle(self, detector: Detector) -> bool:
+        """Nothing of this detector is open, about to be, or in its quiet period."""
+        watch = self._watches[detector.name]
+        return watch.calm and not watch.covers
+
     def rest(self, now_us: int, detector: Detector, changes: Changes) -> bool:
         """The same as `step` for scores that all lie under `Policy.clear_threshold`."""
         watch = self._watches[detector.name]

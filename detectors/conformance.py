@@ -13,7 +13,7 @@ from dataclasses import fields
 
 import numpy as np
 
-from twinstorm.detectors.contract import LONG_AGO_US, Batch, Detector, Restful
+from twinstorm.detectors.contract import LONG_AGO_US, Batch, Detector, Patient, Restful
 from twinstorm.detectors.lasting import FOR_NOW, Hold, News
 from twinstorm.detectors.options import typed
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Registry, Values
@@ -57,7 +57,8 @@ def story(devices: int, seconds: int = SECONDS) -> Iterator[Batch]:
         columns = (last_arrival_us, ~away, born_us, ended_us, rebooted_us, back)
         attempts = np.array(rates, np.int64)
         session_us = now_us - 500_000 if second in (1, 61, 121) else NEVER_US
-        news = News(now_us - 20_000, session_us, now_us - 500_000 if second == 121 else NEVER_US)
+        rebooted = now_us - 500_000 if second == 121 else NEVER_US
+        news = News(now_us - 20_000, session_us, rebooted, now_us - 20_000, now_us - 500_000 if rates[-1] else NEVER_US)
         batch = Batch(now_us, *columns, attempts=attempts, refused=attempts // 2, queue=0, broker_up=True, news=news)
         for column in arrays(batch).values():
             column.flags.writeable = False
@@ -160,6 +161,24 @@ def rests_truthfully(kind: type[Detector], registry: Registry) -> None:
         detector.learn(batch)
 
 
+def passes_by_truthfully(kind: type[Detector], registry: Registry) -> None:
+    """To pass panes by at which a detector rests is to learn from each of them."""
+    detector, lazy = made(kind, registry), made(kind, registry)
+    if not isinstance(lazy, Patient):
+        return
+    hold, passed = Hold(), 0
+    for batch in story(len(registry)):
+        detector.learn(batch)
+        if hold.still(batch.now_us, batch.news) and batch.news.broker_us > batch.now_us:
+            passed += 1
+            continue
+        lazy.pass_by(passed)
+        passed = 0
+        hold.renew(lazy.quiet(batch) or FOR_NOW)
+        lazy.learn(batch)
+        assert pickle.dumps(lazy) == pickle.dumps(detector), f"{kind.name} passed by what it should have learnt"
+
+
 def _scores(kind: type[Detector], registry: Registry) -> list[Values]:
     detector = made(kind, registry)
     scores = []
@@ -184,5 +203,6 @@ CHECKS: Mapping[str, Check] = {
         bounded_memory,
         calm_is_calm,
         rests_truthfully,
+        passes_by_truthfully,
     )
 }

@@ -104,6 +104,16 @@ class Restful(Detector, Protocol):
         """
 
 
+@runtime_checkable
+class Patient(Restful, Protocol):
+    """A detector that need not see each of the panes in which its answer holds and nothing else happens. If all are,
+    calm seconds cost nearly nothing."""
+
+    def pass_by(self, panes: int) -> None:
+        """The same as to learn from so many panes, one after the other, since the one that was learnt last: in all of
+        them the answer of `quiet` held and no counter of the broker changed."""
+
+
 @cache
 def catalogue() -> Mapping[str, type[Detector]]:
     """Name to class of every installed detector, ours and strangers', sorted by name."""

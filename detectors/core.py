@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from twinstorm.detectors.alarms import Alarms, Changes
-from twinstorm.detectors.contract import Batch, Detector, Restful, build
+from twinstorm.detectors.contract import Batch, Detector, Patient, Restful, build
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
-from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, News
+from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import SLIS, Members, Series, Sli, make, panes_of
 from twinstorm.twin.flow import (
+    NEVER_US,
     SECOND_US,
     Alarm,
     BrokerCounters,
@@ -49,7 +50,7 @@ ROOM_PANES = 1_024
 """Panes until the array of them is begun anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pane:
     """One simulated second as the core saw it.
 
@@ -145,6 +146,7 @@ class Core(Exhibits):
         self._detectors = build(registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
         """Of detectors that say for how long there is nothing to score."""
+        self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._alarms = Alarms(registry, self._detectors)
         self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
         self._tracks: dict[str, Track] = {}
@@ -164,6 +166,14 @@ class Core(Exhibits):
         self._misdated_before = 0
         self._unjudged = News()
         """What came in fragments of a second since the last pane that was judged."""
+        self._rest = Hold()
+        """For how long all panes are like the newest one, whatever it showed."""
+        self._passed = 0
+        """Panes since then that were like it, and were not added anywhere yet."""
+        self._slis: Mapping[str, tuple[int, int]] = {}
+        """Of the newest pane that was judged."""
+        self._missing: tuple[Int, Int] | None = None
+        """Devices whose next reading changes what an indicator says, with their last arrivals so far; None: unknown."""
         self._columns: tuple[Int, Mask, Int, Int, Int, Mask] | None = None
         """Read-only views of what has arrived, for batches."""
 
@@ -185,6 +195,9 @@ class Core(Exhibits):
 
     def _look_again(self) -> None:
         """Another registry: no answer about the fleet outlives it."""
+        self._catch_up()
+        self._rest.renew(FOR_NOW)
+        self._missing = None
         strangers = self._listing.strangers
         self._listed = None if strangers is None else Members.of(~strangers)
         self._unjudged = UNKNOWN_NEWS
@@ -225,21 +238,28 @@ class Core(Exhibits):
             now_us: a whole second, later than the last one.
         """
         seconds = now_us // SECOND_US - self._now_us // SECOND_US
+        news = self._news(broker)
         attempts, refused = self._rates(broker, max(seconds, 1))
-        news = self._news()
-        slis = dict.fromkeys(self._tracks, (0, 0))
         changes = Changes()
-        judged = seconds >= 1 and now_us % SECOND_US == 0
-        if judged:
+        slis: Mapping[str, tuple[int, int]]
+        if now_us - self._now_us == SECOND_US and self._rest.still(now_us, news):
+            slis, self._unjudged = self._slis, news
+            self._passed += 1
+            self._alarms.incidents.forget(now_us)
+        elif seconds >= 1 and now_us % SECOND_US == 0:
+            self._catch_up()
             for _ in range(seconds - 1):
                 self._skip()
-            batch = self._batch(now_us, broker, news)
-            for series in self._series:
-                series.close(batch, self._listed)
-            slis = {name: track.close(now_us) for name, track in self._tracks.items()}
-            self._detect(batch, changes)
-        self._unjudged = News() if judged else news
-        self._observed.close(now_us, self._ingest.last_arrival_us, self._sessions, news)
+            slis = self._slis = self._judge(self._batch(now_us, broker, news), changes)
+            self._unjudged = News()
+            self._rest.renew(self._resting(now_us))
+            self._missing = self._wait_for()
+        else:
+            slis, self._unjudged = dict.fromkeys(self._tracks, (0, 0)), news
+            self._catch_up()
+            self._observed.close(now_us, self._ingest.last_arrival_us, self._sessions, news)
+            self._rest.renew(FOR_NOW)
+            self._missing = None
         reboots = self._sessions.reboots
         if now_us > self._warm_up_us:
             self.reboots += reboots
@@ -266,6 +286,44 @@ class Core(Exhibits):
             resolved_incidents=changes.closed,
         )
 
+    def _judge(self, batch: Batch, changes: Changes) -> Mapping[str, tuple[int, int]]:
+        """Look at a pane. Returns good and total of each objective."""
+        for series in self._series:
+            series.close(batch, self._listed)
+        slis = {name: track.close(batch.now_us) for name, track in self._tracks.items()}
+        self._detect(batch, changes)
+        self._observed.close(batch.now_us, batch.last_arrival_us, self._sessions, batch.news)
+        return slis
+
+    def _resting(self, now_us: int) -> Lasting:
+        """For how long all panes will be like the one that was judged just now."""
+        if now_us <= self._warm_up_us or self._listing.strangers is not None:
+            return FOR_NOW
+        if len(self._patient) < len(self._detectors):
+            return FOR_NOW
+        if not all(self._alarms.is_idle(detector) for detector in self._detectors):
+            return FOR_NOW
+        quiet = [hold for _, hold in self._quiet.values()]
+        return jointly(hold.lasting for hold in (self._observed.hold, *quiet, *(each.hold for each in self._series)))
+
+    def _wait_for(self) -> tuple[Int, Int]:
+        """Devices whose next reading changes what an indicator says, with their last arrivals."""
+        missing = [series.missing for series in self._series if series.missing is not None]
+        device = np.concatenate(missing) if missing else np.empty(0, np.int64)
+        return device, self._ingest.last_arrival_us[device]
+
+    def _catch_up(self) -> None:
+        """Add the panes that were like the one that was judged last."""
+        panes, self._passed = self._passed, 0
+        if not panes:
+            return
+        for series in self._series:
+            series.repeat(panes)
+        for track in self._tracks.values():
+            track.repeat(panes, self._now_us)
+        for detector in self._patient:
+            detector.pass_by(panes)
+
     def _rates(self, broker: BrokerCounters, seconds: int) -> tuple[int, int]:
         """CONNECTs since the last pane. The first pane only sets the mark: the fleet may have connected before it.
 
@@ -285,14 +343,34 @@ class Core(Exhibits):
         for track in self._tracks.values():
             track.skip()
 
-    def _news(self) -> News:
+    def _news(self, broker: BrokerCounters) -> News:
         """What came since the last pane that was judged."""
-        sessions = self._sessions
-        earlier = self._unjudged
-        return News(
-            min(self._ingest.readings_from_us, earlier.reading_us),
-            min(sessions.events_from_us, earlier.session_us),
-            min(sessions.reboots_from_us, earlier.reboot_us),
+        sessions, earlier = self._sessions, self._unjudged
+        reading_us = self._ingest.readings_from_us
+        session_us, reboot_us = sessions.events_from_us, sessions.reboots_from_us
+        waking_us = NEVER_US if reading_us == NEVER_US or self._nobody_woke() else reading_us
+        broker_us = NEVER_US if self._is_unchanged(broker) else self._now_us
+        came = reading_us, session_us, reboot_us, waking_us, broker_us
+        known = earlier.reading_us, earlier.session_us, earlier.reboot_us, earlier.waking_us, earlier.broker_us
+        news = tuple(map(min, came, known))
+        return earlier if news == known else News(*news)
+
+    def _nobody_woke(self) -> bool:
+        """Surely no reading came of a device that is waited for."""
+        if self._missing is None:
+            return False
+        device, last_us = self._missing
+        return not len(device) or bool((self._ingest.last_arrival_us[device] == last_us).all())
+
+    def _is_unchanged(self, broker: BrokerCounters) -> bool:
+        """Of what panes tell of the broker nothing is different from the pane before."""
+        before = self._counters
+        return (
+            before is not None
+            and broker.attempts == before.attempts
+            and broker.refused == before.refused
+            and broker.queue == before.queue
+            and broker.up == before.up
         )
 
     def _batch(self, now_us: int, broker: BrokerCounters, news: News) -> Batch:
@@ -459,6 +537,7 @@ class Core(Exhibits):
         Raises:
             ValueError: unknown SLI or setting, settings that nothing tracks, or a window that is too long.
         """
+        self._catch_up()
         series = self._series_of(make(name, settings))
         if series is None:
             raise ValueError(f"SLI `{name}` is not tracked with {settings}: an objective must ask for it")
@@ -466,14 +545,17 @@ class Core(Exhibits):
 
     def objective(self, name: str) -> Standing:
         """An objective over the panes after the warm-up. Raises KeyError if there is none of this name."""
+        self._catch_up()
         return self._tracks[name].standing()
 
     def objective_window(self, name: str, window_us: int) -> float | None:
         """An objective's SLI on its devices over the newest panes; None without data."""
+        self._catch_up()
         return self._tracks[name].window(panes_of(window_us))
 
     def burn(self, name: str, window_us: int) -> float | None:
         """How many times as fast as allowed an objective's error budget went in the newest panes; None without data."""
+        self._catch_up()
         return self._tracks[name].burn(panes_of(window_us))
 
     def _series_of(self, sli: Sli) -> Series | None:

@@ -9,7 +9,9 @@ All instants here are lower bounds. Looking too early costs a pass over the flee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
 from twinstorm.twin.flow import NEVER_US
 
@@ -22,14 +24,18 @@ class News:
         reading_us: when a reading arrived.
         session_us: of a birth, or of the end of a session.
         reboot_us: of a new boot number.
+        waking_us: when a reading came of a device that somebody had given up for now: one that was not fresh.
+        broker_us: of other counters of the broker: CONNECTs, refusals, messages that wait; or it went down, or up.
     """
 
     reading_us: int = NEVER_US
     session_us: int = NEVER_US
     reboot_us: int = NEVER_US
+    waking_us: int = NEVER_US
+    broker_us: int = NEVER_US
 
 
-UNKNOWN_NEWS = News(-NEVER_US, -NEVER_US, -NEVER_US)
+UNKNOWN_NEWS = News(-NEVER_US, -NEVER_US, -NEVER_US, -NEVER_US, -NEVER_US)
 """Anything may have come: no answer outlives it."""
 
 
@@ -39,14 +45,16 @@ class Lasting:
 
     Attributes:
         until_us: it holds before this instant if there is no news.
-        reading_us, session_us, reboot_us: how long after news of that sort it still holds; 0: not a moment,
-            `NEVER_US`: such news cannot change it.
+        reading_us, session_us, reboot_us, waking_us, broker_us: how long after news of that sort it still holds; 0:
+            not a moment, `NEVER_US`: such news cannot change it.
     """
 
     until_us: int
     reading_us: int = NEVER_US
     session_us: int = NEVER_US
     reboot_us: int = NEVER_US
+    waking_us: int = NEVER_US
+    broker_us: int = NEVER_US
 
     def after(self, news: News, until_us: int) -> int:
         """Until when an answer that held until `until_us` holds, now that this has come."""
@@ -55,11 +63,21 @@ class Lasting:
             news.reading_us + self.reading_us,
             news.session_us + self.session_us,
             news.reboot_us + self.reboot_us,
+            news.waking_us + self.waking_us,
+            news.broker_us + self.broker_us,
         )
 
 
 FOR_NOW = Lasting(-NEVER_US)
 """The answer is that of one pane."""
+
+
+def jointly(answers: Iterable[Lasting]) -> Lasting:
+    """For how long all of these hold."""
+    return Lasting(*map(min, zip(*map(_columns, answers), strict=True)))
+
+
+_columns = attrgetter(*(field.name for field in fields(Lasting)))
 
 
 @dataclass
@@ -75,6 +93,11 @@ class Hold:
             return False
         self._until_us = self._lasting.after(news, self._until_us)
         return now_us < self._until_us
+
+    @property
+    def lasting(self) -> Lasting:
+        """For how long the answer holds from here on."""
+        return replace(self._lasting, until_us=self._until_us)
 
     def renew(self, lasting: Lasting) -> None:
         """There is a new answer."""

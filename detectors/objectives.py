@@ -106,6 +106,16 @@ class Track:
             self._last_broken_us = now_us
         return counts
 
+    def repeat(self, panes: int, now_us: int) -> None:
+        """Add so many panes after the warm-up, the last of which ends now, that are like the newest."""
+        good, total = counts = self._newest()
+        self._panes.add(good, total, panes)
+        self._now_us = now_us
+        self._good += good * panes
+        self._total += total * panes
+        if self._holds(self.series.value(counts)) is False:
+            self._last_broken_us = now_us
+
     def _newest(self) -> tuple[int, int]:
         if self._members is None:
             return self.series.fleet.last(1)

@@ -30,13 +30,15 @@ class ObservedStates:
     def __init__(self, registry: Registry) -> None:
         n = len(registry)
         self.overdue_us = overdue_us(registry)
+        self._soonest_us = int(self.overdue_us.min(initial=NEVER_US))
         keeps_alive = registry.keep_alive_us > 0
         patience_us = np.where(keeps_alive, registry.keep_alive_us * 3 // 2, NEVER_US)
         self.dead_us: Int = np.maximum(patience_us, self.overdue_us)
         """Nobody believes in a session that was silent for longer: one and a half keep-alives."""
         self.state: Codes = np.full(n, Observed.UNKNOWN, np.uint8)
         self.since_us: Int = np.zeros(n, np.int64)
-        self._hold = Hold()
+        self.hold = Hold()
+        """For how long nobody's state changes."""
 
     def at(self, now_us: int, last_arrival_us: Int, sessions: Sessions) -> Codes:
         """uint8 (n,), `Observed`."""
@@ -70,14 +72,14 @@ class ObservedStates:
 
     def close(self, now_us: int, last_arrival_us: Int, sessions: Sessions, news: News) -> None:
         """Note the states at the end of a pane in which this came."""
-        if self._hold.still(now_us, news):
+        if self.hold.still(now_us, news):
             return
         state = self.at(now_us, last_arrival_us, sessions)
         changed = state != self.state
         if changed.any():
             self.since_us[changed] = now_us
             self.state = state
-        self._hold.renew(self._lasting(last_arrival_us, sessions))
+        self.hold.renew(self._lasting(last_arrival_us, sessions))
 
     def _lasting(self, last_arrival_us: Int, sessions: Sessions) -> Lasting:
         """While all are online: until the first may be overdue. Else each pane is looked at."""
@@ -87,4 +89,4 @@ class ObservedStates:
         for rows in blocks(len(self.state)):
             heard_us = np.maximum(last_arrival_us[rows], sessions.born_us[rows])
             until_us = min(until_us, int((heard_us + self.overdue_us[rows]).min()))
-        return Lasting(until_us, reading_us=OVERDUE_LEAST_US, session_us=0, reboot_us=0)
+        return Lasting(until_us, reading_us=self._soonest_us, session_us=0, reboot_us=0)

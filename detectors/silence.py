@@ -58,6 +58,9 @@ class Silence:
     def learn(self, batch: Batch) -> None:
         """Nothing: see the class."""
 
+    def pass_by(self, panes: int) -> None:
+        """Nothing."""
+
     def quiet(self, batch: Batch) -> Lasting | None:
         """Until the first device that was ever heard reaches its limit; who is heard later has that time as well."""
         until_us = NEVER_US

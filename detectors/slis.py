@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.lasting import FOR_NOW, Hold, Lasting
-from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Mask
+from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Int, Mask
 
 RING_PANES = 60
 """Panes that are kept device by device."""
@@ -35,8 +35,8 @@ class Sli(Protocol):
     def good(self, batch: Batch) -> Mask | bool:
         """bool (n,): which devices count as good in this pane; or, for what has no devices, whether the pane is."""
 
-    def lasting(self, batch: Batch, good: Mask) -> Lasting:
-        """For how long these devices, and no others, stay good."""
+    def lasting(self, batch: Batch, good: Any) -> Lasting:
+        """For how long that stays the answer."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,13 @@ class Freshness:
         return batch.last_arrival_us > batch.now_us - self.within_us
 
     def lasting(self, batch: Batch, good: Mask) -> Lasting:
-        """If all are good: until the newest reading of one is too old; one that comes later is so later."""
-        if not good.all():
-            return FOR_NOW
-        oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US))
-        return Lasting(oldest_us + self.within_us, reading_us=self.within_us)
+        """Until the newest reading of a good one is too old, and one that comes later is so later; or until one of the
+        others is heard."""
+        if good.all():
+            oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US))
+            return Lasting(oldest_us + self.within_us, reading_us=self.within_us)
+        oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US, where=good))
+        return Lasting(oldest_us + self.within_us, reading_us=self.within_us, waking_us=0)
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Backlog:
     def good(self, batch: Batch) -> bool:
         return batch.queue < self.limit
 
-    def lasting(self, batch: Batch, good: Mask) -> Lasting:  # noqa: ARG002
-        return FOR_NOW
+    def lasting(self, batch: Batch, good: bool) -> Lasting:  # noqa: ARG002
+        return Lasting(NEVER_US, broker_us=0)
 
 
 SLIS: Mapping[str, type[Sli]] = {each.name: each for each in (Backlog, Connectivity, Freshness, RebootRate)}
@@ -146,9 +148,11 @@ class Totals:
     def __len__(self) -> int:
         return len(self._good) - 1
 
-    def add(self, good: int, total: int) -> None:
-        self._good.append(self._good[-1] + good)
-        self._total.append(self._total[-1] + total)
+    def add(self, good: int, total: int, panes: int = 1) -> None:
+        """Add so many panes, each with these counts."""
+        for _ in range(panes):
+            self._good.append(self._good[-1] + good)
+            self._total.append(self._total[-1] + total)
 
     def last(self, panes: int) -> tuple[int, int]:
         """Good and total over this many newest panes, or over all if there are fewer."""
@@ -189,8 +193,11 @@ class Series:
         self._listed: list[Members | None] = [None] * RING_PANES
         """Devices that the registry listed in those panes; None: all."""
         self._newest: NDArray[np.uint8] | None = None
-        self._good = 0
-        self._hold = Hold()
+        self._counts = 0, 0
+        self.missing: Int | None = None
+        """Devices that are not good, if the answer hangs on whether they are heard."""
+        self.hold = Hold()
+        """For how long the newest pane is like those to come."""
 
     def close(self, batch: Batch, listed: Members | None = None) -> None:
         """Add a pane.
@@ -198,16 +205,26 @@ class Series:
         Args:
             listed: devices that the registry lists; None: all. The others are not counted, and not good.
         """
-        if not self._hold.still(batch.now_us, batch.news):
+        if not self.hold.still(batch.now_us, batch.news):
             good = self.sli.good(batch)
-            if not isinstance(good, np.ndarray):
-                self.fleet.add(int(good), 1)
-                return
-            self._newest, self._good = np.packbits(good), int(np.count_nonzero(good))
-            self._hold.renew(self.sli.lasting(batch, good))
+            if isinstance(good, np.ndarray):
+                self._newest, self._counts = np.packbits(good), (int(np.count_nonzero(good)), self._devices)
+            else:
+                self._newest, self._counts = None, (int(good), 1)
+            lasting = self.sli.lasting(batch, good)
+            self.missing = np.flatnonzero(~good) if lasting.waking_us == 0 else None  # type: ignore[operator]
+            self.hold.renew(lasting)
         pane = len(self.fleet) % RING_PANES
         self._ring[pane], self._listed[pane] = self._newest, listed
-        self.fleet.add(self._good, self._devices if listed is None else listed.count)
+        good_devices, total = self._counts
+        self.fleet.add(good_devices, total if listed is None or self._newest is None else listed.count)
+
+    def repeat(self, panes: int) -> None:
+        """Add so many panes like the newest, in which the registry lists everybody."""
+        first = len(self.fleet)
+        for pane in range(max(first, first + panes - RING_PANES), first + panes):
+            self._ring[pane % RING_PANES], self._listed[pane % RING_PANES] = self._newest, None
+        self.fleet.add(*self._counts, panes)
 
     def skip(self) -> None:
         """Add a pane in which nobody looked."""

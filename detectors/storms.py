@@ -58,9 +58,16 @@ class ConnectStorm:
 
     def learn(self, batch: Batch) -> None:
         """Take this second's attempts as normal."""
+        self._learn(float(batch.attempts[-1]) if len(batch.attempts) else 0.0)
+
+    def _learn(self, attempts: float) -> None:
         self._learnt = min(self._learnt + 1, self.MEMORY_PANES)
-        newest = float(batch.attempts[-1]) if len(batch.attempts) else 0.0
-        self._normal_per_s += (newest - self._normal_per_s) / self._learnt
+        self._normal_per_s += (attempts - self._normal_per_s) / self._learnt
+
+    def pass_by(self, panes: int) -> None:
+        """Seconds without a CONNECT are normal, too."""
+        for _ in range(panes):
+            self._learn(0.0)
 
     def _pressure(self, batch: Batch) -> float:
         limit_per_s = max(self._least_per_s, self._factor * self._normal_per_s)
@@ -70,8 +77,11 @@ class ConnectStorm:
         return max(attempts / limit_per_s, 2 * refused / limit_per_s)
 
     def quiet(self, batch: Batch) -> Lasting | None:
-        """In this pane, if too few attempts were made for anybody to score."""
-        return FOR_NOW if self._pressure(batch) < self.policy.clear_threshold else None
+        """While nobody connects; else in this pane, if too few attempts were made for anybody to score."""
+        pressure = self._pressure(batch)
+        if pressure >= self.policy.clear_threshold:
+            return None
+        return FOR_NOW if pressure else Lasting(NEVER_US, broker_us=0)
 
     def score(self, batch: Batch) -> Values:
         """The fleet's score for every device that fights for a session, 0 for the others."""
@@ -117,6 +127,9 @@ class RebootStorm:
 
     def learn(self, batch: Batch) -> None:
         """Nothing: a storm is a matter of numbers, not of habit."""
+
+    def pass_by(self, panes: int) -> None:
+        """Nothing."""
 
     def quiet(self, batch: Batch) -> Lasting | None:
         """Until the next reboot, if the last one is long enough ago."""
