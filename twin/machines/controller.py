@@ -17,6 +17,7 @@ line systems (Queueing Systems 12, 1992). Tests compare with Hunt (1956) and Pol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -73,6 +74,8 @@ SCAN_S: Final = 0.003
 COUNTED: Final = 65_000
 """Parts after which a counter begins again at 0."""
 LEAST_DEMAND: Final = 0.01
+PARTS_AHEAD: Final = 20
+"""Parts of a station whose chance is drawn at one call when cells live for long: what it takes in some two minutes."""
 
 # --- codes ------------------------------------------------------------------------------------------------------------
 
@@ -285,7 +288,10 @@ def _live(state: Columns, parameters: Columns, inputs: Inputs, lived_us: Int, se
     ahead_us = _soonest_us(state)
     rows = np.flatnonzero(ahead_us <= until_us)
     if len(rows):
-        _Cells(state, parameters, inputs).go_on(rows, ahead_us[rows], until_us, seen)
+        cells = _Cells(state, parameters, inputs)
+        if seen is not None:
+            cells.draw_ahead()
+        cells.go_on(rows, ahead_us[rows], until_us, seen)
     np.copyto(state["clock_us"], until_us)
 
 
@@ -305,6 +311,62 @@ class _Seen:
     def course(self) -> Course:
         told = dict(zip(TOLD, np.concatenate(self._told, axis=1), strict=True))
         return Course(np.concatenate(self._rows), np.concatenate(self._at_us), told["news"] > 0, told)
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """What chance makes of some parts, each at a station (from 0) of a cell."""
+
+    cells: _Cells
+    station: Int
+    rows: Int
+    words: Words
+
+    def process_us(self) -> Int:
+        """How long their stations work on them."""
+        return self.cells.process_us(self.station, self.rows, self.words)
+
+    def stops(self) -> Values:
+        """A station stops as it takes one if this is less than its share."""
+        return share(self.words, 24)
+
+    def spoils(self) -> Values:
+        """It is scrap if this is less than the share of scrap."""
+        return share(self.words, 0)
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """The same of all parts to come, from those with the numbers `first` on: (stations, cells, `PARTS_AHEAD`)."""
+
+    first: Int
+    process_us: Int
+    stops: Values
+    spoils: Values
+
+    @staticmethod
+    def of(cells: _Cells, first: Int) -> _Ahead:
+        shape = (*first.shape, PARTS_AHEAD)
+        station, rows, nth = np.indices(shape).reshape(3, -1)
+        drawn = cells.drawn(station, rows, first[station, rows] + nth)
+        return _Ahead(first, *(each.reshape(shape) for each in (drawn.process_us(), drawn.stops(), drawn.spoils())))
+
+
+@dataclass(slots=True)
+class _Known:
+    """Some of them: as `_Drawn`."""
+
+    ahead: _Ahead
+    here: tuple[Int, Int, Int]
+
+    def process_us(self) -> Int:
+        return self.ahead.process_us[self.here]
+
+    def stops(self) -> Values:
+        return self.ahead.stops[self.here]
+
+    def spoils(self) -> Values:
+        return self.ahead.spoils[self.here]
 
 
 class _Cells:
@@ -329,6 +391,26 @@ class _Cells:
         self._stop_share = np.empty_like(self._process_s)
         """Of the parts that a station takes, at how many it stops."""
         self._find_stop_share(np.arange(len(self._places)))
+        self._ahead: _Ahead | None = None
+
+    def draw_ahead(self) -> None:
+        """Draw what the next parts will bring: for a few cells that costs little more than for one part of each."""
+        self._ahead = _Ahead.of(self, self._taken.copy())
+
+    def drawn(self, station: Int, rows: Int, number: Int) -> _Drawn:
+        """Chance of the parts with these numbers."""
+        return _Drawn(self, station, rows, numbered(self._part[station, rows], number))
+
+    def _newest(self, station: Int, rows: Int) -> _Drawn | _Known:
+        """Chance of the newest parts of these stations, which are at least one."""
+        number = self._taken[station, rows]
+        if self._ahead is None:
+            return self.drawn(station, rows, number)
+        nth = number - self._ahead.first[station, rows]
+        if int(np.maximum.reduce(nth)) >= PARTS_AHEAD:
+            self.draw_ahead()
+            return self._newest(station, rows)
+        return _Known(self._ahead, (station, rows, nth))
 
     def _find_stop_share(self, rows: Int) -> None:
         parameters = self._parameters
@@ -348,8 +430,8 @@ class _Cells:
             self._happen(rows, at_us)
             if seen is not None:
                 seen.happened(rows, at_us, self._told[:, rows])
-            ahead_us = np.minimum(order_us[rows], self._until_us[:, rows].min(axis=0))
-            more = np.flatnonzero(ahead_us <= until_us[rows])
+            ahead_us = np.minimum(order_us[rows], np.minimum.reduce(self._until_us[:, rows]))
+            more = (ahead_us <= until_us[rows]).nonzero()[0]
             rows, at_us = rows[more], ahead_us[more]
         for name, column in zip(TOLD, self._told, strict=True):
             np.copyto(state[name], column)
@@ -359,7 +441,7 @@ class _Cells:
 
     def _happen(self, rows: Int, at_us: Int) -> None:
         """Let happen what is due in these cells at these instants, and all that follows from it at once."""
-        comes = np.flatnonzero(self._state["order_us"][rows] == at_us)
+        comes = (self._state["order_us"][rows] == at_us).nonzero()[0]
         if len(comes):
             self._order(rows[comes], at_us[comes])
         freed = self._end(rows, at_us)
@@ -381,13 +463,13 @@ class _Cells:
 
     def _end(self, rows: Int, at_us: Int) -> bool:
         """What stations of these cells do may be over. Returns whether a crew is free again."""
-        station, place = np.nonzero(self._until_us[:, rows] == at_us)
+        station, place = (self._until_us[:, rows] == at_us).nonzero()
         if not len(place):
             return False
         cells, at_us = rows[place], at_us[place]
         was = self._does[station, cells]
         worked = was == WORKS
-        if worked.all():
+        if np.count_nonzero(worked) == len(worked):
             self._done(station, cells, at_us)
             return False
         self._done(station[worked], cells[worked], at_us[worked])
@@ -396,8 +478,7 @@ class _Cells:
         here = station, cells
         self._news[cells] = 1
         self._does[here] = WORKS
-        drawn = numbered(self._part[here], self._taken[here])
-        self._until_us[here] = at_us[ready] + self._process_us(station, cells, drawn)
+        self._until_us[here] = at_us[ready] + self._newest(station, cells).process_us()
         return bool((was == MENDS).any())
 
     def _done(self, station: Int, rows: Int, at_us: Int) -> None:
@@ -405,20 +486,19 @@ class _Cells:
         here = station, rows
         self._does[here] = WAITS
         self._until_us[here] = NEVER_US
-        passed_on = int(np.searchsorted(station, len(STATIONS) - 1))
+        passed_on = len(station) - int(np.count_nonzero(station == len(STATIONS) - 1))
         self._after[station[:passed_on], rows[:passed_on]] += 1
         if passed_on < len(rows):
             self._finish(rows[passed_on:], at_us[passed_on:])
 
     def _finish(self, rows: Int, at_us: Int) -> None:
         """A part leaves the cell, good or not."""
-        last = len(STATIONS) - 1
-        drawn = numbered(self._part[last, rows], self._taken[last, rows])
+        parts = self._newest(np.full(len(rows), len(STATIONS) - 1), rows)
         spoils = self._parameters["scrap_pct"][rows] * self._state["more"][rows] * np.float32(0.01)
         blunt = self._inputs.failures.get("worn-tool")
         if blunt is not None:
             spoils += np.float32(WORN_SCRAP) * blunt[rows]
-        spoilt = share(drawn, 0) < spoils
+        spoilt = parts.spoils() < spoils
         self._parts[rows] = (self._parts[rows] + ~spoilt) % COUNTED
         self._scrap[rows] = (self._scrap[rows] + spoilt) % COUNTED
         finished_us = self._state["finished_us"]
@@ -438,7 +518,7 @@ class _Cells:
         np.logical_and(waits[1], (after[0] > 0) & (after[1] <= places), out=takes[1])
         after[0] -= takes[1]
         np.logical_and(waits[0], (queue > 0) & (after[0] <= places), out=takes[0])
-        station, place = np.nonzero(takes)
+        station, place = takes.nonzero()
         if not len(place):
             return False
         queue -= takes[0]
@@ -446,18 +526,18 @@ class _Cells:
         rows, at_us = rows[place], at_us[place]
         here = station, rows
         self._taken[here] += 1
-        drawn = numbered(self._part[here], self._taken[here])
-        until_us = at_us + self._process_us(station, rows, drawn)
+        parts = self._newest(station, rows)
+        until_us = at_us + parts.process_us()
         does = np.full(len(rows), WORKS, np.int64)
         first = int(np.count_nonzero(takes[0]))
-        stops = np.flatnonzero(share(drawn, 24) < self._stop_share[here])
+        stops = (parts.stops() < self._stop_share[here]).nonzero()[0]
         if len(stops):
             does[stops] = STOPS
             until_us[stops] = NEVER_US
             self._news[rows[stops]] = 1
             for s in STATIONS:
-                mine = stops[station[stops] == s - 1]
-                self._state[f"called_{s}_us"][rows[mine]] = at_us[mine]
+                calls = stops[station[stops] == s - 1]
+                self._state[f"called_{s}_us"][rows[calls]] = at_us[calls]
         if first:
             self._begin_orders(rows[:first], at_us[:first], does[:first], until_us[:first])
         self._does[here] = does
@@ -467,7 +547,7 @@ class _Cells:
     def _begin_orders(self, rows: Int, at_us: Int, does: Int, until_us: Int) -> None:
         """Where the part is the first of its order, perhaps a changeover comes before; writes `does` and `until_us`."""
         state, parameters = self._state, self._parameters
-        first = np.flatnonzero(state["left"][rows] == 0)
+        first = (state["left"][rows] == 0).nonzero()[0]
         state["left"][rows] -= 1
         if not len(first):
             return
@@ -512,7 +592,7 @@ class _Cells:
             state[f"called_{s}_us"][cells] = NEVER_US
             self._news[cells] = 1
 
-    def _process_us(self, station: Int, rows: Int, drawn: Words) -> Int:
+    def process_us(self, station: Int, rows: Int, drawn: Words) -> Int:
         """How long these stations, counted from 0, of these cells work on a part."""
         process_s = exponential(drawn)
         process_s -= 1.0
