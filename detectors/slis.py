@@ -212,7 +212,7 @@ class Series:
             else:
                 self._newest, self._counts = None, (int(good), 1)
             lasting = self.sli.lasting(batch, good)
-            self.missing = np.flatnonzero(~good) if lasting.waking_us == 0 else None  # type: ignore[operator]
+            self.missing = np.flatnonzero(~good) if lasting.waking_us == 0 else None
             self.hold.renew(lasting)
         pane = len(self.fleet) % RING_PANES
         self._ring[pane], self._listed[pane] = self._newest, listed

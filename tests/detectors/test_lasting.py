@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.detectors.lab import Lab, registry_of
+from twinstorm.detectors.alarms import Changes
 from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.core import Core, Pane
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News
@@ -137,6 +138,45 @@ def test_in_a_calm_minute_nobody_is_searched_for_silence_every_second(monkeypatc
     lab = Lab.start(FLEET, OBJECTIVES, warm_up_s=5)
     lab.play(65)
     assert 0 < len(searched) < 15
+
+
+def _judged(lab: Lab, seconds: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Panes of the next seconds at which the core really looks."""
+    looks: list[int] = []
+    original = Core._judge
+
+    def spy(self: Core, batch: Batch, changes: Changes) -> Any:
+        looks.append(batch.now_us)
+        return original(self, batch, changes)
+
+    monkeypatch.setattr(Core, "_judge", spy)
+    lab.play(seconds)
+    return len(looks)
+
+
+def test_calm_seconds_are_counted_and_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = Lab.start(FLEET, OBJECTIVES, warm_up_s=5)
+    lab.play(65)
+    assert 0 < _judged(lab, 60, monkeypatch) <= 30
+
+
+def test_devices_that_are_not_fresh_are_waited_for_and_cost_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = registry_of(motors=1, climate=4, climate_every_us=MINUTE_US)
+    motors = int(np.count_nonzero(slow.every_us < MINUTE_US))
+    lab = Lab.start(slow, (OBJECTIVES[0],), warm_up_s=5)
+    lab.play(70)
+    before = lab.core.objective("fresh")
+    assert _judged(lab, 60, monkeypatch) <= 25
+    after = lab.core.objective("fresh")
+    assert after.total - before.total == 60 * len(slow)
+    assert after.good - before.good == 60 * motors + 8 * (len(slow) - motors), "fresh for 8 s of a minute"
+
+
+def test_one_detector_that_must_see_every_pane_is_shown_every_pane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Silence, "pass_by")
+    lab = Lab.start(FLEET, OBJECTIVES, warm_up_s=5)
+    lab.play(65)
+    assert _judged(lab, 10, monkeypatch) == 10
 
 
 def test_an_answer_lasts_until_its_instant_or_until_news_can_change_it() -> None:

@@ -9,6 +9,7 @@ from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.machines import controller
 from twinstorm.twin.machines.controller import CHANGES, MENDS, STOPS, WORKS, Controller
+from twinstorm.twin.machines.kind import Inputs
 from twinstorm.twin.waiting import Queue
 
 CHANNELS = [channel.name for channel in Controller.channels]
@@ -227,6 +228,24 @@ def test_demand_brings_orders() -> None:
     for machines in (usual, busy):
         machines.run(30 * SECOND_US, 100)
     assert busy.state["orders"].sum() == pytest.approx(4 * usual.state["orders"].sum(), rel=0.15)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_how_many_parts_are_drawn_ahead_changes_nothing(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(ahead: int) -> tuple[list[list[int]], dict[str, list[float]]]:
+        monkeypatch.setattr(controller, "PARTS_AHEAD", ahead)
+        machines = cells(5, process_2_s=1.5, stop_every_s=30.0)
+        course = Controller().foresee(machines.state, machines.parameters, Inputs(LONG_US, LONG_US))
+        columns = [course.row, course.at_us, *(course.state[name] for name in sorted(course.state))]
+        return [column.tolist() for column in columns], {name: each.tolist() for name, each in machines.state.items()}
+
+    assert seen(parts) == seen(1_000)
+    machines = cells(5, process_2_s=1.5, stop_every_s=30.0)
+    machines.step(LONG_US)
+    stepped = {name: each.tolist() for name, each in machines.state.items()}
+    of_the_last_event = {"news"}
+    told = seen(parts)[1]
+    assert all(told[name] == stepped[name] for name in stepped.keys() - of_the_last_event), "drawn one by one"
 
 
 def test_counters_begin_again_within_their_range() -> None:
