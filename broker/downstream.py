@@ -154,7 +154,7 @@ class Downstream:
         if self.rate is not None:
             return self._queue(readings, at_broker_us, self.rate, kept, at_broker_us if ready_us is None else ready_us)
         arrived_us = (at_broker_us if ready_us is None else ready_us) + DOWNSTREAM_US
-        last_us = int(arrived_us.max()) if len(arrived_us) else 0
+        last_us = int(np.maximum.reduce(arrived_us)) if len(arrived_us) else 0
         self._pending.append(Pending(readings, at_broker_us, arrived_us, last_us, ready_us, kept))
         return None
 

@@ -165,7 +165,7 @@ class Seen:
             regular: which; None: all.
         """
         missing = self.current.missing[rows]
-        holes = bool(missing.any())
+        holes = np.count_nonzero(missing) > 0
         if regular is None:
             self.current.newest[rows] = seq
             if holes:
@@ -179,13 +179,14 @@ class Seen:
         """Whether each of these rows, of different devices, is simply the next reading of its device."""
         current = self.current
         known = current.boot[device]
-        return bool((seq - current.newest[device] == 1).all() and (boot == known).all() and known.all())
+        following = (seq - current.newest[device] == 1) & (boot == known)
+        return np.count_nonzero(following) + np.count_nonzero(known) == 2 * len(device)
 
     def advance_each(self, device: Device, seq: Int) -> None:
         """Take rows that `are_next`."""
         self.current.newest[device] = seq
         missing = self.current.missing[device]
-        if missing.any():
+        if np.count_nonzero(missing):
             self.current.missing[device] = missing << _ONE
 
     def take(self, device: Device, boot: Device, seq: Int) -> Judged:

@@ -141,7 +141,7 @@ class Ingest:
             rows = _present_rows(readings)
             self._refuse(UNKNOWN_KIND if limits is None else WRONG_SHAPE, readings, rows, arrived_us)
             return None
-        self.readings_from_us = min(self.readings_from_us, int(arrived_us.min()))
+        self.readings_from_us = min(self.readings_from_us, int(np.minimum.reduce(arrived_us)))
         if self._is_slice_of(readings, limits.code):
             return self._dense(readings, arrived_us, limits)
         if readings.present is None and self.listing.strangers is None and self._is_in_line(readings, limits):
@@ -171,7 +171,7 @@ class Ingest:
         if readings.present is not None:
             rest = readings.present & ~regular
             regular &= readings.present
-        elif not regular.all():
+        elif np.count_nonzero(regular) < n:
             rest = ~regular
         count = int(np.count_nonzero(regular))
         if count:
@@ -192,7 +192,7 @@ class Ingest:
             self._keep_slice(rows, readings.values, arrived_us, None if count == n else regular)
             self._look_at_dates(readings.device_time_us, arrived_us, None if count == n else regular)
             self.accepted += count
-        if rest is None or not rest.any():
+        if rest is None or not np.count_nonzero(rest):
             return None
         return self._sparse(readings, np.flatnonzero(rest), arrived_us, limits)
 
@@ -212,12 +212,13 @@ class Ingest:
         """Whether these are sound readings of different devices, ascending, and simply the next of each: what devices
         send that speak now and then."""
         device, seq = readings.device, readings.seq
-        if device[0] < 0 or device[-1] >= len(self._registry) or not (device[1:] > device[:-1]).all():
+        ascends = np.count_nonzero(device[1:] > device[:-1]) == len(device) - 1
+        if device[0] < 0 or device[-1] >= len(self._registry) or not ascends:
             return False
         return (
             self.seen.are_next(device, readings.boot, seq)
-            and int(seq.max()) < LARGEST_SEQ
-            and bool((self._registry.kind[device] == limits.code).all())
+            and int(np.maximum.reduce(seq)) < LARGEST_SEQ
+            and np.count_nonzero(self._registry.kind[device] == limits.code) == len(device)
             and _out_of_range(readings.values, limits) is None
         )
 
@@ -290,9 +291,9 @@ class Ingest:
         if not len(dated_us):
             return
         # One stamp for all rows, as clocks that are right give, is looked at once.
-        latest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(dated_us.max())
-        earliest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(dated_us.min())
-        if earliest_us >= OLDEST_US and latest_us <= int(arrived_us.min()) + SOONEST_US:
+        latest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(np.maximum.reduce(dated_us))
+        earliest_us = int(dated_us[0]) if dated_us.strides == (0,) else int(np.minimum.reduce(dated_us))
+        if earliest_us >= OLDEST_US and latest_us <= int(np.minimum.reduce(arrived_us)) + SOONEST_US:
             return
         wrong = (dated_us < OLDEST_US) | (dated_us - SOONEST_US > arrived_us)
         self.misdated += int(np.count_nonzero(wrong if good is None else wrong & good))
@@ -353,7 +354,8 @@ def _out_of_range(values: Values, limits: Limits) -> Mask | None:
     """Rows with a value that no working sensor reports, infinity included; None: none has. NaN is a silent channel."""
     columns = values.T
     # Two reductions cost less than one comparison; NaN fails both and is looked at below.
-    if (columns.min(axis=1) >= limits.low).all() and (columns.max(axis=1) <= limits.high).all():
+    low, high = np.minimum.reduce(columns, axis=1), np.maximum.reduce(columns, axis=1)
+    if np.count_nonzero(low >= limits.low) + np.count_nonzero(high <= limits.high) == 2 * len(columns):
         return None
     bad: Mask | None = None
     for channel, column in enumerate(columns):

@@ -74,7 +74,7 @@ class EventGroup:
     @property
     def is_even(self) -> bool:
         """Nobody stands still, and nobody lives faster or did."""
-        return self.pace is None and not self.stands.any()
+        return self.pace is None and not np.count_nonzero(self.stands)
 
     def live_at(self, paces: Int) -> None:
         """Let each take up a pace of its own when it is stepped next; but none wakes between the multiples of what is
@@ -92,7 +92,7 @@ class EventGroup:
 
     def wake_us(self, now_us: int) -> int:
         """When somebody is next."""
-        return max(int(self.due_us.min()), now_us + 1)
+        return max(int(np.minimum.reduce(self.due_us)), now_us + 1)
 
     def lived_us(self, rows: Int, now_us: int) -> Int:
         """How long these, which have power, have lived since they were stepped; they are now."""

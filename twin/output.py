@@ -5,16 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twinstorm.twin.ahead import GroupDraws
+from twinstorm.twin.ahead import DeviceDraws, GroupDraws
 from twinstorm.twin.chance import Purpose, Words, stream, words
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.fleet import SampleGroup, State
-from twinstorm.twin.flow import NEVER_US, Codes, Int, LossCause, Mask, Readings, Values
+from twinstorm.twin.flow import NEVER_US, Int, LossCause, Mask, Readings, Values
+from twinstorm.twin.network import Links
 from twinstorm.twin.parts import Part
 from twinstorm.twin.resolution import Steps
 from twinstorm.twin.rows import Rows, blocks, count, devices, shifted
@@ -73,11 +74,12 @@ class Output(Part):
             for group, code in zip(groups, firsts, strict=True)
             if (fleet.link[group.first : group.last] == code).all()
         }
-        self._uplink_draws = {
-            group.first: GroupDraws([self._uplink], fleet.key[group.first : group.last], itemgetter(0))
+        self._ways = {
+            group.first: self._way(group, self._one_link[group.first])
             for group in groups
-            if not group.grid_us
+            if group.first in self._one_link
         }
+        """Latencies of the readings of groups whose devices are all of one link class."""
         wakes_us = [
             world.sampler.wake_us(number, -1) if group.grid_us else group.phase_us
             for number, group in enumerate(groups)
@@ -129,7 +131,7 @@ class Output(Part):
     def _spoken(self, number: int, group: SampleGroup, now_us: int) -> Iterator[tuple[Int, Values, Steps]]:
         """Devices of a group, block by block, that speak now, and what they say."""
         powered = self._fleet.state[group.first : group.last] >= State.CONNECTING
-        spoken = self._sampler.foreseen(number, now_us, bool(powered.all()))
+        spoken = self._sampler.foreseen(number, now_us, np.count_nonzero(powered) == len(powered))
         if spoken is not None:
             if len(spoken.chosen):
                 yield spoken.chosen + group.first, spoken.values, spoken.steps
@@ -157,7 +159,7 @@ class Output(Part):
         n = count(rows)
         state = fleet.state[rows]
         powered = state >= State.CONNECTING
-        all_powered = bool(powered.all())
+        all_powered = np.count_nonzero(powered) == n
         seq = fleet.seq[rows] + 1
         values, steps = self._sampler.measure(number, rows, now_us, seq, powered, all_powered)
 
@@ -187,12 +189,13 @@ class Output(Part):
         keeps = exist
         if self._uplinks.active:
             direct, keeps = self._paced(group, rows, direct, exist, now_us)
-        if not direct.all():
+        sent = np.count_nonzero(direct)
+        if sent < len(direct):
             held = keeps & ~direct
-            if held.any() and not self._buffers.turn_away(rows, held):
+            if np.count_nonzero(held) and not self._buffers.turn_away(rows, held):
                 self._hold(number, rows, held, seq, now_us, steps)
-        if not fleet.link_cuts[rows].any():
-            if direct.any():
+        if not np.count_nonzero(fleet.link_cuts[rows]):
+            if sent:
                 self._publish(group, rows, direct, seq, now_us, values)
             return
         held, kept = self._unacknowledged(rows, direct)
@@ -261,12 +264,11 @@ class Output(Part):
         """
         fleet = self._fleet
         n = count(rows)
-        latency_us = fleet.links.latency_us(self._link_of(group, rows), self._draws_of(group, rows, seq))
-        latency_us += now_us
+        arrive_us = self._latency_us(group, rows, seq) + now_us
         for count_sent in self._parts.count_sent:
             count_sent(rows, direct)
         if self._uplinks.active:
-            direct = self._send_paced(group, rows, direct, seq, now_us, latency_us)
+            direct = self._send_paced(group, rows, direct, seq, now_us, arrive_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
         now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
         if isinstance(rows, slice):
@@ -281,8 +283,9 @@ class Output(Part):
                 dense_from=rows.start,
                 present=direct,
             )
-            return self._payloads.publish(readings, latency_us, kept)
-        sent: Int | slice = slice(None) if direct.all() else np.flatnonzero(direct)
+            return self._payloads.publish(readings, arrive_us, kept)
+        whole = np.count_nonzero(direct) == n
+        sent: Int | slice = slice(None) if whole else np.flatnonzero(direct)
         device, now = rows[sent], now[sent]
         readings = Readings(
             kind=group.kind,
@@ -293,24 +296,26 @@ class Output(Part):
             sent_us=now,
             values=values[:, sent].T,
         )
-        dropped = self._payloads.publish(readings, latency_us[sent], None if kept is None else kept[sent])
+        dropped = self._payloads.publish(readings, arrive_us[sent], None if kept is None else kept[sent])
         if dropped is None:
             return None
         of_block = np.zeros(n, np.bool_)
         of_block[sent] = dropped
         return of_block
 
-    def _link_of(self, group: SampleGroup, rows: Rows) -> Codes | int:
-        """Link classes of these devices; one code if the whole group is of one."""
-        one = self._one_link.get(group.first)
-        return self._fleet.link[rows] if one is None else one
+    def _way(self, group: SampleGroup, link: int) -> GroupDraws | DeviceDraws:
+        key, shape = self._fleet.key[group.first : group.last], partial(_latency_us, self._fleet.links, link)
+        return DeviceDraws(self._uplink, key, shape) if group.grid_us else GroupDraws([self._uplink], key, shape)
 
-    def _draws_of(self, group: SampleGroup, rows: Rows, seq: Int) -> Words:
-        """Chance of the ways of these readings to the broker."""
-        part = shifted(rows, group.first)
-        if isinstance(part, slice):
-            return self._uplink_draws[group.first].draws(part, seq)
-        return words(self._uplink, self._fleet.key[rows], seq)
+    def _latency_us(self, group: SampleGroup, rows: Rows, seq: Int) -> Int:
+        """How long these readings are on their way to the broker; not to be changed."""
+        way, part = self._ways.get(group.first), shifted(rows, group.first)
+        if isinstance(way, GroupDraws) and isinstance(part, slice):
+            return way.draws(part, seq)
+        if isinstance(way, DeviceDraws) and not isinstance(part, slice):
+            return way.draws(part, seq)
+        fleet = self._fleet
+        return fleet.links.latency_us(fleet.link[rows], words(self._uplink, fleet.key[rows], seq))
 
     def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
         """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
@@ -325,3 +330,8 @@ class Output(Part):
         arrives = direct.copy()
         arrives[chosen[sent.lost]] = False
         return arrives
+
+
+def _latency_us(links: Links, link: int, draws: Words) -> Int:
+    """Latencies by these draws, uint64 (1, n), on one link class."""
+    return links.latency_us(link, draws[0])

@@ -65,7 +65,8 @@ class Scale:
             np.rint(rows, out=rows)
             # Two reductions cost less than clipping, and NaN fails both.
             low, high = np.minimum.reduce(rows, axis=1), np.maximum.reduce(rows, axis=1)
-            if not ((low >= self._lowest[part]).all() and (high <= self._highest[part]).all()):
+            within = np.count_nonzero(low >= self._lowest[part]) + np.count_nonzero(high <= self._highest[part])
+            if within < 2 * len(low):
                 for channel in range(len(values))[part]:
                     self._look_closely(channel, values[channel], powered)
             steps[part] = rows

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstorm.twin.ahead import AHEAD_ROWS, GroupDraws
+from twinstorm.twin.ahead import AHEAD_ROWS, DeviceDraws, GroupDraws
 from twinstorm.twin.chance import Words, words
 
 WHOLE = slice(0, 3)
@@ -31,6 +31,27 @@ def test_every_draw_is_that_of_its_device_and_number_whoever_rests_in_between(
         number = number + np.array(powered)
         if nth == saved_at:
             ahead = pickle.loads(pickle.dumps(ahead))
+
+
+@given(SKIPS, st.integers(0, 39), st.sampled_from([0, AHEAD_ROWS // 3 - 2]))
+def test_devices_that_ask_one_by_one_get_the_same_draws(samplings: list[list[bool]], saved_at: int, first: int) -> None:
+    ahead = DeviceDraws(7, KEY, itemgetter(0))
+    number = np.full(3, first, np.int64)
+    for nth, asks in enumerate(samplings):
+        rows = np.flatnonzero(asks)
+        number[rows] += 1
+        assert ahead.draws(rows, number[rows]).tolist() == words(7, KEY[rows], number[rows]).tolist()
+        if nth == saved_at:
+            ahead = pickle.loads(pickle.dumps(ahead))
+
+
+def test_devices_of_a_large_group_are_not_drawn_ahead() -> None:
+    calls: list[int] = []
+    many = np.arange(AHEAD_ROWS, dtype=np.uint64)
+    ahead = DeviceDraws(7, many, partial(first_of, calls))
+    for number in (1, 2, 5):
+        ahead.draws(np.array([4, 9]), np.full(2, number, np.int64))
+    assert calls == [2] * 3
 
 
 def test_a_part_of_a_group_gets_the_draws_of_its_devices() -> None:

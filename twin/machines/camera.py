@@ -158,7 +158,7 @@ class Camera:
         follow(demand, inputs, "demand")
         every_s = parameters["part_every_s"].astype(np.float64) / np.maximum(demand, LEAST_DEMAND)
         left_out_us = lived_us - MEMORY_US
-        if (left_out_us > 0).any():
+        if np.count_nonzero(left_out_us > 0):
             left_out_us = np.maximum(left_out_us, 0)
             state["clock_us"] += left_out_us
             state["next_us"] += left_out_us
@@ -166,7 +166,7 @@ class Camera:
             lived_us = np.minimum(lived_us, MEMORY_US)
         until_us = state["clock_us"] + lived_us
         chance = _defective_share(state, parameters)
-        rows = np.flatnonzero(state["next_us"] <= until_us)
+        rows = (state["next_us"] <= until_us).nonzero()[0]
         while len(rows):
             _look(state, parameters, rows, every_s, chance)
             rows = rows[state["next_us"][rows] <= until_us[rows]]
@@ -197,7 +197,7 @@ def _wear(state: Columns, parameters: Columns, lived_us: Int) -> None:
     part /= parameters["service_every_h"]
     add_to(worn, state["worn_rest"], part)
     serviced = worn >= 1.0
-    if serviced.any():
+    if np.count_nonzero(serviced):
         worn[serviced] -= np.floor(worn[serviced])
         state["worn_rest"][serviced] = 0.0
 

@@ -164,7 +164,7 @@ def _wet(dry: Values | None, positive: Values, need: Values) -> Values | None:
     """
     floor = need * np.float32(BREAKDOWN * NPSH_AT_REST)
     starved = positive < floor
-    if not starved.any():
+    if not np.count_nonzero(starved):
         return None if dry is None else np.float32(1.0) - dry
     wet = np.where(starved, np.maximum(positive, 0.0) / np.maximum(floor, np.float32(1e-9)), np.float32(1.0))
     if dry is not None:
