@@ -92,19 +92,20 @@ class DeviceDraws:
         for each number once, in their order."""
         if self._times < LEAST_TIMES:
             return self._shape(words(self._stream, self._key[rows], number)[np.newaxis])
-        nth = number - self._first[rows]
+        drawn, nth = self._drawn, number - self._first[rows]
         # As unsigned integers, numbers that are over are large.
-        if self._drawn is None or int(np.maximum.reduce(nth.view(np.uint64), initial=0)) >= self._times:
+        if drawn is None or int(np.maximum.reduce(nth.view(np.uint64), initial=0)) >= self._times:
             self._next[rows] = number
-            self._draw()
+            drawn = self._drawn = self._draw()
             nth = number - self._first[rows]
         self._next[rows] = number + 1
-        return self._drawn[..., rows, nth]
+        mine: Drawn = drawn[..., rows, nth]
+        return mine
 
-    def _draw(self) -> None:
-        """Draw what comes next of every device."""
+    def _draw(self) -> Drawn:
+        """Draw what comes next of every device: the last axes are devices and numbers."""
         self._first = self._next.copy()
         numbers = self._first[:, np.newaxis] + np.arange(self._times)
         half = np.repeat(keyed(self._stream, self._key), self._times)
         drawn = self._shape(numbered(half, numbers.reshape(-1))[np.newaxis])
-        self._drawn = drawn.reshape(*drawn.shape[:-1], *numbers.shape)
+        return drawn.reshape(*drawn.shape[:-1], *numbers.shape)
