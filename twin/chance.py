@@ -69,6 +69,8 @@ class Purpose(IntEnum):
     """How long a crew's way and its work take within their range; when a planned renewal is due first."""
     PROXY = 25
     """What a fault proxy does to what passes through it."""
+    FADING = 26
+    """When the link of a device is bad, and what is lost on it."""
 
 
 def _mix(z: int) -> int:

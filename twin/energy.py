@@ -115,7 +115,7 @@ class Energy(Part):
         charge_nj: what is in it. full_nj: what fits.
         dark: bool, too empty or too cold to boot.
         sent, repeated, born: messages, repetitions beyond the usual ones and births of each *device* since its battery
-            was last looked at.
+            was last looked at. slower_us: time that a squeeze kept it on air.
         spent_nj: by cause, of all. short_nj: of that, what an empty battery could not give. charged_nj: given to all.
         resets: brown-outs so far.
     """
@@ -139,6 +139,7 @@ class Energy(Part):
         self.sent = np.zeros(len(fleet), np.int32)
         self.repeated = np.zeros(len(fleet), np.int32)
         self.born = np.zeros(len(fleet), np.int32)
+        self.slower_us: Int = np.zeros(len(fleet), np.int64)
         self.dark = np.zeros(n, np.bool_)
         self.mains_cuts = np.zeros(n, np.uint8)
         self.drains: list[Drain] = []
@@ -182,8 +183,9 @@ class Energy(Part):
     def count_sent(self, device: Rows, messages: Int | Mask | int) -> None:
         self.sent[device] += messages
 
-    def count_repeated(self, device: Int, times: Int) -> None:
+    def count_repeated(self, device: Int, times: Int, slower_us: Int) -> None:
         self.repeated[device] += times.astype(np.int32)
+        self.slower_us[device] += slower_us
 
     def connected(self, device: Int, at_us: Int) -> None:  # noqa: ARG002
         self.born[device] += 1
@@ -219,6 +221,7 @@ class Energy(Part):
         asleep = idle * dt_us // MILLION
         messages = sent * of["message"][segment] + born * of["state"][segment] + pings * of["ping"][segment]
         messages += self.repeated[who] * of["repeat"][segment]
+        messages += of["on_air"][segment] * self.slower_us[who]
         spent = {
             FLOOR: asleep,
             SHELF: steady - asleep,
@@ -245,6 +248,7 @@ class Energy(Part):
         self._settled_us[rows] = now_us
         self._seq[rows], self._tries[rows], self._boot[rows] = fleet.seq[who], fleet.tries[who], fleet.boot[who]
         self.sent[who] = self.repeated[who] = self.born[who] = 0
+        self.slower_us[who] = 0
         transmitted: Mask = (sent + born + pings + attempts) > 0
         return transmitted
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from twinstorm.twin.chance import Words
 from twinstorm.twin.flow import SECOND_US, Int, Mask
-from twinstorm.twin.radio import Lora, off_us
+from twinstorm.twin.radio import BurstLoss, Lora, off_us
 from twinstorm.twin.wire.sizes import Said
 
 DOCUMENT_BYTES = 340
@@ -55,9 +55,13 @@ class LinkClass:
         packed: readings travel in the sensor's own steps to a gateway, which makes documents of them.
         overhead_bytes: headers of one message.
         payload_bytes: largest payload, a longer one is not sent; 0: any, the network cuts it up.
+        bursts: how transmissions are lost where that comes in bursts, each repeated with its time on air and its energy
+            (`twin.fading`); None: `retry_per_65536` is all.
+        slot_us: time of one step of that chain; a burst lasts 1 / r of them.
         energy_j, energy_byte_j, energy_retry_j: what a message costs a battery: to wake up, send and listen; for each
             byte with its headers; and for each repetition.
         burst_w: drawn while it transmits, which makes a supply sag.
+        air_w: drawn for the time on air of every transmission, on top of the above; 0: `energy_byte_j` has it.
     """
 
     name: str
@@ -76,11 +80,14 @@ class LinkClass:
     energy_byte_j: float = 0.0
     energy_retry_j: float = 0.0
     burst_w: float = 0.0
+    bursts: BurstLoss | None = None
+    slot_us: int = 0
+    air_w: float = 0.0
 
     @property
     def paced(self) -> bool:
         """Messages of one device have to wait for each other, or may be lost: `twin.uplink` looks at each."""
-        return self.bits_per_s > 0 or self.spreading_factor > 0 or self.datagram
+        return self.bits_per_s > 0 or self.spreading_factor > 0 or self.datagram or self.bursts is not None
 
     def reading_bytes(self, channels: int) -> int:
         """Payload of one reading."""
@@ -132,13 +139,22 @@ class LinkClass:
         """Energy of one message, joules, with so many repetitions; None: as many as it needs on the average."""
         size = payload_bytes + self.overhead_bytes
         usual = 0.0 if self.datagram else self.retry_per_65536 / 65_536
-        retries_j = self.energy_retry_j * (usual if retries is None else retries)
-        return self.energy_j + self.energy_byte_j * size + retries_j
+        retries_j = self.repeat_j(payload_bytes) * (usual if retries is None else retries)
+        return self.energy_j + self.energy_byte_j * size + self._air_j(payload_bytes) + retries_j
 
     @property
     def connect_j(self) -> float:
         """Energy of one attempt to connect, answered or not."""
         return self.message_j(self.connect_bytes + (0 if self.packed else HANDSHAKE_BYTES))
+
+    def repeat_j(self, payload_bytes: int) -> float:
+        """Energy of one more transmission of this payload."""
+        return self.energy_retry_j + self._air_j(payload_bytes)
+
+    def _air_j(self, payload_bytes: int) -> float:
+        """Energy of its time on air; what is too long is not sent."""
+        sent = min(payload_bytes, self.payload_bytes) if self.payload_bytes else payload_bytes
+        return self.air_w * self.air_us(sent) / SECOND_US if self.air_w else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +208,41 @@ def said_on(link: LinkClass) -> Said | None:
 
 def _per_65536(share: float) -> int:
     return round(share * 65_536)
+
+
+def _in_bursts(loss: float, burst: float) -> BurstLoss:
+    """Of transmissions one step of the chain apart, this share is lost, so many in a row on the average; nothing gets
+    through a bad link."""
+    return BurstLoss(worsen=loss / (burst * (1.0 - loss)), recover=1.0 / burst)
+
+
+def _lorawan(spreading: int, payload_bytes: int) -> LinkClass:
+    """LoRaWAN in Europe (EU868): payload limits of its regional parameters, without a repeater; 1 % of the time.
+
+    One frame in twenty is lost, two in a row on the average, by what comes and goes within seconds. Energy: 30 mJ for
+    waking up and two windows of reception, 150 mW on air.
+    """
+    return LinkClass(
+        f"lorawan-sf{spreading}",
+        base_us=80_000,
+        jitter_us=120_000,
+        retry_us=2_000_000,
+        retry_per_65536=0,
+        spreading_factor=spreading,
+        duty_per_mille=10,
+        packed=True,
+        overhead_bytes=13,
+        payload_bytes=payload_bytes,
+        energy_j=0.03,
+        energy_retry_j=0.03,
+        burst_w=0.15,
+        air_w=0.15,
+        bursts=_in_bursts(0.05, 2.0),
+        slot_us=2_000_000,
+    )
+
+
+_LORAWAN_BYTES = {7: 222, 8: 222, 9: 115, 10: 51, 11: 51, 12: 51}
 
 
 LINKS = {
@@ -305,6 +356,45 @@ LINKS = {
             energy_byte_j=2e-6,
             burst_w=0.5,
         ),
+        LinkClass(
+            "weak-wifi",
+            base_us=5_000,
+            jitter_us=20_000,
+            retry_us=200_000,
+            retry_per_65536=0,
+            bits_per_s=6_000_000,
+            energy_j=0.02,
+            energy_byte_j=2e-6,
+            energy_retry_j=0.005,
+            burst_w=0.8,
+            bursts=_in_bursts(0.05, 5.0),
+            slot_us=100_000,
+        ),
+        LinkClass(
+            "cellular",
+            base_us=35_000,
+            jitter_us=30_000,
+            retry_us=300_000,
+            retry_per_65536=0,
+            bits_per_s=5_000_000,
+            energy_j=0.6,
+            energy_byte_j=5e-6,
+            energy_retry_j=0.05,
+            burst_w=1.0,
+            bursts=_in_bursts(0.02, 10.0),
+            slot_us=100_000,
+        ),
+        LinkClass(
+            "congested",
+            base_us=40_000,
+            jitter_us=80_000,
+            retry_us=300_000,
+            retry_per_65536=0,
+            bits_per_s=1_000_000,
+            bursts=_in_bursts(0.03, 3.0),
+            slot_us=20_000,
+        ),
+        *(_lorawan(spreading, payload_bytes) for spreading, payload_bytes in _LORAWAN_BYTES.items()),
     )
 }
 

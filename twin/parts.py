@@ -65,8 +65,9 @@ class Part:
     def count_sent(self, device: Rows, messages: Int | Mask | int) -> None:
         """These devices send so many messages with readings."""
 
-    def count_repeated(self, device: Int, times: Int) -> None:
-        """Messages of these devices, one each, are repeated so often because of faults."""
+    def count_repeated(self, device: Int, times: Int, slower_us: Int) -> None:
+        """Messages of these devices, one each, are repeated so often beyond what is usual, and are so much longer on
+        air than their links take."""
 
     def reached(self) -> Mask:
         """bool, one a device: nothing in this part stops what it sends."""

@@ -44,7 +44,7 @@ class Curves:
 
 
 def _row(segment: SegmentPlan, link: LinkClass, power: PowerPlan, channels: int) -> dict[str, int]:
-    """What every battery of a segment has: nJ, nW, uA, uV, uOhm."""
+    """What every battery of a segment has: nJ, nW, uA, uV, uOhm; on air nJ a microsecond."""
     cell = CELLS[power.cell]
     volts = power.nominal_v
     shelf = cell.self_discharge if power.self_discharge is None else power.self_discharge
@@ -63,7 +63,8 @@ def _row(segment: SegmentPlan, link: LinkClass, power: PowerPlan, channels: int)
         "message": message_nj(link.reading_bytes(channels)),
         "state": message_nj(link.state_bytes),
         "ping": message_nj(PING_BYTES),
-        "repeat": round(link.energy_retry_j * NJ),
+        "repeat": round(link.repeat_j(link.reading_bytes(channels)) * NJ),
+        "on_air": round(burst_w * NJ / MILLION),
         "connect": round((link.connect_j if power.connect_j is None else power.connect_j) * NJ),
         "boot": round(power.awake_w * boot_s * NJ),
         "awake_ua": round(power.awake_w / volts * MILLION),

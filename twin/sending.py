@@ -112,7 +112,7 @@ class Sending(Part):
         """See `Uplinks.send`; accounts for what is repeated and for what is lost."""
         sent = self._world.uplinks.send(what, device, at_us, number, size)
         for count_repeated in self._world.parts.count_repeated:
-            count_repeated(device, sent.retries)
+            count_repeated(device, sent.retries, sent.slower_us)
         if sent.lost.any():
             self._world.lose(LossCause.QOS0, device[sent.lost])
         return sent

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, words
+from twinstorm.twin.fading import Fading
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
 from twinstorm.twin.network import Size
@@ -177,11 +178,13 @@ def retry_us(first_us: Int, retries: Int) -> Int:
 
 @dataclass(frozen=True)
 class Sent:
-    """What becomes of messages: when each arrives, int64 (n,), which do not, and how often faults had each repeated."""
+    """What becomes of messages: when each arrives, int64 (n,), which do not, how often each had to be repeated beyond
+    what is usual, and how much longer it was on air than its link takes."""
 
     arrive_us: Int
     lost: Mask
     retries: Int
+    slower_us: Int
 
 
 class Wire(Protocol):
@@ -234,6 +237,13 @@ class Uplinks:
         self.last_us = np.zeros(n, np.int64)
         self._latency = stream(world.seed, Purpose.READING_LINK)
         self._connect_bytes = links.connect_bytes()
+        self._fading: Fading | None = None
+        """Links that are bad at times by themselves; None: there are none."""
+        if any(link.bursts is not None for link in links.classes):
+            fades = np.array([link.bursts is not None for link in links.classes], np.bool_)[fleet.link]
+            if unforeseen is not None:
+                fades &= ~unforeseen
+            self._fading = Fading(world.seed, links, fleet.link, fleet.key, fades)
         self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
 
     # --- messages -----------------------------------------------------------------------------------------------------
@@ -267,12 +277,14 @@ class Uplinks:
         real = None if self._real is None else self._real[device]
         if real is not None:
             air_us, latency_us, lost = np.where(real, 0, air_us), np.where(real, 0, latency_us), lost & ~real
+        usual_us = air_us
         retries = np.zeros(len(device), np.int64)
         for order in self.orders:
             mine, own = order.rows(device)
             if not len(mine):
                 continue
             if isinstance(order, Squeeze):
+                air_us = air_us.copy() if air_us is usual_us else air_us
                 slower_us = np.maximum(air_us[mine], order.air_us(size.total_bytes[code[mine]]))
                 self._count(order, DELAYED, slower_us > air_us[mine])
                 air_us[mine] = slower_us
@@ -293,6 +305,8 @@ class Uplinks:
                 self._count(order, LOST, gone)
                 lost[mine[~again]] |= gone
         first_us = np.maximum(fleet.links.retry_us[code], LEAST_RETRY_US)
+        if self._fading is not None:
+            retries += self._faded(self._fading, what, device, at_us, number, air_us, first_us, repeated, lost)
         sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
         self.free_us[device] = sent_us + size.rest_us[code] * (retries + 1)
         if self._wire is not None and real is not None:
@@ -302,7 +316,33 @@ class Uplinks:
         arrive_us = sent_us + latency_us
         arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
         self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
-        return Sent(arrive_us, lost, retries)
+        return Sent(arrive_us, lost, retries, (air_us - usual_us) * (retries + 1))
+
+    def _faded(
+        self,
+        fading: Fading,
+        what: str,
+        device: Int,
+        at_us: Int | int,
+        number: Int,
+        air_us: Int,
+        first_us: Int,
+        repeated: Mask,
+        lost: Mask,
+    ) -> Int:
+        """How often each message is repeated because its link is bad; marks in `lost` what nobody repeats."""
+        retries = np.zeros(len(device), np.int64)
+        sent_us = np.maximum(self.free_us[device], at_us) + air_us
+        rows = np.flatnonzero(fading.device[device])
+        for nth in range(MOST_RETRIES):
+            gone = rows[fading.transmit(what, device[rows], number[rows], nth, sent_us[rows])]
+            lost[gone[~repeated[gone]]] = True
+            rows = gone[repeated[gone]]
+            if not len(rows):
+                break
+            retries[rows] += 1
+            sent_us[rows] += air_us[rows] + np.minimum(first_us[rows] << nth, LONGEST_RETRY_US)
+        return retries
 
     def restart(self, device: Int, at_us: Int) -> None:
         """A new connection: what the old one still had to repeat is given up; a duty cycle goes on."""
@@ -313,11 +353,25 @@ class Uplinks:
     def connect_extra_us(self, device: Int, tries: Int) -> Int:
         """How much longer a CONNECT that is sent now takes because of faults. Changes nothing."""
         extra_us = np.zeros(len(device), np.int64)
+        if self._fading is not None:
+            extra_us += retry_us(self._first_us(device), self._connect_retries(self._fading, device, tries))
         for order in self.orders:
             mine, own = order.rows(device)
             if len(mine):
                 extra_us[mine] += self._connect_us(order, device[mine], own, tries[mine])
         return extra_us
+
+    def _first_us(self, device: Int) -> Int:
+        """First retransmission timeout of each."""
+        links = self._fleet.links
+        return np.maximum(links.retry_us[self._fleet.link[device]], LEAST_RETRY_US)
+
+    def _connect_retries(self, fading: Fading, device: Int, tries: Int) -> Int:
+        retries = np.zeros(len(device), np.int64)
+        rows = np.flatnonzero(fading.device[device])
+        first_us = self._first_us(device[rows])
+        retries[rows] = fading.connect_retries(device[rows], tries[rows], first_us, MOST_RETRIES, LONGEST_RETRY_US)
+        return retries
 
     def _connect_us(self, order: LinkFault, device: Int, own: Int, tries: Int) -> Int:
         links, code = self._fleet.links, self._fleet.link[device]
@@ -328,12 +382,34 @@ class Uplinks:
         if isinstance(order, Slicing):
             return order.extra_us(self._connect_bytes[code])
         assert isinstance(order, Losses)
-        return retry_us(np.maximum(links.retry_us[code], LEAST_RETRY_US), order.connect_retries(own, tries))
+        return retry_us(self._first_us(device), order.connect_retries(own, tries))
 
     def arriving(self, device: Int, tries: Int) -> None:
         """CONNECTs of these devices, with these numbers, reach their broker."""
         if self.orders:
             self.count_connects(device, self._fleet.begin_us[device], tries)
+        if self._world.parts.count_repeated and (self.orders or self._fading is not None):
+            self._pay_for_connects(device, tries)
+
+    def _pay_for_connects(self, device: Int, tries: Int) -> None:
+        """What had to be repeated until these CONNECTs got through, and how much longer each was on air."""
+        retries = np.zeros(len(device), np.int64)
+        slower_us = np.zeros(len(device), np.int64)
+        if self._fading is not None:
+            retries += self._connect_retries(self._fading, device, tries)
+        for order in self.orders:
+            mine, own = order.rows(device)
+            sent = self._fleet.begin_us[device[mine]] >= order.from_us
+            mine, own = mine[sent], own[sent]
+            if not len(mine):
+                continue
+            if isinstance(order, Losses):
+                retries[mine] += order.connect_retries(own, tries[mine])
+            elif isinstance(order, Squeeze):
+                extra_us = self._connect_us(order, device[mine], own, tries[mine])
+                slower_us[mine] = np.maximum(slower_us[mine], extra_us)
+        for count_repeated in self._world.parts.count_repeated:
+            count_repeated(device, retries, slower_us)
 
     def count_connects(self, device: Int, begin_us: Int, tries: Int, step: str | None = None) -> None:
         """These CONNECTs were sent at `begin_us`: count what faults, or those of one step, did to them. What is lost

@@ -180,6 +180,15 @@ LINKS: Mapping[str, str] = {
     "ble": "assumed: 30 to 100 ms to and through a gateway, 200 kbit/s; one message in fifty 100 ms later",
     "zigbee": "assumed: 15 to 60 ms over some hops of a mesh, 60 kbit/s; 3 messages in a hundred 60 ms later",
     "datagram": "assumed: 20 to 60 ms each way, 1 Mbit/s; one reading in a hundred is lost, none is acknowledged",
+    "weak-wifi": "assumed: 5 to 25 ms each way; 5 % of transmissions lost, in bursts of half a second",
+    "cellular": "assumed: 35 to 65 ms each way, 5 Mbit/s; 2 % of transmissions lost, in bursts of a second",
+    "congested": "assumed: 40 to 120 ms each way, 1 Mbit/s; 3 % of transmissions lost, in bursts of 60 ms",
+    "lorawan-sf7": "assumed: time on air at SF7, 1 % of the time at most, 222 bytes; 5 % of frames lost, two in a row",
+    "lorawan-sf8": "assumed: as lorawan-sf7, at SF8",
+    "lorawan-sf9": "assumed: as lorawan-sf7, at SF9 and 115 bytes",
+    "lorawan-sf10": "assumed: as lorawan-sf7, at SF10 and 51 bytes",
+    "lorawan-sf11": "assumed: as lorawan-sf7, at SF11 and 51 bytes",
+    "lorawan-sf12": "assumed: as lorawan-sf7, at SF12 and 51 bytes: two seconds a frame, and three minutes of silence",
 }
 
 BROKER_MODELS: Mapping[str, str] = {

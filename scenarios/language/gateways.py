@@ -11,7 +11,7 @@ from twinstorm.scenarios.language.placement import place
 
 KIND = "gateway"
 """Of the machines that can carry others."""
-TOO_SLOW = ("datagram", "lorawan")
+TOO_SLOW = ("datagram", "lorawan", *(f"lorawan-sf{spreading}" for spreading in range(7, 13)))
 """Links on which no gateway can send on what it carries: messages are short, or sent once."""
 MOST_BEHIND: Mapping[str, int] = {"ble": 30}
 """Devices that a gateway can talk with over such a link: connections that a central of that radio holds at a time."""

@@ -54,7 +54,10 @@ SITES = (
     "{fra-1: {trunk: {rate: 4 kB/s, queue: 4 kB}}, sin-1: {}}",
     "{fra-1: {trunk: {rate: 200 kB/s, latency: 1 s}}, sin-1: {trunk: {rate: 20 kB/s}}}",
 )
-LINKS = ("ethernet", "wifi", "lte-m", "nb-iot", "lorawan", "satellite", "ble", "zigbee", "datagram")
+LINKS = (
+    *("ethernet", "wifi", "lte-m", "nb-iot", "lorawan", "satellite", "ble", "zigbee", "datagram"),
+    *("weak-wifi", "cellular", "congested", "lorawan-sf7", "lorawan-sf12"),
+)
 GATEWAYS = (
     "",
     ", gateway: {store: memory}",

@@ -17,7 +17,9 @@ from twinstorm.twin.uplink import retry_us
 from twinstorm.twin.wire.codecs import Sender, encode_reading
 from twinstorm.twin.wire.layout import layouts
 
-SLOW = [name for name, link in LINKS.items() if link.paced]
+ALIKE = [f"lorawan-sf{spreading}" for spreading in range(8, 12)]
+"""Differ from those that are tried in their figures only."""
+SLOW = [name for name, link in LINKS.items() if link.paced and name not in ALIKE]
 
 
 def on_link(name: str, **changes: Any) -> Any:
@@ -45,6 +47,16 @@ def test_every_class_is_possible(link: LinkClass) -> None:
     for kind in catalogue().values():
         assert link.fits(link.reading_bytes(len(kind.channels)))
     assert link.message_j(100, retries=2) >= link.message_j(100) >= link.message_j(10) >= 0
+
+
+def test_spreading_doubles_the_time_on_air_and_shortens_what_may_be_sent() -> None:
+    classes = [LINKS[f"lorawan-sf{spreading}"] for spreading in range(7, 13)]
+    assert [link.payload_bytes for link in classes] == [222, 222, 115, 51, 51, 51]
+    air_us = np.array([link.air_us(20) for link in classes])
+    assert ((air_us[1:] > 1.7 * air_us[:-1]) & (air_us[1:] < 2.2 * air_us[:-1])).all()
+    energy_j = [link.message_j(20) for link in classes]
+    assert energy_j == pytest.approx((0.03 + 0.15 * air_us / 1e6).tolist())
+    assert LINKS["lorawan-sf9"].air_us(20) == LINKS["lorawan"].air_us(20)
 
 
 def test_time_on_air_is_the_size_over_the_bandwidth_or_that_of_lora() -> None:

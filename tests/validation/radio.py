@@ -11,6 +11,8 @@ import numpy as np
 from tests.validation.case import Case, Subject
 from twinstorm.twin import radio
 from twinstorm.twin.chance import stream, words
+from twinstorm.twin.fading import Fading
+from twinstorm.twin.network import LINKS, Links
 
 AN1200_13 = "Semtech AN1200.13"
 GILBERT = "Gilbert 1960, Elliott 1963"
@@ -52,9 +54,43 @@ def seen(chain: radio.BurstLoss) -> Seen:
     return Seen(share, share / ends, (1.0 - share) / ends, (both - share * share) / (share - share * share))
 
 
+class Faded(NamedTuple):
+    """What transmissions see of a link class, one each step of its chain."""
+
+    loss: float
+    mean_burst: float
+
+
+@cache
+def faded(name: str) -> Faded:
+    """500 links of the class with 3,000 transmissions each, through the model that a run uses."""
+    link, devices, sent = LINKS[name], 500, 3_000
+    device = np.arange(devices)
+    key = (device.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    fading = Fading(42, Links.of((link,)), np.zeros(devices, np.uint8), key, np.ones(devices, np.bool_))
+    lost = np.array(
+        [
+            fading.transmit("reading", device, np.full(devices, nth), 0, np.full(devices, nth * link.slot_us))
+            for nth in range(sent)
+        ]
+    )
+    share = float(lost.mean())
+    return Faded(share, share / float((lost[:-1] & ~lost[1:]).mean()))
+
+
+def of_class(name: str, loss: float, burst: float) -> tuple[Case, Case]:
+    source = GILBERT + "; the class is an assumption"
+    return (
+        Case(f"link class {name}, loss as seen", source, loss, 0.05, lambda: faded(name).loss, relative=True),
+        Case(
+            f"link class {name}, mean burst as seen", source, burst, 0.05, lambda: faded(name).mean_burst, relative=True
+        ),
+    )
+
+
 SUBJECT = Subject(
     "Radio",
-    "`twin/radio.py`; what is seen: two million packets by its sampler",
+    "`twin/radio.py`, `twin/fading.py`; what is seen: one and a half to two million packets by their samplers",
     (
         Case("LoRa SF7, 125 kHz, 4/5, 10 B, ms", AN1200_13, 41.216, 0.0005, partial(airtime_ms, 7, 10)),
         Case("LoRa SF11, 125 kHz, 4/5, 10 B, ms", AN1200_13, 577.536, 0.0005, partial(airtime_ms, 11, 10)),
@@ -82,5 +118,9 @@ SUBJECT = Subject(
             lambda: MIXED.correlation,
         ),
         Case("the same as seen, correlation", GILBERT, 0.324441, 0.02, lambda: seen(MIXED).correlation, relative=True),
+        *of_class("weak-wifi", 0.05, 5.0),
+        *of_class("cellular", 0.02, 10.0),
+        *of_class("congested", 0.03, 3.0),
+        *of_class("lorawan-sf7", 0.05, 2.0),
     ),
 )
