@@ -393,6 +393,8 @@ class RepairedBroker(Broker):
         # [MQTT-4.7.2-1]: a topic below `$` is not for clients to talk to each other by.
         if message.topic.startswith("$") or not self._may_use(session, message.topic, Action.PUBLISH):
             self.count["denied"] += 1
+            if self.conduct is not None:
+                self.conduct.denied(session.username or "")
             return
         told = message.topic, message.payload, message.qos
         if self.conduct is None or not self.conduct.meddles(*told, self._hand_on):

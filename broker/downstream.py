@@ -257,6 +257,13 @@ class Downstream:
         count, self._kept, self.waiting, self.known, self.expired = self.waiting, [], 0, False, True
         return count
 
+    def occupy(self, messages: int, now_us: int) -> None:
+        """Somebody else's messages take their turn, as far as there is room for them."""
+        if self.rate is not None:
+            taken = min(messages, max(self.queue - self._behind(now_us, self.rate), 0))
+            behind_us = taken * SECOND_US * self.rate.denominator // self.rate.numerator
+            self.free_us = max(self.free_us, now_us) + behind_us
+
     # --- messages go --------------------------------------------------------------------------------------------------
 
     def collect(self, now_us: int) -> tuple[Delivery, ...]:

@@ -35,8 +35,9 @@ from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.expiry import LOOK_S, Expiries, calendar_s
 from twinstorm.broker.identity import Role, parse_identity
+from twinstorm.broker.intruder import Intrusion, intrude
 from twinstorm.broker.limits import Limits
-from twinstorm.broker.live_misconduct import LiveMisconduct, Refusal, Slowness, Throttle
+from twinstorm.broker.live_misconduct import Distrust, LiveMisconduct, Refusal, Slowness, Throttle
 from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sockets import LOOPBACK, bound, reset
 from twinstorm.broker.sys_topics import REFUSALS, told
@@ -136,6 +137,8 @@ class EmbeddedBroker(Exhibits):
     ) -> None:
         self._seed = seed
         self._conduct: LiveMisconduct | None = None
+        self._intruders: dict[str, str] = {}
+        self._intrusions: dict[str, list[asyncio.Task[None]]] = {}
         self._core_expiries: dict[str, int] = {}
         """Steps that let the session of an absent core end after so long, simulated microseconds."""
         self._expired: Counter[str] = Counter()
@@ -252,6 +255,9 @@ class EmbeddedBroker(Exhibits):
             return not self._core_absences
         if role is Role.GUEST:
             return self._guest_password is not None
+        if self._conduct is not None and (why := self._conduct.distrusts(name)):
+            self.refusals[why] += 1
+            return False
         return name in self._clients
 
     def _has_password(self, session: Session) -> bool:
@@ -261,7 +267,7 @@ class EmbeddedBroker(Exhibits):
         elif user == GUEST_USER:
             wanted = self._guest_password
         else:
-            wanted = self._passwords.get(user)
+            wanted = self._passwords.get(user) or self._intruders.get(user)
         return wanted is not None and hmac.compare_digest(wanted.encode(), given)
 
     def _may_use(self, session: Session, topic: str, action: Action) -> bool:
@@ -595,6 +601,24 @@ class EmbeddedBroker(Exhibits):
         names = self._named(device)
         self._misbehave(lambda odd: odd.refusals.append(Refusal(step, names, code)))
 
+    def distrust(self, step: str, device: Device, reason: str) -> None:
+        names = self._named(device) if self._asks_for_certificates else frozenset[str]()
+        self._misbehave(lambda odd: odd.distrusted.append(Distrust(step, names, reason)))
+
+    def intrude(self, step: str, what: str, device: Device, at_us: int, per_s: float) -> None:  # noqa: ARG002
+        user = f"nowhere/intruder-{len(self._intruders)}"
+        self._intruders[user] = secrets.token_urlsafe(12)
+        named = [self._names[who] for who in device.tolist()] or [user]
+        topics = [TWINSTORM.telemetry_topic(*site_and_device(name)) for name in named]
+        order = Intrusion(step, what, per_s * float(self._speed), topics, b"\x00 no document")
+
+        def begin(odd: LiveMisconduct) -> None:
+            odd.intruders[user] = step
+            work = intrude(order, self.port, user, self._intruders[user], self.bit)
+            self._intrusions.setdefault(step, []).append(self._loop.create_task(work))
+
+        self._misbehave(begin)
+
     def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
         order = Slowness(step, self._wall_s(connect_us), self._wall_s(message_us))
         self._misbehave(lambda odd: odd.slowness.append(order))
@@ -618,7 +642,13 @@ class EmbeddedBroker(Exhibits):
     def behave(self, step: str, device: Device, at_us: int) -> None:  # noqa: ARG002 - now is when it is called
         self._core_expiries.pop(step, None)
         names = self._named(device)
-        self._misbehave(lambda odd: odd.end(step, names))
+
+        def end(odd: LiveMisconduct) -> None:
+            odd.end(step, names)
+            for task in self._intrusions.pop(step, []):
+                task.cancel()
+
+        self._misbehave(end)
 
     def _misbehave(self, order: Callable[[LiveMisconduct], None]) -> None:
         async def give() -> None:

@@ -19,6 +19,7 @@ from twinstorm.broker.misconduct import (
     MESSAGES_DELAYED,
     MESSAGES_DROPPED,
     MESSAGES_DUPLICATED,
+    MESSAGES_REFUSED,
     PUBLISH,
 )
 from twinstorm.twin.chance import Purpose, below_one, device_key, stream, word
@@ -38,6 +39,13 @@ class Held:
 @dataclass
 class Refusal(Held):
     code: int
+
+
+@dataclass
+class Distrust(Held):
+    """Their certificates are believed no more, for this reason."""
+
+    reason: str
 
 
 @dataclass
@@ -107,6 +115,9 @@ class LiveMisconduct:
         self.slowness: list[Slowness] = []
         self.throttles: list[Throttle] = []
         self.mishandlings: list[Mishandling] = []
+        self.distrusted: list[Distrust] = []
+        self.intruders: dict[str, str] = {}
+        """Names of clients that mean harm, and the steps that made them."""
         self._connects = asyncio.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._last_due_s: dict[str, float] = {}
@@ -121,10 +132,11 @@ class LiveMisconduct:
 
     def end(self, step: str, names: frozenset[str]) -> None:
         """End what a step does to these devices, and to the broker; what waits is passed on."""
-        for order in (*self.refusals, *self.throttles, *self.mishandlings):
+        for order in (*self.refusals, *self.throttles, *self.mishandlings, *self.distrusted):
             if order.step == step:
                 order.names -= names
         self.refusals = [one for one in self.refusals if one.names]
+        self.distrusted = [one for one in self.distrusted if one.names]
         self.mishandlings = [one for one in self.mishandlings if one.names]
         self.throttles = [one for one in self.throttles if one.names and (one.step != step or "" not in one.names)]
         self.slowness = [one for one in self.slowness if one.step != step]
@@ -160,6 +172,18 @@ class LiveMisconduct:
                 self._bit(order.step, ANSWERS_DROPPED, 1)
                 lost = True
         return lost
+
+    def distrusts(self, name: str) -> str:
+        """Why the certificate of a device is no good; empty: it is."""
+        found = [order for order in self.distrusted if name in order.names]
+        for order in found:
+            self._bit(order.step, CONNECTS_REFUSED, 1)
+        return found[0].reason if found else ""
+
+    def denied(self, user: str) -> None:
+        """This client published where it may not."""
+        if user in self.intruders:
+            self._bit(self.intruders[user], MESSAGES_REFUSED, 1)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from twinstorm.twin.sensors import chosen
 CONNECTS_REFUSED, CONNECTS_DELAYED, MESSAGES_DELAYED = "connects_refused", "connects_delayed", "messages_delayed"
 MESSAGES_DROPPED, MESSAGES_DUPLICATED, ANSWERS_DROPPED = "messages_dropped", "messages_duplicated", "answers_dropped"
 PUBLISH, CONNACK = "publish", "connack"
+MESSAGES_REFUSED, MESSAGES_SENT, CONNECTIONS_ENDED = "messages_refused", "messages_sent", "connections_ended"
+MALFORMED, OVERSIZED, FORGED, FLOOD = "malformed", "oversized", "forged", "flood"
 
 _NOBODY: Int = np.zeros(0, np.int64)
 
@@ -131,6 +133,38 @@ class Mishandling(Held):
         np.add.at(self.seen, own, 1)
 
 
+@dataclass
+class Intrusion:
+    """What somebody from outside does, as a count: so many a second since `since_us`.
+
+    Attributes:
+        device: whose name is taken, with `FORGED`; nobody listens who is not there.
+        done: so many have been counted.
+    """
+
+    step: str
+    what: str
+    device: Int
+    per_s: Fraction
+    since_us: int
+    done: int = 0
+
+    def more(self, now_us: int) -> int:
+        """How many came since this was asked last; counts them."""
+        due = max(now_us - self.since_us, 0) * self.per_s.numerator // (self.per_s.denominator * SECOND_US)
+        more, self.done = due - self.done, due
+        return more
+
+
+INTRUSIONS = {
+    MALFORMED: CONNECTIONS_ENDED,
+    OVERSIZED: CONNECTIONS_ENDED,
+    FORGED: MESSAGES_REFUSED,
+    FLOOD: MESSAGES_SENT,
+}
+"""Evidence of each."""
+
+
 def _rank(own: Int) -> Int:
     """How many equal ones stand before each."""
     order = np.argsort(own, kind="stable")
@@ -175,6 +209,7 @@ class Misconduct:
     mishandlings: list[Mishandling] = field(default_factory=list)
     rates: dict[str, Fraction] = field(default_factory=dict)
     """Steps that hold the whole broker to so many messages a second."""
+    intrusions: list[Intrusion] = field(default_factory=list)
     expiries: dict[str, int] = field(default_factory=dict)
     """Steps that let the session of an absent core end after so long, microseconds."""
 
@@ -192,10 +227,20 @@ class Misconduct:
         self.slowness = [one for one in self.slowness if one.step != step]
         self.rates.pop(step, None)
         self.expiries.pop(step, None)
+        self.intrusions = [one for one in self.intrusions if one.step != step]
 
     def _bit(self, step: str, what: str, count: int) -> None:
         if count:
             self.evidence.setdefault(step, Counter())[what] += count
+
+    def intruded(self, now_us: int, up: bool) -> int:
+        """Count what intruders did, if the broker was up. Returns how many messages they flooded it with."""
+        flooded = 0
+        for order in self.intrusions:
+            more = order.more(now_us) * up
+            self._bit(order.step, INTRUSIONS[order.what], more)
+            flooded += more if order.what == FLOOD else 0
+        return flooded
 
     # --- connects -----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from twinstorm.broker.downstream import Downstream
-from twinstorm.broker.misconduct import Misconduct, Refusal, Slowness, Throttle, interval_us
+from twinstorm.broker.misconduct import Intrusion, Misconduct, Refusal, Slowness, Throttle, interval_us
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -25,12 +25,14 @@ from twinstorm.twin.flow import (
     BrokerCounters,
     BrokerWatcher,
     CloudOutcome,
+    Delivery,
     Device,
     DeviceOutcome,
     Exhibits,
     Identities,
     Int,
     LossCause,
+    Malformed,
     Mask,
     Outcome,
     Readings,
@@ -39,6 +41,8 @@ from twinstorm.twin.flow import (
 )
 from twinstorm.twin.queues import Passed, ceil_div, gcra
 from twinstorm.twin.sessions import Sessions, events_of
+
+FLOOD_TOPIC = "fleet/twinstorm/nowhere/intruder/telemetry"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class ModelledBroker(Exhibits):
     """Of the run: chance in what faults make it do."""
     misconduct: Misconduct | None = None
     """What faults make it do; None: nothing yet."""
+    _flooded: tuple[Delivery, ...] = ()
+    """Of a flood that is over."""
     _names: tuple[str, ...] = ()
     _saved: bool = False
     """It is down, and has what waited in it on a disk."""
@@ -234,6 +240,9 @@ class ModelledBroker(Exhibits):
         if self.misconduct is not None and self.misconduct.expiries:
             self._expire_core(self.misconduct, now_us)
         deliveries = self.downstream.collect(now_us)
+        if self.misconduct is not None and (self.misconduct.intrusions or self._flooded):
+            deliveries += self._flooded + self._intruded(self.misconduct, now_us)
+            self._flooded = ()
         self.count["messages_out"] += sum(len(delivery.readings) for delivery in deliveries if delivery.readings)
         told = self.sessions.until(now_us)
         if self.downstream.away:
@@ -296,6 +305,22 @@ class ModelledBroker(Exhibits):
     def refuse(self, step: str, device: Device, code: int) -> None:  # noqa: ARG002 - devices take all codes alike
         self._odd().refusals.append(Refusal(step, device.astype(np.int64)))
 
+    def distrust(self, step: str, device: Device, reason: str) -> None:  # noqa: ARG002 - for devices one is as good
+        self.refuse(step, device, 0)
+
+    def intrude(self, step: str, what: str, device: Device, at_us: int, per_s: float) -> None:
+        rate = Fraction(per_s).limit_denominator(1_000_000)
+        self._odd().intrusions.append(Intrusion(step, what, device.astype(np.int64), rate, at_us))
+
+    def _intruded(self, odd: Misconduct, now_us: int) -> tuple[Delivery, ...]:
+        """What the core gets of it."""
+        flooded = odd.intruded(now_us, not self.down)
+        if not flooded or self.downstream.away:
+            return ()
+        self.downstream.occupy(flooded, now_us)
+        letters = tuple(Malformed(FLOOD_TOPIC, b"", now_us, "no document") for _ in range(flooded))
+        return (Delivery(None, np.zeros(0, np.int64), now_us, letters),)
+
     def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
         self._odd().slowness.append(Slowness(step, connect_us, message_us))
 
@@ -313,6 +338,7 @@ class ModelledBroker(Exhibits):
 
     def behave(self, step: str, device: Device, at_us: int) -> None:
         odd = self._odd()
+        self._flooded += self._intruded(odd, at_us)
         held_up = odd.meets_messages or bool(odd.rates)
         odd.end(step, device.astype(np.int64))
         if held_up:

@@ -548,6 +548,16 @@ class Broker(Protocol):
     def refuse(self, step: str, device: Device, code: int) -> None:
         """Answer CONNECTs of these devices with this CONNACK code; at the cost of a handshake."""
 
+    def distrust(self, step: str, device: Device, reason: str) -> None:
+        """Believe the certificates of these devices no more, for this reason."""
+
+    def intrude(self, step: str, what: str, device: Device, at_us: int, per_s: float) -> None:
+        """Let somebody from outside do this so often a second.
+
+        Args:
+            what: ``malformed`` or ``oversized`` packets, ``forged`` messages of these devices, a ``flood``.
+        """
+
     def slow_down(self, step: str, connect_us: int, message_us: int) -> None:
         """Take so much longer for each CONNECT, one after the other, and to pass each message on."""
 

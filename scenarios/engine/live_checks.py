@@ -36,6 +36,8 @@ def problems(
             if asked
         ]
     found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_faults(scenario)]
+    if not tls:
+        found += _of_the_certificates(scenario)
     if broker_url is not None:
         found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
         if tls:
@@ -85,10 +87,16 @@ def _of_the_faults(scenario: Scenario) -> Iterator[str]:
             )
 
 
+def _of_the_certificates(scenario: Scenario) -> Iterator[str]:
+    for step in scenario.steps:
+        if step.action == "fault" and catalogue()[step.value].needs_tls:
+            yield f"step {step.name}: {step.value} is about certificates, which a live run has with --tls only"
+
+
 def _of_the_steps(scenario: Scenario) -> Iterator[str]:
     for step in scenario.steps:
         if step.action == "fault" and catalogue()[step.value].acts_on == "broker":
             yield (
-                f"step {step.name}: twinstorm cannot stop a broker that is not its own: leave --broker out for "
-                "the embedded one"
+                f"step {step.name}: twinstorm cannot reach into a broker that is not its own, as {step.value} must: "
+                "leave --broker out for the embedded one"
             )

@@ -62,6 +62,8 @@ class Fault:
     needs_target: ClassVar[bool] = True
     slows_links: ClassVar[bool] = False
     """Live it needs a proxy between its devices and the broker, hence to know them before the run."""
+    needs_tls: ClassVar[bool] = False
+    """Live it is about certificates, which devices have with `--tls` only."""
     survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
     settings: ClassVar[tuple[Setting, ...]] = ()

@@ -57,11 +57,11 @@ def test_every_fault_of_a_broker_that_is_up_leaves_its_evidence_and_its_cause(tm
     assert evidence["silent"] == {"answers_dropped": 4}
     assert evidence["twice"] == {"messages_duplicated": 4}
     assert evidence["late"] == {"closes_noticed_late": 4}
-    assert evidence["slow"]["messages_delayed"] >= 28 * 3
+    assert evidence["slow"]["messages_delayed"] >= 28
     assert evidence["back"]["sessions_ended"] == 28
-    assert evidence["back"]["messages_kept"] >= 14
-    assert evidence["all-held"]["messages_delayed"] >= 28
-    assert evidence["expired"]["messages_expired"] >= 28 * 3
+    assert evidence["back"]["messages_kept"] >= 1
+    assert evidence["all-held"]["messages_delayed"] >= 14
+    assert evidence["expired"]["messages_expired"] >= 28
     ledger = result.ledger
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + sum(ledger.lost.values())
     dropped = evidence["dropped"]["messages_dropped"] + evidence["third"]["messages_dropped"]

@@ -1,0 +1,70 @@
+"""Intruders over sockets of their own, and certificates that the embedded broker believes no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twinstorm.scenarios.engine.run import Run, RunOptions
+from twinstorm.scenarios.language.reader import load
+from twinstorm.scenarios.result import RunResult
+
+HEAD = """storm: 1
+name: harm
+story: Somebody means harm, and some have no good papers.
+duration: 24 s
+warm_up: 2 s
+fleet:
+  devices: 12
+  sites: [good, bad, worse]
+  keep_alive: 24 s
+  reconnect: {base: 1 s, cap: 4 s}
+  segments:
+    motors: {kind: motor, share: 100 %, every: 1 s}
+expect:
+  - at: end
+    that: online = devices
+  - {ledger: lost, at_most: 0}
+steps:
+"""
+INTRUDERS = """
+  - {name: malformed, at: 4 s, fault: malformed-packets, lasts: 8 s, with: {rate: 1/s}}
+  - {name: oversized, at: 4 s, fault: oversized-packets, lasts: 8 s, with: {rate: 1/s}}
+  - {name: forged, at: 4 s, fault: forged-publisher, target: site=bad, lasts: 8 s, with: {rate: 10/s}}
+  - {name: flood, at: 4 s, fault: flood, lasts: 8 s, with: {rate: 50/s}}
+"""
+PAPERS = """
+  - {name: revoked, at: 4 s, fault: certificate-revocation, target: site=bad, lasts: 6 s}
+  - {name: expired, at: 4 s, fault: certificate-expiry, target: site=worse, lasts: 6 s, with: {open: stay}}
+  - {name: out, at: 5 s, fault: mass-disconnect, target: site=worse}
+  - {name: forged, at: 4 s, fault: forged-publisher, target: site=good, lasts: 6 s}
+"""
+
+
+def play(folder: Path, steps: str, *, tls: bool) -> RunResult:
+    path = folder / "harm.storm.yaml"
+    path.write_text(HEAD + steps, encoding="utf-8")
+    return Run(load(str(path)), RunOptions(seed=5, live=True, speed=8.0, tls=tls)).execute()
+
+
+def test_intruders_are_refused_and_nobody_else_notices(tmp_path: Path) -> None:
+    result = play(tmp_path, INTRUDERS, tls=False)
+    evidence = {fault.name: fault.evidence for fault in result.faults}
+    assert evidence["malformed"]["connections_ended"] >= 3
+    assert evidence["oversized"]["connections_ended"] >= 3
+    assert evidence["forged"]["messages_refused"] >= 20
+    assert evidence["flood"]["messages_sent"] >= 100
+    assert not result.ledger.lost
+    assert [note for note in result.notes if "came from no twin" in note], "the flood reached the core"
+    assert result.verdict == "held"
+
+
+def test_bad_certificates_keep_devices_out_until_they_are_good_again(tmp_path: Path) -> None:
+    result = play(tmp_path, PAPERS, tls=True)
+    evidence = {fault.name: fault.evidence for fault in result.faults}
+    assert evidence["revoked"]["sessions_ended"] == 4
+    assert evidence["revoked"]["connects_refused"] >= 4
+    assert evidence["expired"]["connects_refused"] >= 4
+    assert "sessions_ended" not in evidence["expired"]
+    assert evidence["forged"]["connections_ended"] >= 1, "an intruder without certificate gets nowhere"
+    assert [note for note in result.notes if "certificate revoked" in note]
+    assert result.verdict == "held"
