@@ -348,8 +348,8 @@ def test_what_reaches_the_core_in_a_time_has_the_limit_of_the_scenario(stand: Ca
 SLOW_CORE = """storm: 1
 name: ledger
 story: The broker passes on half of what the fleet says, and keeps little of the rest.
-duration: 20 s
-broker: {messages: {rate: 12/s, queue: 30}}
+duration: 10 s
+broker: {messages: {rate: 8/s, queue: 20}}
 fleet:
   devices: 24
   segments: {m: {kind: motor, share: 100 %, every: 1 s}}
