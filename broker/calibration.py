@@ -14,7 +14,7 @@ import ssl
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -361,34 +361,47 @@ def latencies(target: Target, effort: Effort, stop: threading.Event) -> Iterator
         stack.callback(publisher.close)
         subscriber.subscribe(topic, 1)
         for _ in range(effort.samples):
-            taken = _calm(subscriber, publisher, topic, effort, stop)
+            count = max(int(effort.sample_s * effort.calm_per_s), 1)
+            taken = waits_ms(subscriber, [publisher], topic, effort.calm_per_s, count, effort.payload_bytes, stop)
             p50.append(float(np.percentile(taken, 50)))
             p99.append(float(np.percentile(taken, 99)))
     yield _figure("latency, median", "ms", p50)
     yield _figure("latency, 99th percentile", "ms", p99)
 
 
-def _calm(
-    subscriber: RawClient, publisher: RawClient, topic: str, effort: Effort, stop: threading.Event
+def waits_ms(
+    subscriber: RawClient,
+    publishers: Sequence[RawClient],
+    topic: str,
+    per_s: float,
+    count: int,
+    payload_bytes: int,
+    stop: threading.Event,
 ) -> list[float]:
-    count = max(int(effort.sample_s * effort.calm_per_s), 1)
+    """How long each of `count` messages at QoS 1 was on its way, sent at this rate by each publisher in turn.
+
+    Raises:
+        TimeoutError: messages stay away.
+        Stopped: `stop` was set.
+    """
     selector = selectors.DefaultSelector()
-    selector.register(subscriber.socket, selectors.EVENT_READ, subscriber)
-    selector.register(publisher.socket, selectors.EVENT_READ, publisher)
+    for client in (subscriber, *publishers):
+        selector.register(client.socket, selectors.EVENT_READ, client)
+    filler = bytes(max(payload_bytes - 4, 0))
     sent_s: list[float] = []
     taken_ms: list[float] = []
-    began = time.perf_counter()
-    heard = began
+    began = heard = time.perf_counter()
     with contextlib.closing(selector):
         while len(taken_ms) < count:
+            number = len(sent_s)
             now = time.perf_counter()
-            if len(sent_s) < count and now >= began + len(sent_s) / effort.calm_per_s:
-                number = len(sent_s)
-                payload = number.to_bytes(4, "big") + bytes(max(effort.payload_bytes - 4, 0))
+            if number < count and now >= began + number / per_s:
+                packet = publish_packet(topic, number.to_bytes(4, "big") + filler, 1, number % 65_535 + 1)
                 sent_s.append(time.perf_counter())
-                publisher.socket.sendall(publish_packet(topic, payload, 1, number % 65_535 + 1))
-                continue
-            due = began + len(sent_s) / effort.calm_per_s if len(sent_s) < count else now + LOOK_S
+                publishers[number % len(publishers)].socket.sendall(packet)
+                due = now
+            else:
+                due = began + number / per_s if number < count else now + LOOK_S
             for key, _ in selector.select(min(max(due - now, 0.0), LOOK_S)):
                 for first, body in _whole(key.data):
                     if first >> 4 == PUBLISH:

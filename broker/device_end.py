@@ -25,6 +25,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.bad_links import BadLinks
+from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
@@ -59,8 +60,8 @@ where its limits are, in its buffer."""
 LITTLE_BYTES = 8_192
 
 
-class FleetClient(paho.Client):
-    """A paho client whose connect never blocks, and whose writes a partition can hold back."""
+class FleetClient(QuickClient):
+    """A client whose connect never blocks, and whose writes a partition can hold back."""
 
     held = False
     """Nothing is written: what paho sends, pings too, waits in its queue."""
@@ -108,6 +109,7 @@ class _Line:
         connecting: the TCP handshake is still under way; that of TLS or CONNECT follows it.
         shaking: what the handshake of TLS or WebSocket waits for, as the selector calls it; 0: it is over, or there is
             none.
+        watched: what the selector waits for on its socket.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
         sent: message id to device and sequence number, of readings that nobody has acknowledged.
     """
@@ -120,6 +122,7 @@ class _Line:
     session: bool = False
     refused: bool = False
     socket: Any = None
+    watched: int = 0
     muted: int = 0
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -399,8 +402,7 @@ class LiveDeviceEnd:
             else:
                 self._ask_for_frames(device)
             return
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(line.socket)
+        self._unwatch(line)
         try:
             line.socket = self._context(device).wrap_socket(
                 line.socket, server_hostname=self._host, do_handshake_on_connect=False
@@ -444,8 +446,7 @@ class LiveDeviceEnd:
         """Begin WebSocket on a connection that is up."""
         assert self._path is not None
         line = self._lines[device]
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(line.socket)
+        self._unwatch(line)
         line.socket = WebSocketSocket(line.socket, self._host, self._port, self._path)
         line.shaking = selectors.EVENT_WRITE
         self._shake(device)
@@ -481,8 +482,7 @@ class LiveDeviceEnd:
         line.shaking = 0
         if line.socket is None:
             return
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(line.socket)
+        self._unwatch(line)
         if silently or line.muted & _WRITE:
             self._abandoned.setdefault(device, []).append(line.socket)
             line.client._sock = None
@@ -515,8 +515,10 @@ class LiveDeviceEnd:
     def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
         """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""
         speaker = self._speaker[device]
-        mid = self._lines[speaker].client.publish(topic, payload, qos).mid
-        self._watch(speaker)
+        client = self._lines[speaker].client
+        mid = client.say(topic.encode(), payload, qos)
+        if client.unwritten:
+            self._watch(speaker)
         return mid
 
     def _watch(self, device: int) -> None:
@@ -534,18 +536,22 @@ class LiveDeviceEnd:
                 events |= selectors.EVENT_READ
             if not line.muted & _WRITE and line.client.want_write():
                 events |= selectors.EVENT_WRITE
-        try:
-            known = self._selector.get_key(line.socket)
-        except (KeyError, ValueError):
-            known = None
+        if events == line.watched:
+            return
         with contextlib.suppress(KeyError, ValueError, OSError):
-            if known is None:
-                if events:
-                    self._selector.register(line.socket, events, device)
+            if not line.watched:
+                self._selector.register(line.socket, events, device)
             elif not events:
                 self._selector.unregister(line.socket)
-            elif known.events != events:
+            else:
                 self._selector.modify(line.socket, events, device)
+        line.watched = events
+
+    def _unwatch(self, line: _Line) -> None:
+        if line.watched:
+            line.watched = 0
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(line.socket)
 
     def _move(self, device: int, ready: Any, mask: int) -> None:
         line = self._lines[device]
@@ -564,7 +570,8 @@ class LiveDeviceEnd:
                 line.client.loop_read()
         if line.open and mask & selectors.EVENT_WRITE:
             line.client.loop_write()
-        self._watch(device)
+        if mask & selectors.EVENT_WRITE or line.client.unwritten:
+            self._watch(device)
 
     def _keep_alive(self) -> None:
         """Pings and their timeouts, for a slice of the clients at a time."""

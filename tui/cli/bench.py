@@ -17,7 +17,7 @@ from twinstorm.tui.cli.options import JSON
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from twinstorm.tui.cli.bench_result import Result
 
@@ -26,15 +26,18 @@ BENCH_SCHEMA = "twinstorm/bench/1"
 
 @command(
     click.Argument(["name"], required=False, metavar="[NAME]", help="Of a benchmark; absent: list them."),
+    click.Argument(["pieces"], nargs=-1, metavar="[PIECE...]", help="Of it, if it has such; absent: all."),
+    click.Option(["--quick"], is_flag=True, help="Where a benchmark can: smaller and shorter, and rough."),
     JSON,
 )
-def bench(talk: Talk, name: str | None, json: bool) -> int:
+def bench(talk: Talk, name: str | None, pieces: tuple[str, ...], quick: bool, json: bool) -> int:
     """Measure this machine beside a peer.
 
     \b
       twinstorm bench              the names there are
       twinstorm bench world
       twinstorm bench world --json
+      twinstorm bench wire broker steady --quick
 
     Works in a checkout of twinstorm, whose benchmarks/ it runs. Exit: 1 if a required figure is missed.
     """
@@ -54,7 +57,7 @@ def bench(talk: Talk, name: str | None, json: bool) -> int:
             f"no benchmark `{name}`", f"did you mean `{close}`?" if close else f"benchmarks: {', '.join(names)}"
         )
     results = []
-    for result in measured(folder, name):
+    for result in measured(folder, name, pieces, quick):
         results.append(result)
         if talk.progress:
             # A benchmark may take half an hour.
@@ -83,8 +86,12 @@ def benchmark_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if "\ndef bench(" in path.read_text(encoding="utf-8"))
 
 
-def measured(folder: Path, name: str) -> Iterator[Result]:
-    """Run one benchmark; each figure as it comes, once what it says of itself is checked."""
+def measured(folder: Path, name: str, pieces: Sequence[str] = (), quick: bool = False) -> Iterator[Result]:
+    """Run one benchmark; each figure as it comes, once what it says of itself is checked.
+
+    Raises:
+        UsageError: it has no such pieces, or none at all.
+    """
     import msgspec
 
     from twinstorm.tui.cli.bench_result import Result
@@ -93,10 +100,22 @@ def measured(folder: Path, name: str) -> Iterator[Result]:
     sys.path.insert(0, str(folder.parent))
     try:
         module = import_module(f"benchmarks.{name}")
-        for each in module.bench():
+        for each in module.bench(*_parts(name, getattr(module, "PIECES", None), pieces, quick)):
             yield msgspec.convert(each, Result, from_attributes=True)
     finally:
         sys.path.remove(str(folder.parent))
+
+
+def _parts(name: str, known: Mapping[str, Any] | None, pieces: Sequence[str], quick: bool) -> tuple[Any, ...]:
+    """What a benchmark in pieces is called with; another one takes nothing."""
+    if known is None:
+        if pieces or quick:
+            raise UsageError(f"`{name}` comes in one piece and one size", f"twinstorm bench {name}")
+        return ()
+    strange = [piece for piece in pieces if piece not in known]
+    if strange:
+        raise UsageError(f"`{name}` has no piece `{strange[0]}`", f"it has: {', '.join(known)}")
+    return pieces, quick
 
 
 def machine() -> dict[str, Any]:

@@ -1,0 +1,324 @@
+"""The wire: the embedded broker beside amqtt as shipped, the fleet process against Mosquitto beside locust with paho.
+
+Peers run in turn with what they are compared with, and a ratio is the median of the pairs: the clock of a processor
+moves within seconds, and both sides of a pair meet the same.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.harness import Result, at_least, at_most
+from benchmarks.wire_brokers import MissingPeer, mosquitto, stock_amqtt
+from benchmarks.wire_fleet import FleetProcess, Order, plan_of, registry_of
+from benchmarks.wire_locust import messages_per_s
+from twinstorm.broker.calibration import Effort, Target, messages, waits_ms
+from twinstorm.broker.cloud_end import LiveCloudEnd
+from twinstorm.broker.embedded_process import EmbeddedProcess
+from twinstorm.broker.raw_client import RawClient
+from twinstorm.broker.run_certificates import RunCertificates
+from twinstorm.broker.sockets import LOOPBACK
+from twinstorm.detectors.core import Core
+from twinstorm.scenarios.engine.run import Run, RunOptions
+from twinstorm.scenarios.language.reader import load
+from twinstorm.twin.fleet import grow
+
+FILTERS = 5_000
+STORM = """storm: 1
+name: bench-storm
+story: Every twin loses power for a moment and comes back, on the embedded broker, over real sockets.
+duration: {duration} s
+fleet:
+  devices: {devices}
+  sites: 5
+  boot: 1 s .. 3 s
+  reconnect: {{backoff: exponential, base: 500 ms, cap: 10 s, jitter: full, timeout: 10 s}}
+  buffer: {{readings: 100, evict: oldest}}
+  segments:
+    motors: {{kind: motor, share: 100 %, every: 2 s, link: ethernet}}
+objectives:
+  connected: {{sli: connectivity, at_least: 10 %}}
+steps:
+  - {{name: outage, at: 10 s, fault: power-outage, target: all, lasts: 3 s}}
+expect:
+  - {{recovered: 100 %, of: outage, within: 30 s}}
+"""
+
+
+def bench(pieces: Sequence[str] = (), quick: bool = False) -> Iterator[Result]:
+    """All pieces take about four minutes, with `quick` one, whose figures are rough."""
+    for name in pieces or PIECES:
+        try:
+            yield from PIECES[name](quick)
+        except MissingPeer as missing:
+            yield Result(name=f"{name}: skipped, {missing}", value=0.0, unit="")
+
+
+# --- the embedded broker ----------------------------------------------------------------------------------------------
+
+
+def broker(quick: bool) -> Iterator[Result]:
+    """Messages through it beside amqtt as shipped, one filter."""
+    with stock_amqtt() as stock, EmbeddedProcess() as ours:
+        for qos in (0, 1):
+            value, peer, ratio = _paired(_through(ours.target, qos, quick), _through(stock, qos, quick), quick)
+            required, met = at_least(1.2, ratio)
+            yield Result(
+                name=f"embedded broker, QoS {qos}",
+                value=round(value),
+                unit="1/s",
+                peer="amqtt as shipped",
+                peer_value=round(peer),
+                ratio=round(ratio, 2),
+                required=f"{required}x",
+                met=met,
+            )
+
+
+def filters(quick: bool) -> Iterator[Result]:
+    """The same with many filters of others."""
+    with ExitStack() as stack:
+        few, many = stack.enter_context(EmbeddedProcess()), stack.enter_context(EmbeddedProcess())
+        _subscribe(stack, many.target)
+        for qos in (0, 1):
+            value, peer, ratio = _paired(
+                _through(many.target, qos, quick), _through(few.target, qos, quick), quick, rounds=7
+            )
+            required, met = at_least(0.9, ratio)
+            yield Result(
+                name=f"embedded broker, QoS {qos}, {FILTERS:,} filters",
+                value=round(value),
+                unit="1/s",
+                peer="the same with one filter",
+                peer_value=round(peer),
+                ratio=round(ratio, 2),
+                required=f"{required}x",
+                met=met,
+            )
+        with stock_amqtt() as stock:
+            _subscribe(stack, stock)
+            value = _through(stock, 1, quick)()
+        yield Result(name=f"amqtt as shipped, QoS 1, {FILTERS:,} filters", value=round(value), unit="1/s")
+
+
+def steady(quick: bool) -> Iterator[Result]:
+    """2,000 messages a second at QoS 1 from 500 connections."""
+    with ExitStack() as stack:
+        target = stack.enter_context(EmbeddedProcess()).target
+        subscriber = _joined(stack, target, "all")
+        subscriber.subscribe("steady/#", 1)
+        clients = [_joined(stack, target, f"steady-{number}") for number in range(500)]
+        never = threading.Event()
+        waits_ms(subscriber, clients, "steady/a", 2_000, 1_000, 256, never)
+        taken = waits_ms(subscriber, clients, "steady/a", 2_000, 4_000 if quick else 20_000, 256, never)
+    p50, p99 = np.percentile(taken, [50, 99]).tolist()
+    required, met = at_most(20, p99)
+    yield Result(name="embedded broker, 2,000/s QoS 1, 500 connections: p50", value=round(p50, 2), unit="ms")
+    yield Result(
+        name="embedded broker, 2,000/s QoS 1, 500 connections: p99",
+        value=round(p99, 2),
+        unit="ms",
+        required=required,
+        met=met,
+    )
+
+
+def storm(quick: bool) -> Iterator[Result]:
+    """Every twin of a fleet loses power at once and comes back."""
+    devices = 200 if quick else 1_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench-storm.storm.yaml"
+        path.write_text(STORM.format(devices=devices, duration=85 if quick else 110), encoding="utf-8")
+        result = Run(load(str(path)), RunOptions(live=True, speed=1.0)).execute()
+    back = result.expectations[0]
+    lost = sum(result.ledger.lost.values())
+    took = result.faults[0].recovered_s
+    met = back.verdict == "held"
+    yield Result(
+        name=f"storm of {devices:,} twins on the embedded broker: all back",
+        value=took if took is not None else -1.0,
+        unit="s",
+        required="all within 30 s",
+        met=met,
+    )
+    required, met = at_most(0, lost)
+    yield Result(name=f"storm of {devices:,} twins: readings lost", value=lost, unit="", required=required, met=met)
+
+
+# --- the fleet --------------------------------------------------------------------------------------------------------
+
+
+def fleet(quick: bool) -> Iterator[Result]:
+    """Connects and documents of the fleet process, against Mosquitto."""
+    plain, secret = (900, 200) if quick else (7_000, 2_000)
+    names = list(grow(plan_of(secret, 1, "t")).names)
+    with ExitStack() as stack:
+        papers = RunCertificates(names, datetime.now(UTC))
+        stack.callback(papers.close)
+        port, tls_port = stack.enter_context(mosquitto(papers))
+        one = stack.enter_context(FleetProcess(Order(LOOPBACK, port, plain, 1)))
+        rate = one.connect()
+        other = stack.enter_context(FleetProcess(Order(LOOPBACK, tls_port, secret, 1, papers.devices, prefix="t")))
+        first_rate = other.connect()
+        other.hang_up()
+        tls_rate = other.connect()
+        time.sleep(1.0)
+        held = one.online() + other.online()
+        for name, value, unit, bound in (
+            ("connects, plain", rate, "1/s", 5_000),
+            ("connects, TLS with certificates both ways", tls_rate, "1/s", 500),
+            ("the same for the first time, keys and certificates read", first_rate, "1/s", None),
+            (f"held at once, {secret:,} of them over TLS", held, "twins", plain + secret),
+        ):
+            required, met = ("", None) if bound is None else at_least(bound, value)
+            yield Result(name=f"fleet: {name}", value=round(value), unit=unit, required=required, met=met)
+
+
+def documents(quick: bool) -> Iterator[Result]:
+    """Telemetry documents a second, beside locust with paho."""
+    lasts_s = 1.5 if quick else 3.0
+    with mosquitto() as (port, _):
+        for qos, wanted in ((0, 2.3), (1, 3.0)):
+            with FleetProcess(Order(LOOPBACK, port, 500, qos)) as ours:
+                ours.connect()
+                ours.publish(0.5)
+                try:
+                    value, peer, ratio = _paired(
+                        lambda ours=ours: ours.publish(lasts_s),  # type: ignore[misc]
+                        lambda qos=qos: messages_per_s(port, qos, lasts_s),  # type: ignore[misc]
+                        quick,
+                    )
+                except MissingPeer as missing:
+                    value = statistics.median(ours.publish(lasts_s) for _ in range(3))
+                    yield Result(name=f"fleet: documents, QoS {qos}; {missing}", value=round(value), unit="1/s")
+                    continue
+            required, met = at_least(wanted, ratio)
+            yield Result(
+                name=f"fleet: documents, QoS {qos}",
+                value=round(value),
+                unit="1/s",
+                peer="locust with paho",
+                peer_value=round(peer),
+                ratio=round(ratio, 2),
+                required=f"{required}x",
+                met=met,
+            )
+
+
+def processed(quick: bool) -> Iterator[Result]:
+    """From publish to processed: JSON at QoS 1 through Mosquitto."""
+    per_s, lasts_s = 10_000, 3.0 if quick else 10.0
+    devices = 1_000
+    registry = registry_of(devices, 1)
+    late: list[np.ndarray] = []
+    with mosquitto() as (port, _), FleetProcess(Order(LOOPBACK, port, devices, 1)) as ours:
+        cloud = LiveCloudEnd(host=LOOPBACK, port=port, username=None, password=None, registry=registry, now_us=_now_us)
+        core = Core(registry, (), {}, 0)
+        cloud.start()
+        try:
+            ours.connect()
+            took = _Background(lambda: ours.pace(per_s, lasts_s))
+            idle_since = time.monotonic()
+            while took.is_alive() or time.monotonic() - idle_since < 0.5:
+                outcome = cloud.poll(_now_us())
+                for delivery in outcome.deliveries:
+                    core.ingest(delivery)
+                    readings = delivery.readings
+                    if readings is not None and len(readings):
+                        late.append((_now_us() - readings.device_time_us) / 1_000)
+                        idle_since = time.monotonic()
+                time.sleep(0.002)
+            sent, behind_s = took.result()
+        finally:
+            cloud.close()
+    delays = np.concatenate(late)
+    settled = delays[per_s // 2 :]
+    p50, p99 = np.percentile(settled, [50, 99]).tolist()
+    rate = sent / (lasts_s + behind_s)
+    for name, value, unit, (required, met) in (
+        ("documents a second", rate, "1/s", at_least(0.99 * per_s, rate)),
+        ("documents lost", sent - len(delays), "", at_most(0, sent - len(delays))),
+        ("p50", p50, "ms", ("", None)),
+        ("p99", p99, "ms", at_most(50, p99)),
+    ):
+        yield Result(
+            name=f"publish to processed, QoS 1 through Mosquitto: {name}",
+            value=round(value, 2),
+            unit=unit,
+            required=required,
+            met=met,
+        )
+
+
+PIECES: dict[str, Callable[[bool], Iterator[Result]]] = {
+    "broker": broker,
+    "filters": filters,
+    "steady": steady,
+    "storm": storm,
+    "fleet": fleet,
+    "documents": documents,
+    "processed": processed,
+}
+
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+
+def _now_us() -> int:
+    return int(time.monotonic() * 1e6)
+
+
+def _paired(
+    ours: Callable[[], float], peer: Callable[[], float], quick: bool, rounds: int = 3
+) -> tuple[float, float, float]:
+    """Medians of both, and of the ratio within a pair."""
+    pairs = [(ours(), peer()) for _ in range(1 if quick else rounds)]
+    return (
+        statistics.median(one for one, _ in pairs),
+        statistics.median(other for _, other in pairs),
+        statistics.median(one / other for one, other in pairs),
+    )
+
+
+def _through(target: Target, qos: int, quick: bool) -> Callable[[], float]:
+    effort = Effort(samples=1, sample_s=0.4 if quick else 1.0)
+    return lambda: messages(target, qos, effort, threading.Event()).median
+
+
+def _joined(stack: ExitStack, target: Target, name: str) -> RawClient:
+    client = target.client(name)
+    stack.callback(client.close)
+    return client
+
+
+def _subscribe(stack: ExitStack, target: Target) -> None:
+    """Somebody has many filters, none of which anything matches."""
+    client = _joined(stack, target, "filters")
+    client.socket.settimeout(60.0)
+    for number in range(FILTERS):
+        client.subscribe(f"elsewhere/{number}/command", 1)
+
+
+class _Background:
+    """A call on a thread of its own."""
+
+    def __init__(self, call: Callable[[], tuple[int, float]]) -> None:
+        self._found: list[tuple[int, float]] = []
+        self._thread = threading.Thread(target=lambda: self._found.append(call()), daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def result(self) -> tuple[int, float]:
+        self._thread.join()
+        return self._found[0]
