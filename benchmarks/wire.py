@@ -91,7 +91,7 @@ def filters(quick: bool) -> Iterator[Result]:
         _subscribe(stack, many.target)
         for qos in (0, 1):
             value, peer, ratio = _paired(
-                _through(many.target, qos, quick), _through(few.target, qos, quick), quick, rounds=7
+                _through(many.target, qos, quick), _through(few.target, qos, quick), quick, rounds=5
             )
             required, met = at_least(0.9, ratio)
             yield Result(
@@ -290,7 +290,7 @@ def _paired(
 
 
 def _through(target: Target, qos: int, quick: bool) -> Callable[[], float]:
-    effort = Effort(samples=1, sample_s=0.4 if quick else 1.0)
+    effort = Effort(samples=1, sample_s=0.3 if quick else 0.5)
     return lambda: messages(target, qos, effort, threading.Event()).median
 
 

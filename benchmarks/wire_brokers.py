@@ -89,7 +89,7 @@ def stock_amqtt() -> Iterator[Target]:
 def _serve_stock(port: int, pipe: Connection) -> None:
     from amqtt.broker import Broker
 
-    for name in ("amqtt", "transitions"):
+    for name in ("amqtt", "transitions", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     config: dict[str, Any] = {

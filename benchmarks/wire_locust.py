@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -49,7 +50,7 @@ def messages_per_s(port: int, qos: int, lasts_s: float) -> float:
         "PEER_SETTLE_S": str(SETTLE_S),
     }
     words = [locust_command(), "-f", str(Path(__file__).with_name("locust_peer.py")), "--headless", "--only-summary"]
-    words += ["-u", str(USERS), "-r", str(USERS), "-t", f"{SETTLE_S + lasts_s:g}s", "--skip-log"]
+    words += ["-u", str(USERS), "-r", str(USERS), "-t", f"{math.ceil(SETTLE_S + lasts_s)}s", "--skip-log"]
     ran = subprocess.run(
         words, check=False, env=environment, capture_output=True, text=True, timeout=SETTLE_S + lasts_s + 60
     )

@@ -207,6 +207,8 @@ class AbortingWriter(StreamWriterAdapter):
         self._drain_s, self._count = limits.drain_s, count
 
     def write(self, data: bytes) -> None:
+        if self._writer.transport.is_closing():
+            return  # asyncio would complain about each one on standard error
         self._count["bytes_out"] += len(data)
         super().write(data)
 

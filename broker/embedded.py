@@ -28,12 +28,12 @@ from typing import Any, TypeVar
 from amqtt.broker import Action
 from amqtt.session import Session
 
-from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.expiry import LOOK_S, Expiries, calendar_s
+from twinstorm.broker.front import Front
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.intruder import Intrusion, intrude
 from twinstorm.broker.limits import Limits
@@ -159,7 +159,7 @@ class EmbeddedBroker(Exhibits):
         self._core_password = secrets.token_urlsafe(16)
         self._guest_password: str | None = None
         self._now_us, self._speed = now_us, speed
-        self._limit: Admission | None = None
+        self._front: Front | None = None
         self._count: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self._overflown: Counter[str] = Counter()
@@ -283,11 +283,12 @@ class EmbeddedBroker(Exhibits):
         return address.up if action == Action.PUBLISH else not address.up
 
     async def _admit(self, session: Session) -> bool:
-        """Devices meet the same token bucket as in virtual time; the core and guests do not."""
-        if self._limit is None or session.username not in self._clients:
+        """Devices meet the same limit as in virtual time, guests only if there is a crowd, and the core never."""
+        front, user = self._front, session.username
+        if front is None or not (user in self._clients or (front.guests_too and user != CORE_USER)):
             return True
         now_us = self._now_us()
-        start_us = self._limit.offer(now_us)
+        start_us = await front.offer(now_us)
         if start_us is None:
             return False
         if start_us > now_us:
@@ -298,9 +299,9 @@ class EmbeddedBroker(Exhibits):
                 self._connecting -= 1
         return True
 
-    def begin(self, limit: Admission | None) -> None:
+    def begin(self, front: Front | None) -> None:
         """The fleet has gathered: count from here, and from now on devices meet this limit."""
-        self._limit = limit
+        self._front = front
         self._lost.clear()
         self._overflown.clear()
         self._drops.clear()
@@ -567,8 +568,8 @@ class EmbeddedBroker(Exhibits):
     async def _restart(self) -> None:
         await self._take_down()
         self._silent = False
-        if self._limit is not None:
-            self._limit.tat = 0
+        if self._front is not None:
+            self._front.reset()
         await self._start()
 
     def core_leaves(self, at_us: int) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from twinstorm.broker.admission import Admission
 from twinstorm.broker.downstream import Downstream
 from twinstorm.broker.misconduct import Intrusion, Misconduct, Refusal, Slowness, Throttle, interval_us
 from twinstorm.twin.chance import Words, device_key
@@ -169,6 +170,30 @@ class ModelledBroker(Exhibits):
             outcome.answer[lost], outcome.answer_us[lost] = Answer.NONE, NEVER_US
         self._offer = _Offer(at_us, device, tries, inside, handshakes, tokens, outcome, answered)
         return outcome
+
+    def arrive(self, at_us: int) -> int | None:
+        """A CONNECT of somebody who is no device of this fleet, and who stands in its queues all the same.
+
+        Args:
+            at_us: not before what has been committed.
+
+        Returns:
+            When it is admitted; None: it is refused.
+        """
+        if self.down:
+            return None
+        limits, odd = self.settings, self.misconduct
+        handshake_ns = limits.handshake_ns + (0 if odd is None else odd.connect_us * 1_000)
+        if self.free_ns - limits.backlog * handshake_ns > at_us * 1_000:
+            return None
+        self.free_ns = max(self.free_ns, at_us * 1_000) + handshake_ns
+        done_us = -(-self.free_ns // 1_000)
+        if limits.connect_rate is None:
+            return done_us
+        door = Admission(limits.connect_rate, limits.connect_burst, limits.connect_queue, self.tat)
+        start_us = door.offer(done_us)
+        self.tat = door.tat
+        return start_us
 
     def commit(self, count: int) -> None:
         offer = self._offer

@@ -49,7 +49,7 @@ def subscribe_packet(topic_filter: str, qos: int, packet_id: int = 1) -> bytes:
     return _packet(0x82, struct.pack("!H", packet_id) + _text(topic_filter) + bytes((qos,)))
 
 
-def publish_packet(topic: str, payload: bytes, qos: int = 0, packet_id: int = 0) -> bytes:
+def publish_packet(topic: str | bytes, payload: bytes, qos: int = 0, packet_id: int = 0) -> bytes:
     """At QoS 1 with an id between 1 and 65,535."""
     number = struct.pack("!H", packet_id) if qos else b""
     return _packet(0x30 | qos << 1, _text(topic) + number + payload)

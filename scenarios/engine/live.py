@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import signal
 import sys
 import threading
 import time
@@ -13,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,10 +21,13 @@ from numpy.typing import NDArray
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.front import Alone
 from twinstorm.broker.guest_files import GuestFiles
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.account import Account, Sides, settle
+from twinstorm.scenarios.engine.children import start_child
+from twinstorm.scenarios.engine.crowd import Crowd, split
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
@@ -35,7 +36,6 @@ from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import (
     DRAIN_S,
-    LEFT_TO_THE_ENGINE,
     Act,
     Ask,
     Broken,
@@ -114,7 +114,8 @@ def play_live(
     sys.setswitchinterval(SWITCH_S)
     started = time.perf_counter()
     speed = Fraction(options.speed or 1).limit_denominator(1_000)
-    wiring = LiveWiring(scenario, options, speed)
+    scenario, rest = split(scenario)
+    wiring = LiveWiring(scenario, options, speed, rest)
     held = None
     try:
         engine = Engine(scenario, options.seed, wiring, options.until_us)
@@ -173,7 +174,10 @@ class LiveWiring:
 
     clock: Literal["virtual", "live"] = "live"
 
-    def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction) -> None:
+    def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction, rest: Scenario | None = None) -> None:
+        self._rest, self._seed = rest, options.seed
+        """What of the scenario stays modelled; None: nothing."""
+        self._crowd: Crowd | None = None
         plan = fleet_plan(scenario, options.phases)
         self.speed = speed
         self.log = EventLog()
@@ -253,25 +257,17 @@ class LiveWiring:
         Raises:
             Unavailable: the machine has no room for it.
         """
+        if self._rest is not None:
+            self._crowd = Crowd(self._rest, self._seed, self.speed)
         self._bad_links = groups_on_bad_links(engine, self._has_socket)
         task = replace(self._task, bad_links=tuple(self._bad_links))
         worker = self._context.Process(
             target=work, args=(task, self._pipe_of_worker), name="twinstorm-world", daemon=True
         )
-        # A terminal signals the whole group: the worker must not meet it in the second before `work` begins. Its helper
-        # that tracks resources comes first, for it would let signals through again.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
         try:
-            resource_tracker.ensure_running()
-            signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_THE_ENGINE)
-            worker.start()
+            start_child(worker, "the worker process")
             self._worker = worker
-        except OSError as error:
-            raise Unavailable(
-                "the worker process", str(error), "Has this machine memory and processes left?"
-            ) from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._pipe_of_worker.close()
 
     def _certify(self, through: Mapping[str, str]) -> RunCertificates:
@@ -349,6 +345,8 @@ class LiveWiring:
             if isinstance(message, Gathered):
                 online = message.online
                 if message.ready:
+                    if self._crowd is not None:
+                        self._crowd.ready()
                     return
                 if message.gave_up:
                     break
@@ -368,11 +366,12 @@ class LiveWiring:
         self._cloud.collect_until(len(self.registry))
         if self._embedded is not None:
             rate = self._settings.connect_rate
-            limit = (
-                None if rate is None else Admission(rate, self._settings.connect_burst, self._settings.connect_queue)
-            )
-            self._embedded.begin(limit)
+            burst, queue = self._settings.connect_burst, self._settings.connect_queue
+            alone = None if rate is None else Alone(Admission(rate, burst, queue))
+            self._embedded.begin(alone if self._crowd is None else self._crowd)
         self._started_s = time.monotonic() + HEAD_START_S
+        if self._crowd is not None:
+            self._crowd.go(self._started_s)
         self._send(Go(self._started_s, end_us))
 
     def listen(self) -> None:
@@ -399,6 +398,8 @@ class LiveWiring:
                     "",
                 )
         self._miss_broker(BROKER_GONE_S)
+        if self._crowd is not None and self._crowd.failed:
+            self.failure = ("the crowd's process", "it ended", "")
 
     def drain(self, engine: Engine) -> None:
         """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained."""
@@ -603,6 +604,8 @@ class LiveWiring:
             notes = [
                 f"embedded broker amqtt on 127.0.0.1:{self._target.port}{over}, worker lag {self._lag_ms():.0f} ms"
             ]
+            if self._crowd is not None:
+                notes += self._crowd.notes(len(self.registry))
             refused = sum(self._embedded.refusals.values())
             if refused:
                 reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(self._embedded.refusals.items()))
@@ -689,6 +692,8 @@ class LiveWiring:
         """End the worker, the cloud end and the broker; leaves no process and no socket."""
         self.end_fleet()
         self._end_broker()
+        if self._crowd is not None:
+            self._crowd.close()
 
 
 def _ended_while_gathering() -> Unavailable:

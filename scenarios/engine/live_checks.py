@@ -35,7 +35,7 @@ def problems(
             for option, asked in (("--broker", broker_url), ("--hold-open", hold_open), ("--tls", tls))
             if asked
         ]
-    found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_faults(scenario)]
+    found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_cohort(scenario, broker_url), *_of_the_faults(scenario)]
     if not tls:
         found += _of_the_certificates(scenario)
     if broker_url is not None:
@@ -46,7 +46,8 @@ def problems(
 
 
 def _of_the_fleet(scenario: Scenario, speed: float) -> Iterator[str]:
-    devices = scenario.fleet.devices
+    fleet = scenario.fleet
+    devices = fleet.devices if fleet.cohort is None else fleet.cohort
     if devices > MOST_DEVICES:
         yield f"{devices:,} devices are more than one machine drives live (at most {MOST_DEVICES:,}): add --devices 200"
     if speed <= 0:
@@ -61,6 +62,18 @@ def _of_the_fleet(scenario: Scenario, speed: float) -> Iterator[str]:
                 f"at {speed:g}x the keep-alive of segment {segment.name} lasts {keep_alive_s:.1f} s on the "
                 f"wire; it must be {SHORTEST_KEEP_ALIVE_S:g} s or more: take a lower --speed"
             )
+
+
+def _of_the_cohort(scenario: Scenario, url: str | None) -> Iterator[str]:
+    if scenario.fleet.cohort is None:
+        return
+    if url is not None:
+        yield (
+            "fleet.cohort: a broker that is not ours asks no crowd at its door: leave --broker out for the embedded "
+            "one, or the cohort"
+        )
+    if any(part.gateway is not None for part in scenario.fleet.segments):
+        yield "fleet.cohort: a fleet with gateways is on the wire as a whole or not at all: leave the cohort out"
 
 
 def _of_the_broker(url: str, yes: bool) -> Iterator[str]:

@@ -8,7 +8,6 @@ readings of that instant, as in virtual time.
 from __future__ import annotations
 
 import gc
-import signal
 import time
 import traceback
 from collections import Counter
@@ -23,6 +22,7 @@ import numpy as np
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.tls import ClientTls
+from twinstorm.scenarios.engine.children import leave_signals
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
@@ -35,8 +35,6 @@ from twinstorm.twin.world import World
 
 GATHER_TIMEOUT_S = 120.0
 DRAIN_S = 10.0
-LEFT_TO_THE_ENGINE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that a terminal, or `timeout`, sends to the whole group: the engine decides what they mean."""
 _LONGEST_SLEEP_S = 0.005
 
 
@@ -398,9 +396,7 @@ class Worker:
 
 def work(task: Task, pipe: Connection) -> None:
     """Body of the worker process; ends when the pipe closes."""
-    for number in LEFT_TO_THE_ENGINE:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_THE_ENGINE)  # The engine starts us with them held back.
+    leave_signals()
     try:
         with closing(Worker(task, pipe)) as worker:
             if worker.gather():

@@ -72,7 +72,12 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
             _segment(name, _layers(record, own, firmware), firmware, count, name in carrying, problems)
             for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
+        cohort=record.own("cohort"),
     )
+    if fleet.cohort is not None and fleet.cohort >= fleet.devices:
+        hint = "a cohort is a small part of the fleet, such as 100 of 100,000; without it all are on the wire"
+        problems.add(wrong(record.at("cohort"), "S210", f"the fleet has {fleet.devices:,} devices", hint))
+        return None
     return fleet if check_sites(fleet, segments, problems) else None
 
 

@@ -162,6 +162,8 @@ class Fleet:
     devices: int
     sites: tuple[Site, ...]
     segments: tuple[Segment, ...]
+    cohort: int | None = None
+    """Live, so many of its devices are on the wire, and the rest is a crowd that stays modelled; None: all are."""
 
 
 @dataclass(frozen=True)

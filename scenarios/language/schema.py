@@ -338,6 +338,7 @@ FLEET = Table(
     "the fleet",
     (
         Key("devices", whole("1", str(MOST_DEVICES), "10000"), "number of devices"),
+        Key("cohort", whole("1", str(MOST_DEVICES), "100"), "live: so many are MQTT clients, the rest stays modelled"),
         Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share, trunk}", default="1"),
         *DEVICE_DEFAULTS,
         Key(

@@ -111,7 +111,7 @@ def test_what_the_socket_does_not_take_is_no_sign_of_life(pair: Pair, monkeypatc
 
 
 def test_a_message_among_acknowledgements_is_heard(pair: Pair) -> None:
-    heard: list[bytes] = []
+    heard: list[bytes | bytearray] = []
     pair.client.on_message = lambda client, data, message: heard.append(message.payload)
     number = pair.client.say(b"a", b"", 1)
     acknowledgement = puback_packet(number.to_bytes(2, "big"))
