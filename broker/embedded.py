@@ -28,12 +28,13 @@ from typing import Any, TypeVar
 from amqtt.broker import Action
 from amqtt.session import Session
 
+from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.broker_state import BrokerState
 from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.expiry import LOOK_S, Expiries, calendar_s
-from twinstorm.broker.front import Front
+from twinstorm.broker.front import Alone, Front
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.intruder import Intrusion, intrude
 from twinstorm.broker.limits import Limits
@@ -299,9 +300,9 @@ class EmbeddedBroker(Exhibits):
                 self._connecting -= 1
         return True
 
-    def begin(self, front: Front | None) -> None:
-        """The fleet has gathered: count from here, and from now on devices meet this limit."""
-        self._front = front
+    def begin(self, front: Front | Admission | None) -> None:
+        """The fleet has gathered: count from here, and from now on devices meet this limit, or who knows of more."""
+        self._front = Alone(front) if isinstance(front, Admission) else front
         self._lost.clear()
         self._overflown.clear()
         self._drops.clear()

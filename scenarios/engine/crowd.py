@@ -31,6 +31,7 @@ STEP_US = 50_000
 """A crowd that is late catches up in pieces of this length, and answers in between."""
 LOOK_S = 0.005
 LATE_S = 0.5
+_SMALLER = "Take a smaller fleet: --devices"
 
 
 def split(scenario: Scenario) -> tuple[Scenario, Scenario | None]:
@@ -106,10 +107,10 @@ class Crowd:
         """
         try:
             if not self._pipe.poll(READY_TIMEOUT_S):
-                raise Unavailable("the crowd's process", f"it is not ready after {READY_TIMEOUT_S:.0f} s")
+                raise Unavailable("the crowd's process", f"it is not ready after {READY_TIMEOUT_S:.0f} s", _SMALLER)
             trouble = self._pipe.recv()
         except (EOFError, ConnectionError) as error:
-            raise Unavailable("the crowd's process", "it ended before the run") from error
+            raise Unavailable("the crowd's process", "it ended before the run", _SMALLER) from error
         if isinstance(trouble, Unavailable):
             raise trouble
 

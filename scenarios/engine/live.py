@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded import EmbeddedBroker
-from twinstorm.broker.front import Alone
 from twinstorm.broker.guest_files import GuestFiles
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.url import BrokerUrl, parse_url
@@ -367,7 +366,7 @@ class LiveWiring:
         if self._embedded is not None:
             rate = self._settings.connect_rate
             burst, queue = self._settings.connect_burst, self._settings.connect_queue
-            alone = None if rate is None else Alone(Admission(rate, burst, queue))
+            alone = None if rate is None else Admission(rate, burst, queue)
             self._embedded.begin(alone if self._crowd is None else self._crowd)
         self._started_s = time.monotonic() + HEAD_START_S
         if self._crowd is not None:

@@ -84,11 +84,8 @@ def test_an_arrival_waits_behind_the_crowd_and_the_crowd_behind_it() -> None:
     assert crowded.arrive(1_000_000) == 1_200_001
     assert crowded.arrive(1_000_000) is None
     assert crowded.count["attempts"] == 1, "it is nobody of the crowd"
-    outcome = crowded.offer(*(np.array([value], kind) for value, kind in _ONE_MORE))
-    assert outcome.answer_us[0] == 1_300_001
-
-
-_ONE_MORE = ((1_200_000, np.int64), (5, np.int32), (1, np.int64), (1_200_000, np.int64))
+    later, one = np.array([1_200_000], np.int64), np.ones(1, np.int64)
+    assert crowded.offer(later, np.array([5], np.int32), one, later).answer_us[0] == 1_300_001
 
 
 def test_nobody_is_admitted_while_the_modelled_broker_is_down() -> None:
