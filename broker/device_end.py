@@ -52,6 +52,8 @@ from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import site_and_device
 
 _MISC_EVERY_S = 0.25
+_MISC_AT_LEAST = 64
+"""Clients looked at each time, at least: those of a small fleet notice a dead connection as soon as they can."""
 _MOST_QUEUED = 0
 """paho: no limit; the twin's own buffer is the one with a limit."""
 WINDOW = 20
@@ -579,7 +581,7 @@ class LiveDeviceEnd:
         if now < self._misc_at:
             return
         self._misc_at = now + _MISC_EVERY_S
-        share = -(-len(self._order) // 4)
+        share = max(-(-len(self._order) // 4), _MISC_AT_LEAST)
         for device in self._order[self._misc_next : self._misc_next + share]:
             line = self._lines[device]
             # Before a CONNACK paho would give up after a keep-alive; how long to wait is for the firmware to say.
