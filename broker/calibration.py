@@ -301,7 +301,7 @@ class _Flow:
         began, busy, before = time.perf_counter(), time.thread_time(), self._got
         until = began + lasts_s
         heard = began
-        while (now := time.perf_counter()) < until:
+        while (now := time.perf_counter()) < until or self._got - before < BATCH:
             while self._sent - self._got <= WINDOW - BATCH and self._unacked <= 2 * WINDOW - BATCH:
                 self._publish()
             got = self._got
