@@ -7,13 +7,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.scenarios.engine.crowd import split
 from twinstorm.scenarios.engine.live_checks import problems
 from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.reader import load, read
-from twinstorm.twin.flow import Identities
+from twinstorm.twin.flow import Answer, Identities
 
 TEXT = """storm: 1
 name: t
@@ -86,6 +88,28 @@ def test_an_arrival_waits_behind_the_crowd_and_the_crowd_behind_it() -> None:
     assert crowded.count["attempts"] == 1, "it is nobody of the crowd"
     later, one = np.array([1_200_000], np.int64), np.ones(1, np.int64)
     assert crowded.offer(later, np.array([5], np.int32), one, later).answer_us[0] == 1_300_001
+
+
+@given(
+    waits_us=st.lists(st.integers(0, 200_000), min_size=1, max_size=40),
+    handshake_ns=st.sampled_from([1, 30_000_000, 150_000_000]),
+    rate=st.sampled_from([None, Fraction(10), Fraction(20, 3)]),
+    queue=st.integers(0, 3),
+)
+def test_an_arrival_is_answered_as_one_of_the_crowd(
+    waits_us: list[int], handshake_ns: int, rate: Fraction | None, queue: int
+) -> None:
+    made = [ModelledBroker(BrokerSettings("ideal", handshake_ns, 3, rate, 2, queue)) for _ in range(2)]
+    for each in made:
+        each.open(Identities([f"d{i}" for i in range(100)], np.full(100, 60_000_000), np.ones(100, np.uint8)))
+    at_us, one = 0, np.ones(1, np.int64)
+    for device, wait_us in enumerate(waits_us):
+        at_us += wait_us
+        at = np.array([at_us], np.int64)
+        outcome = made[0].offer(at, np.array([device], np.int32), one, at)
+        made[0].commit(1)
+        expected = int(outcome.answer_us[0]) if outcome.answer[0] == Answer.ADMITTED else None
+        assert made[1].arrive(at_us) == expected
 
 
 def test_nobody_is_admitted_while_the_modelled_broker_is_down() -> None:
