@@ -9,12 +9,12 @@ from twinstorm.scenarios.language.reader import load
 
 SCENARIO = """storm: 1
 name: wire
-story: Each of six sites has another middlebox in its way.
+story: Each of six sites has another middlebox in its way, and a seventh a line of its own.
 duration: 32 s
 warm_up: 2 s
 fleet:
-  devices: 24
-  sites: [reset, refused, limit, slices, dark, both]
+  devices: 28
+  sites: {reset: {}, refused: {}, limit: {}, slices: {}, dark: {}, both: {}, line: {trunk: {rate: 1 MB/s}}}
   keep_alive: 24 s
   reconnect: {base: 1 s, cap: 4 s}
   segments:
@@ -26,6 +26,7 @@ steps:
   - {name: slices, at: 4 s, fault: packet-slicing, target: site=slices, lasts: 8 s, with: {slice: 32 B, gap: 100 ms}}
   - {name: dark, at: 4 s, fault: partition, target: site=dark, lasts: 8 s, with: {on: wire, direction: up}}
   - {name: both, at: 4 s, fault: partition, target: site=both, lasts: 8 s, with: {on: both}}
+  - {name: line, at: 4 s, fault: trunk-cut, target: site=line, lasts: 8 s}
   - {name: unharmed, at: 26 s, fault: port-refused, target: site=slices, lasts: 4 s, with: {open: stay}}
 expect:
   - at: end
@@ -46,6 +47,7 @@ def test_every_fault_of_connections_leaves_its_evidence_and_loses_nothing(tmp_pa
     assert evidence["dark"] == {"sessions_cut_off": 0, "sessions_survived": 0, "streams_silenced": 4}
     assert evidence["both"]["sessions_cut_off"] == 4
     assert evidence["both"]["streams_silenced"] == 2 * 4
+    assert evidence["line"]["sessions_cut_off"] == 4
     assert not any(evidence["unharmed"].values()), "nobody needed a new connection"
     ledger = result.ledger
     assert ledger.produced == ledger.delivered + ledger.buffered + ledger.in_flight + sum(ledger.lost.values())
