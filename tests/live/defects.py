@@ -9,14 +9,17 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from tests.live.brokers import IN_FLIGHT, PASSWORDS, STALLED_S, WAITING_MESSAGES, UnderTest
 from tests.live.raw_mqtt import (
+    CONNECT,
+    DISCONNECT,
     PATIENCE_S,
     PINGREQ,
+    PINGRESP,
     PUBACK,
     PUBCOMP,
     PUBREC,
@@ -112,6 +115,7 @@ class Case:
         play: raises `DefectError` if it does not.
         defect: it is one of stock amqtt's; else both are right, and it is here for the other brokers.
         is_slow: it takes more than three seconds.
+        from_python: only there stock amqtt has the defect.
     """
 
     name: str
@@ -119,15 +123,23 @@ class Case:
     play: Callable[[Stand], None]
     defect: bool
     is_slow: bool
+    from_python: tuple[int, int] = (3, 11)
+
+    @property
+    def is_defect_here(self) -> bool:
+        """In stock amqtt, on this Python."""
+        return self.defect and sys.version_info >= self.from_python
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(asks: str, *, defect: bool = True, is_slow: bool = False) -> Callable[[Callable[[Stand], None]], Any]:
+def case(
+    asks: str, *, defect: bool = True, is_slow: bool = False, from_python: tuple[int, int] = (3, 11)
+) -> Callable[[Callable[[Stand], None]], Any]:
     def keep(play: Callable[[Stand], None]) -> Callable[[Stand], None]:
         name = play.__name__.replace("_", "-")
-        CASES[name] = Case(name, asks, play, defect, is_slow)
+        CASES[name] = Case(name, asks, play, defect, is_slow, from_python)
         return play
 
     return keep
@@ -169,8 +181,7 @@ def stretched_packet(stand: Stand) -> None:
 
 @case(
     "a connection that closes right after CONNECT ends its session, and the will is told",
-    # Before, asyncio gave it a turn in between.
-    defect=sys.version_info >= (3, 12),
+    from_python=(3, 12),  # before, asyncio gave it a turn in between
 )
 def closed_at_once(stand: Stand) -> None:
     watcher = stand.watcher()
@@ -268,7 +279,7 @@ def retained_rights(stand: Stand) -> None:
 def nameless_queue(stand: Stand) -> None:
     nobody = stand.enter(None, clean=False)
     assert nobody.subscribe("dev/#") == 1
-    nobody.send(packet(0xE0))
+    nobody.send(packet(DISCONNECT))
     assert nobody.ends() != "open"
     one = stand.enter()
     one.send(publish(OWN, b"x", qos=1))
@@ -332,7 +343,7 @@ def unacknowledged_long(stand: Stand) -> None:
 def _away(stand: Stand, count: int = 1) -> None:
     """So many messages for a watcher that is away."""
     watcher = stand.watcher(clean=False)
-    watcher.send(packet(0xE0))
+    watcher.send(packet(DISCONNECT))
     assert watcher.ends() != "open"
     one = stand.enter()
     for number in range(1, count + 1):
@@ -416,6 +427,181 @@ def shared_subscription(stand: Stand) -> None:
     stand.enter().send(publish(OWN, b"x", qos=1))
     with stand.decides():
         assert granted == 0x80 or watcher.message().payload == b"x"
+
+
+@case("a message at QoS 2 that is sent again before it is released is delivered once", defect=False)
+def repeated_2(stand: Stand) -> None:
+    watcher, one = stand.watcher(qos=0), stand.enter()
+    first = publish(OWN, b"x", qos=2)
+    one.send(first)
+    assert one.read()[0] == PUBREC
+    one.send(bytes([first[0] | 8]) + first[1:])
+    with stand.decides():
+        assert one.read()[0] == PUBREC
+        one.send(packet(PUBREL, b"\x00\x07"))
+        assert one.read()[0] == PUBCOMP
+        assert watcher.message().payload == b"x"
+        quiet(watcher)
+
+
+@case("what is sent again to a session comes in its first order")
+def order_of_repetitions(stand: Stand) -> None:
+    first, one = stand.watcher(clean=False), stand.enter()
+    for number in range(1, 6):
+        one.send(publish(OWN, b"%d" % number, qos=1, number=number))
+        assert one.read()[0] == PUBACK
+    told = [first.message(acknowledge=False) for _ in range(5)]
+    first.send(packet(PUBACK, struct.pack(">H", told[2].number)))
+    first.reset()
+    with stand.decides():
+        again = stand.enter("watcher", clean=False)
+        assert [again.message().payload for _ in range(4)] == [b"1", b"2", b"4", b"5"]
+
+
+@case("DISCONNECT takes the will back", defect=False)
+def will_taken_back(stand: Stand) -> None:
+    watcher, one = stand.watcher(), stand.enter(will=(STATE, b"gone"))
+    one.send(packet(DISCONNECT))
+    with stand.decides():
+        assert one.ends() != "open"
+        quiet(watcher)
+
+
+@case("a clean CONNECT ends the kept session of that client", defect=False)
+def clean_after_kept(stand: Stand) -> None:
+    watcher = stand.watcher(clean=False)
+    watcher.send(packet(DISCONNECT))
+    assert watcher.ends() != "open"
+    again = stand.ask("watcher")
+    with stand.decides():
+        assert again.read() == (0x20, b"\x00\x00")
+        stand.enter().send(publish(OWN, b"x"))
+        quiet(again)
+
+
+@case("CONNACK says whether a session was kept", defect=False)
+def session_present(stand: Stand) -> None:
+    for present in (0, 1):
+        one = stand.ask("one", clean=False)
+        with stand.decides():
+            assert one.read() == (0x20, bytes([present, 0]))
+        one.send(packet(DISCONNECT))
+        assert one.ends() != "open"
+
+
+@case("a message that is retained is not marked so for those who are there, and is for those who come", defect=False)
+def retained_mark(stand: Stand) -> None:
+    early, one = stand.watcher(), stand.enter()
+    one.send(publish(OWN, b"x", qos=1, retain=True))
+    assert one.read()[0] == PUBACK
+    with stand.decides():
+        assert not early.message().retain
+        late = stand.enter("watcher", client_id="late")
+        late.send(packet(SUBSCRIBE, b"\x00\x01" + text("dev/#") + b"\x01"))
+        kinds = sorted(late.read()[0] & 0xF1 for _ in range(2))
+        assert kinds == [0x31, SUBACK], kinds
+
+
+@case("an empty retained message deletes the one that is kept", defect=False)
+def retained_deleted(stand: Stand) -> None:
+    one = stand.enter()
+    for payload in (b"x", b""):
+        one.send(publish(OWN, payload, qos=1, retain=True))
+        assert one.read()[0] == PUBACK
+    assert one.ends(QUIET_S) == "open"
+    with stand.decides():
+        quiet(stand.watcher())
+
+
+@case("who subscribes again gets retained messages again", defect=False)
+def retained_again(stand: Stand) -> None:
+    one = stand.enter()
+    one.send(publish(OWN, b"x", qos=1, retain=True))
+    assert one.read()[0] == PUBACK
+    assert one.ends(QUIET_S) == "open"
+    watcher = stand.watcher()
+    with stand.decides():
+        assert watcher.message().retain
+        watcher.send(packet(SUBSCRIBE, b"\x00\x02" + text("dev/#") + b"\x01"))
+        assert watcher.message().retain
+
+
+@case("an UNSUBSCRIBE from what nobody has subscribed to is answered", defect=False)
+def unsubscribed_from_nothing(stand: Stand) -> None:
+    one = stand.enter()
+    one.send(packet(UNSUBSCRIBE, b"\x00\x05" + text("nothing/#")))
+    with stand.decides():
+        assert one.read() == (0xB0, b"\x00\x05")
+
+
+@case("each filter of a SUBSCRIBE has its answer, in their order", defect=False)
+def answers(stand: Stand) -> None:
+    watcher = stand.enter("watcher")
+    filters = text("a") + b"\x02" + text("b/#") + b"\x00" + text("+/c") + b"\x01"
+    watcher.send(packet(SUBSCRIBE, b"\x00\x09" + filters))
+    with stand.decides():
+        assert watcher.read() == (SUBACK, b"\x00\x09\x02\x00\x01")
+
+
+@case("a filter that is none is refused, or ends the connection", defect=False)
+def bad_filter(stand: Stand) -> None:
+    for asked in ("a+/b", "#/a", "a/#b"):
+        watcher = stand.enter("watcher")
+        with stand.decides(), suppress(ConnectionError):
+            assert watcher.subscribe(asked) == 0x80
+
+
+@case("`dev/#` is also about `dev`, and `+` is about an empty level", defect=False)
+def edges_of_filters(stand: Stand) -> None:
+    talker = stand.enter("watcher", client_id="talker")
+    parent, level = stand.watcher("dev/#", client_id="parent"), stand.watcher("+/x", client_id="level")
+    talker.send(publish("dev", b"1", qos=1) + publish("/x", b"2", qos=1))
+    with stand.decides():
+        assert (parent.message().payload, level.message().payload) == (b"1", b"2")
+
+
+@case("without a keep-alive nobody is closed for his silence", defect=False)
+def no_keep_alive(stand: Stand) -> None:
+    one = stand.enter(keep_alive_s=0)
+    assert one.ends(2.5 * KEEP_ALIVE_S) == "open"
+    one.send(packet(PINGREQ))
+    with stand.decides():
+        assert one.read()[0] == PINGRESP
+
+
+@case("of a clean session nothing is left for the next one, which wants to be kept")
+def clean_keeps_nothing(stand: Stand) -> None:
+    watcher = stand.watcher()
+    watcher.send(packet(DISCONNECT))
+    assert watcher.ends() != "open"
+    again = stand.enter("watcher", clean=False)
+    stand.enter().send(publish(OWN, b"x", qos=1))
+    with stand.decides():
+        quiet(again)
+
+
+@case("a will that is to be retained is", defect=False)
+def retained_will(stand: Stand) -> None:
+    one = stand.client()
+    body = text("MQTT") + bytes([4, 0xEE]) + b"\x00\x3c" + text("one") + text(STATE) + text("gone")
+    one.send(packet(CONNECT, body + text("one") + text(PASSWORDS["one"])))
+    assert one.connack() == 0
+    one.reset()
+    with stand.decides():
+        assert until(lambda: _retained(stand) == b"gone", stand.patience_s)
+
+
+def _retained(stand: Stand) -> bytes:
+    """What somebody who comes now gets first; empty: nothing."""
+    late = stand.watcher()
+    late.socket.settimeout(QUIET_S)
+    try:
+        kept = late.message()
+        return kept.payload if kept.retain else b""
+    except TimeoutError:
+        return b""
+    finally:
+        late.close()
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ AEDES: Mapping[str, str] = {
     "waiting-has-an-end": "in memory, it has none",
     "in-flight": "it has no such limit",
     "stalled": "such a client is kept",
+    "session-present": "a session without subscriptions counts as none",
+    "bad-filter": "`a+/b` is granted",
     "shared-subscription": "granted, and nothing is delivered",
     "oversized": "there is no limit",
     "no-filters-left": "answered",
