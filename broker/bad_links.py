@@ -18,6 +18,7 @@ from twinstorm.broker.toxics import (
     Direction,
     Latency,
     Limit,
+    Meddler,
     Refuse,
     Reset,
     Slicer,
@@ -25,7 +26,7 @@ from twinstorm.broker.toxics import (
     Stall,
     Toxic,
 )
-from twinstorm.twin.breaks import Blackout, ClosedPort, LateClose, Ration, Resetting
+from twinstorm.twin.breaks import Blackout, ClosedPort, Interception, LateClose, Ration, Resetting
 from twinstorm.twin.flow import SECOND_US, Int
 from twinstorm.twin.uplink import LEAST_RETRY_US, LONGEST_RETRY_US, LinkFault, Losses, Slicing, Slowdown, Squeeze
 
@@ -103,6 +104,8 @@ class BadLinks:
             return Refuse(resets_open=order.reset_open)
         if isinstance(order, LateClose):
             return SlowClose(direction="down", delay_s=self._wall_s(order.by_us))
+        if isinstance(order, Interception):
+            return Meddler(direction="up")
         if isinstance(order, Blackout):
             return Blackhole(direction=_DIRECTIONS[order.direction])
         assert isinstance(order, Losses)

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 from twinstorm.broker.pump import Counters, Pump
 from twinstorm.broker.sockets import bound, reset, will_reset
-from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Refuse, Reset, Toxic
+from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Meddler, Refuse, Reset, Toxic
 from twinstorm.twin.chance import Purpose, device_key, stream, word
 
 T = TypeVar("T")
@@ -91,6 +91,8 @@ class _Connection:
         self._sockets = 0
         self._is_cut = False
         self._resets: dict[str, tuple[Toxic, asyncio.TimerHandle]] = {}
+        self._from_the_start = frozenset(group.toxics)
+        """Toxics that see it from its first byte on."""
         self.set(group.toxics)
 
     def set(self, toxics: Mapping[str, Toxic]) -> None:
@@ -104,6 +106,8 @@ class _Connection:
                 continue
             after_s = each.after_s if isinstance(each, Reset) else None
             if isinstance(each, Refuse) and each.resets_open:
+                after_s = 0.0
+            if isinstance(each, Meddler) and name not in self._from_the_start:
                 after_s = 0.0
             if after_s is not None:
                 self._resets[name] = each, self._group.loop.call_later(after_s, self._reset, name)

@@ -92,6 +92,11 @@ class LateClose(LinkFault):
 
 
 @dataclass
+class Interception(LinkFault):
+    """Somebody stands between them and the broker, reads, and alters what they measure: over real sockets."""
+
+
+@dataclass
 class Blackout(LinkFault):
     """Nothing gets through real sockets, in the direction ``both``, ``up`` or ``down``; nobody models it."""
 
@@ -147,6 +152,12 @@ class Breaks(Part):
     def black_out(self, step: str, device: Device, at_us: int, direction: str) -> None:
         """Let nothing through the real sockets of these devices, for those that have one."""
         self._begun(Blackout(*self._common(step, device, at_us), direction))
+
+    def intercept(self, step: str, device: Device, at_us: int) -> None:
+        """Let somebody step in between: connections break, and those that follow pass through other hands."""
+        for order in self._begun(Interception(*self._common(step, device, at_us))):
+            self._break(order, np.ones(len(order.device), np.bool_), RESET, at_us)
+            self._world.payloads.falsify(step, order.device.astype(np.int32), at_us)
 
     def without_socket(self, device: Device) -> Device:
         """Those of these devices whose connections are modelled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,23 @@ def flipped(payload: bytes, bits: Iterable[int]) -> bytes:
     for bit in bits:
         damaged[bit >> 3] ^= 1 << (bit & 7)
     return bytes(damaged)
+
+
+_MEASUREMENTS: Final = b'"measurements"'
+_BEHIND: Final = (b'"metadata"', b'"quality"', b'"boot"')
+_FRACTION: Final = re.compile(rb"(?<=\.)\d+")
+_OTHER_DIGITS: Final = bytes.maketrans(b"0123456789", b"5678901234")
+
+
+def falsified(payload: bytes) -> bytes:
+    """A JSON document of ours with other digits behind the points of its measurements, and as long as it was: a lie
+    that can be believed. Anything else stays as it is."""
+    first = payload.find(_MEASUREMENTS)
+    if first < 0:
+        return payload
+    last = min((at for mark in _BEHIND if (at := payload.find(mark, first)) >= 0), default=len(payload))
+    told = _FRACTION.sub(lambda found: found[0].translate(_OTHER_DIGITS), payload[first:last])
+    return payload[:first] + told + payload[last:]
 
 
 def _renamed(told: Told, channels: tuple[Channel, ...]) -> Told:  # noqa: ARG001

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from twinstorm.twin.chance import Words
-from twinstorm.twin.damage import of_other_schema, with_number
+from twinstorm.twin.damage import falsified, of_other_schema, with_number
 from twinstorm.twin.flow import SECOND_US, Device, DeviceEnd, Int, LossCause, Mask, Message, Readings
 from twinstorm.twin.parts import Part
 from twinstorm.twin.tampers import (
     Always,
     Corruption,
     Dialect,
+    Falsification,
     HoldingBack,
     Misrouting,
     Reordering,
@@ -142,6 +143,10 @@ class Tampering(Part):
         """Flip so many bits in this share of their payloads."""
         self._begin(Corruption(*self._common(step, device, at_us), share, bits))
 
+    def falsify(self, step: str, device: Device, at_us: int) -> None:
+        """Alter the measurements of all their payloads."""
+        self._begin(Falsification(*self._common(step, device, at_us)))
+
     def truncate(self, step: str, device: Device, at_us: int, share: float, keep_bytes: int) -> None:
         """End this share of their payloads after so many bytes."""
         self._begin(Truncation(*self._common(step, device, at_us), share, keep_bytes))
@@ -248,6 +253,8 @@ class Tampering(Part):
         match order:
             case SchemaBreak(how=how):
                 payload = of_other_schema(payload, how, self._channels[readings.kind], self._wire_of(device))
+            case Falsification():
+                payload = falsified(payload)
             case Dialect(schema=schema):
                 payload = with_number(payload, schema, self._wire_of(device))
             case Corruption():

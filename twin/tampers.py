@@ -20,6 +20,7 @@ DAMAGED, TRUNCATED, FOREIGN, MISROUTED = (
     "messages_of_another_schema",
     "messages_misrouted",
 )
+ALTERED: Final = "messages_altered"
 _MOST_BITS: Final = 1 << 20
 """Draws a reading has for its bits."""
 _MORE_BITS: Final = 64
@@ -66,6 +67,14 @@ class SchemaBreak(Always):
     """`how` is one of `twin.damage.BREAKS`."""
 
     how: str
+
+
+@dataclass
+class Falsification(Always):
+    """Measurements are altered on the way, so that nobody can tell."""
+
+    turn: ClassVar[int] = 2
+    evidence: ClassVar[str] = ALTERED
 
 
 @dataclass

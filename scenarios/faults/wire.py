@@ -138,3 +138,27 @@ class PacketSlicing(Fault):
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         on.uplinks.end(order.step, device, at_us)
+
+
+class ManInTheMiddle(WireFault):
+    """Somebody reads what devices say, and alters it."""
+
+    name: ClassVar[str] = "man-in-the-middle"
+    summary: ClassVar[str] = "somebody between devices and broker reads their messages and alters what they measure"
+    effect: ClassVar[str] = (
+        "Somebody steps between the targeted devices and the broker: their connections break, and those that follow "
+        "pass through other hands. In each reading the digits behind the points of its measurements are exchanged; "
+        "it is as long as before, and nobody can tell. Only JSON documents of the built-in profile are altered. Live, "
+        "a proxy before the broker does it, on plain MQTT; over TLS it can read nothing, and all that it gets is that "
+        "handshakes fail. In virtual time nothing is encrypted. Evidence: messages altered; over TLS, handshakes "
+        "broken; connections reset."
+    )
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.breaks.intercept(order.step, device, at_us)
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        super().end(on, order, device, at_us)
+        on.payloads.end(order.step, device, at_us)

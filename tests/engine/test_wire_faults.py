@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.twin.worlds import Lab, carried, plan
+from twinstorm.broker.toxics import Meddler, Piece
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.faults.broker import BrokerOutage
 from twinstorm.scenarios.faults.network import Partition
-from twinstorm.scenarios.faults.wire import ByteLimit, ConnectionReset, PacketSlicing, PortRefused, SlowClose
+from twinstorm.scenarios.faults.wire import (
+    ByteLimit,
+    ConnectionReset,
+    ManInTheMiddle,
+    PacketSlicing,
+    PortRefused,
+    SlowClose,
+)
 from twinstorm.scenarios.language.settings import fault_settings
+from twinstorm.twin.damage import falsified
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import SECOND_US, FaultOrder
 from twinstorm.twin.network import LINKS
@@ -154,3 +166,39 @@ def test_whoever_cuts_the_wire_in_virtual_time_the_partition_is_the_same() -> No
         found.append((evidence(lab), {who: tuple(seqs) for who, seqs in lab.order.items()}))
     assert found[0][0]["sessions_cut_off"] == len(HALF)
     assert found[0] == found[1] == found[2]
+
+
+def test_a_man_in_the_middle_alters_what_is_measured_and_nobody_can_tell() -> None:
+    honest = Lab.make(plan(motors=30, climate=10), connect_rate=None)
+    honest.until(40 * SECOND_US)
+    lab = begun(ManInTheMiddle, {})
+    lab.until(40 * SECOND_US)
+    assert evidence(lab)["connections_reset"] == len(HALF)
+    assert evidence(lab)["messages_altered"] >= 15 * 25
+    assert lab.missing() == 0
+    assert not lab.world.lost, "nothing of it is unreadable"
+    assert lab.world.online().all()
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.floats(-1e6, 1e6)), max_size=8))
+def test_a_lie_is_as_long_as_the_truth_and_says_as_much(told: list[tuple[str, float]]) -> None:
+    payload = json.dumps({"timestamp": "2030-01-07T00:00:01.5Z", "measurements": dict(told), "boot": 1}).encode()
+    lie = falsified(payload)
+    assert len(lie) == len(payload)
+    read = json.loads(lie)
+    assert read["boot"] == 1
+    assert read["timestamp"] == "2030-01-07T00:00:01.5Z"
+    assert len(read["measurements"]) <= len(dict(told))
+
+
+@given(st.integers(1, 40))
+def test_a_meddler_alters_messages_however_they_are_cut(size: int) -> None:
+    body = b'{"measurements": {"a_c": 21.25}, "boot": 1}'
+    publish = bytes([0x30, 2 + 3 + len(body)]) + b"\x00\x03a/b" + body
+    stream = b"\x10\x04\x00\x00\x00\x00" + publish * 3 + b"\xc0\x00"
+    stage = Meddler().stage(lambda number: number)
+    assert stage is not None
+    pieces = [Piece(0.0, stream[at : at + size]) for at in range(0, len(stream), size)]
+    out = b"".join(passed.data for piece in pieces for passed in stage.passed(piece))
+    assert out == stream.replace(b"21.25", b"21.70")
+    assert stage.count["messages_altered"] == 3

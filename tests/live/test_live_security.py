@@ -30,6 +30,7 @@ INTRUDERS = """
   - {name: malformed, at: 4 s, fault: malformed-packets, lasts: 8 s, with: {rate: 1/s}}
   - {name: oversized, at: 4 s, fault: oversized-packets, lasts: 8 s, with: {rate: 1/s}}
   - {name: forged, at: 4 s, fault: forged-publisher, target: site=bad, lasts: 8 s, with: {rate: 10/s}}
+  - {name: middle, at: 4 s, fault: man-in-the-middle, target: site=worse, lasts: 8 s}
   - {name: flood, at: 4 s, fault: flood, lasts: 8 s, with: {rate: 50/s}}
 """
 PAPERS = """
@@ -37,6 +38,7 @@ PAPERS = """
   - {name: expired, at: 4 s, fault: certificate-expiry, target: site=worse, lasts: 6 s, with: {open: stay}}
   - {name: out, at: 5 s, fault: mass-disconnect, target: site=worse}
   - {name: forged, at: 4 s, fault: forged-publisher, target: site=good, lasts: 6 s}
+  - {name: middle, at: 12 s, fault: man-in-the-middle, target: site=good, lasts: 4 s}
 """
 
 
@@ -53,6 +55,9 @@ def test_intruders_are_refused_and_nobody_else_notices(tmp_path: Path) -> None:
     assert evidence["oversized"]["connections_ended"] >= 3
     assert evidence["forged"]["messages_refused"] >= 20
     assert evidence["flood"]["messages_sent"] >= 100
+    assert evidence["middle"]["connections_reset"] == 4
+    assert evidence["middle"]["messages_altered"] >= 4
+    assert "handshakes_broken" not in evidence["middle"]
     assert not result.ledger.lost
     assert [note for note in result.notes if "came from no twin" in note], "the flood reached the core"
     assert result.verdict == "held"
@@ -66,5 +71,7 @@ def test_bad_certificates_keep_devices_out_until_they_are_good_again(tmp_path: P
     assert evidence["expired"]["connects_refused"] >= 4
     assert "sessions_ended" not in evidence["expired"]
     assert evidence["forged"]["connections_ended"] >= 1, "an intruder without certificate gets nowhere"
+    assert evidence["middle"]["handshakes_broken"] >= 4
+    assert "messages_altered" not in evidence["middle"]
     assert [note for note in result.notes if "certificate revoked" in note]
     assert result.verdict == "held"
