@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 
 import numpy as np
@@ -111,3 +112,48 @@ def test_live_a_fault_of_certificates_needs_some() -> None:
     ask = {"live": True, "speed": 1.0, "broker_url": None, "hold_open": False, "yes": False}
     assert "--tls" in problems(written, **ask)[0]  # type: ignore[arg-type]
     assert not problems(written, **ask, tls=True)  # type: ignore[arg-type]
+
+
+ALL_AT_ONCE = """storm: 1
+name: all-at-once
+story: Whatever can be wrong with wire and broker is wrong at once.
+duration: 3 min
+fleet: {devices: 80, sites: 2, keep_alive: 20 s, segments: {motors: {kind: motor, share: 100 %, every: 5 s}}}
+steps:
+  - {at: 20 s, fault: connection-reset, lasts: 2 min, target: all share=30 %, with: {after: 5 s}}
+  - {at: 22 s, fault: port-refused, lasts: 40 s, target: all share=20 %}
+  - {at: 24 s, fault: byte-limit, lasts: 2 min, target: all, with: {after: 3 kB}}
+  - {at: 26 s, fault: slow-close, lasts: 2 min, target: all share=30 %}
+  - {at: 28 s, fault: packet-slicing, lasts: 2 min, target: all share=30 %}
+  - {at: 30 s, fault: man-in-the-middle, lasts: 2 min, target: all share=30 %}
+  - {at: 31 s, fault: connect-refusal, lasts: 1 min, target: all share=10 %}
+  - {at: 32 s, fault: throttle, lasts: 2 min, target: all share=30 %}
+  - {at: 33 s, fault: slow-broker, lasts: 2 min}
+  - {at: 34 s, fault: dropped-packets, lasts: 2 min, target: all}
+  - {at: 35 s, fault: dropped-packets, lasts: 2 min, target: all, with: {packet: connack, share: 30 %}}
+  - {at: 36 s, fault: duplicated-packets, lasts: 2 min, target: all}
+  - {at: 37 s, fault: broker-throttle, lasts: 2 min, with: {rate: 10/s}}
+  - {at: 38 s, fault: flood, lasts: 2 min, with: {rate: 2/s}}
+  - {at: 39 s, fault: session-expiry, lasts: 2 min, with: {after: 20 s}}
+  - {at: 50 s, fault: core-outage, lasts: 40 s}
+  - {at: 95 s, fault: broker-restart, lasts: 20 s}
+expect:
+  - {ledger: delivered, at_least: 1}
+"""
+
+
+def test_a_snapshot_in_the_midst_of_them_all_changes_nothing() -> None:
+    written = read(ALL_AT_ONCE, "all-at-once.storm.yaml")
+    found = []
+    for stops in ((), (60_300_000, 100_000_000)):
+        engine = Engine(written, 1, ModelledWiring(fleet_plan(written), broker_settings(written), seed=1))
+        for at_us in stops:
+            engine.advance(at_us)
+            engine = pickle.loads(pickle.dumps(engine))
+            assert engine.ledger().difference == 0
+        engine.play()
+        assert engine.ledger().difference == 0
+        result = result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+        assert [fault.fault for fault in result.faults if not fault.bit] == []
+        found.append((result.digest, [fault.evidence for fault in result.faults], engine.ledger()))
+    assert found[0] == found[1]
