@@ -19,14 +19,16 @@ from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, is_event_driven
+from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Repeatable, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
+from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.resolution import OutOfRange, Scale, Steps, keep_in_range
 from twinstorm.twin.rows import Rows, compact, count, devices, shifted
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
+from twinstorm.twin.stretch import Stretch, periods
 
 DAY_US: Final = 24 * HOUR_US
 YEAR_US: Final = 365 * DAY_US
@@ -109,6 +111,13 @@ class Sampler(Part):
         }
         self._foresights: dict[int, Foresight] = {}
         """By group; none: its machines are stepped at every instant at which something happens."""
+        self._repeatable = {
+            number
+            for number, (group, machines) in enumerate(zip(fleet.groups, self._machines, strict=True))
+            if isinstance(machines.kind, Repeatable) and periods(group.last - group.first, group.every_us) > 1
+        }
+        self._stretches: dict[int, Stretch] = {}
+        """By periodic group; none: its machines are where they are now."""
         self.sensor_faults: list[list[SensorFault]] = [[] for _ in fleet.groups]
         self.failures: list[list[MachineFailure]] = [[] for _ in fleet.groups]
         self.gauge: Gauge | None = None
@@ -168,6 +177,11 @@ class Sampler(Part):
             numbers that nobody sends.
         """
         group = self._fleet.groups[number]
+        if number in self._repeatable:
+            told = self._along(number, rows, now_us, seq) if all_powered else None
+            if told is not None:
+                return told
+            self.settle(number)
         column = self._stepped_us.get(number)
         if column is None:
             return self._measure(number, rows, now_us, group.every_us, seq, powered, all_powered)
@@ -249,6 +263,66 @@ class Sampler(Part):
         speaks = np.flatnonzero(told)
         return Spoken(awake[speaks], made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))
 
+    # --- small periodic groups that nothing disturbs ------------------------------------------------------------------
+
+    def _along(self, number: int, rows: Rows, now_us: int, seq: Int) -> tuple[Values, Steps] | None:
+        """What machines with power measure on which nothing but time acts; None: they must be stepped."""
+        group = self._fleet.groups[number]
+        if (
+            count(rows) < group.last - group.first
+            or number in self._stepped_us
+            or self.failures[number]
+            or self.sensor_faults[number]
+            or self.gauge is not None
+            or self.halted is not None
+        ):
+            return None
+        stretch = self._stretches.get(number)
+        if stretch is None or not stretch.is_at(now_us, seq):
+            self.settle(number)
+            stretch = self._look_along(number, now_us, seq)
+            if stretch is None:
+                return None
+            self._stretches[number] = stretch
+        return stretch.next()
+
+    def _look_along(self, number: int, now_us: int, seq: Int) -> Stretch | None:
+        """Step some periods together; None: this instant must be looked at by itself."""
+        group, machines = self._fleet.groups[number], self._machines[number]
+        # Up to the instant at which a step is watched closely.
+        times = -(-(machines.look_us - now_us) // group.every_us)
+        times = min(times, periods(group.last - group.first, group.every_us))
+        if times < 2:
+            return None
+        before = {name: column.copy() for name, column in machines.state.items()}
+        try:
+            values = self._repeat(number, now_us, seq, times)
+            steps = self.scales[group.kind].rounded(values)
+        except (PluginError, OutOfRange):
+            # It will be told at its own instant, if it happens at all.
+            self._repeatable.discard(number)
+            self._put_back(number, before)
+            return None
+        return Stretch(now_us, group.every_us, seq.copy(), before, values, steps)
+
+    def _repeat(self, number: int, first_us: int, seq: Int, times: int) -> Values:
+        """Step all machines of a group at so many instants; float32 (channels, times * n), what they measure."""
+        group, machines = self._fleet.groups[number], self._machines[number]
+        kind, n = machines.kind, group.last - group.first
+        numbers = seq + np.arange(times)[:, np.newaxis]
+        key = np.tile(self._fleet.key[group.first : group.last], times)
+        noise = self._noise_of(kind.words, key, numbers.reshape(-1))
+        values = np.empty((len(kind.channels), times, n), np.float32)
+        rows, every_us = slice(group.first, group.last), group.every_us
+        inputs = [self._inputs(number, rows, first_us + nth * every_us, every_us) for nth in range(times)]
+        noise = noise.reshape(len(noise), times, n)
+        checked.repeat(kind, machines.state, machines.parameters, inputs, noise, values)
+        return values.reshape(len(values), times * n)
+
+    def _put_back(self, number: int, before: Mapping[str, Any]) -> None:
+        for name, column in self._machines[number].state.items():
+            np.copyto(column, before[name])
+
     # --- small event-driven groups that nothing disturbs --------------------------------------------------------------
 
     def wake_us(self, number: int, now_us: int) -> int:
@@ -318,6 +392,11 @@ class Sampler(Part):
             machines = self._machines[number]
             assert is_event_driven(machines.kind)
             sight.settle(self.event_groups[number], machines.kind, machines.state, machines.parameters)
+        stretch = self._stretches.pop(number, None)
+        if stretch is not None and stretch.done < stretch.periods:
+            self._put_back(number, stretch.before)
+            if stretch.done:
+                self._repeat(number, stretch.first_us, stretch.seq, stretch.done)
 
     def live_at(self, number: int, paces: Int) -> None:
         """See `EventGroup.live_at`."""
@@ -443,6 +522,7 @@ class Sampler(Part):
                 # Whoever asks asks again soon: seeing ahead would be given up as often.
                 self.settle(number)
                 self._foreseeable.discard(number)
+                self._repeatable.discard(number)
                 health = checked.truth(machines.kind, machines.state, machines.parameters).health
                 found.append(np.flatnonzero(mine & (health <= 0.0)) + group.first)
         return np.concatenate(found)
@@ -451,6 +531,7 @@ class Sampler(Part):
         """Repair machines: what wears is new, what failed in them fails no more."""
         for number, group, mine in self.groups_of(device):
             machines = self._machines[number]
+            self.settle(number)
             if not is_event_driven(machines.kind):
                 checked.renew(machines.kind, machines.state, machines.parameters, mine.astype(np.intp) - group.first)
             for failure in self.failures[number]:

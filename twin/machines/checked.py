@@ -7,7 +7,7 @@ of each channel where it is rounded (`Scale.rounded`), so that a reading costs n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,6 +24,7 @@ from twinstorm.twin.machines.kind import (
     MachineKind,
     Place,
     Renewable,
+    Repeatable,
     Truth,
     is_event_driven,
 )
@@ -100,6 +101,24 @@ def step(
         raise
     except (Exception, SystemExit) as error:
         raise _failed(kind, raised("step", error)) from error
+
+
+def repeat(
+    kind: MachineKind,
+    state: Mapping[str, Values],
+    parameters: Mapping[str, Values],
+    inputs: Sequence[Inputs],
+    noise: Values,
+    out: Values,
+) -> None:
+    """Several steps.
+
+    Raises:
+        PluginError: in place of what the kind raises.
+    """
+    assert isinstance(kind, Repeatable)
+    with _blamed(kind, "repeat"):
+        kind.repeat(state, parameters, inputs, noise, out)
 
 
 def watched_step(

@@ -17,7 +17,7 @@ from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.installed import flaws
-from twinstorm.twin.machines.kind import EventKind, Foreseeable, Inputs, MachineKind, Place, is_event_driven
+from twinstorm.twin.machines.kind import EventKind, Foreseeable, Inputs, MachineKind, Place, Repeatable, is_event_driven
 from twinstorm.twin.normal import normals
 
 DAY_US: Final = 24 * HOUR_US
@@ -346,6 +346,31 @@ def _step_each(kind: EventKind, machines: Machines, lived_us: NDArray[np.int64])
     kind.step(machines.state, machines.parameters, inputs, noise, machines.values)
 
 
+def repeated_steps_are_steps(kind: MachineKind) -> None:
+    """Kinds that make several steps at one call: it changes no bit in how many calls they are made."""
+    if not isinstance(kind, Repeatable):
+        return
+    n, steps, every_us = 30, 40, 7 * SECOND_US
+    one_by_one, together = Machines(kind, some_keys(n)), Machines(kind, some_keys(n))
+    drawn = np.stack([words(stream(1, 3_000 + number), some_keys(steps * n), 0) for number in range(kind.words)])
+    noise = normals(drawn).reshape(-1, steps, n)
+    inputs = [
+        Inputs(at_us, every_us, calendar_us=at_us % DAY_US, year_us=at_us)
+        for at_us in range(every_us, (steps + 1) * every_us, every_us)
+    ]
+    expected, told = np.empty((2, len(kind.channels), steps, n), np.float32)
+    for nth, each in enumerate(inputs):
+        out = np.empty((len(kind.channels), n), np.float32)
+        kind.step(one_by_one.state, one_by_one.parameters, each, noise[:, nth].copy(), out)
+        expected[:, nth] = out
+    for some in (slice(0, 1), slice(1, 27), slice(27, steps)):
+        out = np.empty((len(kind.channels), some.stop - some.start, n), np.float32)
+        kind.repeat(together.state, together.parameters, inputs[some], noise[:, some].copy(), out)
+        told[:, some] = out
+    assert np.array_equal(told, expected), "steps made together measure something else"
+    assert _same(together.state, one_by_one.state), "steps made together lead elsewhere"
+
+
 def health_only_falls(kind: MachineKind) -> None:
     """The truth: in 0..1, no better by working on, and with an end that comes nearer."""
     machines = Machines(kind, some_keys(50))
@@ -425,6 +450,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         events_come_by_themselves,
         each_lives_by_its_own_steps,
         what_is_foreseen_happens,
+        repeated_steps_are_steps,
         health_only_falls,
         the_end_comes_nearer_as_time_passes,
         a_repair_renews,

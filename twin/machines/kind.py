@@ -10,7 +10,7 @@ by one (through `Inputs.drives`), or closed in a loop with firmware that reads i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -251,6 +251,26 @@ class Foreseeable(Protocol):
         out: Values,
     ) -> None:
         """What `step` would measure with this noise: see there. `state` has the columns of a `Course`."""
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A kind with a period that can make several steps at one call. It need not; small fleets gain by it."""
+
+    def repeat(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],
+        inputs: Sequence[Inputs],
+        noise: Values,
+        out: Values,
+    ) -> None:
+        """The same, to the bit, as a step with each of these inputs, one after the other.
+
+        Args:
+            inputs: without failures or drives; all machines work (`running` is None).
+            noise, out: see `MachineKind.step`: (words, steps, n) and (channels, steps, n).
+        """
 
 
 def is_event_driven(kind: MachineKind) -> TypeGuard[EventKind]:

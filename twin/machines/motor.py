@@ -12,7 +12,7 @@ What is measured lags nothing: each sensor tells the value of the instant with a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -166,12 +166,7 @@ class Motor:
         load = state["load"]
         apart = Apart.of(state, parameters, inputs)
         if apart is None or len(apart.rows) < len(load):
-            at_us = inputs.now_us - inputs.dt_us
-            while at_us < inputs.now_us:
-                # At most one change of level per motor and part.
-                part_us = min(LEVEL_US, inputs.now_us - at_us)
-                at_us += part_us
-                _work(state, parameters, at_us, part_us, inputs.running)
+            _live(state, parameters, inputs)
         if apart is not None:
             apart.work(inputs)
             apart.write(state)
@@ -181,6 +176,26 @@ class Motor:
             apart.tell(parameters, noise, out, self.channels)
         if inputs.running is not None:
             out[1:] *= inputs.running
+
+    def repeat(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],
+        inputs: Sequence[Inputs],
+        noise: Values,
+        out: Values,
+    ) -> None:
+        """See `Repeatable`."""
+        if Apart.of(state, parameters, inputs[0]) is not None:
+            for nth, each in enumerate(inputs):
+                self.step(state, parameters, each, noise[:, nth], out[:, nth])
+            return
+        seen = {name: np.empty(out.shape[1:], np.float32) for name in ("load", "winding_c", "wear")}
+        for nth, each in enumerate(inputs):
+            _live(state, parameters, each)
+            for name, column in seen.items():
+                column[nth] = state[name]
+        _measure(seen, seen["load"], parameters, noise, out)
 
     def renew(
         self,
@@ -202,6 +217,16 @@ class Motor:
         rate *= parameters["life_rate_per_s"]
         rate *= state["pace"]
         return Truth(health, health / rate)
+
+
+def _live(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:
+    """Advance by the time of a step."""
+    at_us = inputs.now_us - inputs.dt_us
+    while at_us < inputs.now_us:
+        # At most one change of level per motor and part.
+        part_us = min(LEVEL_US, inputs.now_us - at_us)
+        at_us += part_us
+        _work(state, parameters, at_us, part_us, inputs.running)
 
 
 def _work(

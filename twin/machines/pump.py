@@ -12,7 +12,8 @@ to ISO 2858.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -229,9 +230,48 @@ class Pump:
                 _look(state, parameters, start_us, inputs.calendar_us - (inputs.now_us - start_us))
             asked = _asked(state, parameters, inputs)
             duty = meet(asked, ills)
-            _warm(state, parameters, worn, asked.speed, duty, (end_us - start_us) / SECOND_US)
+            warming = _Warming.of(parameters, asked.speed, duty, (end_us - start_us) / SECOND_US)
+            warming.go(state, parameters, worn)
         _tell(parameters, worn, asked.speed, duty, out)
-        _disturb(state, parameters, duty, noise, out)
+        _disturb(state["casing_c"], state["bearing_c"], parameters, duty, noise, out)
+
+    def repeat(
+        self,
+        state: Mapping[str, Values],
+        parameters: Mapping[str, Values],
+        inputs: Sequence[Inputs],
+        noise: Values,
+        out: Values,
+    ) -> None:
+        """See `Repeatable`. Where a pump works is worked out anew only when demand is looked at."""
+        worn, casing, bearing = np.empty((3, *out.shape[1:]), np.float32)
+        asked, first = _asked(state, parameters, inputs[0]), 0
+        duty: Duty | None = None
+        warming: _Warming | None = None
+        for nth, each in enumerate(inputs):
+            _wear(state, parameters, each)
+            worn[nth] = _worn(state, None)
+            for start_us, end_us in parts(each.now_us, each.dt_us, CYCLE_US, MEMORY_US):
+                if duty is None or start_us % CYCLE_US == 0:
+                    if start_us % CYCLE_US == 0:
+                        _look(state, parameters, start_us, each.calendar_us - (each.now_us - start_us))
+                    if duty is not None and nth > first:
+                        done = slice(first, nth)
+                        speed = np.tile(asked.speed, (nth - first, 1))
+                        _tell(parameters, worn[done], speed, duty, out[:, done])
+                        _disturb(casing[done], bearing[done], parameters, duty, noise[:, done], out[:, done])
+                    first, warming = nth, None
+                    asked = _asked(state, parameters, each)
+                    duty = meet(asked, Ills())
+                dt_s = (end_us - start_us) / SECOND_US
+                if warming is None or warming.dt_s != dt_s:
+                    warming = _Warming.of(parameters, asked.speed, duty, dt_s)
+                warming.go(state, parameters, worn[nth])
+            casing[nth], bearing[nth] = state["casing_c"], state["bearing_c"]
+        assert duty is not None
+        rest = slice(first, len(inputs))
+        _tell(parameters, worn[rest], np.tile(asked.speed, (len(inputs) - first, 1)), duty, out[:, rest])
+        _disturb(casing[rest], bearing[rest], parameters, duty, noise[:, rest], out[:, rest])
 
     def renew(
         self,
@@ -317,45 +357,63 @@ def _asked(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs
     )
 
 
-def _warm(
-    state: Mapping[str, Values], parameters: Mapping[str, Values], worn: Values, speed: Values, duty: Duty, dt_s: float
-) -> None:
-    """Casing and bearing, each as one body with constant heat."""
-    # Film and stream pass the heat on one after the other; what the stream does not carry off is felt by the casing.
-    kept = duty.flow + np.float32(CARRIED)
-    np.divide(CARRIED, kept, out=kept)
-    heat = duty.churned - duty.useful
-    heat *= _rated_kw(parameters)
-    heat *= kept
-    heat *= 1000.0
-    heat += speed * np.float32(SEAL_W)
-    loss = np.float32(1.0) - kept
-    loss *= FILM_W_K
-    capacity: Values | float = IRON_J_K + WATER_J_K
-    if duty.wet is not None:
-        heat += (np.float32(1.0) - duty.wet) * speed * np.float32(DRY_SEAL_W)
-        loss *= duty.wet
-        capacity = duty.wet * np.float32(WATER_J_K) + np.float32(IRON_J_K)
-    casing = state["casing_c"]
-    heat -= loss * (casing - parameters["liquid_c"])
-    heat -= (casing - parameters["ambient_c"]) * np.float32(CASING_AIR_W_K)
-    loss += CASING_AIR_W_K
-    heat /= loss
-    loss *= dt_s
-    loss /= capacity
-    heat *= gone(loss)
-    casing += heat
-    np.minimum(casing, HOTTEST_C, out=casing)
+@dataclass(frozen=True, slots=True)
+class _Warming:
+    """What makes casing and bearing warm for so long, each as one body with constant heat.
 
-    rise = worn * np.float32(WORN_FRICTION)
-    rise += 1.0
-    rise *= parameters["bearing_rise"]
-    rise *= speed
-    rise *= BEARING_RISE_K
-    rise += parameters["ambient_c"]
-    rise -= state["bearing_c"]
-    rise *= _bearing_share(dt_s)
-    state["bearing_c"] += rise
+    Attributes:
+        heat_w: that the casing feels. to_liquid_w_k: what it loses to the liquid. loss_w_k: and to the hall as well.
+        share: of its way to the final temperature that it goes.
+    """
+
+    dt_s: float
+    speed: Values
+    heat_w: Values
+    to_liquid_w_k: Values
+    loss_w_k: Values
+    share: Values
+
+    @staticmethod
+    def of(parameters: Mapping[str, Values], speed: Values, duty: Duty, dt_s: float) -> _Warming:
+        # Film and stream pass the heat on one after the other; what the stream does not carry off the casing feels.
+        kept = duty.flow + np.float32(CARRIED)
+        np.divide(CARRIED, kept, out=kept)
+        heat = duty.churned - duty.useful
+        heat *= _rated_kw(parameters)
+        heat *= kept
+        heat *= 1000.0
+        heat += speed * np.float32(SEAL_W)
+        to_liquid = np.float32(1.0) - kept
+        to_liquid *= FILM_W_K
+        capacity: Values | float = IRON_J_K + WATER_J_K
+        if duty.wet is not None:
+            heat += (np.float32(1.0) - duty.wet) * speed * np.float32(DRY_SEAL_W)
+            to_liquid *= duty.wet
+            capacity = duty.wet * np.float32(WATER_J_K) + np.float32(IRON_J_K)
+        loss = to_liquid + CASING_AIR_W_K
+        taus = loss * dt_s
+        taus /= capacity
+        return _Warming(dt_s, speed, heat, to_liquid, loss, gone(taus))
+
+    def go(self, state: Mapping[str, Values], parameters: Mapping[str, Values], worn: Values) -> None:
+        """Let that time pass."""
+        casing = state["casing_c"]
+        heat = self.heat_w - self.to_liquid_w_k * (casing - parameters["liquid_c"])
+        heat -= (casing - parameters["ambient_c"]) * np.float32(CASING_AIR_W_K)
+        heat /= self.loss_w_k
+        heat *= self.share
+        casing += heat
+        np.minimum(casing, HOTTEST_C, out=casing)
+
+        rise = worn * np.float32(WORN_FRICTION)
+        rise += 1.0
+        rise *= parameters["bearing_rise"]
+        rise *= self.speed
+        rise *= BEARING_RISE_K
+        rise += parameters["ambient_c"]
+        rise -= state["bearing_c"]
+        rise *= _bearing_share(self.dt_s)
+        state["bearing_c"] += rise
 
 
 @lru_cache(maxsize=64)
@@ -407,11 +465,11 @@ def _tell(parameters: Mapping[str, Values], worn: Values, speed: Values, duty: D
 
 
 def _disturb(
-    state: Mapping[str, Values], parameters: Mapping[str, Values], duty: Duty, noise: Values, out: Values
+    casing: Values, bearing: Values, parameters: Mapping[str, Values], duty: Duty, noise: Values, out: Values
 ) -> None:
     """Temperatures into `out`; what turbulence, surging and the sensors add, within the sensors' ranges."""
-    np.copyto(out[4], state["casing_c"])
-    np.copyto(out[5], state["bearing_c"])
+    np.copyto(out[4], casing)
+    np.copyto(out[5], bearing)
     for row, (steady, surging) in enumerate(SCATTER):
         size = duty.bubbles * np.float32(surging)
         size += steady
