@@ -129,6 +129,8 @@ class RepairedHandler(BrokerProtocolHandler):
     async def start(self) -> None:
         # The reader may see the end of the stream before anybody waits for it: the future must be there first.
         self._disconnect_waiter = self._over = asyncio.get_running_loop().create_future()
+        if self.muted:  # while its CONNACK was written
+            return
         await super(BrokerProtocolHandler, self).start()
 
     async def wait_disconnect(self) -> DisconnectPacket | None:

@@ -101,6 +101,7 @@ class RepairedBroker(Broker):
         overflown: Counter[str],
     ) -> None:
         super().__init__(config)
+        self._is_frozen = False
         self._subscriptions: TopicIndex[list[tuple[Session, int]]] = TopicIndex()
         self._filters_of: dict[str | None, dict[str, None]] = {}
         """Of each client what it has subscribed to, so that the end of a session costs no look at all filters."""
@@ -176,6 +177,7 @@ class RepairedBroker(Broker):
 
         Whoever comes back with the state goes on from there; this broker has no messages any more.
         """
+        self._is_frozen = True
         for _, handler in self.connected():
             handler.mute()
         if self.conduct is not None:
@@ -316,6 +318,8 @@ class RepairedBroker(Broker):
         self, session: Session, handler: RepairedHandler, reader: ReaderAdapter, writer: WriterAdapter
     ) -> None:
         assert session.client_id is not None
+        if self._is_frozen:  # whatever it acknowledged now would be lost
+            return
         try:
             session.transitions.connect()
             handler.attach(session, reader, writer)

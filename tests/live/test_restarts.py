@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import struct
 import threading
@@ -16,6 +17,8 @@ from twinstorm.broker.limits import Limits
 SEED = 7
 BATCH = 10
 LONG_S = 30.0
+NARROW = Limits(in_flight=5)
+"""So that messages wait behind those that are under way."""
 
 
 class Client(threading.Thread):
@@ -143,7 +146,7 @@ def _packet(kind: int, number: int) -> bytes:
 def _campaign(restarts: int, *, with_state: bool) -> tuple[dict[int, set[int]], dict[int, set[int]], int]:
     """What was acknowledged and never came, what came more than once, by QoS; and sessions that were lost."""
     chance = random.Random(SEED)
-    broker = Repaired(Limits())
+    broker = Repaired(NARROW)
     senders = [Sender(broker.port, "one", 1), Sender(broker.port, "two", 2)]
     receivers = [Receiver(broker.port, each.topic, each.qos, SEED + each.qos) for each in senders]
     clients: list[Client] = [*receivers, *senders]
@@ -161,7 +164,7 @@ def _campaign(restarts: int, *, with_state: bool) -> tuple[dict[int, set[int]], 
                 broker.restart(with_state=with_state)
             else:
                 state = broker.close()
-                broker = Repaired(Limits(), broker.port, state if with_state else None)
+                broker = Repaired(NARROW, broker.port, state if with_state else None)
         for sender in senders:
             sender.may_go.set()
         for sender in senders:
@@ -188,6 +191,31 @@ def _holds(restarts: int) -> None:
     assert missing == {1: set(), 2: set()}
     assert twice[2] == set()
     assert sessions_lost == 0
+
+
+def test_who_comes_after_the_state_was_taken_is_told_nothing_that_it_does_not_hold() -> None:
+    """What a broker acknowledges between saying what it knows and being gone would be lost."""
+    broker = Repaired()
+    core = broker._core
+    assert core is not None
+    early, late = RawClient(broker.port, patience_s=0.3), RawClient(broker.port, patience_s=0.3)
+    try:
+        early.send_connect("early", "one", PASSWORDS["one"], clean=False)
+        assert early.connack() == 0
+
+        async def take() -> None:
+            core.freeze()
+
+        asyncio.run_coroutine_threadsafe(take(), broker._loop).result(5.0)
+        late.send_connect("late", "one", PASSWORDS["one"], clean=False)
+        for client in (early, late):
+            client.send(publish("dev/one/x", b"x", qos=1))
+            with pytest.raises((TimeoutError, ConnectionError)):
+                client.read()
+    finally:
+        early.close()
+        late.close()
+        broker.close()
 
 
 def test_three_restarts_lose_nothing_that_was_acknowledged() -> None:
