@@ -288,6 +288,8 @@ class DevicePage(_Message, frozen=True):
     """Per channel what was newest at each of up to 120 simulated seconds, oldest first."""
     history_us: list[int]
     faults: list[str]
+    zones: list[str] = []
+    """Per channel the zone of severity by ISO 10816 of its newest value, A to D; empty: it has none."""
 
 
 class DeviceRow(_Message, frozen=True):

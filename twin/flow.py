@@ -78,6 +78,7 @@ class Channel:
         lowest, highest: what a working sensor can report; values outside are invalid and dead-lettered.
         step: the sensor's resolution. A value on the wire is ``offset + step * q`` with an int16 ``q``.
         offset: see `step`.
+        zones: limits between the zones A to D of severity by ISO 10816 (`twin.physics.bearing`); empty: it has none.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Channel:
     highest: float
     step: float
     offset: float = 0.0
+    zones: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ from twinstorm.scenarios.protocol import (
 )
 from twinstorm.scenarios.result import EventRow, ObjectiveResult, PaneRow, RunResult
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED
-from twinstorm.twin.flow import MINUTE_US, ORIGINS, SECOND_US, BrokerCounters, Observed
+from twinstorm.twin.flow import MINUTE_US, ORIGINS, SECOND_US, BrokerCounters, Channel, Observed
+from twinstorm.twin.physics.bearing import zone_within
 
 CELL_SHARE = 20
 """A cell shows the worst state that one in this many of its devices holds (5 %)."""
@@ -350,7 +351,17 @@ class Watch:
             history=[[values[column] for _, values in self.history] for column in range(len(channels))],
             history_us=[at_us for at_us, _ in self.history],
             faults=[step.name for step in engine.steps.active() if device in step.device],
+            zones=[_zone(one, [values[column] for _, values in self.history]) for column, one in enumerate(channels)],
         )
+
+
+def _zone(channel: Channel, history: list[float | None]) -> str:
+    """Severity of the newest value of a channel that has zones."""
+    newest = next((value for value in reversed(history) if value is not None), None)
+    if not channel.zones or newest is None:
+        return ""
+    low, middle, high = channel.zones
+    return zone_within(newest, (low, middle, high))
 
 
 def _verdict(result: ObjectiveResult, burn: float | None, *, ended: bool) -> str:

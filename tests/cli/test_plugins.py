@@ -60,6 +60,11 @@ FLAWS = {
     "steps beyond int16": ("60.0, 0.01", "60.0, 0.0001", "channel `load_kg` needs the steps 0 .. 600,000"),
     "a step of nothing": ("60.0, 0.01", "60.0, 0.0", "channel `load_kg` has the step 0.0"),
     "no range": ('"kg", 0.0, 60.0', '"kg", 60.0, 0.0', "channel `load_kg` reaches from 60.0 to 0.0: no range"),
+    "zones that fall": (
+        "60.0, 0.01",
+        "60.0, 0.01, 0.0, (2.0, 1.0, 3.0)",
+        "channel `load_kg` has the zones (2.0, 1.0, 3.0)",
+    ),
     "a channel twice": ('"load_kg", "kg"', '"speed_m_per_s", "kg"', "`channels` names `speed_m_per_s` 2 times"),
     "another name": ('name = "belt"', 'name = "chain"', "installed as `belt` and calls itself `chain`"),
     "a failure that shows nowhere": (

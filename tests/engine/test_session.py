@@ -265,6 +265,28 @@ def test_the_history_of_a_device_has_one_entry_a_simulated_second_however_often_
     assert page_of(session).history_us == [second * SECOND_US for second in (45, 46, 47, 48)]
 
 
+def test_the_page_of_a_motor_tells_its_zone_of_severity_and_that_of_others_none(session: Session) -> None:
+    engine = session.engine
+    motor = engine.registry.kinds.index("motor")
+    device = int((engine.registry.kind == motor).argmax())
+    session.obey(AskDevice(name=engine.registry.names[device]))
+    engine.advance(30 * SECOND_US)
+    assert set(page_of(session).zones[1:4]) <= {"A", "B"}
+    assert [page_of(session).zones[place] for place in (0, 4, 5)] == [""] * 3
+    session.obey(
+        Inject(
+            fault="imbalance", target=f"id={page_of(session).name}", lasts_us=2 * MINUTE_US, settings={"grows": "1 s"}
+        )
+    )
+    engine.advance(50 * SECOND_US)
+    page = page_of(session)
+    worst = max(values[-1] or 0.0 for values in page.history[1:4])
+    assert max(page.zones[1:4]) == ("D" if worst > 7.1 else "C" if worst > 2.8 else "B")
+    assert max(page.zones[1:4]) in ("C", "D")
+    session.obey(AskDevice(name=engine.registry.names[int((engine.registry.kind != motor).argmax())]))
+    assert not any(page_of(session).zones)
+
+
 def test_a_name_that_no_device_has_is_told_with_the_nearest_and_the_page_before_stays(session: Session) -> None:
     names = session.engine.registry.names
     session.engine.advance(45 * SECOND_US)

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from twinstorm.twin.plugins import Plugins
@@ -86,6 +87,9 @@ def _flaws_of_channel(channel: Channel) -> Iterator[str]:
     if not _is_range(channel.lowest, channel.highest):
         yield f"channel `{name}` reaches from {channel.lowest} to {channel.highest}: no range"
         return
+    rises = all(low < high for low, high in pairwise((0.0, *channel.zones)))
+    if channel.zones and (len(channel.zones) != 3 or not rises):
+        yield f"channel `{name}` has the zones {channel.zones}; allowed: none, or three limits that ascend from above 0"
     if not (math.isfinite(channel.step) and channel.step > 0 and math.isfinite(channel.offset)):
         yield f"channel `{name}` has the step {channel.step} and the offset {channel.offset}; a step is above 0"
         return

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
+from twinstorm.twin.physics.bearing import ISO_10816_1_MM_S
 from twinstorm.twin.physics.counting import add_to
 from twinstorm.twin.physics.motor_apart import DRIVES, FAILURES, Apart
 from twinstorm.twin.physics.motor_body import (
@@ -91,9 +92,9 @@ class Motor:
     summary = "electric motor with bearing: winding temperature, vibration on three axes, current, speed"
     channels: tuple[Channel, ...] = (
         Channel("winding_temperature_c", "C", -40.0, 200.0, 0.1),
-        Channel("vibration_x_mm_s", "mm/s", 0.0, 50.0, 0.01),
-        Channel("vibration_y_mm_s", "mm/s", 0.0, 50.0, 0.01),
-        Channel("vibration_z_mm_s", "mm/s", 0.0, 50.0, 0.01),
+        Channel("vibration_x_mm_s", "mm/s", 0.0, 50.0, 0.01, zones=ISO_10816_1_MM_S["II"]),
+        Channel("vibration_y_mm_s", "mm/s", 0.0, 50.0, 0.01, zones=ISO_10816_1_MM_S["II"]),
+        Channel("vibration_z_mm_s", "mm/s", 0.0, 50.0, 0.01, zones=ISO_10816_1_MM_S["II"]),
         Channel("current_a", "A", 0.0, 100.0, 0.01),
         Channel("speed_rpm", "rpm", 0.0, 1800.0, 0.1),
     )

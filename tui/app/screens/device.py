@@ -14,6 +14,9 @@ from twinstorm.tui.app.signs import CODE, Signs
 from twinstorm.tui.app.widgets.key_row import KeyWords
 from twinstorm.tui.app.widgets.text_panel import TextPanel
 
+SEVERE = ("C", "D")
+"""Zones of ISO 10816 in which a machine must not run for long."""
+
 
 class DeviceScreen(BaseScreen):
     """Asks for the page with every frame while it is open; the page of a device below waits until it is on top."""
@@ -100,12 +103,15 @@ def _readings(page: DevicePage, signs: Signs, width: int) -> list[Line]:
     name_width = max((len(channel) for channel in page.channels), default=0)
     room = max(min(width - name_width - 42, 120), 8)
     made: list[Line] = []
-    for channel, unit, values in zip(page.channels, page.units, page.history, strict=True):
+    zones = page.zones or [""] * len(page.channels)
+    for channel, unit, values, zone in zip(page.channels, page.units, page.history, zones, strict=True):
         known = [value for value in values if value is not None]
         newest = next((value for value in reversed(values) if value is not None), None)
         line: Line = [(f"  {channel:<{name_width}} ", PLAIN), (f"{numbers.value(newest, unit):>12} ", signs.strong)]
         if len(values) > 1 and known:
             line.append((spark(values, room, signs), PLAIN))
             line.append((f" {numbers.value(min(known), '')} to {numbers.value(max(known), unit)}", signs.muted))
+        if zone:
+            line.append((f"  zone {zone}", signs.strong if zone in SEVERE else PLAIN))
         made.append(line)
     return made
