@@ -153,6 +153,7 @@ class LiveDeviceEnd:
     Attributes:
         in_doubt_each: int64, readings at QoS 1 of each device that nobody had acknowledged when it, or its gateway,
             lost its memory: delivered or lost, only the core knows.
+        payload_bytes, packet_bytes: of the messages of each segment, alone and as whole MQTT packets.
     """
 
     def __init__(
@@ -183,6 +184,7 @@ class LiveDeviceEnd:
         self._selector = selectors.DefaultSelector()
         self._lines: dict[int, _Line] = {}
         self.in_doubt_each: Int = np.zeros(0, np.int64)
+        self.count_bytes()
         self._abandoned: dict[int, list[Any]] = {}
         self._happened: list[tuple[int, int, DeviceEvent]] = []
         self._offered: tuple[Device, Int] | None = None
@@ -190,6 +192,10 @@ class LiveDeviceEnd:
         self._misc_next = 0
         kinds = catalogue()
         self._layouts = layouts({part.kind: kinds[part.kind].channels for part in plan.segments})
+
+    def count_bytes(self) -> None:
+        """Begin to count what is published."""
+        self.payload_bytes, self.packet_bytes = ([0] * len(self._plan.segments) for _ in range(2))
 
     # --- DeviceEnd ----------------------------------------------------------------------------------------------------
 
@@ -203,10 +209,13 @@ class LiveDeviceEnd:
         self._qos = identities.qos.tolist()
         plans = {part.name: part for part in self._plan.segments}
         self._senders, self._wires, self._durable = [], [], []
+        numbers = {part.name: number for number, part in enumerate(self._plan.segments)}
+        self._segment: list[int] = []
         for name in self._names:
             part = plans[site_and_device(name)[1].rpartition("-")[0]]
             self._senders.append(Sender(name, part.kind, part.name, part.firmware))
             self._wires.append(part.speaks)
+            self._segment.append(numbers[part.name])
             self._durable.append(part.gateway is not None and part.gateway.durable)
         speakers = list(zip(self._wires, self._senders, strict=True))
         self._telemetry = [wire.telemetry_topic(sender) for wire, sender in speakers]
@@ -518,9 +527,13 @@ class LiveDeviceEnd:
         """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""
         speaker = self._speaker[device]
         client = self._lines[speaker].client
-        mid = client.say(topic.encode(), payload, qos)
+        name = topic.encode()
+        mid = client.say(name, payload, qos)
         if client.unwritten:
             self._watch(speaker)
+        segment = self._segment[device]
+        self.payload_bytes[segment] += len(payload)
+        self.packet_bytes[segment] += _packet_bytes(len(name), len(payload), qos)
         return mid
 
     def _watch(self, device: int) -> None:
@@ -618,6 +631,12 @@ class LiveDeviceEnd:
 
     def _tell(self, device: int, what: DeviceEvent) -> None:
         self._happened.append((device, self._lines[device].tries, what))
+
+
+def _packet_bytes(topic_bytes: int, payload_bytes: int, qos: int) -> int:
+    """Of a PUBLISH: fixed header with a length of seven bits a byte, topic, identifier, payload (MQTT 3.1.1, 3.3)."""
+    rest = 2 + topic_bytes + 2 * (qos > 0) + payload_bytes
+    return 1 + -(-rest.bit_length() // 7) + rest
 
 
 def _raise_file_limit(devices: int) -> None:

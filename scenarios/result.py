@@ -117,6 +117,37 @@ class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
     """In whatever the scenario counts in."""
 
 
+class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the devices of a segment sent over the whole run, its warm-up included.
+
+    In virtual time as links have it, from the lengths that the model gives to messages. Live what was written to
+    sockets, whole MQTT packets and nothing below them, counted for the devices whose messages they are.
+    """
+
+    segment: str
+    profile: str
+    codec: str
+    measured: bool
+    """Documents were encoded to know their length; False: the scenario does not choose them, and it is assumed."""
+    messages: int
+    """`readings`, `births`, and what its gateways forwarded for others."""
+    readings: int
+    births: int
+    forwarded: int
+    repeats: int
+    """Transmissions beyond those that are usual on the link."""
+    connects: int
+    payload_bytes: int
+    wire_bytes: int
+    """With headers, and in virtual time with repeats."""
+    connect_bytes: int
+    """Of CONNECTs with headers, without handshakes of TLS."""
+    energy_j: float | None = None
+    """That batteries gave for messages; None: there are none."""
+    message_energy_j: float | None = None
+    """The same of one message, on the average."""
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The document of ``run --json``."""
 
@@ -150,6 +181,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The command that repeats the run."""
     maintenance: MaintenanceResult | None = None
     """None: the scenario has none."""
+    traffic: list[TrafficResult] = []
+    """One a segment; empty if nobody could tell."""
     notes: list[str] = []
     """What the run assumed or could not do, one sentence each."""
 

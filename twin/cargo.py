@@ -47,3 +47,10 @@ class Cargo:
         of_code = np.stack([size.total_bytes for size in self.sizes])
         total: Int = of_code[self.code[self._fleet.segment], link]
         return total
+
+    def payload_bytes(self, code: Int, link: np.ndarray) -> Int:
+        """Of readings of these codes on these links, what their total has without its headers."""
+        headers = np.array([each.overhead_bytes for each in self._fleet.links.classes], np.int64)
+        of_code = np.stack([size.total_bytes for size in self.sizes])
+        payload: Int = of_code[code, link] - headers[link]
+        return payload

@@ -426,6 +426,13 @@ class Energy(Part):
         percent = self.charge_nj[own] * 100.0 / self.full_nj[own]
         return channel, percent.astype(np.float32), mine
 
+    def messages_nj(self, segment: int, readings: int, births: int, repeats: int, slower_us: int) -> int | None:
+        """What so many messages cost the batteries of a segment; None: it has none. Pings are not among them."""
+        if self._plans[segment] is None:
+            return None
+        of = {name: int(self._of[name][segment]) for name in ("message", "state", "repeat", "on_air")}
+        return readings * of["message"] + births * of["state"] + repeats * of["repeat"] + slower_us * of["on_air"]
+
     def note(self) -> str:
         """Where the energy has gone."""
         total = sum(self.spent_nj.values())

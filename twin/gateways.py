@@ -106,6 +106,8 @@ class Gateways(Part):
         self.backlog = Backlog(2 * n, self._parcels.widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
         self._cargo = Cargo(fleet, world.channels)
+        self._forwarded: Int = np.zeros((n, len(self._cargo.sizes)), np.int64)
+        """Messages that each gateway sent on, by `Cargo.code`."""
         self._inbox: list[Messages] = []
         self._returned: list[Messages] = []
         self._full_disks: list[_FullDisk] = []
@@ -457,8 +459,22 @@ class Gateways(Part):
                 return
 
     def _hand_over(self, messages: Messages, arrive_us: Int) -> None:
+        code = messages.gateway * len(self._cargo.sizes) + self._cargo.code_of(messages.device)
+        self._forwarded += np.bincount(code, minlength=self._forwarded.size).reshape(self._forwarded.shape)
         for readings, rows in self._parcels.readings(messages):
             self._inner.publish(readings, arrive_us[rows])
+
+    def forwarded(self, segment: int) -> tuple[int, int, int]:
+        """Messages that gateways of a segment sent on, their payload, and with headers, bytes."""
+        mine = self._fleet.segment[self.device] == segment
+        count = self._forwarded[mine].sum(axis=0)
+        if not mine.any():
+            return 0, 0, 0
+        link = np.full(len(count), self._fleet.link[self.device[mine][0]])
+        code = np.arange(len(count))
+        payload = self._cargo.payload_bytes(code, link)
+        whole = np.array([size.total_bytes[link[0]] for size in self._cargo.sizes], np.int64)
+        return int(count.sum()), int((count * payload).sum()), int((count * whole).sum())
 
     def _trim(self) -> None:
         """Once a second: let buffers lose what is too much for them."""

@@ -47,6 +47,7 @@ from twinstorm.twin.slots import Slots
 from twinstorm.twin.stories import Story
 from twinstorm.twin.supply import Supply
 from twinstorm.twin.tampering import Tampering
+from twinstorm.twin.traffic import Traffic
 from twinstorm.twin.trunks import SiteTrunks
 from twinstorm.twin.undelivered import accounted_for
 from twinstorm.twin.uplink import STATE, Uplinks, Wire
@@ -151,6 +152,7 @@ class World(Exhibits):
         if any(part.power for part in plan.segments):
             self.energy = self._joined(Energy(self, year_us))
             self.sampler.gauge = self.energy.gauge
+        self.traffic = self._joined(Traffic(self))
         self.supply = Supply(self)
         self.maintenance: Maintenance | None = None
 

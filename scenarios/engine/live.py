@@ -71,6 +71,7 @@ from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
+from twinstorm.twin.traffic import SegmentTraffic
 from twinstorm.twin.wire.wires import Ear
 
 if TYPE_CHECKING:
@@ -614,6 +615,7 @@ class LiveWiring:
                 notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         told = self._final or self._totals
         notes += fallen_back(told.evidence if told is not None else {})
+        notes += told.notes if told is not None else ()
         foreign = max(self._malformed - (told.unreadable if told is not None else 0), 0)
         readings = 0 if self._account is None else self._account.foreign
         if foreign or readings:
@@ -622,6 +624,10 @@ class LiveWiring:
                 "twin: they are no part of the ledger"
             )
         return notes
+
+    def traffic(self) -> tuple[SegmentTraffic, ...]:
+        told = self._final or self._totals
+        return () if told is None else told.traffic
 
     def _lag_ms(self) -> float:
         told = self._final or self._totals

@@ -10,6 +10,7 @@ from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.language.model import Speech
 from twinstorm.scenarios.result import (
     AlarmResult,
     FaultResult,
@@ -18,6 +19,7 @@ from twinstorm.scenarios.result import (
     MaintenanceResult,
     ObjectiveResult,
     RunResult,
+    TrafficResult,
     Verdict,
 )
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED, overall
@@ -100,8 +102,38 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         report=None,
         repeat=repeat,
         maintenance=maintained,
+        traffic=_traffic(engine),
         notes=notes,
     )
+
+
+def _traffic(engine: Engine) -> list[TrafficResult]:
+    written = {part.name: part.speech for part in engine.scenario.fleet.segments}
+    results = []
+    for found in engine.wiring.traffic():
+        speech = written[found.segment]
+        said = Speech() if speech is None else speech
+        per_message_j = found.energy_j / found.messages if found.energy_j is not None and found.messages else None
+        results.append(
+            TrafficResult(
+                segment=found.segment,
+                profile="twinstorm" if said.profile is None else said.profile.name,
+                codec=said.codec,
+                measured=speech is not None or engine.wiring.clock == "live",
+                messages=found.messages,
+                readings=found.readings,
+                births=found.births,
+                forwarded=found.forwarded,
+                repeats=found.repeats,
+                connects=found.connects,
+                payload_bytes=found.payload_bytes,
+                wire_bytes=found.wire_bytes,
+                connect_bytes=found.connect_bytes,
+                energy_j=None if found.energy_j is None else round(found.energy_j, 6),
+                message_energy_j=None if per_message_j is None else round(per_message_j, 9),
+            )
+        )
+    return results
 
 
 def _maintenance(engine: Engine) -> MaintenanceResult | None:

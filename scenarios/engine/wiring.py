@@ -28,6 +28,7 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
+from twinstorm.twin.traffic import SegmentTraffic
 from twinstorm.twin.wire.inbox import Inbox
 from twinstorm.twin.wire.merging import merged
 from twinstorm.twin.wire.wires import Ear
@@ -78,6 +79,9 @@ class Wiring(Protocol):
     def lost(self) -> Mapping[str, int]: ...
     def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger: ...
     def notes(self) -> list[str]: ...
+    def traffic(self) -> tuple[SegmentTraffic, ...]:
+        """What devices sent so far; empty before anybody has told."""
+
     def close(self) -> None: ...
 
 
@@ -204,6 +208,9 @@ class ModelledWiring:
             )
         ]
         return notes + fallen_back(self.world.evidence) + self.world.notes()
+
+    def traffic(self) -> tuple[SegmentTraffic, ...]:
+        return self.world.traffic.by_segment()
 
     def close(self) -> None:
         self.broker.close()

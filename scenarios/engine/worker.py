@@ -13,7 +13,7 @@ import traceback
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
 
@@ -31,6 +31,7 @@ from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultO
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.stories import Stage, Story
+from twinstorm.twin.traffic import SegmentTraffic
 from twinstorm.twin.world import World
 
 GATHER_TIMEOUT_S = 120.0
@@ -148,6 +149,9 @@ class Totals:
     """Messages that nobody can read, repeats included."""
     overtaken: bool = False
     """Faults let messages overtake each other: the core may have taken some for repeats."""
+    traffic: tuple[SegmentTraffic, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Of the world, at the end."""
     in_doubt_each: Int | None = None
     """Sent, but not acknowledged when their device lost its memory: delivered or lost, only the core knows."""
 
@@ -258,6 +262,7 @@ class Worker:
         gc.freeze()  # as in `play_live`: a full collection would hold every device up
         message = self._await_go()
         self._started_s, self._end_us = message.at_s, message.end_us
+        self._end.count_bytes()
         world = self._world
         acts = {**world.acts, "script": self._act_script}
         world.output.story.rank = 1
@@ -378,6 +383,20 @@ class Worker:
             unreadable=world.payloads.unreadable,
             overtaken=world.payloads.overtaken,
             in_doubt_each=self._end.in_doubt_each.copy() if each else None,
+            traffic=self._traffic() if each else (),
+            notes=tuple(world.notes()) if each else (),
+        )
+
+    def _traffic(self) -> tuple[SegmentTraffic, ...]:
+        """What the world's devices sent, in the bytes that went to sockets."""
+        return tuple(
+            replace(row, payload_bytes=payload, wire_bytes=packets)
+            for row, payload, packets in zip(
+                self._world.traffic.by_segment(),
+                self._end.payload_bytes,
+                self._end.packet_bytes,
+                strict=True,
+            )
         )
 
     def _evidence(self) -> dict[str, dict[str, int]]:

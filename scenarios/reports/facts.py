@@ -23,6 +23,7 @@ from twinstorm.scenarios.reports.words import (
     number,
     objective_value,
     share,
+    size,
 )
 from twinstorm.scenarios.result import EventRow, MaintenanceResult, RunResult
 
@@ -92,7 +93,7 @@ def facts_of(run: RecordedRun) -> Facts:
     if run.result is not None:
         if run.result.maintenance is not None:
             sections.append(_maintenance(run.result.maintenance))
-        sections += [_readings(run.result), _broker(run.result, impact)]
+        sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
     sections += [Section("Contributing factors", [_BLANK]), Section("Action items", [_BLANK])]
@@ -356,6 +357,29 @@ def _readings(result: RunResult) -> Section:
     closes = "The ledger closes." if difference == 0 else f"The ledger does not close: {difference:+,} readings."
     repeated = f"{ledger.repeated:,} readings arrived again and count once."
     return Section("Readings", [closes, repeated], [Table(("", "readings"), rows, frozenset({1}))])
+
+
+def _traffic(result: RunResult) -> list[Section]:
+    """What devices sent, by segment."""
+    if not result.traffic:
+        return []
+    with_energy = any(each.energy_j is not None for each in result.traffic)
+    head = ["segment", "profile", "codec", "messages", "payload", "with headers", "a message", "connects", "theirs"]
+    rows = []
+    for each in result.traffic:
+        mean = each.payload_bytes / each.messages if each.messages else 0.0
+        row = [each.segment, each.profile, each.codec if each.measured else f"{each.codec} (length assumed)"]
+        row += [f"{each.messages:,}", size(each.payload_bytes), size(each.wire_bytes), f"{mean:,.0f} B"]
+        row += [f"{each.connects:,}", size(each.connect_bytes)]
+        if with_energy:
+            row += ["" if each.energy_j is None else f"{each.energy_j:,.1f} J"]
+            row += ["" if each.message_energy_j is None else f"{1e3 * each.message_energy_j:,.3g} mJ"]
+        rows.append(tuple(row))
+    head += ["energy of messages", "of one"] * with_energy
+    live = "As written to sockets: whole MQTT packets, nothing below them."
+    modelled = "By the lengths and headers that links have for messages; handshakes of TLS are not in them."
+    lines = ["Over the whole run.", live if result.clock == "live" else modelled]
+    return [Section("On the wire", lines, [Table(head, rows, frozenset(range(3, len(head))))])]
 
 
 def _broker(result: RunResult, impact: Impact) -> Section:

@@ -103,3 +103,12 @@ def evidence(counts: dict[str, int]) -> str:
         '6,000 devices without power'
     """
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+
+
+def size(bytes_: int) -> str:
+    """A number of bytes with three digits: ``1.23 MB``; k is 1,000."""
+    value, units = float(bytes_), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1_000
+        del units[0]
+    return f"{value:.3g} {units[0]}"

@@ -13,6 +13,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "bad-firmware",
         "broker-outage",
         "core-outage",
+        "dear-bytes",
         "drained-node",
         "flood-watch",
         "full-flash",
@@ -42,6 +43,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "machine-failure",
         "gateway-crash",
         "trunk-squeeze",
+        "bandwidth-squeeze",
     }
 
 
@@ -66,6 +68,8 @@ SUGGESTED = [
     ("broker-outage", "fleet.reconnect.backoff=fixed"),
     ("broker-outage", "steps.outage.with.connections=silent"),
     ("core-outage", "broker.offline_queue=1000"),
+    ("dear-bytes", "firmware[1.0.0].codec=cbor"),
+    ("dear-bytes", "firmware[1.0.0].wire=lean.wire.yaml"),
     ("drained-node", "fleet.reconnect.cap=10min"),
     ("flood-watch", "fleet.segments.edge.gateway.buffer.readings=100"),
     ("flood-watch", "steps.flood.with.factor=2"),

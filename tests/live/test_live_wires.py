@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import paho.mqtt.client as paho
+import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.live.test_live_payloads import expected_lost, play
@@ -31,7 +32,7 @@ fleet:
   sites: [arn-1, fra-1]
   keep_alive: 20 s
   segments:
-    a: {kind: motor, share: 25 %, codec: cbor}
+    a: {kind: motor, share: 25 %, codec: cbor, power: {battery: 20 Wh}}
     b: {kind: motor, share: 25 %, codec: msgpack}
     c: {kind: motor, share: 25 %, wire: flat.wire.yaml}
     d: {kind: motor, share: 25 %, wire: flat.wire.yaml, codec: cbor}
@@ -60,6 +61,14 @@ def test_every_language_is_understood_and_its_faults_have_their_causes(tmp_path:
     assert lost["dead_letter"] - astray <= result.ledger.lost["dead_letter"] <= lost["dead_letter"] - astray + 16
     assert set(result.ledger.lost) == {"corrupt", "dead_letter"}
     assert not [note for note in result.notes if "came from no twin" in note]
+    assert [note for note in result.notes if note.startswith("batteries: ")]
+    mean = {row.segment: row.payload_bytes / row.messages for row in result.traffic}
+    assert mean["c"] < mean["b"] < mean["a"] < 450
+    assert mean["d"] < mean["c"]
+    # Batteries outlast the outage. A packet has its topic before the payload, and some seven bytes.
+    assert [row.births for row in result.traffic] == [0, 2, 2, 2]
+    for row, topic in zip(result.traffic, (40, 43, 29, 29), strict=True):
+        assert row.wire_bytes - row.payload_bytes == pytest.approx((topic + 7) * row.messages, rel=0.15)
 
 
 def test_a_device_of_ones_own_that_speaks_flat_json_is_understood_and_may_use_no_other_topic() -> None:
