@@ -31,6 +31,7 @@ STORY = "Site fra-2 loses power for two minutes, then 400 machines ask for a ses
 class FakeFleet:
     devices: int = 1_000
     segments: tuple[object, ...] = ()
+    cohort: int | None = None
 
 
 @dataclass(frozen=True)
