@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -56,7 +57,7 @@ def _play(when: str, phases: int, wanted_ms: float | None) -> list[Result]:
     clock: list[live.LiveWiring] = []
     opened = live.LiveWiring.go
 
-    def go(wiring: live.LiveWiring, *arguments: int) -> None:
+    def go(wiring: live.LiveWiring, *arguments: Any) -> None:
         clock.append(wiring)
         opened(wiring, *arguments)
 

@@ -6,6 +6,7 @@ thread, a batch at a time. Nothing that arrives raises.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import ssl
@@ -37,6 +38,8 @@ from twinstorm.twin.wire.wires import Ear
 CLIENT_ID = "twinstorm-core"
 KEEP_ALIVE_S = 30
 START_TIMEOUT_S = 10.0
+_LOOK_S = 0.05
+_CALM_LOOKS = 3
 RECONNECT_S = 0.1
 """paho takes fractions, though it asks for whole seconds."""
 
@@ -56,10 +59,23 @@ class CoreClient(paho.Client):
 
     path: str | None = None
     """See `BrokerUrl`."""
+    under: socket.socket | None = None
+    """The newest connection, as soon as there is one: a handshake that nobody answers can be cut short."""
+
+    def cut(self) -> None:
+        """End the connection, whatever waits on it."""
+        if self.under is not None:
+            with contextlib.suppress(OSError):
+                self.under.shutdown(socket.SHUT_RDWR)
+
+    def _create_socket_connection(self) -> socket.socket:
+        self.under = super()._create_socket_connection()
+        return self.under
 
     def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
         assert self._ssl_context is not None
         made = self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host, do_handshake_on_connect=False)
+        self.under = made
         try:
             made.settimeout(self._connect_timeout)
             made.do_handshake()
@@ -114,10 +130,15 @@ class LiveCloudEnd:
         self._now_us = now_us
         self._registry = registry
         self._inbox = Inbox(registry, origin_us, ear)
+        self._filters = [(topic, 1) for topic in self._inbox.ear.core_filters]
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
         self._granted = threading.Event()
         self._refused = ""
+        self._kept: dict[str, None] = {}
+        """Topics of retained messages: from before, and from what became of the run."""
+        self._kept_before: frozenset[str] = frozenset()
+        self._grants = 0
         self._live = np.zeros(len(registry), np.bool_)
         self._boot = np.zeros(len(registry), np.int64)
         self._live_before = np.zeros(len(registry), np.bool_)
@@ -143,17 +164,41 @@ class LiveCloudEnd:
         client.on_message = self._on_message
         self._client = client
 
-    def start(self) -> None:
-        """Connect and subscribe.
+    def start(self, interrupted: Callable[[], bool] = lambda: False) -> bool:
+        """Connect and subscribe. False: it was interrupted, and everything is closed.
+
+        Args:
+            interrupted: is asked while a broker takes its time.
 
         Raises:
             OSError: nobody answers there, or the broker refuses; the text says which.
         """
-        self._client.connect(self._host, self._port, KEEP_ALIVE_S)
+        failed: list[OSError] = []
+        connected = threading.Event()
+
+        def connect() -> None:
+            try:
+                self._client.connect(self._host, self._port, KEEP_ALIVE_S)
+            except OSError as error:
+                failed.append(error)
+            connected.set()
+
+        # On a thread of its own: paho waits for handshakes, and nothing that waits here can be interrupted.
+        threading.Thread(target=connect, name="twinstorm-connect", daemon=True).start()
+        if not _comes(connected, None, interrupted):
+            self._client.cut()
+            return False
+        if failed:
+            raise failed[0]
         self._client.loop_start()
-        if not self._granted.wait(START_TIMEOUT_S) or self._refused:
-            self.close()
-            raise OSError(self._refused or "the broker did not answer")
+        answered = _comes(self._granted, START_TIMEOUT_S, interrupted)
+        if answered and not self._refused:
+            return True
+        is_interrupted = interrupted()
+        self.close(at_once=True)
+        if is_interrupted:
+            return False
+        raise OSError(self._refused or "the broker did not answer")
 
     def poll(self, now_us: int) -> CloudOutcome:
         """Decode what has arrived; see `CloudEnd.poll`."""
@@ -175,10 +220,13 @@ class LiveCloudEnd:
             deliveries.append(Delivery(None, none, now_us, tuple(malformed)))
         return CloudOutcome(tuple(deliveries), _session_events(events))
 
-    def collect_until(self, births: int, timeout_s: float = 10.0) -> bool:
-        """Wait until this many births have arrived; they are told by the next `poll`. False: time is over."""
+    def collect_until(
+        self, births: int, timeout_s: float = 10.0, interrupted: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait until this many births have arrived; they are told by the next `poll`. False: time is over, or somebody
+        wants it to end."""
         until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
+        while time.monotonic() < until and not interrupted():
             outcome = self.poll(0)
             events = outcome.sessions
             self._early.extend(
@@ -194,6 +242,39 @@ class LiveCloudEnd:
                 return True
             time.sleep(0.01)
         return False
+
+    @property
+    def kept_before(self) -> int:
+        """Retained messages about these devices that the broker had before the run: no news, and not ours to remove."""
+        return len(self._kept_before)
+
+    def begin(self) -> None:
+        """The fleet has gathered: what is retained from now on is of this run."""
+        self._kept_before = frozenset(self._kept)
+
+    def clean(self, within_s: float) -> tuple[int, int]:
+        """Remove what the broker has retained about these devices since `begin`.
+
+        Returns:
+            How many messages are removed, and how many were found and are still there: time was over.
+        """
+        until = time.monotonic() + within_s
+        if not self._up:
+            return 0, 0
+        self._kept.clear()
+        before, found, calm = self._grants, 0, 0
+        # [MQTT-3.8.4-3]: they are all sent again, and nobody says which is the last.
+        self._client.subscribe(self._filters)
+        while time.monotonic() < until and calm < _CALM_LOOKS:
+            time.sleep(_LOOK_S)
+            calm = calm + 1 if self._grants != before and len(self._kept) == found else 0
+            found = len(self._kept)
+        mine = [topic for topic in list(self._kept) if topic not in self._kept_before]
+        told = [self._client.publish(topic, b"", 1, retain=True) for topic in mine]
+        while time.monotonic() < until and not all(one.is_published() for one in told):
+            time.sleep(_LOOK_S)
+        removed = sum(one.is_published() for one in told)
+        return removed, len(told) - removed
 
     def counters(self, now_us: int) -> BrokerCounters:  # noqa: ARG002
         """What a subscriber can know of a foreign broker."""
@@ -213,9 +294,18 @@ class LiveCloudEnd:
         since_s = self._gone_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
 
-    def close(self) -> None:
+    def close(self, *, at_once: bool = False) -> None:
+        """Take leave of the broker.
+
+        Args:
+            at_once: wait for nothing, not even until it has read our goodbye.
+        """
+        if self._closing:
+            return
         self._closing = True
         self._client.disconnect()
+        if at_once or self._client.want_write():
+            self._client.cut()  # else paho waits for a broker that does not read
         self._client.loop_stop()
         self._client._reset_sockets()  # the pair that woke its thread; paho leaves it to the garbage collector
 
@@ -291,11 +381,12 @@ class LiveCloudEnd:
             return
         if flags.session_present:
             self._raw.put(_Link.RESUMED)
-        client.subscribe([(topic, 1) for topic in self._inbox.ear.core_filters])
+        client.subscribe(self._filters)
 
     def _on_subscribe(self, client: paho.Client, data: Any, mid: int, reasons: Any, properties: Any) -> None:  # noqa: ARG002
         if any(reason.is_failure for reason in reasons):
             self._refused = "the broker does not let the core subscribe to the fleet"
+        self._grants += 1
         self._up, self._gone_since_s = True, None
         self._granted.set()
 
@@ -314,7 +405,20 @@ class LiveCloudEnd:
             topic = message.topic
         except UnicodeDecodeError:
             topic = repr(message._topic)
+        if message.retain:  # it says what was, not what is
+            if not isinstance(self._inbox.letter(topic), str):
+                self._kept[topic] = None
+            return
         self._raw.put((topic, bytes(message.payload), self._now_us()))
+
+
+def _comes(event: threading.Event, timeout_s: float | None, interrupted: Callable[[], bool]) -> bool:
+    """Wait for it, at most so long and until somebody interrupts."""
+    until = None if timeout_s is None else time.monotonic() + timeout_s
+    while not event.wait(_LOOK_S):
+        if interrupted() or (until is not None and time.monotonic() > until):
+            return False
+    return True
 
 
 def _session_events(events: list[tuple[int, int, int, int]]) -> SessionEvents:

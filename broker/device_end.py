@@ -26,7 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.quick_client import QuickClient
-from twinstorm.broker.sockets import LOOPBACK
+from twinstorm.broker.sockets import LOOPBACK, will_reset
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.fleet import FleetPlan
@@ -182,6 +182,7 @@ class LiveDeviceEnd:
         self._now_us = now_us
         self._origin_us = origin_us
         self._selector = selectors.DefaultSelector()
+        self._closed = False
         self._lines: dict[int, _Line] = {}
         self.in_doubt_each: Int = np.zeros(0, np.int64)
         self.count_bytes()
@@ -311,9 +312,10 @@ class LiveDeviceEnd:
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """Move every socket that is ready; tell what happened, at `now_us`."""
-        for key, mask in self._selector.select(timeout=0):
-            self._move(key.data, key.fileobj, mask)
-        self._keep_alive()
+        if not self._closed:
+            for key, mask in self._selector.select(timeout=0):
+                self._move(key.data, key.fileobj, mask)
+            self._keep_alive()
         happened, self._happened = self._happened, []
         # One row a device and poll: the last word counts (connected and lost within one poll is lost).
         last = {device: (tries, what) for device, tries, what in happened}
@@ -338,11 +340,17 @@ class LiveDeviceEnd:
         return waiting
 
     def close(self) -> None:
-        """Take leave of the broker and leave no socket."""
+        """Take leave of the broker and leave no socket, now: a broker that does not read is not waited for. A second
+        call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         for who, line in self._lines.items():
             if line.speaks and not line.muted:
                 with contextlib.suppress(OSError, ValueError):
                     line.client.disconnect()
+                if line.client.unwritten and line.socket is not None:
+                    will_reset(line.socket)
             line.muted = 0
             self._hang_up(who)
             self._close_abandoned(who)
@@ -384,6 +392,8 @@ class LiveDeviceEnd:
         line = self._lines[device]
         self._hang_up(device)
         line.tries = tries
+        if self._closed:
+            return
         if line.muted:
             return  # the packets of the handshake get nowhere: no answer, until the client's timeout
         client = line.client

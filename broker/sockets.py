@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from typing import Protocol
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,7 +31,19 @@ def bound(port: int, host: str = LOOPBACK) -> socket.socket:
     return held
 
 
-def will_reset(sock: socket.socket) -> None:
+class Resettable(Protocol):
+    """A socket, or what stands for one."""
+
+    def fileno(self) -> int:
+        """See `socket.socket`."""
+        ...
+
+    def setsockopt(self, level: int, option: int, value: bytes, /) -> None:
+        """See there."""
+        ...
+
+
+def will_reset(sock: Resettable) -> None:
     """Let the closing of this socket be a reset, whatever was still to be written."""
     if sock.fileno() >= 0:
         with contextlib.suppress(OSError):

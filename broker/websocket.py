@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidState
@@ -244,6 +245,9 @@ class WebSocketSocket:
 
     def fileno(self) -> int:
         return self._under.fileno()
+
+    def setsockopt(self, *option: Any) -> None:
+        self._under.setsockopt(*option)
 
     def setblocking(self, flag: bool) -> None:
         self._under.setblocking(flag)

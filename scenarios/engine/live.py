@@ -32,6 +32,8 @@ from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
+from twinstorm.scenarios.engine.rates import Rates
+from twinstorm.scenarios.engine.rates import Totals as Asked
 from twinstorm.scenarios.engine.run import RunOptions, begin
 from twinstorm.scenarios.engine.worker import (
     DRAIN_S,
@@ -87,6 +89,10 @@ SWITCH_S = 0.0005
 _NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
 _TAKE_AWAY = "--set broker.connects=none judges the broker's own limits instead"
 _PAUSE_S = 0.01
+CLEAN_S, CLEAN_AT_ONCE_S = 3.0, 0.6
+"""How long to wait until a broker has forgotten what the run retained."""
+CUT_S = 0.8
+"""How long a fleet may take to close its connections before its process is ended: two seconds are for all together."""
 _LATE_MS = 500.0
 """Twins that act so much later than they should, no longer show what the scenario says."""
 
@@ -98,11 +104,13 @@ def play_live(
     interrupted: threading.Event,
     progress: Callable[[int], None] | None,
     repeat: str,
+    rates: Rates,
 ) -> tuple[RunResult, LiveWiring | None]:
     """Play a scenario over real sockets and judge it.
 
     Args:
         options: checked by `live_checks`.
+        rates: told how fast it goes, before `progress`.
 
     Returns:
         The result, and, with `hold_open`, the broker that is still there: whoever asked for it closes it.
@@ -115,12 +123,13 @@ def play_live(
     started = time.perf_counter()
     speed = Fraction(options.speed or 1).limit_denominator(1_000)
     scenario, rest = split(scenario)
-    wiring = LiveWiring(scenario, options, speed, rest)
+    wiring = LiveWiring(scenario, options, speed, interrupted, rest)
     held = None
     try:
         engine = Engine(scenario, options.seed, wiring, options.until_us)
-        wiring.start_worker(engine)
-        wiring.gather(interrupted)
+        if not interrupted.is_set():
+            wiring.start_worker(engine)
+            wiring.gather(interrupted)
         engine.sinks = sinks
         engine.judge.limits_missing = wiring.limits_missing
         wiring.send_ahead(engine)
@@ -130,29 +139,13 @@ def play_live(
         # A full collection walks all that was ever imported: 70 to 150 ms in which no message moves (measured).
         gc.collect()
         gc.freeze()
-        wiring.go(engine.end_us)
-        told = 0.0
-        while not engine.ended:
-            now_us = wiring.now_us()
-            while not engine.ended and engine.next_us() <= now_us:
-                engine.step()
-            wiring.listen()
-            if not engine.ended:
-                engine.take_in(now_us)
-            if interrupted.is_set():
-                engine.now_us = min(now_us, engine.end_us)
-                engine.finish("interrupted")
-            elif options.max_wall_s is not None and time.perf_counter() - started > options.max_wall_s:
-                engine.now_us = min(now_us, engine.end_us)
-                engine.finish("stopped")
-            elif wiring.failure:
-                raise Unavailable(*wiring.failure)
-            elif not engine.ended:
-                if progress is not None and time.perf_counter() - told > 0.5:
-                    told = time.perf_counter()
-                    progress(now_us)
-                interrupted.wait(_PAUSE_S)
-        wiring.drain(engine)
+        if interrupted.is_set():
+            engine.finish("interrupted")
+        else:
+            wiring.go(engine.end_us, interrupted)
+        stop_at = None if options.max_wall_s is None else started + options.max_wall_s
+        _follow_the_clock(engine, wiring, interrupted, stop_at, progress, rates)
+        wiring.drain(engine, at_once=interrupted.is_set())
         if wiring.failure:
             raise Unavailable(*wiring.failure)
         result = result_of(engine, speed=float(speed), wall_s=time.perf_counter() - started, repeat=repeat)
@@ -169,12 +162,52 @@ def play_live(
             wiring.close()
 
 
+def _follow_the_clock(
+    engine: Engine,
+    wiring: LiveWiring,
+    interrupted: threading.Event,
+    stop_at: float | None,
+    progress: Callable[[int], None] | None,
+    rates: Rates,
+) -> None:
+    """Play to the end, or to this instant of `perf_counter`, or until somebody interrupts."""
+    told = 0.0
+    while not engine.ended:
+        now_us = wiring.now_us()
+        while not engine.ended and engine.next_us() <= now_us:
+            engine.step()
+        wiring.listen()
+        if not engine.ended:
+            engine.take_in(now_us)
+        if interrupted.is_set():
+            engine.now_us = min(now_us, engine.end_us)
+            engine.finish("interrupted")
+        elif stop_at is not None and time.perf_counter() > stop_at:
+            engine.now_us = min(now_us, engine.end_us)
+            engine.finish("stopped")
+        elif wiring.failure:
+            raise Unavailable(*wiring.failure)
+        elif not engine.ended:
+            if progress is not None and time.perf_counter() - told > 0.5:
+                told = time.perf_counter()
+                rates.note(wiring.reached(engine))
+                progress(now_us)
+            interrupted.wait(_PAUSE_S)
+
+
 class LiveWiring:
     """World in a worker process; embedded broker (or one by URL) and cloud end in this one."""
 
     clock: Literal["virtual", "live"] = "live"
 
-    def __init__(self, scenario: Scenario, options: RunOptions, speed: Fraction, rest: Scenario | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: RunOptions,
+        speed: Fraction,
+        interrupted: threading.Event,
+        rest: Scenario | None = None,
+    ) -> None:
         self._rest, self._seed = rest, options.seed
         """What of the scenario stays modelled; None: nothing."""
         self._crowd: Crowd | None = None
@@ -209,6 +242,11 @@ class LiveWiring:
         self._embedded, target = self._open_broker(options, through)
         self._target = target
         self._guest_files: GuestFiles | None = None
+        self._is_held_open = options.hold_open
+        self._left_early = False
+        """The worker has closed everything before there was a run."""
+        self._removed = self._left = 0
+        """Retained messages of this run."""
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
         began_us = origin_us(start)
         self._cloud = LiveCloudEnd(
@@ -225,7 +263,7 @@ class LiveWiring:
             ear=self._ear,
         )
         try:
-            self._cloud.start()
+            self._cloud.start(interrupted.is_set)
         except OSError as error:
             self._end_broker()
             raise Unavailable(
@@ -357,13 +395,14 @@ class LiveWiring:
                 "Is it running, and does it admit these clients? Take fewer with --devices",
             )
 
-    def go(self, end_us: int) -> None:
+    def go(self, end_us: int, interrupted: threading.Event) -> None:
         """Let simulated time begin in both processes.
 
         Args:
             end_us: when the run ends, if nothing ends it earlier.
         """
-        self._cloud.collect_until(len(self.registry))
+        self._cloud.collect_until(len(self.registry), interrupted=interrupted.is_set)
+        self._cloud.begin()
         if self._embedded is not None:
             rate = self._settings.connect_rate
             burst, queue = self._settings.connect_burst, self._settings.connect_queue
@@ -381,6 +420,8 @@ class LiveWiring:
                 message = self._receive()
                 if isinstance(message, Broken):
                     raise message.error
+                if isinstance(message, Gathered):
+                    self._left_early = message.gave_up
                 if isinstance(message, Totals):
                     self._totals = message
                     self.log.counts = {int(code): count for code, count in message.codes.items()} | {
@@ -389,7 +430,7 @@ class LiveWiring:
                     if message.final:
                         self._final = message
         except (EOFError, ConnectionError):
-            if self._final is None:
+            if self._final is None and not self._left_early:
                 assert self._worker is not None
                 self._worker.join(timeout=1.0)
                 self.failure = (
@@ -401,8 +442,15 @@ class LiveWiring:
         if self._crowd is not None and self._crowd.failed:
             self.failure = ("the crowd's process", "it ended", "")
 
-    def drain(self, engine: Engine) -> None:
-        """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained."""
+    def drain(self, engine: Engine, *, at_once: bool = False) -> None:
+        """Let what was sent arrive: at most `DRAIN_S`, then what is missing is unexplained.
+
+        Args:
+            at_once: somebody wants it to end: close every connection, within `CUT_S` whatever the broker does.
+        """
+        if at_once:
+            self._cut(engine)
+            return
         self._send(Finish(engine.now_us))
         until = time.monotonic() + DRAIN_S + 5.0
         while self._final is None and self.failure is None and time.monotonic() < until:
@@ -415,7 +463,32 @@ class LiveWiring:
                 quiet_since = time.monotonic()
             time.sleep(_PAUSE_S)
         self._miss_broker(0.0)
+        self._clean(CLEAN_S)
         self._explain(engine)
+
+    def _cut(self, engine: Engine) -> None:
+        """Close every connection now, of the fleet first, and count what has arrived until then."""
+        if self._worker is not None:
+            self._send(Finish(engine.now_us, at_once=True))
+        until = time.monotonic() + CUT_S
+        while not (self._final or self._left_early or self.failure) and time.monotonic() < until:
+            if self._worker is None:
+                break
+            self.listen()
+            self._deliver(engine)
+            time.sleep(_PAUSE_S)
+        if self._final is None and not self._left_early:
+            self.kill_worker()  # busy, or broken: its connections go with it
+        self.failure = None  # It was told to leave.
+        self._clean(CLEAN_AT_ONCE_S)
+        self._cloud.close(at_once=True)
+        self._deliver(engine)
+        self._explain(engine)
+
+    def _clean(self, within_s: float) -> None:
+        """Leave nothing retained on a broker that outlives the run."""
+        if self._embedded is None or self._is_held_open:
+            self._removed, self._left = self._cloud.clean(within_s)
 
     def _miss_broker(self, patience_s: float) -> None:
         """Fail if a broker that is not ours has been away for longer than this: then nothing can be judged."""
@@ -613,6 +686,14 @@ class LiveWiring:
             notes += self._embedded.remarks.lines()
             if self._lag_ms() > _LATE_MS:
                 notes.append("twins were late: this machine has no time for such a fleet at such a speed")
+        if self._cloud.kept_before:
+            notes.append(
+                f"{self._cloud.kept_before:,} retained messages about these devices were there before: no news"
+            )
+        if self._removed:
+            notes.append(f"{self._removed:,} retained messages of this run were removed from the broker")
+        if self._left:
+            notes.append(f"{self._left:,} retained messages of this run may still be on the broker: it did not answer")
         told = self._final or self._totals
         notes += fallen_back(told.evidence if told is not None else {})
         notes += told.notes if told is not None else ()
@@ -628,6 +709,18 @@ class LiveWiring:
     def traffic(self) -> tuple[SegmentTraffic, ...]:
         told = self._final or self._totals
         return () if told is None else told.traffic
+
+    def reached(self, engine: Engine) -> Asked:
+        """What the twins have asked for so far, and what came of it."""
+        counters, told = self.counters(engine.now_us), self._totals
+        return Asked(
+            wall_s=time.monotonic(),
+            now_us=engine.now_us,
+            asked=told.produced if told is not None else 0,
+            reached=engine.core.accepted,
+            attempts=counters.attempts,
+            admitted=counters.admitted,
+        )
 
     def _lag_ms(self) -> float:
         told = self._final or self._totals

@@ -11,6 +11,9 @@ from twinstorm.scenarios.language.model import Scenario
 MOST_DEVICES = 2_000
 """More paho clients than one process holds at a useful rate on a small machine; the embedded broker carries 1,000."""
 
+ASK_ABOVE_DEVICES, ASK_ABOVE_CONNECTS_PER_S = 500, 200
+"""More than this on a broker that is not ours needs `--yes`, also on this machine."""
+
 SHORTEST_KEEP_ALIVE_S = 2.0
 
 
@@ -40,6 +43,7 @@ def problems(
         found += _of_the_certificates(scenario)
     if broker_url is not None:
         found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
+        found += [] if yes else _of_the_load(scenario, speed or 1.0)
         if tls:
             found.append("--tls is about the embedded broker: leave --broker out, or leave --tls out")
     return found
@@ -84,6 +88,32 @@ def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
         return
     if not target.is_loopback and not yes:
         yield f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
+
+
+def _of_the_load(scenario: Scenario, speed: float) -> Iterator[str]:
+    """What a broker that is not ours is asked about first."""
+    clients = sum(segment.devices for segment in scenario.fleet.segments if not segment.through)
+    if clients > ASK_ABOVE_DEVICES:
+        yield (
+            f"{clients:,} clients on a broker that others may use are more than {ASK_ABOVE_DEVICES:,}: this needs --yes"
+        )
+    per_s = most_connects_per_s(scenario, speed)
+    if per_s > ASK_ABOVE_CONNECTS_PER_S:
+        yield (
+            f"up to {per_s:,.0f} connects a second on a broker that others may use are more than "
+            f"{ASK_ABOVE_CONNECTS_PER_S:,}: this needs --yes"
+        )
+
+
+def most_connects_per_s(scenario: Scenario, speed: float) -> float:
+    """At worst, on the wall: all lose their connection at once, and return within the spread of their first wait."""
+    total = 0.0
+    for segment in scenario.fleet.segments:
+        if not segment.through:
+            policy = segment.reconnect
+            spread_us = 0 if policy.jitter == "none" else policy.base_us
+            total += segment.devices / max(spread_us / 1e6 / speed, 1.0)
+    return total
 
 
 def _of_the_faults(scenario: Scenario) -> Iterator[str]:

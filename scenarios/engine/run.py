@@ -17,6 +17,7 @@ from twinstorm.scenarios.engine.live_checks import problems
 from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
+from twinstorm.scenarios.engine.rates import Rates
 from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.result import EventRow, RunResult, Sink
@@ -108,6 +109,8 @@ class Run:
         self._interrupted = threading.Event()
         self._why_interrupted = ""
         self._held: LiveWiring | None = None
+        self.rates = Rates(options.speed or 1.0)
+        """How fast a live run goes, beside what is asked of it; empty as text in virtual time."""
 
     def interrupt(self, why: str = "") -> None:
         """End faults and finish at the next pause; safe from a signal handler or another thread.
@@ -179,7 +182,7 @@ class Run:
             from twinstorm.scenarios.engine.live import play_live
 
             result, self._held = play_live(
-                self.scenario, self.options, self.sinks, self._interrupted, progress, self.repeat
+                self.scenario, self.options, self.sinks, self._interrupted, progress, self.repeat, self.rates
             )
             return result
         started = time.perf_counter()

@@ -110,9 +110,14 @@ class Forget:
 
 @dataclass(frozen=True)
 class Finish:
-    """Stop sampling, wait until everything sent is acknowledged or `DRAIN_S` are over, tell the totals and leave."""
+    """Stop sampling, wait until everything sent is acknowledged or `DRAIN_S` are over, tell the totals and leave.
+
+    Attributes:
+        at_once: close every connection first, and wait for nothing.
+    """
 
     at_us: int
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,6 +229,10 @@ class Worker:
         asked, began, told = 0, time.monotonic(), 0.0
         retry_at = np.full(n, np.inf)
         while not online[clients].all():
+            if self._told_to_leave():
+                self._end.close()
+                self._pipe.send(Gathered(0, gave_up=True))
+                return False
             now = time.monotonic()
             if now - began > GATHER_TIMEOUT_S:
                 self._pipe.send(Gathered(int(online[speaker].sum()), gave_up=True))
@@ -254,6 +263,11 @@ class Worker:
         self._pipe.send(Gathered(n, ready=True))
         return True
 
+    def _told_to_leave(self) -> bool:
+        while self._pipe.poll():
+            self._hear(self._pipe.recv())
+        return self._finish is not None
+
     # --- the run ------------------------------------------------------------------------------------------------------
 
     def play(self) -> None:
@@ -261,6 +275,8 @@ class Worker:
         gc.collect()
         gc.freeze()  # as in `play_live`: a full collection would hold every device up
         message = self._await_go()
+        if message is None:
+            return
         self._started_s, self._end_us = message.at_s, message.end_us
         self._end.count_bytes()
         world = self._world
@@ -285,9 +301,9 @@ class Worker:
             time.sleep(_LONGEST_SLEEP_S)
         self._drain()
 
-    def _await_go(self) -> Go:
-        """Keep the sessions alive until the engine says go; it first waits for the births."""
-        while True:
+    def _await_go(self) -> Go | None:
+        """Keep the sessions alive until the engine says go; it first waits for the births. None: it says leave."""
+        while self._finish is None:
             if not self._pipe.poll(_LONGEST_SLEEP_S):
                 self._world.life.hear(self._end.poll(0))
                 continue
@@ -295,6 +311,9 @@ class Worker:
             if isinstance(message, Go):
                 return message
             self._hear(message)
+        self._end.close()
+        self._pipe.send(Gathered(0, gave_up=True))
+        return None
 
     def _over(self, due_us: int) -> bool:
         """Nothing of the last instant itself is sampled any more, as in virtual time."""
@@ -307,7 +326,7 @@ class Worker:
         self._world.payloads.let_go(NEVER_US)
         self._world.settle(end_us)
         until = time.monotonic() + DRAIN_S
-        while self._end.unacknowledged() and time.monotonic() < until:
+        while not self._finish.at_once and self._end.unacknowledged() and time.monotonic() < until:
             if self._pipe.poll():
                 self._pipe.recv()  # Nothing is asked of us any more, but an engine that has gone shows here.
             self._end.poll(self._now_us())
@@ -340,6 +359,8 @@ class Worker:
                     self._world.maintenance.ask(device, self._now_us())
             case Finish():
                 self._finish = message
+                if message.at_once:
+                    self._end.close()  # before anything else: what the world still has to say goes nowhere
                 self._end_us = min(self._end_us, message.at_us)
         self._script.due_us = min((act.at_us for act in self._script.acts), default=NEVER_US)
 

@@ -57,6 +57,7 @@ class PuppetRun:
     sinks: Sequence[Sink]
 
     holds = False
+    rates = ""
 
     def interrupt(self, why: str = "") -> None:
         raise AssertionError("nobody asked for this")

@@ -58,3 +58,31 @@ def test_devices_behind_gateways_need_no_keep_alive_that_a_socket_could_keep(tmp
     told = problems(load(str(path)), live=True, speed=40.0, **asked)  # type: ignore[arg-type]
     assert len(told) == 1
     assert "keep-alive of segment edge" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("devices", "speed", "jitter", "told"),
+    [
+        (200, 10.0, "full", []),
+        (201, 1.0, "none", ["up to 201 connects a second"]),
+        (600, 1.0, "full", ["600 clients", "up to 300 connects a second"]),
+        (600, 10.0, "full", ["600 clients", "up to 600 connects a second"]),
+    ],
+)
+def test_much_on_a_broker_that_is_not_ours_needs_a_yes_even_here(
+    devices: int, speed: float, jitter: str, told: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "much.storm.yaml"
+    policy = f"keep_alive: 60 s, reconnect: {{base: 2 s, jitter: {jitter}}}"
+    fleet = f"fleet: {{devices: {devices}, {policy}, segments: {{all: {{kind: motor, share: 100 %}}}}}}"
+    path.write_text(f"storm: 1\nname: much\nstory: Many.\nduration: 5 min\n{fleet}\n")
+    scenario = load(str(path))
+
+    def found(broker_url: str | None, yes: bool) -> list[str]:
+        return problems(scenario, live=True, speed=speed, broker_url=broker_url, hold_open=False, yes=yes)
+
+    here = found("mqtt://127.0.0.1:1883", yes=False)
+    assert len(here) == len(told)
+    assert all(part in line and "--yes" in line for part, line in zip(told, here, strict=True))
+    assert found("mqtt://127.0.0.1:1883", yes=True) == []
+    assert found(None, yes=False) == []

@@ -81,6 +81,7 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
         )
         run = Run(case.scenario, options, [recorder, *map(readers.of, sinks)])
         readers.interrupt = run.interrupt
+        meter.rates = run.rates
         with Interruption(run.interrupt, partial(write_at_once, talk.err)) as interruption:
             result = run.execute(meter)
     except KeyboardInterrupt as error:

@@ -30,6 +30,8 @@ class Meter:
         self._on_terminal = talk.err.isatty() and os.environ.get("TERM") != "dumb"
         self._bar: Progress | None = None
         self._task: Any = None
+        self.rates: object = ""
+        """As text: what is reached beside what is asked, for runs by the clock on the wall."""
 
     def __call__(self, now_us: int) -> None:
         if not self._talk.progress:
@@ -39,13 +41,13 @@ class Meter:
             if self._bar is None and now_s - self._begun_s >= BAR_AFTER_S:
                 self._show_bar()
             if self._bar is not None:
-                self._bar.update(self._task, completed=now_us, at=_clock(now_us))
+                self._bar.update(self._task, completed=now_us, at=_clock(now_us), rates=str(self.rates))
         elif now_s - self._told_s >= LINE_EVERY_S:
             self._told_s = now_s
             percent = min(now_us * 100 // self._until_us, 100)
             self._talk.complain(
                 f"{self._name}: {_clock(now_us)} of {_clock(self._until_us)} simulated, {percent} %, "
-                f"{now_s - self._begun_s:.0f} s"
+                f"{now_s - self._begun_s:.0f} s" + (f"; {rates}" if (rates := str(self.rates)) else "")
             )
 
     def line(self, text: str) -> None:
@@ -78,12 +80,13 @@ class Meter:
             BarColumn(bar_width=None),
             TaskProgressColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[rates]}"),
             console=console,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._bar.add_task(self._name, total=self._until_us, at=_clock(0))
+        self._task = self._bar.add_task(self._name, total=self._until_us, at=_clock(0), rates="")
         self._bar.start()
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     *BROKER_OPTIONS,
     click.Option(["--tls"], is_flag=True, help="With --live: over TLS, a certificate each, made for this run."),
     click.Option(["--hold-open"], is_flag=True, help="With --live: let other clients in, until Ctrl+C."),
-    click.Option(["--yes"], is_flag=True, help="The broker may be another machine."),
+    click.Option(["--yes"], is_flag=True, help="The broker may be another machine, and the load on it large."),
     click.Option(["--dry-run"], is_flag=True, help="Show the plan and the devices reached; run nothing."),
     click.Option(["--json"], is_flag=True, help="One document on standard output: `schema run`."),
     click.Option(["--events"], metavar="FILE", help="A line of JSON for every event; - is standard output."),
