@@ -121,6 +121,11 @@ class ModelledBroker(Exhibits):
         limits = self.settings
         self.downstream = Downstream(limits.message_rate, limits.message_queue, limits.offline_queue)
 
+    def watch(self, watcher: BrokerWatcher) -> None:
+        """Tell this one of what befalls it, from now on."""
+        self.watcher = watcher
+        watcher.serves_batches(self.downstream.rate is not None)
+
     @property
     def live(self) -> Mask:
         """bool, one a device: it has a session."""
@@ -376,6 +381,8 @@ class ModelledBroker(Exhibits):
         """Hold what goes to the core to the least of all rates that faults impose."""
         rates = self._odd().rates
         self.downstream.hold_to(min(rates.values(), default=None))
+        if self.watcher is not None:
+            self.watcher.serves_batches(self.downstream.rate is not None)
         self.downstream.holders = [self.evidence.setdefault(step, Counter()) for step in sorted(rates)]
 
     def expire_core(self, step: str, after_us: int) -> None:

@@ -499,6 +499,9 @@ class BrokerWatcher(Protocol):
     def break_connections(self, device: Device, at_us: int) -> int:
         """It ends the connections of these devices. Returns how many sessions that were."""
 
+    def serves_batches(self, whole: bool) -> None:
+        """Whether it serves a batch from its first arrival on: what is sent at one instant must be one batch then."""
+
     def undelivered(self, readings: Readings, rows: Mask) -> int:
         """These rows were on their way when the broker died. Returns how many the devices have or account for."""
 

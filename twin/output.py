@@ -48,6 +48,9 @@ class Output(Part):
 
     Args:
         block_devices: see `BLOCK_DEVICES`.
+
+    Attributes:
+        whole_batches: what devices of a group sample at one instant is one block, however many they are.
     """
 
     def __init__(self, world: World, block_devices: int) -> None:
@@ -66,6 +69,7 @@ class Output(Part):
         self._reading_sizes = world.reading_sizes
         self._log = world.log
         self._block_devices = block_devices
+        self.whole_batches = False
         self._uplink = stream(world.seed, Purpose.READING_LINK)
         groups = fleet.groups
         firsts = [int(fleet.link[group.first]) for group in groups]
@@ -137,8 +141,9 @@ class Output(Part):
                 yield spoken.chosen + group.first, spoken.values, spoken.steps
             return
         due = self._sampler.event_groups[number].due(now_us)
-        for first in range(0, len(due), self._block_devices):
-            asked = due[first : first + self._block_devices]
+        at_once = self._at_once()
+        for first in range(0, len(due), at_once):
+            asked = due[first : first + at_once]
             seq = self._fleet.seq[asked] + 1
             spoken = self._sampler.measure_due(number, asked, now_us, seq, powered[asked - group.first])
             if len(spoken.chosen):
@@ -148,11 +153,15 @@ class Output(Part):
         """One sampling of devices of a group: values, ledger, buffers, publish, digest."""
         group = self._fleet.groups[number]
         checksums = [0] * len(self._channels[group.kind])
-        for block in blocks(rows, self._block_devices):
+        for block in blocks(rows, self._at_once()):
             for channel, steps in enumerate(self._sample_block(number, group, block, now_us)):
                 checksums[channel] = zlib.crc32(steps.data, checksums[channel])
         for channel, checksum in enumerate(checksums):
             self._log.tell(now_us, Code.READINGS, number << 8 | channel, checksum)
+
+    def _at_once(self) -> int:
+        """Devices of one block, at most."""
+        return max(len(self._fleet), 1) if self.whole_batches else self._block_devices
 
     def _sample_block(self, number: int, group: SampleGroup, rows: Rows, now_us: int) -> Steps:
         fleet = self._fleet

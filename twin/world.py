@@ -380,6 +380,9 @@ class World(Exhibits):
         self.advance_to(at_us)
         self.life.broker_starts(at_us)
 
+    def serves_batches(self, whole: bool) -> None:
+        self.output.whole_batches = whole
+
     def undelivered(self, readings: Readings, rows: Mask) -> int:
         return int(np.count_nonzero(self.give_back(readings, rows)))
 

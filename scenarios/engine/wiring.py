@@ -100,12 +100,9 @@ class ModelledWiring:
         origin_us: int = 0,
     ) -> None:
         self.log = EventLog()
-        if settings.message_rate is not None:
-            # Its queue serves a batch from its first arrival on: what is sent at one instant must be one batch.
-            block_devices = max(plan.devices, 1)
         self.broker = ModelledBroker(settings, seed=seed)
         self.world = World(plan, seed, self.broker, self.log, year_us, block_devices, origin_us=origin_us)
-        self.broker.watcher = self.world
+        self.broker.watch(self.world)
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key
         self._inbox = Inbox(self.registry, origin_us, Ear(part.wire for part in plan.segments))

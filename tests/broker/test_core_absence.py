@@ -124,6 +124,8 @@ def test_what_a_dying_broker_loses_and_a_device_keeps_is_not_lost(still_there: i
 
         def broker_started(self, at_us: int) -> None: ...
 
+        def serves_batches(self, whole: bool) -> None: ...
+
         def undelivered(self, readings: Readings, rows: Mask) -> int:
             return 0
 

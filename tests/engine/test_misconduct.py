@@ -169,15 +169,29 @@ def test_a_throttle_lets_so_many_through_of_each() -> None:
     assert lab.missing() == 0
 
 
-@pytest.mark.parametrize("fault", [Throttle, DroppedPackets, DuplicatedPackets, SlowBroker])
+@pytest.mark.parametrize("fault", [Throttle, BrokerThrottle, DroppedPackets, DuplicatedPackets, SlowBroker])
 def test_what_happens_to_messages_does_not_depend_on_blocks(fault: type[Fault]) -> None:
     found = []
     for block in (16_384, 7):
         lab = begun(made(block=block), fault, {}, HALF if fault.needs_target else NOBODY)
         lab.until(40 * SECOND_US)
-        found.append((evidence(lab), lab.order, lab.repeated))
+        found.append((evidence(lab), list(lab.delivered), lab.order, lab.repeated))
     assert found[0] == found[1]
     assert any(found[0][0].values())
+
+
+@pytest.mark.parametrize("rate", ["5/s", "300/s", "2000/s"])
+def test_the_turn_of_a_message_in_a_throttle_of_all_does_not_depend_on_blocks(rate: str) -> None:
+    """A batch is served from its first arrival on: half a batch would be served otherwise."""
+    found = []
+    for block in (16_384, 7):
+        lab = begun(made(block=block), BrokerThrottle, {"rate": rate}, NOBODY)
+        lab.until(30 * SECOND_US)
+        ended(lab, BrokerThrottle, NOBODY, 30)
+        lab.until(32 * SECOND_US)
+        found.append((evidence(lab), lab.arrived_us, lab.broker.downstream.free_us))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 500
 
 
 def test_a_throttle_of_all_holds_the_sum() -> None:

@@ -80,6 +80,7 @@ class Lab:
     delivered: dict[tuple[int, int], bytes] = field(default_factory=dict)
     repeated: int = 0
     order: dict[int, list[int]] = field(default_factory=dict)
+    arrived_us: dict[tuple[int, int], int] = field(default_factory=dict)
     told: list[tuple[int, int, int]] = field(default_factory=list)
     """Instant, device and `SessionEvent` of all that a core would hear of sessions."""
 
@@ -90,7 +91,7 @@ class Lab:
         log = EventLog(keep=[])
         broker = ModelledBroker(broker_settings(**limits))
         world = World(fleet or plan(), seed, broker, log, block_devices=block, origin_us=origin_us)
-        broker.watcher = world
+        broker.watch(world)
         world.count_each()
         return cls(world, broker, log, Stage(world.acts, world.stories, 0))
 
@@ -124,6 +125,7 @@ class Lab:
                 self.repeated += 1
                 continue
             self.delivered[who, seq] = readings.values[row].tobytes()
+            self.arrived_us[who, seq] = int(delivery.arrived_us[row])
             self.order.setdefault(who, []).append(seq)
 
     def missing(self) -> int:
