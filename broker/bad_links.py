@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
+from twinstorm.broker.middlemen import Meddler, Replayer
 from twinstorm.broker.proxy import FaultProxy
 from twinstorm.broker.toxics import (
     Bandwidth,
@@ -18,7 +19,6 @@ from twinstorm.broker.toxics import (
     Direction,
     Latency,
     Limit,
-    Meddler,
     Refuse,
     Reset,
     Slicer,
@@ -26,7 +26,7 @@ from twinstorm.broker.toxics import (
     Stall,
     Toxic,
 )
-from twinstorm.twin.breaks import Blackout, ClosedPort, Interception, LateClose, Ration, Resetting
+from twinstorm.twin.breaks import Blackout, ClosedPort, Interception, LateClose, Overhearing, Ration, Resetting
 from twinstorm.twin.flow import SECOND_US, Int
 from twinstorm.twin.uplink import LEAST_RETRY_US, LONGEST_RETRY_US, LinkFault, Losses, Slicing, Slowdown, Squeeze
 
@@ -106,6 +106,8 @@ class BadLinks:
             return SlowClose(direction="down", delay_s=self._wall_s(order.by_us))
         if isinstance(order, Interception):
             return Meddler(direction="up")
+        if isinstance(order, Overhearing):
+            return Replayer(direction="up", after_s=self._wall_s(order.after_us), share=order.share)
         if isinstance(order, Blackout):
             return Blackhole(direction=_DIRECTIONS[order.direction])
         assert isinstance(order, Losses)

@@ -20,9 +20,10 @@ from copy import deepcopy
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from twinstorm.broker.middlemen import Middleman
 from twinstorm.broker.pump import Counters, Pump
 from twinstorm.broker.sockets import bound, reset, will_reset
-from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Meddler, Refuse, Reset, Toxic
+from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Refuse, Reset, Toxic
 from twinstorm.twin.chance import Purpose, device_key, stream, word
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class _Connection:
             after_s = each.after_s if isinstance(each, Reset) else None
             if isinstance(each, Refuse) and each.resets_open:
                 after_s = 0.0
-            if isinstance(each, Meddler) and name not in self._from_the_start:
+            if isinstance(each, Middleman) and name not in self._from_the_start:
                 after_s = 0.0
             if after_s is not None:
                 self._resets[name] = each, self._group.loop.call_later(after_s, self._reset, name)
@@ -133,7 +134,9 @@ class _Connection:
     def _reset(self, name: str) -> None:
         if not self._is_cut:
             self._group.counters.resets += 1
-            self._group.counters.did(name, CONNECTIONS_RESET)
+            toxic, _ = self._resets[name]
+            if not isinstance(toxic, Middleman) or toxic.counts_resets:
+                self._group.counters.did(name, CONNECTIONS_RESET)
         self.cut()
 
     def cut(self) -> None:

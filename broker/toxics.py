@@ -19,7 +19,6 @@ from typing import ClassVar, Final, Literal, NamedTuple
 import numpy as np
 
 from twinstorm.twin.chance import below_one
-from twinstorm.twin.damage import falsified
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.radio import BurstLoss
 
@@ -41,14 +40,6 @@ MOST_RETRIES: Final = 8
 BYTES_DELAYED, RETRANSMISSIONS = "bytes_delayed", "retransmissions"
 CONNECTIONS_CLOSED, CONNECTIONS_RESET = "connections_closed", "connections_reset"
 CLOSES_DELAYED, STREAMS_SILENCED = "closes_noticed_late", "streams_silenced"
-
-
-HANDSHAKES_BROKEN, MESSAGES_ALTERED = "handshakes_broken", "messages_altered"
-TLS_HANDSHAKE: Final = 0x16
-"""First byte of a connection over TLS."""
-TLS_RANDOM_AT: Final = 11
-"""Where the random number of a ClientHello begins."""
-PUBLISH_TYPE: Final = 3
 
 
 class End(Enum):
@@ -138,66 +129,6 @@ class _Limited(Stage):
         if not self._left_bytes:
             self.count[CONNECTIONS_CLOSED] += 1
             yield Piece(piece.due_s, b"", End.CLOSE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Meddler(Toxic):
-    """Somebody in the middle: reads MQTT from its first byte on, and alters the measurements in it, never its length.
-
-    Of TLS it can read nothing; that it touches the first message makes the handshake fail at both ends. Connections
-    that were open when it was set are reset, for nobody can step into a stream half way.
-    """
-
-    place: ClassVar[int] = 0
-
-    def stage(self, draw: Draw) -> Stage:  # noqa: ARG002
-        return _Meddling()
-
-
-class _Meddling(Stage):
-    def __init__(self) -> None:
-        super().__init__()
-        self._held = b""
-        self._is_tls: bool | None = None
-
-    def passed(self, piece: Piece) -> Iterator[Piece]:
-        data = piece.data
-        if data and self._is_tls is None:
-            self._is_tls = data[0] == TLS_HANDSHAKE
-            if self._is_tls:
-                at = min(TLS_RANDOM_AT, len(data) - 1)
-                data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-                self.count[HANDSHAKES_BROKEN] += 1
-        if not self._is_tls:
-            self._held += data
-            data = b"".join(self._packets())
-        if piece.end is not None:
-            data, self._held = data + self._held, b""
-            if data:
-                yield Piece(piece.due_s, data)
-            yield piece._replace(data=b"")
-        elif data:
-            yield piece._replace(data=data)
-
-    def _packets(self) -> Iterator[bytes]:
-        """Whole packets of what is held, altered."""
-        while (size := _packet_bytes(self._held)) and len(self._held) >= size:
-            packet, self._held = self._held[:size], self._held[size:]
-            if packet[0] >> 4 == PUBLISH_TYPE:
-                told = falsified(packet)
-                self.count[MESSAGES_ALTERED] += told != packet
-                packet = told
-            yield packet
-
-
-def _packet_bytes(data: bytes) -> int:
-    """How long the MQTT packet is that begins here; 0: that is not there yet."""
-    length = 0
-    for place, low in enumerate(data[1:5]):
-        length |= (low & 0x7F) << (7 * place)
-        if not low & 0x80:
-            return 2 + place + length
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)

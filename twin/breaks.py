@@ -27,6 +27,7 @@ RESET, SPENT, LATE, REFUSED = (
     "closes_noticed_late",
     "connects_refused",
 )
+REPLAYED: Final = "messages_replayed"
 CUT_OFF: Final = "sessions_cut_off"
 
 Order = TypeVar("Order", bound=LinkFault)
@@ -97,6 +98,15 @@ class Interception(LinkFault):
 
 
 @dataclass
+class Overhearing(LinkFault):
+    """Somebody stands between them and the broker, and says `share` of what they said once more, `after_us` later: over
+    real sockets."""
+
+    share: float
+    after_us: int
+
+
+@dataclass
 class Blackout(LinkFault):
     """Nothing gets through real sockets, in the direction ``both``, ``up`` or ``down``; nobody models it."""
 
@@ -158,6 +168,13 @@ class Breaks(Part):
         for order in self._begun(Interception(*self._common(step, device, at_us))):
             self._break(order, np.ones(len(order.device), np.bool_), RESET, at_us)
             self._world.payloads.falsify(step, order.device.astype(np.int32), at_us)
+
+    def overhear(self, step: str, device: Device, at_us: int, share: float, after_us: int) -> None:
+        """Let somebody step in between, as in `intercept`, who records what they say and says it again."""
+        for order in self._begun(Overhearing(*self._common(step, device, at_us), share, after_us)):
+            who = order.device.astype(np.int32)
+            self._world.break_connections(who, at_us)
+            self._world.payloads.repeat(step, who, at_us, share, after_us, flagged=False, counted_as=REPLAYED)
 
     def without_socket(self, device: Device) -> Device:
         """Those of these devices whose connections are modelled."""

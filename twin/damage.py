@@ -35,6 +35,11 @@ _FRACTION: Final = re.compile(rb"(?<=\.)\d+")
 _OTHER_DIGITS: Final = bytes.maketrans(b"0123456789", b"5678901234")
 
 
+def tells_measurements(payload: bytes) -> bool:
+    """Whether a JSON document of ours with measurements is in these bytes."""
+    return _MEASUREMENTS in payload
+
+
 def falsified(payload: bytes) -> bytes:
     """A JSON document of ours with other digits behind the points of its measurements, and as long as it was: a lie
     that can be believed. Anything else stays as it is."""

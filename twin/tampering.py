@@ -159,9 +159,19 @@ class Tampering(Part):
         """Let this share of their messages arrive up to `by_us` later."""
         self._begin(Reordering(*self._common(step, device, at_us), share, by_us))
 
-    def repeat(self, step: str, device: Device, at_us: int, share: float, after_us: int, flagged: bool) -> None:
-        """Send this share of their messages twice."""
-        self._begin(Repetition(*self._common(step, device, at_us), share, after_us, flagged))
+    def repeat(
+        self,
+        step: str,
+        device: Device,
+        at_us: int,
+        share: float,
+        after_us: int,
+        *,
+        flagged: bool,
+        counted_as: str = REPEATED,
+    ) -> None:
+        """Let this share of their messages come twice."""
+        self._begin(Repetition(*self._common(step, device, at_us), share, after_us, flagged, counted_as))
 
     def hold_back(self, step: str, device: Device, at_us: int, every_us: int) -> None:
         """Let these devices keep what they sample and send it all at once, every so often."""
@@ -415,7 +425,7 @@ class Tampering(Part):
                 some = np.array([place for place in places.tolist() if (place in batch.changed) == changed], np.int64)
                 if len(some):
                     self._send_again(order, self._taken(batch, readings, some, ghost=True), batch, some)
-            self._bit(order.step, REPEATED, len(places))
+            self._bit(order.step, order.counted_as, len(places))
             self.unreadable += int(np.count_nonzero(batch.ghost[places]))
 
     def _send_again(self, order: Repetition, again: Readings, batch: _Batch, places: Int) -> None:

@@ -170,10 +170,12 @@ class Repetition(Sometimes):
 
     Attributes:
         flagged: with MQTT's DUP flag.
+        counted_as: name of its evidence.
     """
 
     after_us: int
     flagged: bool
+    counted_as: str
 
 
 @dataclass

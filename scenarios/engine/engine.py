@@ -366,9 +366,11 @@ class Engine:
         if known.needs_target and self.reach_of(target) == 0:
             sites = ", ".join(self.registry.sites)
             raise Refused(f"0 of {len(self.registry):,} devices match `{target}`; sites: {sites}")
+        asked = np.zeros(0, np.int32)
         if known.needs_target:
             mask = self.selector.mask(self._parse_selector(target), self._moment)
-            self.wiring.admit(known, settings, np.flatnonzero(mask).astype(np.int32))
+            asked = np.flatnonzero(mask).astype(np.int32)
+        self.wiring.admit(known, settings, asked)
         number = 1 + sum(step.injected for step in self.steps.runs)
         end_us = None if lasts_us is None else self.now_us + lasts_us
         step = StepRun(

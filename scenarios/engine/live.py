@@ -30,6 +30,7 @@ from twinstorm.scenarios.engine.crowd import Crowd, split
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
+from twinstorm.scenarios.engine.live_checks import unfit
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
 from twinstorm.scenarios.engine.rates import Rates
@@ -572,6 +573,10 @@ class LiveWiring:
 
     def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """See `Wiring.admit`: a client that is connected cannot be led through the proxy any more."""
+        papers = self._papers is not None
+        encrypted = papers or self._target.secure
+        if said := unfit(fault, own_broker=self.has_own_broker, certificates=papers, encrypted=encrypted):
+            raise Refused(said)
         if not fault.needs_proxy(settings) or are_whole_groups(self._bad_links, device[self._has_socket[device]]):
             return
         raise Refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twinstorm.broker.url import BrokerUrl, parse_url
-from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.faults.base import Fault, catalogue
 from twinstorm.scenarios.language.model import Scenario
 
 MOST_DEVICES = 2_000
@@ -38,15 +38,45 @@ def problems(
             for option, asked in (("--broker", broker_url), ("--hold-open", hold_open), ("--tls", tls))
             if asked
         ]
-    found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_cohort(scenario, broker_url), *_of_the_faults(scenario)]
-    if not tls:
-        found += _of_the_certificates(scenario)
+    found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_cohort(scenario, broker_url)]
+    found += _of_the_faults(
+        scenario, own_broker=broker_url is None, certificates=tls, encrypted=tls or _is_secure(broker_url)
+    )
     if broker_url is not None:
-        found += [*_of_the_broker(broker_url, yes), *_of_the_steps(scenario)]
+        found += _of_the_broker(broker_url, yes)
         found += [] if yes else _of_the_load(scenario, speed or 1.0)
         if tls:
             found.append("--tls is about the embedded broker: leave --broker out, or leave --tls out")
     return found
+
+
+def unfit(fault: type[Fault], *, own_broker: bool, certificates: bool, encrypted: bool) -> str:
+    """Why this fault cannot happen in such a live run, and what could be done; empty: it can.
+
+    Args:
+        own_broker: the broker is the embedded one.
+        certificates: devices have some that we may call back.
+        encrypted: what devices say goes over TLS.
+    """
+    if "live" not in fault.clocks:
+        return f"the fault {fault.name} runs in virtual time only: leave --live out"
+    if fault.acts_on == "broker" and not own_broker:
+        return (
+            f"twinstorm cannot reach into a broker that is not its own, as {fault.name} must: "
+            "leave --broker out for the embedded one"
+        )
+    if fault.needs_tls and not certificates:
+        return f"{fault.name} is about certificates, which a live run has with --tls only"
+    if fault.needs_plain and encrypted:
+        return f"{fault.name} is about messages that somebody can overhear, and over TLS nobody can: connect without it"
+    return ""
+
+
+def _is_secure(url: str | None) -> bool:
+    try:
+        return url is not None and parse_url(url).secure
+    except ValueError:
+        return False  # told elsewhere
 
 
 def _of_the_fleet(scenario: Scenario, speed: float) -> Iterator[str]:
@@ -116,30 +146,16 @@ def most_connects_per_s(scenario: Scenario, speed: float) -> float:
     return total
 
 
-def _of_the_faults(scenario: Scenario) -> Iterator[str]:
+def _of_the_faults(scenario: Scenario, *, own_broker: bool, certificates: bool, encrypted: bool) -> Iterator[str]:
     for step in scenario.steps:
         if step.action != "fault":
             continue
         fault = catalogue()[step.value]
-        if "live" not in fault.clocks:
-            yield f"step {step.name}: the fault {step.value} runs in virtual time only: leave --live out"
+        said = unfit(fault, own_broker=own_broker, certificates=certificates, encrypted=encrypted)
+        if said:
+            yield f"step {step.name}: {said}"
         elif fault.needs_proxy(step.settings) and step.target is not None and not step.target.is_fixed:
             yield (
                 f"step {step.name}: live, {step.value} must know its devices before the run, and "
                 f"`{step.target.text}` is read when it starts: target a part of the fleet that does not change"
-            )
-
-
-def _of_the_certificates(scenario: Scenario) -> Iterator[str]:
-    for step in scenario.steps:
-        if step.action == "fault" and catalogue()[step.value].needs_tls:
-            yield f"step {step.name}: {step.value} is about certificates, which a live run has with --tls only"
-
-
-def _of_the_steps(scenario: Scenario) -> Iterator[str]:
-    for step in scenario.steps:
-        if step.action == "fault" and catalogue()[step.value].acts_on == "broker":
-            yield (
-                f"step {step.name}: twinstorm cannot reach into a broker that is not its own, as {step.value} must: "
-                "leave --broker out for the embedded one"
             )

@@ -49,10 +49,10 @@ class Wiring(Protocol):
     def acts(self) -> dict[str, Callable[[Any, int], None]]: ...
     def advance_to(self, at_us: int) -> None: ...
     def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
-        """Say whether somebody may let this happen to these devices (ascending) now.
+        """Say whether somebody may let this happen to these devices (ascending; none, if it needs no target) now.
 
         Raises:
-            Refused: it was not prepared for them.
+            Refused: it was not prepared for them, or this run has not what the fault is about.
         """
 
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...

@@ -64,6 +64,8 @@ class Fault:
     """Live it needs a proxy between its devices and the broker, hence to know them before the run."""
     needs_tls: ClassVar[bool] = False
     """Live it is about certificates, which devices have with `--tls` only."""
+    needs_plain: ClassVar[bool] = False
+    """Live it is about messages that can be overheard, which nobody can over TLS."""
     survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
     settings: ClassVar[tuple[Setting, ...]] = ()

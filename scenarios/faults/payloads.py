@@ -119,7 +119,7 @@ class PayloadDuplicate(PayloadFault):
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         share, after_us = order.settings["share"], order.settings["after"]
-        on.payloads.repeat(order.step, device, at_us, share, after_us, order.settings["flag"] == "yes")
+        on.payloads.repeat(order.step, device, at_us, share, after_us, flagged=order.settings["flag"] == "yes")
 
 
 class PayloadReorder(PayloadFault):

@@ -162,3 +162,37 @@ class ManInTheMiddle(WireFault):
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
         super().end(on, order, device, at_us)
         on.payloads.end(order.step, device, at_us)
+
+
+class ReplayedMessage(WireFault):
+    """Somebody records what devices say, and says it again."""
+
+    name: ClassVar[str] = "replayed-message"
+    summary: ClassVar[str] = "somebody between devices and broker records messages and sends them again later"
+    effect: ClassVar[str] = (
+        "Somebody steps between the targeted devices and the broker: their connections break, and those that follow "
+        "pass through other hands. The share `share` of their readings is recorded and said once more, `after` so "
+        "long, with the same topic and payload, on the connection of the device itself: no credentials and no rights "
+        "can tell it from the device. The core must know the number of the reading and take it once; repeats are "
+        "counted beside the ledger. Live, a proxy before the broker does it, at QoS 0, with the first packet of the "
+        "device that follows, for JSON documents of the built-in profile, and not with --tls: over TLS nobody can "
+        "overhear anything. In virtual time nothing is encrypted. Evidence: messages replayed."
+    )
+    needs_plain: ClassVar[bool] = True
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("share", "share", "20 %", "messages that are recorded"),
+        Setting("after", "duration", "10 s", "how long after the first the second follows", least="1 ms"),
+    )
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        return "" if settings["share"] > 0 else "a `share` of 0 % takes no message"
+
+    @classmethod
+    def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        on.breaks.overhear(order.step, device, at_us, order.settings["share"], order.settings["after"])
+
+    @classmethod
+    def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
+        super().end(on, order, device, at_us)
+        on.payloads.end(order.step, device, at_us)

@@ -15,7 +15,11 @@ from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_b
 from twinstorm.scenarios.engine.live import LiveWiring
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.wiring import ModelledWiring
-from twinstorm.scenarios.faults.network import Latency, Partition
+from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.faults.conduct import SlowBroker
+from twinstorm.scenarios.faults.network import Latency, Partition, TrunkSqueeze
+from twinstorm.scenarios.faults.security import CertificateExpiry
+from twinstorm.scenarios.faults.wire import ReplayedMessage
 from twinstorm.scenarios.language.reader import load
 
 SCENARIO = """storm: 1
@@ -85,8 +89,41 @@ def test_whole_groups_are_all_of_them_and_nobody_else() -> None:
     assert are_whole_groups([], np.array([], np.int32))
 
 
+def wiring_of(*, own_broker: bool = True, papers: bool = False, secure: bool = False) -> Any:
+    """A live run in which devices 1 and 2 connected through the proxy, and 3 has no socket."""
+    return SimpleNamespace(
+        _bad_links=[np.array([1, 2])],
+        _has_socket=np.array([True, True, True, False]),
+        _papers=object() if papers else None,
+        _target=SimpleNamespace(secure=secure),
+        has_own_broker=own_broker,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "run", "told"),
+    [
+        (SlowBroker, {"own_broker": False}, "cannot reach into a broker that is not its own, as slow-broker must"),
+        (SlowBroker, {}, ""),
+        (CertificateExpiry, {}, "with --tls only"),
+        (CertificateExpiry, {"papers": True}, ""),
+        (ReplayedMessage, {"papers": True}, "over TLS nobody can"),
+        (ReplayedMessage, {"own_broker": False, "secure": True}, "over TLS nobody can"),
+        (ReplayedMessage, {}, ""),
+        (TrunkSqueeze, {}, "virtual time only"),
+    ],
+)
+def test_by_hand_a_live_run_refuses_what_it_cannot_do(fault: type[Fault], run: dict[str, bool], told: str) -> None:
+    nobody = np.zeros(0, np.int32)
+    if told:
+        with pytest.raises(Refused, match=told):
+            LiveWiring.admit(wiring_of(**run), fault, {}, nobody)
+    else:
+        LiveWiring.admit(wiring_of(**run), fault, {}, nobody)
+
+
 def test_by_hand_a_live_run_slows_down_only_those_who_connected_through_the_proxy() -> None:
-    wiring: Any = SimpleNamespace(_bad_links=[np.array([1, 2])], _has_socket=np.array([True, True, True, False]))
+    wiring = wiring_of(own_broker=False)
     LiveWiring.admit(wiring, Latency, {}, np.array([1, 2], np.int32))
     LiveWiring.admit(wiring, Latency, {}, np.array([1, 2, 3], np.int32))
     LiveWiring.admit(wiring, Partition, {"on": "model"}, np.array([0], np.int32))

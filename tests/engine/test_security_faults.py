@@ -126,6 +126,7 @@ steps:
   - {at: 26 s, fault: slow-close, lasts: 2 min, target: all share=30 %}
   - {at: 28 s, fault: packet-slicing, lasts: 2 min, target: all share=30 %}
   - {at: 30 s, fault: man-in-the-middle, lasts: 2 min, target: all share=30 %}
+  - {at: 30 s, fault: replayed-message, lasts: 2 min, target: all share=30 %}
   - {at: 31 s, fault: connect-refusal, lasts: 1 min, target: all share=10 %}
   - {at: 32 s, fault: throttle, lasts: 2 min, target: all share=30 %}
   - {at: 33 s, fault: slow-broker, lasts: 2 min}

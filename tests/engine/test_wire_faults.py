@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.worlds import Lab, carried, plan
-from twinstorm.broker.toxics import Meddler, Piece
+from twinstorm.broker.middlemen import Meddler, Replayer
+from twinstorm.broker.toxics import Piece
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.faults.broker import BrokerOutage
 from twinstorm.scenarios.faults.network import Partition
@@ -20,6 +21,7 @@ from twinstorm.scenarios.faults.wire import (
     ManInTheMiddle,
     PacketSlicing,
     PortRefused,
+    ReplayedMessage,
     SlowClose,
 )
 from twinstorm.scenarios.language.settings import fault_settings
@@ -202,3 +204,50 @@ def test_a_meddler_alters_messages_however_they_are_cut(size: int) -> None:
     out = b"".join(passed.data for piece in pieces for passed in stage.passed(piece))
     assert out == stream.replace(b"21.25", b"21.70")
     assert stage.count["messages_altered"] == 3
+
+
+def test_what_somebody_overheard_comes_again_later_and_counts_once() -> None:
+    lab = begun(ReplayedMessage, {"share": "50 %", "after": "15 s"})
+    lab.until(24 * SECOND_US)
+    assert lab.world.online().all(), "their connections broke, and they came back"
+    assert lab.repeated == 0, "nothing is 15 s old yet"
+    lab.until(40 * SECOND_US)
+    ended(lab, ReplayedMessage, {}, 40)
+    lab.until(60 * SECOND_US)
+    found = evidence(lab)
+    assert set(found) == {"messages_replayed"}
+    assert 15 * 10 <= found["messages_replayed"] <= 20 * 20
+    assert lab.repeated == found["messages_replayed"]
+    assert lab.missing() == 0
+
+
+def _replayed(stream: list[tuple[float, bytes]], share: float = 1.0) -> tuple[bytes, int]:
+    stage = Replayer(direction="up", after_s=5.0, share=share).stage(lambda number: number)
+    assert stage is not None
+    out = b"".join(passed.data for at_s, data in stream for passed in stage.passed(Piece(at_s, data)))
+    return out, stage.count["messages_replayed"]
+
+
+HELLO = b"\x10\x04\x00\x00\x00\x00"
+PING = b"\xc0\x00"
+
+
+@given(st.binary(max_size=300))
+def test_a_recording_has_the_same_topic_and_payload_and_no_number(padding: bytes) -> None:
+    payload = b'{"measurements": {"a_c": 21.25}, "boot": 1}' + padding
+    body = b"\x00\x03a/b" + b"\x12\x34" + payload
+
+    def packet(first: int, said: bytes) -> bytes:
+        size = len(said)
+        return bytes([first, size] if size < 128 else [first, size & 0x7F | 0x80, size >> 7]) + said
+
+    numbered, plain = packet(0x32, body), packet(0x30, b"\x00\x03a/b" + payload)
+    birth = packet(0x31, b"\x00\x03a/b{}")
+    sent = [(0.0, HELLO + numbered + birth), (4.9, PING), (5.0, PING), (9.0, plain), (14.0, PING)]
+    assert _replayed(sent) == (HELLO + numbered + birth + PING + plain + PING + plain + plain + PING, 2)
+    assert _replayed(sent, share=0.0) == (HELLO + numbered + birth + PING + PING + plain + PING, 0)
+
+
+def test_nothing_of_tls_is_overheard() -> None:
+    sent = [(0.0, b"\x16\x03\x01" + b'{"measurements": {}}' * 9), (9.0, b"\x17\x03")]
+    assert _replayed(sent) == (b"".join(data for _, data in sent), 0)

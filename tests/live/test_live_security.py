@@ -14,8 +14,8 @@ story: Somebody means harm, and some have no good papers.
 duration: 24 s
 warm_up: 2 s
 fleet:
-  devices: 12
-  sites: [good, bad, worse]
+  devices: 16
+  sites: [good, bad, worse, heard]
   keep_alive: 24 s
   reconnect: {base: 1 s, cap: 4 s}
   segments:
@@ -31,6 +31,7 @@ INTRUDERS = """
   - {name: oversized, at: 4 s, fault: oversized-packets, lasts: 8 s, with: {rate: 1/s}}
   - {name: forged, at: 4 s, fault: forged-publisher, target: site=bad, lasts: 8 s, with: {rate: 10/s}}
   - {name: middle, at: 4 s, fault: man-in-the-middle, target: site=worse, lasts: 8 s}
+  - {name: heard, at: 4 s, fault: replayed-message, target: site=heard, lasts: 12 s, with: {share: 100 %, after: 3 s}}
   - {name: flood, at: 4 s, fault: flood, lasts: 8 s, with: {rate: 50/s}}
 """
 PAPERS = """
@@ -58,6 +59,8 @@ def test_intruders_are_refused_and_nobody_else_notices(tmp_path: Path) -> None:
     assert evidence["middle"]["connections_reset"] == 4
     assert evidence["middle"]["messages_altered"] >= 4
     assert "handshakes_broken" not in evidence["middle"]
+    assert evidence["heard"] == {"messages_replayed": result.ledger.repeated}
+    assert result.ledger.repeated >= 8
     assert not result.ledger.lost
     assert [note for note in result.notes if "came from no twin" in note], "the flood reached the core"
     assert result.verdict == "held"
