@@ -498,6 +498,10 @@ class EmbeddedBroker(Exhibits):
         self._outages += 1
         return self._call(self._stop(silent, with_state)) if self._outages == 1 else 0
 
+    def sessions_saved(self) -> int:
+        """See `Broker.sessions_saved`."""
+        return 0 if self._kept_state is None else len(self._kept_state.sessions)
+
     def restart(self, at_us: int = 0, *, with_state: bool) -> int:
         """Die with resets, and come back on the same port at once; within an outage nothing happens.
 

@@ -326,6 +326,10 @@ class ModelledBroker(Exhibits):
         if self.watcher is not None:
             self.watcher.broker_started(at_us)
 
+    def sessions_saved(self) -> int:
+        # No device has a session that outlives its connection.
+        return int(self._saved and self.downstream.known)
+
     # --- misconduct ---------------------------------------------------------------------------------------------------
 
     def end_sessions(self, device: Device, at_us: int) -> int:

@@ -533,6 +533,9 @@ class Broker(Protocol):
     def start(self, at_us: int) -> None:
         """It comes back, empty."""
 
+    def sessions_saved(self) -> int:
+        """Sessions that it will know when it is back; 0, if it is up or has lost its state."""
+
     def core_leaves(self, at_us: int) -> int:
         """The core loses its connection; its session and what is published for it stay, up to a limit.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Broker, Device, FaultOrder
+    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder
 
 
 class BrokerOutage(Fault):
@@ -46,24 +46,38 @@ class BrokerRestart(Fault):
     effect: ClassVar[str] = (
         "As `broker-outage`, but what had reached the broker and waits in it, for its own rate or for a core that is "
         "away, lies on its disk and is passed on when it is back. Sessions of devices end with their connections all "
-        "the same, and what had not reached it is sent again. Evidence: sessions ended, messages kept, seconds without "
-        "a broker for which no earlier outage answers."
+        "the same, and what had not reached it is sent again. Evidence: messages and sessions kept, sessions ended, "
+        "seconds without a broker for which no earlier outage answers; all are zero if it had nothing to keep, which "
+        "is no more than a `broker-outage`."
     )
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = BrokerOutage.settings
+    kept: ClassVar[tuple[str, ...]] = ("messages_kept", "sessions_kept")
+    """Evidence without which it was an outage."""
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.outages_of.begin(order.step, at_us)
         before = on.counters(at_us)
+        cost = on.stop(at_us, order.settings["connections"] == "silent", with_state=True)
         on.bit(order.step, "messages_kept", before.queue if before.up else 0)
-        on.bit(order.step, "sessions_ended", on.stop(at_us, order.settings["connections"] == "silent", with_state=True))
+        on.bit(order.step, "sessions_kept", on.sessions_saved() if before.up else 0)
+        on.bit(order.step, "sessions_ended", cost)
 
     @classmethod
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.start(at_us)
         on.bit(order.step, "seconds_down", on.outages_of.end(order.step, at_us) // 1_000_000)
+
+    @classmethod
+    def evidence(cls, on: Broker, order: FaultOrder) -> Evidence:
+        from twinstorm.twin.flow import Evidence
+
+        counts = super().evidence(on, order).counts
+        if any(counts.get(kept, 0) for kept in cls.kept):
+            return Evidence(counts)
+        return Evidence(dict.fromkeys(counts, 0))
 
 
 class CoreOutage(Fault):

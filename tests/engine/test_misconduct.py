@@ -286,6 +286,7 @@ def test_a_broker_that_restarts_with_its_state_loses_nothing_that_waits_in_it(fa
     if fault is BrokerRestart:
         assert lost == 0
         assert evidence(lab)["messages_kept"] > 300
+        assert evidence(lab)["sessions_kept"] == 1
     else:
         assert lost > 300
     assert evidence(lab)["sessions_ended"] == N
@@ -303,4 +304,27 @@ def test_a_restart_keeps_what_waits_for_a_core_that_is_away() -> None:
     CoreOutage.end(lab.broker, away, NOBODY, 60 * SECOND_US)
     lab.until(70 * SECOND_US)
     assert not lab.broker.lost[LossCause.OUTAGE]
+    assert lab.missing() == 0
+
+
+def restarted(lab: Lab) -> dict[str, int]:
+    """What a restart from 20 s to 30 s says of itself."""
+    begun(lab, BrokerRestart, {}, NOBODY, at_s=20)
+    ended(lab, BrokerRestart, NOBODY, 30)
+    return dict(BrokerRestart.evidence(lab.broker, order_of(BrokerRestart, {}, NOBODY)).counts)
+
+
+def test_a_restart_when_nothing_waits_keeps_the_session_of_the_core() -> None:
+    assert restarted(made()) == {"messages_kept": 0, "sessions_kept": 1, "sessions_ended": N, "seconds_down": 10}
+
+
+def test_a_restart_that_has_nothing_to_keep_did_not_bite() -> None:
+    lab = made()
+    away = FaultOrder("away", CoreOutage.name, {}, NOBODY, 0, None)
+    lab.until(10 * SECOND_US)
+    CoreOutage.start(lab.broker, away, NOBODY, 10 * SECOND_US)
+    lab.broker.stop(15 * SECOND_US, silent=False)
+    lab.broker.start(16 * SECOND_US)
+    assert restarted(lab) == dict.fromkeys(("messages_kept", "sessions_kept", "sessions_ended", "seconds_down"), 0)
+    lab.until(60 * SECOND_US)
     assert lab.missing() == 0

@@ -60,6 +60,7 @@ def test_every_fault_of_a_broker_that_is_up_leaves_its_evidence_and_its_cause(tm
     assert evidence["slow"]["messages_delayed"] >= 28
     assert evidence["back"]["sessions_ended"] == 28
     assert evidence["back"]["messages_kept"] >= 1
+    assert evidence["back"]["sessions_kept"] == 1
     assert evidence["all-held"]["messages_delayed"] >= 14
     assert evidence["expired"]["messages_expired"] >= 28
     ledger = result.ledger

@@ -80,9 +80,9 @@ class Lab:
     delivered: dict[tuple[int, int], bytes] = field(default_factory=dict)
     repeated: int = 0
     order: dict[int, list[int]] = field(default_factory=dict)
-    arrived_us: dict[tuple[int, int], int] = field(default_factory=dict)
     told: list[tuple[int, int, int]] = field(default_factory=list)
     """Instant, device and `SessionEvent` of all that a core would hear of sessions."""
+    arrived_us: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @classmethod
     def make(
