@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from twinstorm.scenarios.engine.attended import Attended
+from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.run import RunOptions, begin, build
 from twinstorm.scenarios.engine.server import EngineRequest
 from twinstorm.scenarios.engine.session import Session
+from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.reader import load
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, MOMENT_KEYS
 from twinstorm.scenarios.protocol import (
@@ -28,7 +30,7 @@ from twinstorm.scenarios.protocol import (
 from twinstorm.scenarios.record.read import open_run
 from twinstorm.scenarios.reports.ending import ending
 from twinstorm.scenarios.reports.files import render
-from twinstorm.twin.flow import MINUTE_US, SECOND_US
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, Device
 
 TWO_STEPS = """
 storm: 1
@@ -171,6 +173,23 @@ def test_a_target_that_matches_nothing_is_told_with_the_sites_there_are(session:
     answer = session.obey(Inject(fault="power-outage", target="site=nope", dry=True))
     words = "0 of 60 devices match `site=nope`; sites: fra-1, fra-2"
     assert answer == Answered(ok=False, text=words, to="Inject")
+
+
+def test_what_a_run_cannot_do_is_refused_with_the_reason_and_the_run_goes_on(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live run on a foreign broker cannot reach into it; the fault needs no target."""
+
+    def refuse(fault: type[Fault], settings: object, device: Device) -> None:
+        assert not len(device)
+        raise Refused(f"cannot reach into it, as {fault.name} must")
+
+    monkeypatch.setattr(session.engine.wiring, "admit", refuse)
+    answer = session.obey(Inject(fault="slow-broker", target=""))
+    assert answer == Answered(ok=False, text="cannot reach into it, as slow-broker must", to="Inject")
+    assert not [step for step in session.engine.steps.runs if step.injected]
+    session.engine.advance(90 * SECOND_US)
+    assert session.engine.now_us == 90 * SECOND_US
 
 
 def test_one_fault_that_an_abort_ends_is_one_fault(session: Session) -> None:
