@@ -121,7 +121,9 @@ def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
 
 
 def _of_the_load(scenario: Scenario, speed: float) -> Iterator[str]:
-    """What a broker that is not ours is asked about first."""
+    """What a broker that is not ours is asked about first; a cohort is refused there anyway."""
+    if scenario.fleet.cohort is not None:
+        return
     clients = sum(segment.devices for segment in scenario.fleet.segments if not segment.through)
     if clients > ASK_ABOVE_DEVICES:
         yield (
