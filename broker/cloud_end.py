@@ -108,6 +108,7 @@ class LiveCloudEnd:
         tls: certificate of the core, and whom it trusts; None: no TLS.
         path: MQTT over WebSocket, asked for by this path; None: MQTT over TCP.
         ear: what the core understands.
+        qos: of its subscriptions, the highest of the fleet's; 1 or 2.
         persistent: let the broker keep the session while the core is away; only for a broker that ends with the run.
     """
 
@@ -121,6 +122,7 @@ class LiveCloudEnd:
         registry: Registry,
         now_us: Callable[[], int],
         origin_us: int = 0,
+        qos: int = 1,
         persistent: bool = False,
         tls: ClientTls | None = None,
         path: str | None = None,
@@ -130,7 +132,7 @@ class LiveCloudEnd:
         self._now_us = now_us
         self._registry = registry
         self._inbox = Inbox(registry, origin_us, ear)
-        self._filters = [(topic, 1) for topic in self._inbox.ear.core_filters]
+        self._filters = [(topic, qos) for topic in self._inbox.ear.core_filters]
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
         self._granted = threading.Event()

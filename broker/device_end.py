@@ -151,8 +151,8 @@ class LiveDeviceEnd:
         bad_links: a proxy through which some connect; whoever made it closes it.
 
     Attributes:
-        in_doubt_each: int64, readings at QoS 1 of each device that nobody had acknowledged when it, or its gateway,
-            lost its memory: delivered or lost, only the core knows.
+        in_doubt_each: int64, readings at QoS 1 and 2 of each device that nobody had acknowledged when it, or its
+            gateway, lost its memory: delivered or lost, only the core knows.
         payload_bytes, packet_bytes: of the messages of each segment, alone and as whole MQTT packets.
     """
 
@@ -328,7 +328,7 @@ class LiveDeviceEnd:
         )
 
     def unacknowledged(self) -> int:
-        """Readings at QoS 1 that nobody has acknowledged."""
+        """Readings at QoS 1 and 2 that nobody has acknowledged, at QoS 2 by a PUBCOMP."""
         return sum(len(line.sent) for line in self._lines.values())
 
     def unacknowledged_each(self) -> Int:
@@ -367,6 +367,8 @@ class LiveDeviceEnd:
         """A new client: what the old one still had to send is gone with the power, unless it lies on a disk."""
         before = self._lines[device]
         self._lines[device] = self._new_line(device, before.muted)
+        # Its session outlives it at QoS 2: ids go on, for the broker may still hold some of the last ones.
+        self._lines[device].client._last_mid = before.client._last_mid
         for mid, (who, seq) in before.sent.items():
             if who != device and self._durable[device]:
                 message = before.client._out_messages[mid]
@@ -377,7 +379,12 @@ class LiveDeviceEnd:
     def _new_client(self, device: int) -> FleetClient:
         name = self._names[device]
         client = FleetClient(
-            CallbackAPIVersion.VERSION2, client_id=name, protocol=paho.MQTTv311, clean_session=True, userdata=device
+            CallbackAPIVersion.VERSION2,
+            client_id=name,
+            protocol=paho.MQTTv311,
+            # At QoS 2 the broker has to know over a reconnect what it has received.
+            clean_session=self._qos[device] != 2,
+            userdata=device,
         )
         if not isinstance(self._tls, Mapping):  # else its certificate says who it is
             client.username_pw_set(self._username or name, self._passwords[device] or None)
@@ -523,7 +530,8 @@ class LiveDeviceEnd:
         speaker = self._speaker[device]
         line = self._lines[speaker]
         qos = self._qos[device] if speaker == device else 1
-        if message.repeated and qos:
+        # At QoS 2 the same id would be one message to the broker: there a repeat is another message.
+        if message.repeated and qos == 1:
             waiting = next((mid for mid, sent in line.sent.items() if sent == (device, seq)), None)
             if waiting is not None and line.session:
                 line.client._send_publish(waiting, message.topic.encode(), message.payload, qos, dup=True)
@@ -534,7 +542,7 @@ class LiveDeviceEnd:
             line.sent[mid] = device, seq
 
     def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
-        """Returns the message id. Whatever the socket makes of it, at QoS 1 paho keeps the message until its PUBACK."""
+        """Returns the message id. Whatever the socket makes of it, paho keeps it until its PUBACK or PUBCOMP."""
         speaker = self._speaker[device]
         client = self._lines[speaker].client
         name = topic.encode()

@@ -26,7 +26,7 @@ class _Unwatched(paho.MQTTMessage):
 
     def __init__(self, mid: int, topic: bytes, payload: bytes, qos: int) -> None:
         self.timestamp = time.monotonic()
-        self.state = MessageState.MQTT_MS_WAIT_FOR_PUBACK
+        self.state = MessageState.MQTT_MS_WAIT_FOR_PUBACK if qos == 1 else MessageState.MQTT_MS_WAIT_FOR_PUBREC
         self.dup = self.retain = False
         self.mid, self._topic, self.payload, self.qos = mid, topic, payload, qos
         self.properties = None
@@ -45,7 +45,7 @@ class QuickClient(paho.Client):
     """The last read took all that there was."""
 
     def say(self, topic: bytes, payload: bytes, qos: int) -> int:
-        """Publish at QoS 0 or 1, as `publish` does, and return the message id. The topic is taken as it is."""
+        """Publish as `publish` does, and return the message id. The topic is taken as it is."""
         if self._sock is None or self._out_packet or len(self._out_messages) >= self._max_inflight_messages:
             return self.publish(topic.decode(), payload, qos).mid
         mid = self._mid_generate()
@@ -106,6 +106,17 @@ class QuickClient(paho.Client):
     def reconnect(self) -> MQTTErrorCode:
         self._ahead, self._dry = b"", False
         return super().reconnect()
+
+    def _messages_reconnect_reset_out(self) -> None:
+        # paho publishes again what the broker has already received, if the connection before this one got no CONNACK.
+        released = [
+            one
+            for one in self._out_messages.values()
+            if one.state == MessageState.MQTT_MS_RESEND_PUBREL and not self._check_clean_session()
+        ]
+        super()._messages_reconnect_reset_out()
+        for message in released:
+            message.state = MessageState.MQTT_MS_RESEND_PUBREL
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if not self._ahead:

@@ -50,7 +50,7 @@ def subscribe_packet(topic_filter: str, qos: int, packet_id: int = 1) -> bytes:
 
 
 def publish_packet(topic: str | bytes, payload: bytes, qos: int = 0, packet_id: int = 0) -> bytes:
-    """At QoS 1 with an id between 1 and 65,535."""
+    """At QoS 1 and 2 with an id between 1 and 65,535."""
     number = struct.pack("!H", packet_id) if qos else b""
     return _packet(0x30 | qos << 1, _text(topic) + number + payload)
 

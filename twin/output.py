@@ -238,7 +238,10 @@ class Output(Part):
         self._buffers.stalled[stalling] += self._buffers.depth[stalling] > before
 
     def _unacknowledged(self, rows: Rows, direct: Mask) -> tuple[Mask, Mask]:
-        """QoS 1 behind a link that is cut downwards only: readings arrive, but stay with the device, unacknowledged.
+        """QoS 1 and 2 behind a link that is cut downwards only: readings stay with the device, unacknowledged.
+
+        At QoS 1 they arrive as well. At QoS 2 the broker waits for a PUBREL (method A of MQTT 3.1.1, 4.3.3), which the
+        device sends when the PUBREC has reached it.
 
         Takes out of `direct` what the full in-flight window holds back, or what waits behind a reading that the broker
         dropped.
@@ -247,9 +250,10 @@ class Output(Part):
             Readings that stay with their device, and those of them that are sent as well.
         """
         fleet = self._fleet
-        held = direct & (fleet.link_cuts[rows] > 0) & (fleet.qos[rows] == 1)
+        qos = fleet.qos[rows]
+        held = direct & (fleet.link_cuts[rows] > 0) & (qos > 0)
         unacked = self._buffers.unacked[rows]
-        sent = held & (unacked < UNACKED_WINDOW) & (self._buffers.depth[rows] == unacked)
+        sent = held & (qos == 1) & (unacked < UNACKED_WINDOW) & (self._buffers.depth[rows] == unacked)
         direct &= ~held | sent
         return held, sent
 
@@ -278,6 +282,7 @@ class Output(Part):
             count_sent(rows, direct)
         if self._uplinks.active:
             direct = self._send_paced(group, rows, direct, seq, now_us, arrive_us)
+        arrive_us = self._sending.released_us(rows, arrive_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
         now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
         if isinstance(rows, slice):

@@ -11,6 +11,7 @@ from twinstorm.twin.chance import Purpose, stream, words
 from twinstorm.twin.flow import Int, LossCause, Mask, Readings
 from twinstorm.twin.network import Size
 from twinstorm.twin.parts import Part
+from twinstorm.twin.rows import Rows
 from twinstorm.twin.uplink import READING, Sent, horizon_us
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ class Sending(Part):
     def __init__(self, world: World) -> None:
         self._world = world
         self._uplink = stream(world.seed, Purpose.READING_LINK)
+        self._releases = bool((world.fleet.qos == 2).any())
+        """Somebody sends at QoS 2."""
 
     def ready(self) -> Mask:
-        """Devices that may send what they hold: at QoS 1 not before its acknowledgement can come back."""
+        """Devices that may send what they hold: at QoS 1 and 2 not before its acknowledgement can come back."""
         fleet = self._world.fleet
         return self._world.online() & ((fleet.link_cuts == 0) | (fleet.qos == 0))
 
@@ -71,7 +74,7 @@ class Sending(Part):
         number = world.buffers.depth[device].astype(np.int64)
         for count_sent in world.parts.count_sent:
             count_sent(device, number)
-        arrive_us = self.arrive_us(device, at_us)
+        arrive_us = self.released_us(device, self.arrive_us(device, at_us))
         for readings, sender in world.buffers.take(device, number, at_us, world.fleet.boot, world.sampler.scales):
             world.payloads.publish(self._dated(readings), arrive_us[sender])
 
@@ -106,7 +109,7 @@ class Sending(Part):
         if not arrives.all():
             readings = readings.taken(arrives)
         if len(readings):
-            self._world.payloads.publish(readings, sent.arrive_us[arrives])
+            self._world.payloads.publish(readings, self.released_us(who[arrives], sent.arrive_us[arrives]))
 
     def transmit(self, what: str, device: Int, at_us: Int | int, number: Int, size: Size) -> Sent:
         """See `Uplinks.send`; accounts for what is repeated and for what is lost."""
@@ -122,6 +125,17 @@ class Sending(Part):
         fleet = self._world.fleet
         draws = words(self._uplink, fleet.key[device], fleet.seq[device])
         return at_us + fleet.links.latency_us(fleet.link[device], draws)
+
+    def released_us(self, device: Rows, arrive_us: Int) -> Int:
+        """When the broker may pass on what these devices' PUBLISH brings at `arrive_us`.
+
+        At QoS 2 with their PUBREL, a round trip later, each way the least latency of the link: so nobody's readings
+        overtake each other that have not done so on the way.
+        """
+        if not self._releases:
+            return arrive_us
+        fleet = self._world.fleet
+        return arrive_us + np.where(fleet.qos[device] == 2, 2 * fleet.links.base_us[fleet.link[device]], 0)
 
     def _dated(self, readings: Readings) -> Readings:
         """Readings of a buffer with the time that their devices' clocks showed when they were sampled."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def accounted_for(world: World, readings: Readings, rows: Mask) -> Int:
-    """Which of these rows their devices account for: at QoS 1 they send again what nobody acknowledged, at QoS 0 it is
-    gone."""
+    """Which of these rows their devices account for: at QoS 1 and 2 they send again what nobody acknowledged, at QoS 0
+    it is gone."""
     fleet = world.fleet
     chosen = np.flatnonzero(rows)
     # Oldest first: a device that was emptying its buffer may have several on their way.

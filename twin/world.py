@@ -359,7 +359,7 @@ class World(Exhibits):
         self.blocked[heard[known]] = False
         for healed in self.parts.healed:
             healed(who, heard[known], at_us)
-        # At QoS 1 nothing leaves a buffer until its acknowledgement can come back.
+        # At QoS 1 and 2 nothing leaves a buffer until its acknowledgement can come back.
         sends = heard[known & (~deaf | (fleet.qos[heard] == 0))]
         self.sending.flush(sends, np.full(len(sends), at_us, np.int64))
         return len(kept)

@@ -258,6 +258,7 @@ class LiveWiring:
             registry=self.registry,
             now_us=self.now_us,
             origin_us=began_us,
+            qos=max(int(fleet.qos.max()), 1),
             persistent=self._embedded is not None,
             tls=options.broker_tls if target.secure else None if self._papers is None else self._papers.core,
             path=target.path,

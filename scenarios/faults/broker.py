@@ -87,9 +87,9 @@ class CoreOutage(Fault):
     summary: ClassVar[str] = "the core is away; the broker queues for it"
     effect: ClassVar[str] = (
         "The processing core is cut off from the broker, while devices stay connected and publish. The broker keeps "
-        "the core's session and queues for it what comes at QoS 1, up to `broker.offline_queue` messages; the newest "
-        "beyond that are lost (queue_full), as is everything at QoS 0, and no device learns of it. To the core the "
-        "whole fleet falls silent. When it is back it is told who is online and gets what was kept, late. If the "
+        "the core's session and queues for it what comes at QoS 1 and 2, up to `broker.offline_queue` messages; the "
+        "newest beyond that are lost (queue_full), as is everything at QoS 0, and no device learns of it. To the core "
+        "the whole fleet falls silent. When it is back it is told who is online and gets what was kept, late. If the "
         "broker dies meanwhile, the session dies with it. Evidence: sessions that the core lost sight of, messages "
         "kept for it, seconds away for which no earlier outage answers."
     )

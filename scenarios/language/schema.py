@@ -154,7 +154,7 @@ BEHAVIOUR = (
     Key("boot", duration_range("1 ms", "1 h"), "time to boot; of a range, one draw a device", default="8 s .. 12 s"),
     Key("reconnect", RECONNECT, "how a device asks for a session again"),
     Key("buffer", BUFFER, "readings that wait for a session"),
-    Key("qos", words("quality of service", "0", "1"), "MQTT quality of service of readings", default="1"),
+    Key("qos", words("quality of service", "0", "1", "2"), "MQTT quality of service of readings", default="1"),
     Key("clock", CLOCK, "how wrong its clock may be; without it never"),
     Key("watchdog", duration("1 s", "1 d", "30 s"), "resets a device that has hung for so long; without it none does"),
     Key("hazards", HAZARDS, "what it does to itself"),
@@ -389,7 +389,7 @@ BROKER = Table(
         Key(
             "offline_queue",
             whole("0", "1000000000", "1000"),
-            "messages kept for a client that is away, at QoS 1; the rest is lost",
+            "messages kept for a client that is away, at QoS 1 and 2; the rest is lost",
             default="1000",
         ),
     ),

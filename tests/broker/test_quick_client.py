@@ -30,7 +30,7 @@ class Pair:
     def _note(self, client: paho.Client, data: Any, mid: int, reason: Any, properties: Any) -> None:
         self.acked.append(mid)
 
-    def connect(self) -> None:
+    def connect(self, answer: bytes = CONNACK) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.ours, self.theirs = ours, RawClient(("", 0))
@@ -39,7 +39,7 @@ class Pair:
         self.client._create_socket_connection = lambda: ours  # type: ignore[method-assign]
         self.client.reconnect()
         self.theirs.wait_for(1)
-        theirs.sendall(CONNACK)
+        theirs.sendall(answer)
         self.client.loop_read()
 
     def close(self) -> None:
@@ -85,6 +85,26 @@ def test_what_nobody_acknowledged_goes_out_again_marked_and_in_order(pair: Pair)
     pair.connect()
     again = [(first, published(body, first)) for first, body in pair.theirs.receive() if first >> 4 == 3]
     assert [(first & 8, data) for first, (_, data) in again] == [(8, b"\x00"), (8, b"\x02")]
+
+
+def test_what_was_released_is_never_published_again_though_a_connection_got_no_answer(pair: Pair) -> None:
+    pair.client._clean_session = False
+    released, unheard = (pair.client.say(b"a", bytes([row]), 2).to_bytes(2, "big") for row in range(2))
+    pair.theirs.socket.sendall(b"\x50\x02" + released)
+    pair.client.loop_read()
+    for answer in (b"", CONNACK):
+        pair.close()
+        pair.client.loop_read()
+        pair.connect(answer)
+    pair.client.loop_read()
+    arrived = list(pair.theirs.receive())
+    assert [body for first, body in arrived if first == 0x62] == [released]
+    assert [(first & 8, published(body, first)) for first, body in arrived if first >> 4 == 3] == [
+        (8, (unheard, b"\x01"))
+    ]
+    pair.theirs.socket.sendall(b"\x70\x02" + released)
+    pair.client.loop_read()
+    assert pair.acked == [int.from_bytes(released, "big")]
 
 
 def test_a_full_socket_holds_the_rest_in_order(pair: Pair) -> None:

@@ -39,6 +39,7 @@ FLAT = (
 SEGMENT_EXTRAS = (
     "",
     ", qos: 0",
+    ", qos: 2",
     ", power: {battery: 2 Wh, charge: 1 % .. 30 %}",
     ", clock: {sync: 1 min, drift: 50 ppm, backup: none}",
     ", buffer: {readings: 4, evict: newest}",

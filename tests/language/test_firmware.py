@@ -74,7 +74,7 @@ def test_the_fleet_may_name_the_version_of_all_and_the_command_line_change_it() 
     ("setting", "code", "path"),
     [
         ("firmware[2.5.0].keepalive=5s", "S102", "firmware[2.5.0].keep_alive"),
-        ("firmware[2.5.0].qos=2", "S204", "firmware[2.5.0].qos"),
+        ("firmware[2.5.0].qos=3", "S204", "firmware[2.5.0].qos"),
         ("firmware[2.5.0].hazards.leak=24 kB", "S208", "firmware[2.5.0].hazards.leak"),
         ("firmware[2.5.0].hazards.leak=1 kB/w", "S212", "firmware[2.5.0].hazards.leak"),
         ("firmware[2.5.0].hazards.memory=1 kB", "S212", "firmware[2.5.0].hazards.leak"),

@@ -104,7 +104,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S203", [("share: 20 %", "share: 15.5 %")], "17:3", "fleet.segments", "add up to 95.5 %", "climate 15.5 %: add 4.5 % to one of them"),
     ("S203", [("[arn-1, fra-1, fra-2, fra-3, sin-1]", "{arn-1: {share: 50 %}, fra-1: {share: 40 %}}")], "12:3", "fleet.sites", "shares of the sites add up to 90 %", "add 10 %"),
     ("S204", [("jitter: full", "jitter: ful")], "15:68", "fleet.reconnect.jitter", "unknown jitter `ful`", "did you mean `full`?  allowed: none, equal, full"),
-    ("S204", [("  buffer", "  qos: 2\n  buffer")], "16:8", "fleet.qos", "unknown quality of service `2`", "allowed: 0, 1"),
+    ("S204", [("  buffer", "  qos: 3\n  buffer")], "16:8", "fleet.qos", "unknown quality of service `3`", "allowed: 0, 1, 2"),
     ("S205", [("share: 80 %", "share: 0.8")], "18:34", "fleet.segments.motors.share", "a share needs `%`", "write `80 %`"),
     ("S206", [("rate: 1 %/s", "rate: 100")], "23:20", "broker.connects.rate", "a rate needs a time", "write `100/s`"),
     ("S207", [("devices: 10000", "devices: 10k")], "11:12", "fleet.devices", "not a whole number", "write `10000`"),

@@ -131,3 +131,31 @@ def test_every_fault_that_no_other_test_plays_leaves_evidence_live() -> None:
     assert [fault.name for fault in result.faults] == names
     assert [fault.name for fault in result.faults if not fault.bit] == []
     assert set(result.ledger.lost) <= {"dead_letter"}, "no more than values beyond what a sensor can tell"
+
+
+EXACTLY_ONCE = """storm: 1
+name: ledger
+story: Connections break in every way between a message and the end of its exchange.
+duration: 24 s
+fleet:
+  devices: 24
+  keep_alive: 10 s
+  boot: 1 s .. 2 s
+  qos: 2
+  reconnect: {base: 1 s, cap: 2 s, timeout: 2 s}
+  segments: {m: {kind: motor, share: 100 %, every: 1 s}}
+steps:
+  - {name: deaf, at: 3 s, fault: partition, target: all first=16, lasts: 4 s, with: {direction: down}}
+  - {name: resets, at: 8 s, fault: connection-reset, target: all, lasts: 6 s, with: {after: 2 s}}
+  - {name: off, at: 15 s, fault: broker-restart, lasts: 2 s}
+expect:
+  - {ledger: lost, at_most: 0 %}
+"""
+
+
+def test_at_qos_2_everything_comes_once_whatever_ends_the_connections() -> None:
+    result = play(EXACTLY_ONCE, 5.0)
+    assert all(fault.bit for fault in result.faults)
+    assert result.ledger.repeated == 0
+    assert sum(result.ledger.lost.values()) == 0
+    assert result.ledger.delivered > 24 * 20

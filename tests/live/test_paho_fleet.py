@@ -33,7 +33,7 @@ QUIET_S = 0.3
 """How long nothing must happen where nothing may."""
 
 
-def fleet_plan() -> FleetPlan:
+def fleet_plan(qos: int = 1) -> FleetPlan:
     segment = SegmentPlan(
         name="motors",
         kind="motor",
@@ -45,7 +45,7 @@ def fleet_plan() -> FleetPlan:
         reconnect=ReconnectPolicy("exponential", "full", SECOND_US, 60 * SECOND_US, 10 * SECOND_US),
         buffer_readings=40,
         evict_oldest=True,
-        qos=1,
+        qos=qos,
         firmware="1.0.0",
     )
     return FleetPlan((("arn-1", "arn"), ("fra-1", "fra")), (segment,))
@@ -67,8 +67,9 @@ class Line:
         core: bool = True,
         tls: RunCertificates | None = None,
         strangers: RunCertificates | None = None,
+        qos: int = 1,
     ) -> None:
-        plan = fleet_plan()
+        plan = fleet_plan(qos)
         fleet = grow(plan)
         self._channels = catalogue()["motor"].channels
         self.names = list(fleet.names)
@@ -103,6 +104,7 @@ class Line:
                 password=password,
                 registry=fleet.registry({"motor": self._channels}),
                 now_us=lambda: 0,
+                qos=max(qos, 1),
                 tls=None if tls is None else tls.core,
             )
             self.cloud.start()
@@ -354,6 +356,43 @@ def test_a_cut_downwards_lets_readings_arrive_unacknowledged(line: Line) -> None
     line.fleet.resume(line.all, 0, np.ones(N, np.bool_))
     line.until(line.everything_acknowledged)
     assert line.told == line.each([DeviceEvent.CONNECTED])
+
+
+@pytest.mark.parametrize(("qos", "behind", "at_last"), [(1, [1, 2, 3], [1, 2, 3, 1, 2, 3]), (2, [], [1, 2, 3])])
+def test_only_at_qos_2_nothing_comes_twice_over_a_new_connection(
+    made: list[Line], qos: int, behind: list[int], at_last: list[int]
+) -> None:
+    line = Line(qos=qos)
+    made.append(line)
+    line.online()
+    line.fleet.silence(line.all, 0, line.none, "down")
+    line.publish(3)
+    line.quiet()
+    assert line.arrived == (line.each(behind) if behind else {})
+    assert line.fleet.unacknowledged() == 3 * N
+    line.fleet.disconnect(line.all, line.none, line.none, abrupt=False)
+    line.fleet.resume(line.all, 0, np.zeros(N, np.bool_))
+    line.online(tries=1)
+    line.until(line.everything_acknowledged)
+    line.quiet()
+    assert line.arrived == line.each(at_last)
+
+
+def test_at_qos_2_a_device_that_lost_its_memory_is_heard_beside_what_it_never_released(made: list[Line]) -> None:
+    line = Line(qos=2)
+    made.append(line)
+    line.online()
+    line.fleet.silence(line.all, 0, line.none, "down")
+    line.publish(2)
+    line.quiet()
+    line.fleet.disconnect(line.all, line.none, line.none, abrupt=True)
+    line.fleet.resume(line.all, 0, np.zeros(N, np.bool_))
+    line.online(tries=1)
+    line.publish(3)
+    line.until(lambda: line.fleet.unacknowledged() == 0 and len(line.arrived) == N)
+    line.quiet()
+    assert line.arrived == line.each([3, 4, 5])
+    assert (line.fleet.in_doubt_each == 2).all()
 
 
 def test_a_long_cut_is_noticed_by_both_sides_alone_and_no_fin_gets_through(line: Line) -> None:

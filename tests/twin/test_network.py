@@ -82,7 +82,7 @@ def test_timeouts_double_up_to_a_minute() -> None:
 
 
 @pytest.mark.parametrize("name", SLOW)
-@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("qos", [0, 1, 2])
 def test_readings_arrive_in_order_and_each_is_accounted_for(name: str, qos: int) -> None:
     lab = Lab.make(on_link(name, motors=20, climate=10, qos=qos), connect_rate=None)
     lab.until(120 * SECOND_US)

@@ -68,7 +68,7 @@ def bury(lab: Lab) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(FAULTS, st.sampled_from([0, 1]), st.sampled_from([0, 3, 40]), st.booleans(), st.sampled_from(QUEUES))
+@given(FAULTS, st.sampled_from([0, 1, 2]), st.sampled_from([0, 3, 40]), st.booleans(), st.sampled_from(QUEUES))
 def test_the_ledger_closes_under_any_faults(
     faults: list[tuple[str, int, int, set[int]]], qos: int, buffer: int, evict_oldest: bool, queue: dict[str, Any]
 ) -> None:
@@ -80,7 +80,7 @@ def test_the_ledger_closes_under_any_faults(
 
 @pytest.mark.nightly
 @settings(max_examples=500, deadline=None)
-@given(FAULTS, st.sampled_from([0, 1]), st.sampled_from([0, 3, 40]), st.booleans(), st.sampled_from(QUEUES))
+@given(FAULTS, st.sampled_from([0, 1, 2]), st.sampled_from([0, 3, 40]), st.booleans(), st.sampled_from(QUEUES))
 def test_the_ledger_closes_under_any_faults_at_length(
     faults: list[tuple[str, int, int, set[int]]], qos: int, buffer: int, evict_oldest: bool, queue: dict[str, Any]
 ) -> None:
@@ -115,8 +115,8 @@ def test_what_a_full_queue_drops_behind_a_one_way_cut_is_sent_again_and_counted_
     assert lab.missing() == 0
 
 
-@pytest.mark.parametrize("qos", [0, 1])
-def test_what_has_not_reached_a_dying_broker_is_lost_at_qos_0_and_sent_again_at_qos_1(qos: int) -> None:
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_what_has_not_reached_a_dying_broker_is_lost_at_qos_0_and_sent_again_above(qos: int) -> None:
     """Readings of second 20 are 2 to 4 ms on their way when it dies."""
     lab = Lab.make(plan(motors=20, climate=0, qos=qos))
     play(lab, [("reset", 20 * SECOND_US + 3_000, 5 * SECOND_US, {0})])
@@ -139,6 +139,38 @@ def test_behind_a_one_way_cut_readings_arrive_and_repeat() -> None:
     assert lab.missing() == 0
 
 
+def test_at_qos_2_nothing_arrives_behind_a_one_way_cut_and_nothing_twice() -> None:
+    """The PUBREC does not come down, so no PUBREL goes up."""
+    lab = Lab.make(plan(motors=10, climate=0, qos=2))
+    cut = ("down", 10 * SECOND_US + 1, 30 * SECOND_US, set(range(10)))
+    play(lab, [cut], 39 * SECOND_US)
+    assert {seqs[-1] for seqs in lab.order.values()} == {11}, "the reading of the 10th second"
+    assert lab.world.held == 10 * 28
+    lab.world.heal(np.arange(10, dtype=np.int32), 40 * SECOND_US + 1, "down")
+    lab.until(45 * SECOND_US)
+    assert lab.repeated == 0
+    assert all(seqs == list(range(1, len(seqs) + 1)) and len(seqs) > 43 for seqs in lab.order.values())
+    assert lab.missing() == 0
+
+
+def test_at_qos_2_a_reading_is_passed_on_a_round_trip_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived: dict[int, list[int]] = {1: [], 2: []}
+    for qos, instants in arrived.items():
+        lab = Lab.make(plan(motors=10, climate=0, qos=qos))
+        monkeypatch.setattr(lab, "_receive", lambda one, instants=instants: instants.extend(one.arrived_us.tolist()))
+        lab.until(3 * SECOND_US + 500_000)
+    assert len(arrived[1]) >= 30
+    assert arrived[2] == [at_us + 2 * 2_000 for at_us in arrived[1]], "twice the least latency of ethernet"
+
+
+def test_what_is_not_released_when_the_broker_dies_is_the_devices_and_sent_once() -> None:
+    """Readings of second 20 are there after 4 ms at the latest, and released 4 ms later."""
+    lab = Lab.make(plan(motors=20, climate=0, qos=2))
+    play(lab, [("reset", 20 * SECOND_US + 4_500, 5 * SECOND_US, {0})])
+    assert lab.missing() == lab.repeated == sum(lab.world.lost.values()) == sum(lab.broker.lost.values()) == 0
+    assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in lab.order.values())
+
+
 EVERYBODY = set(range(10))
 
 
@@ -151,7 +183,7 @@ def test_the_broker_misses_a_device_whose_uplink_is_cut_after_its_downlink() -> 
     assert not lab.broker.live.any(), "1.5 keep-alives after the reading of the 10th second"
 
 
-@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("qos", [0, 1, 2])
 def test_an_uplink_that_heals_behind_a_dead_downlink_is_a_cut_of_the_downlink(
     qos: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
