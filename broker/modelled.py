@@ -327,7 +327,7 @@ class ModelledBroker(Exhibits):
             self.watcher.broker_started(at_us)
 
     def sessions_saved(self) -> int:
-        # No device has a session that outlives its connection.
+        # Those that devices at QoS 2 have outlive their connections, but nothing waits in them: they are not modelled.
         return int(self._saved and self.downstream.known)
 
     # --- misconduct ---------------------------------------------------------------------------------------------------
