@@ -337,7 +337,7 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
     phase_us = phase * np.where(grid_us > 0, grid_us, every_us) // phases[kind].astype(np.int64)
 
     carrier, gateway = carriers(plan, segment, site, number)
-    link_of_segment = tuple(_link(part, plan.sites) for part in plan.segments)
+    link_of_segment = tuple(link_of(part, plan.sites) for part in plan.segments)
     links = sorted(dict.fromkeys(link_of_segment), key=lambda link: link.name)
     link = np.array([links.index(one) for one in link_of_segment], np.uint8)[segment]
     return Fleet(
@@ -360,7 +360,7 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
     )
 
 
-def _link(part: SegmentPlan, sites: Sequence[tuple[str, str]]) -> LinkClass:
+def link_of(part: SegmentPlan, sites: Sequence[tuple[str, str]]) -> LinkClass:
     """The access network of a segment, with what its devices say on it."""
     link = LINKS[part.link]
     if part.wire is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from twinstorm.detectors.scoring import attribute
+from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.timeline import StepRun
@@ -51,6 +52,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     notes = list(engine.wiring.notes())
     if ledger.difference:
         notes.append(f"the ledger does not close by {ledger.difference:+,} readings: this is a bug, please report it")
+    if engine.wiring.clock == "virtual":  # live, the real network is the link
+        notes += airtime_notes(scenario)
     by_hand = sum(step.injected for step in engine.steps.runs)
     if by_hand or engine.aborted:
         what = [f"{by_hand} fault{'s' * (by_hand != 1)}"] * bool(by_hand) + ["the abort"] * engine.aborted

@@ -15,6 +15,8 @@ TOO_SLOW = ("datagram", "lorawan", *(f"lorawan-sf{spreading}" for spreading in r
 """Links on which no gateway can send on what it carries: messages are short, or sent once."""
 MOST_BEHIND: Mapping[str, int] = {"ble": 30}
 """Devices that a gateway can talk with over such a link: connections that a central of that radio holds at a time."""
+NEED_A_GATEWAY = ("ble", "zigbee")
+"""Links that end at a gateway: nothing on them reaches a broker by itself."""
 _OF_THE_SUN = ("panel", "battery")
 
 
@@ -50,6 +52,8 @@ def check_gateways(fleet: Record, segments: Mapping[str, Record], problems: Prob
             _check_own(name, own, problems)
         if own.own("through") is not None:
             _check_through(name, own, segments, able, problems)
+        elif (link := own.own("link") or fleet.value("link")) in NEED_A_GATEWAY:
+            _tell_alone(name, own, link, able, problems)
     for name in sorted(carrying_segments(segments) & set(able)):
         own = segments[name]
         link = own.own("link") or fleet.value("link")
@@ -88,6 +92,19 @@ def _check_through(name: str, own: Record, segments: Mapping[str, Record], able:
     elif own.own("kind") == KIND:
         message = f"the gateways of segment {quoted(name)} stand behind others"
         problems.add(wrong(node, "S212", message, "gateways reach the broker themselves: remove `through`"))
+
+
+def _tell_alone(name: str, own: Record, link: str, able: list[str], problems: Problems) -> None:
+    node = own.at("link") if own.has("link") else own.node
+    assert node is not None
+    message = f"segment {quoted(name)} is on `{link}`, which ends at a gateway, and stands behind none"
+    if own.own("kind") == KIND:
+        hint = "gateways reach the broker themselves: give them a link such as `lte-m`"
+    elif able:
+        hint = f"write `through: {able[0]}`, or another link"
+    else:
+        hint = f"add a segment of `kind: {KIND}` and write `through:` with its name, or another link"
+    problems.add(wrong(node, "S212", message, hint))
 
 
 def check_sites(fleet: Fleet, segments: Mapping[str, Record], problems: Problems) -> bool:

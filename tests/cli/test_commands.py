@@ -149,6 +149,18 @@ def test_check_for_tools_is_one_document(command: Command, tmp_path: Path) -> No
     assert {"S201"} <= {problem["code"] for problem in bad["problems"]}
 
 
+def test_check_is_content_with_a_link_that_has_no_time_and_notes_it(command: Command) -> None:
+    slow = ["check", "all-quiet", "--set", "fleet.segments.motors.link=lorawan-sf12"]
+    ran = command(*slow)
+    assert ran.code == 0, ran.out
+    assert "note: segment `motors` has no time on `lorawan-sf12`" in ran.out
+    (told,) = command(*slow, "--format", "json").json()["files"]
+    assert told["ok"]
+    assert "the shortest period that fits" in told["notes"][0]
+    (told,) = command("check", "all-quiet", "--format", "json").json()["files"]
+    assert told["notes"] == []
+
+
 def test_check_for_github_annotates_lines(command: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.storm.yaml").write_text(WRONG)
     ran = command("check", "bad.storm.yaml", "reboot-storm", "--format", "github")

@@ -15,6 +15,7 @@ from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.errors import ScenarioErrors
+from twinstorm.scenarios.language.gateways import NEED_A_GATEWAY
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.reader import read
 from twinstorm.twin.flow import SECOND_US
@@ -96,7 +97,7 @@ def scenarios(draw: st.DrawFn) -> str:
         kind, every_s = draw(st.sampled_from(every_kind)), draw(st.sampled_from([1, 2, 5]))
         link = draw(st.sampled_from(LINKS))
         extra = draw(st.sampled_from(SEGMENT_EXTRAS))
-        through = ", through: gates" if name == "b" and draw(st.booleans()) else ""
+        through = ", through: gates" if link in NEED_A_GATEWAY or (name == "b" and draw(st.booleans())) else ""
         lines.append(f"    {name}: {{kind: {kind}, share: 45 %, every: {every_s} s, link: {link}{extra}{through}}}")
     steps: list[str] = []
     for number in range(draw(st.integers(1, 5))):

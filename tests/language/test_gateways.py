@@ -12,6 +12,7 @@ from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.language import selectors
 from twinstorm.scenarios.language.errors import ScenarioErrors
+from twinstorm.scenarios.language.gateways import NEED_A_GATEWAY
 from twinstorm.scenarios.language.placement import dealt
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.reader import read
@@ -103,6 +104,7 @@ def test_a_gateway_brings_those_behind_it() -> None:
         ("store: memory", "panel: 60 W", "S212", "live by the mains and need no panel"),
         ("store: memory", "power: solar, panel: 60 Wh", "S208", "this is in W, not in Wh"),
         ("devices: 67", "devices: 10", "S212", "has devices of `soil` and no gateway"),
+        ("kind: gateway,", "kind: gateway, link: zigbee,", "S212", "ends at a gateway, and stands behind none"),
         ("target: segment=edge", "target: segment=soil", "S309", "no targeted device is a gateway that carries others"),
         ("gateway-crash", "disk-full", "S309", "no targeted gateway buffers on a disk"),
         ("target: segment=edge", "target: gateway=oslo/egde-0001", "S301", "matches 0 of 67 devices"),
@@ -164,3 +166,25 @@ def test_wearables_behind_ble_gateways_are_heard() -> None:
     assert result.verdict == "held"
     assert engine.ledger().difference == 0
     assert engine.ledger().delivered > 120 * 30
+
+
+@pytest.mark.parametrize("link", NEED_A_GATEWAY)
+def test_a_link_that_ends_at_a_gateway_needs_one(link: str) -> None:
+    alone = ward(40, 4).replace("link: ble, through: ear", f"link: {link}")
+    with pytest.raises(ScenarioErrors) as raised:
+        read(alone, "ward.storm.yaml")
+    (problem,) = raised.value.problems
+    assert (problem.code, problem.path) == ("S212", "fleet.segments.patients.link")
+    assert problem.place.line == alone[: alone.index("patients:")].count("\n") + 1
+    assert f"segment `patients` is on `{link}`" in problem.message
+    assert "write `through: ear`" in problem.advice
+    read(ward(40, 4).replace("link: ble", f"link: {link}"), "ward.storm.yaml")
+
+
+def test_a_link_of_the_whole_fleet_that_ends_at_a_gateway_is_told_where_it_bites() -> None:
+    everybody = ward(40, 4).replace("link: ble, ", "").replace("fleet:", "fleet:\n  link: zigbee")
+    with pytest.raises(ScenarioErrors) as raised:
+        read(everybody, "ward.storm.yaml")
+    (problem,) = raised.value.problems
+    assert problem.path == "fleet.segments.ear"
+    assert "such as `lte-m`" in problem.advice

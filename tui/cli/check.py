@@ -74,6 +74,15 @@ def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:
         talk.data(outcome.to_github() if github else outcome.render(talk.color_out))
     elif not github and not talk.quiet:
         talk.data(f"{paint('ok', 'good', talk.color_out)}  {_summary(outcome)}")
+        for note in _notes(outcome):
+            talk.data(f"{paint('note:', 'warn', talk.color_out)} {note}")
+
+
+def _notes(scenario: Scenario) -> list[str]:
+    """What is allowed and yet probably not meant."""
+    from twinstorm.scenarios.engine.airtime import airtime_notes
+
+    return airtime_notes(scenario)
 
 
 def _summary(scenario: Scenario) -> str:
@@ -98,6 +107,7 @@ def _document(found: list[tuple[str, Scenario | ScenarioErrors]]) -> str:
             "scenario": name,
             "ok": not isinstance(outcome, ScenarioErrors),
             "problems": outcome.to_json() if isinstance(outcome, ScenarioErrors) else [],
+            "notes": [] if isinstance(outcome, ScenarioErrors) else _notes(outcome),
         }
         for name, outcome in found
     ]
