@@ -13,12 +13,13 @@ from fractions import Fraction
 from typing import Final
 
 from twinstorm.scenarios.engine.plan import fleet_plan
+from twinstorm.scenarios.language.catalogue import FAST_LINKS
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.values import decimal, show_duration
 from twinstorm.twin.fleet import SegmentPlan, link_of
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.machines.kind import catalogue
-from twinstorm.twin.network import LINKS, LinkClass
+from twinstorm.twin.network import LinkClass
 from twinstorm.twin.power_tables import PING_BYTES
 from twinstorm.twin.radio import off_us
 
@@ -56,8 +57,7 @@ def airtime_notes(scenario: Scenario) -> list[str]:
 
     Runs on links that are too fast for it to matter cost nothing.
     """
-    links = [LINKS[segment.link] for segment in scenario.fleet.segments]
-    if not any(link.bits_per_s or link.spreading_factor for link in links):
+    if all(segment.link in FAST_LINKS for segment in scenario.fleet.segments):
         return []
     plan = fleet_plan(scenario)
     channels = {part.kind: len(catalogue()[part.kind].channels) for part in plan.segments}

@@ -190,6 +190,8 @@ LINKS: Mapping[str, str] = {
     "lorawan-sf11": "assumed: as lorawan-sf7, at SF11 and 51 bytes",
     "lorawan-sf12": "assumed: as lorawan-sf7, at SF12 and 51 bytes: two seconds a frame, and three minutes of silence",
 }
+FAST_LINKS = ("ethernet", "wifi")
+"""Links on which a message takes no time of the transmitter."""
 
 BROKER_MODELS: Mapping[str, str] = {
     "amqtt": "the embedded broker: 930 connects a second",

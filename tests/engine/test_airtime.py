@@ -7,8 +7,10 @@ import pytest
 from twinstorm.scenarios.engine.airtime import Turn, airtime_notes, note_of
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.language.catalogue import FAST_LINKS
 from twinstorm.scenarios.language.reader import library_names, load, read
 from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.network import LINKS
 
 
 def written(words: str, kind: str = "environment", link: str = "lorawan-sf12") -> str:
@@ -55,6 +57,10 @@ def test_a_link_without_a_duty_cycle_is_as_full_as_its_rate() -> None:
     assert "silence" not in told
     assert not notes("every: 1 s", kind="motor", link="nb-iot")
     assert not notes("every: 100 ms", kind="motor", link="ethernet")
+
+
+def test_fast_links_are_those_whose_messages_take_no_time() -> None:
+    assert set(FAST_LINKS) == {name for name, link in LINKS.items() if not link.air_us(100)}
 
 
 def test_pings_end_where_the_keep_alive_reaches_the_period() -> None:

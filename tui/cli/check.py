@@ -79,7 +79,11 @@ def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:
 
 
 def _notes(scenario: Scenario) -> list[str]:
-    """What is allowed and yet probably not meant."""
+    """What is allowed and yet probably not meant; nothing heavy is loaded where it cannot be."""
+    from twinstorm.scenarios.language.catalogue import FAST_LINKS
+
+    if all(segment.link in FAST_LINKS for segment in scenario.fleet.segments):
+        return []
     from twinstorm.scenarios.engine.airtime import airtime_notes
 
     return airtime_notes(scenario)
