@@ -90,14 +90,14 @@ class Foresight:
         lived_us = self._last_us(group.stepped_us, self.due_us, self.due) - group.stepped_us
         clock_us = state[CLOCK] + lived_us
         if self.instants:
-            checked.foresee(kind, state, parameters, _quiet(self.done_us, lived_us))
+            checked.foresee(kind, state, parameters, _quiet(self.done_us, lived_us), len(lived_us))
         else:
             for name, column in state.items():
                 np.copyto(column, self.ahead[name])
         np.copyto(state[CLOCK], clock_us)
         group.stepped_us += lived_us
         group.told_us = self._last_us(group.told_us, self.told_us, self.told)
-        group.look_ahead(checked.ahead_us(kind, state))
+        group.look_ahead(checked.ahead_us(kind, state, len(lived_us)))
 
 
 def foresee(
@@ -111,7 +111,7 @@ def foresee(
     """See ahead in all machines of a group, which all work and are not disturbed; their state stays as it is."""
     n = len(group.stepped_us)
     ahead = {name: column.copy() for name, column in state.items()}
-    course = checked.foresee(kind, ahead, parameters, _quiet(until_us, until_us - group.stepped_us))
+    course = checked.foresee(kind, ahead, parameters, _quiet(until_us, until_us - group.stepped_us), n)
     order = np.argsort(course.row, kind="stable")
     row = course.row[order]
     at_us = group.on_grid(course.at_us[order] - state[CLOCK][row] + group.stepped_us[row])

@@ -91,7 +91,9 @@ class Sampler(Part):
         self._machines = [self._set_up(kinds[group.kind], group) for group in fleet.groups]
         self.event_groups = {
             number: EventGroup(
-                group, fleet.key[group.first : group.last], checked.ahead_us(machines.kind, machines.state)
+                group,
+                fleet.key[group.first : group.last],
+                checked.ahead_us(machines.kind, machines.state, group.last - group.first),
             )
             for number, (group, machines) in enumerate(zip(fleet.groups, self._machines, strict=True))
             if group.grid_us and is_event_driven(machines.kind)
@@ -258,7 +260,8 @@ class Sampler(Part):
         made = self._step(number, device, replace(inputs, lived_us=event_group.lived_us(rows, now_us)), seq, state)
         for name, column in state.items():
             machines.state[name][rows] = column
-        told = event_group.speak(rows, now_us, checked.has_news(kind, state), checked.ahead_us(kind, state))
+        news, ahead_us = checked.has_news(kind, state, len(rows)), checked.ahead_us(kind, state, len(rows))
+        told = event_group.speak(rows, now_us, news, ahead_us)
         self._tell(number, made, told)
         speaks = np.flatnonzero(told)
         return Spoken(awake[speaks], made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))

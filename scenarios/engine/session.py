@@ -146,13 +146,13 @@ class Session:
         try:
             fault = known[command.fault]
             reach = self.engine.reach_of(command.target) if fault.needs_target else len(self.engine.registry)
-            settings: Mapping[str, object] = fault_settings(fault, command.settings)
+            settings: Mapping[str, object] = fault_settings(fault, command.settings, len(self.engine.registry))
             said = ""
             if reach:
                 engine, target = self.engine, command.target
                 segments = engine.segments_of(target) if fault.needs_target else []
                 kinds, sites = partial(engine.kinds_of, target), partial(engine.sites_of, target)
-                said = misfit(fault, kinds, settings, segments, sites)
+                said = misfit(fault, kinds, settings, segments, sites, reach)
         except (SelectorError, SettingError, PluginError) as error:
             raise Refused(str(error)) from error
         if said:

@@ -92,6 +92,11 @@ class Fault:
         return ""
 
     @classmethod
+    def misfit_of_number(cls, devices: int, settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        """As `misfit`: why it cannot be had by so many targeted devices with these settings."""
+        return ""
+
+    @classmethod
     def misfit_of_sites(cls, sites: Callable[[], Sequence[Site]]) -> str:  # noqa: ARG003
         """As `misfit`: why it cannot bite on devices of these sites.
 
@@ -210,10 +215,17 @@ def misfit(
     settings: Mapping[str, Any],
     segments: Sequence[Segment],
     sites: Callable[[], Sequence[Site]],
+    devices: int | None,
 ) -> str:
-    """Why a fault cannot bite; see `Fault.misfit`, `Fault.misfit_of_segments` and `Fault.misfit_of_sites`."""
+    """Why a fault cannot bite; see `Fault.misfit`, `misfit_of_segments`, `misfit_of_sites` and `misfit_of_number`.
+
+    Args:
+        devices: how many are targeted; None: that hangs on the moment.
+    """
     with blamed("fault", fault.name, fault, "misfit"):
         said = fault.misfit(kinds, settings) or fault.misfit_of_segments(segments) or fault.misfit_of_sites(sites)
+        if not said and devices is not None:
+            said = fault.misfit_of_number(devices, settings)
     if not isinstance(said, str):
         raise failed("fault", fault.name, fault, f"`misfit` returned {type(said).__name__}; a text is wanted")
     return said

@@ -161,7 +161,9 @@ class BrownOut(ResetFault):
         "with a battery has the margin that its charge and the cold leave for a burst of transmission. The others "
         "notice nothing." + _LOSES
     )
-    settings: ClassVar[tuple[Setting, ...]] = (Setting("depth", "share", "15 %", "how far the voltage drops"),)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("depth", "share", "15 %", "how far the voltage drops", least="0.1 %"),
+    )
 
     @classmethod
     def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:  # noqa: ARG003
@@ -188,6 +190,17 @@ class Churn(SteadyResets):
         Setting("rate", "rate", "1 %/min", "devices that leave; a share is of the fleet", least="1/d"),
         Setting("away", "duration", "2 min", "how long each stays away"),
     )
+
+    @classmethod
+    def misfit_of_number(cls, devices: int, settings: Mapping[str, Any]) -> str:
+        rate, away_s = settings["rate"], settings["away"] / 1e6
+        if rate * away_s <= devices:
+            return ""
+        most, left_s = 60 * devices / away_s, devices / rate
+        return (
+            f"`rate` is {60 * rate:g} a minute, but {devices:,} targeted devices that each stay away for {away_s:g} s "
+            f"can leave at {most:g} a minute at most; lower `rate`, or let `away` be at most {left_s:g} s"
+        )
 
     @classmethod
     def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from twinstorm.twin.machines.kind import MachineKind
     from twinstorm.twin.world import World
 
-SEVERITY = Setting("severity", "share", "100 %", "how far it goes; 100 % is as bad as the machine can be and still run")
+SEVERITY = Setting(
+    "severity",
+    "share",
+    "100 %",
+    "how far it goes; 100 % is as bad as the machine can be and still run",
+    least="0.1 %",
+)
 GROWS = Setting("grows", "duration", "10 min", "how long it takes to get there")
 
 _EVIDENCE = (

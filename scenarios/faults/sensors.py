@@ -29,6 +29,12 @@ class SensorFault(Fault):
         return str(settings["channel"])
 
     @classmethod
+    def nothing(cls, settings: Mapping[str, Any]) -> str:
+        """Why these settings change no value; empty: they do."""
+        names = [name for name, value in settings.items() if isinstance(value, tuple) and value[0] == 0]
+        return f"`{names[0]}` is 0, which changes nothing; write an amount other than 0" if names else ""
+
+    @classmethod
     def sensor(cls, order: Order, settings: Mapping[str, Any]) -> sensors.SensorFault:
         """What the sensors of one order tell.
 
@@ -39,6 +45,9 @@ class SensorFault(Fault):
 
     @classmethod
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
+        nothing = cls.nothing(settings)
+        if nothing:
+            return nothing
         channel = cls.channel(settings)
         plain = channel in ("first", "all") and all(unit == "%" for _, unit in _quantities(settings))
         if plain and not settings.get("unit"):
@@ -202,7 +211,7 @@ class SensorSpike(SensorFault):
     settings: ClassVar[tuple[Setting, ...]] = (
         CHANNEL,
         Setting("height", "quantity", "30 %", "how far off, in the channel's unit or as a share of its range"),
-        Setting("share", "share", "2 %", "of the values"),
+        Setting("share", "share", "2 %", "of the values", least="0.001 %"),
     )
 
     @classmethod
@@ -221,7 +230,10 @@ class SensorDropout(SensorFault):
         "Readings arrive on time, but a share of them carries no value for the channel (null on the wire), as when a "
         "probe is unplugged. The device is fresh; its data are incomplete." + _EVIDENCE
     )
-    settings: ClassVar[tuple[Setting, ...]] = (CHANNEL, Setting("share", "share", "100 %", "of the readings"))
+    settings: ClassVar[tuple[Setting, ...]] = (
+        CHANNEL,
+        Setting("share", "share", "100 %", "of the readings", least="0.001 %"),
+    )
 
     @classmethod
     def sensor(cls, order: Order, settings: Mapping[str, Any]) -> sensors.SensorFault:
@@ -240,8 +252,8 @@ class SensorSwap(SensorFault):
         "Values that the other channel cannot have are refused by the core (out of range)." + _EVIDENCE
     )
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("channel", "text", "vibration_x_mm_s", "name of one channel"),
-        Setting("other", "text", "vibration_z_mm_s", "name of the other"),
+        Setting("channel", "text", "vibration_x_mm_s", "name of one channel; must be said unless motors are meant"),
+        Setting("other", "text", "vibration_z_mm_s", "name of the other, likewise"),
     )
 
     @classmethod
@@ -252,6 +264,15 @@ class SensorSwap(SensorFault):
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:
         if settings["channel"] == settings["other"]:
             return f"`other` is the same channel; name two of one machine, not `{settings['other']}` twice"
+        known = {kind.name: [one.name for one in kind.channels] for kind in kinds()}
+        unsaid = [
+            f"`{one.name}`"
+            for one in cls.settings
+            if settings[one.name] == one.default and not any(one.default in names for names in known.values())
+        ]
+        if unsaid:
+            told = "; ".join(f"{name}: {', '.join(names)}" for name, names in known.items())
+            return f"{' and '.join(unsaid)} must name a channel of the targeted machines; {told}"
         return super().misfit(kinds, settings)
 
     @classmethod
@@ -314,6 +335,10 @@ class SensorCalibration(SensorFault):
         Setting("gain", "number", "1.15", "factor on the true value"),
         Setting("by", "quantity", "2 %", "shift, in the channel's unit or as a share of its range"),
     )
+
+    @classmethod
+    def nothing(cls, settings: Mapping[str, Any]) -> str:
+        return "" if settings["gain"] != 1 else super().nothing(settings)
 
     @classmethod
     def sensor(cls, order: Order, settings: Mapping[str, Any]) -> sensors.SensorFault:

@@ -52,6 +52,10 @@ class Field(ABC):
     def json_schema(self) -> dict[str, Any]:
         """For editors. They see values as YAML types them, so a plain number may stand where text is meant."""
 
+    def in_full(self) -> Field:
+        """The form with the most keys, of a field that may be written in several."""
+        return self
+
     def default(self, text: str) -> Any:
         """The value of a default, written as people would."""
         return self.read(ScalarNode("", NOWHERE, NOWHERE, text), Problems())
@@ -555,7 +559,7 @@ def walk(table: Table, path: str = "") -> Iterator[tuple[str, Key]]:
     for key in table.keys:
         here = child_path(path, key.name)
         yield here, key
-        inner: Field = key.field
+        inner = key.field.in_full()
         while isinstance(inner, Named | Listing):
             here += ".NAME" if isinstance(inner, Named) else "[n]"
             inner = inner.of

@@ -364,7 +364,9 @@ class _Assembly:
             settings = plain(step.settings, fleet.devices)
             try:
                 target = step.record.own("target")
-                said = misfit(fault, kinds, settings, reach.segments(target), partial(reach.sites, target))
+                of_moment = any(term.key not in FIXED_KEYS for term in target.terms)
+                devices = None if of_moment else reach.count(target) or None  # None at all: told above
+                said = misfit(fault, kinds, settings, reach.segments(target), partial(reach.sites, target), devices)
             except PluginError as error:
                 self._problems.add(unusable(step.record.at("fault"), error))
                 continue

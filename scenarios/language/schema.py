@@ -261,6 +261,9 @@ class Sites(Field):
 
     wanted = "a number of sites, a list or a mapping of them"
 
+    def in_full(self) -> Named:
+        return Named("a mapping of sites", SITE, MOST_SITES)
+
     def read(self, node: Node, problems: Problems) -> Any:
         if isinstance(node, BrokenNode):
             return BAD
@@ -298,7 +301,7 @@ class Sites(Field):
 
     @staticmethod
     def _mapped(node: MapNode, problems: Problems) -> Any:
-        records = Named("a mapping of sites", SITE, MOST_SITES).read(node, problems)
+        records = Sites().in_full().read(node, problems)
         if records is BAD or len(records) < len(node.entries):
             return BAD
         if any(one.has("trunk") and _trunk(one.part("trunk")) is None for one in records.values()):

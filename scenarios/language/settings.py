@@ -113,9 +113,15 @@ class ParameterField(Field):
         one = self.parameter
         if one.unit in ("", "1"):
             return float(values.share(text)) if text.endswith("%") else values.number(text)
-        written = values.quantity(text)
         try:
+            written = values.quantity(text)
             return value_in(one, float(written.value), written.unit)
+        except Refused as reason:
+            # An example in another unit would not help.
+            reason.hint = (
+                f"`{one.key}` is in {one.unit}; allowed: {self._shown(one.lowest)} .. {self._shown(one.highest)}"
+            )
+            raise
         except UnitError:
             raise Refused(
                 "S208", f"`{one.key}` is in {one.unit}, not in {written.unit}", f"write `{text.split()[0]} {one.unit}`"

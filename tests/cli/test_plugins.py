@@ -27,6 +27,7 @@ expect:
   - eventually: connectivity > 50 %
 """
 LINE = 9
+CHARGE_POINT = Path(__file__).resolve().parents[2] / "examples/plant_kinds/plant_kinds/charge_point.py"
 
 
 def belts(folder: Path, kind: str = "belt", fault: str = "power-outage", more: str = "") -> str:
@@ -212,6 +213,45 @@ def test_what_a_kind_does_only_later_is_found_within_an_hour(
     install(KIND.replace("out[1] = 10.0", late), {"belt": "Belt"})
     assert command("run", belts(tmp_path)).code == 0, "nobody looks so soon"
     told = ends_as_a_bug_of_acme(command("run", belts(tmp_path), "--set", "duration=65 min"), tmp_path)
+    assert said in told
+
+
+ANSWERS = {
+    "has_news of another length": (
+        'state["news"] > 0',
+        '(state["news"] > 0)[1:]',
+        "`has_news` gave bool of shape (",
+    ),
+    "has_news for nobody": ('state["news"] > 0', "np.zeros((), np.bool_)", "`has_news` gave bool of shape ();"),
+    "has_news of another type": ('state["news"] > 0', 'state["news"]', "`has_news` gave int64 of shape ("),
+    "ahead_us of another length": (
+        'state["next_us"] - state["clock_us"]',
+        'np.append(state["next_us"] - state["clock_us"], 1)',
+        "`ahead_us` gave int64 of shape (21,); int64 of shape (20,) is wanted",
+    ),
+    "ahead_us of another type": (
+        'state["next_us"] - state["clock_us"]',
+        '(state["next_us"] - state["clock_us"]).astype(float)',
+        "`ahead_us` gave float64 of shape (20,); int64 of shape (20,) is wanted",
+    ),
+    "nothing is ahead": (
+        'state["next_us"] - state["clock_us"]',
+        'np.zeros_like(state["next_us"])',
+        "`ahead_us` gave 0 us; allowed: times above 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_event_kind_that_answers_for_another_number_of_machines_is_named(
+    command: Command, install: Install, tmp_path: Path, answer: str
+) -> None:
+    old, new, said = ANSWERS[answer]
+    kind = CHARGE_POINT.read_text(encoding="utf-8")
+    assert old in kind
+    module = install(kind.replace(old, new), {"charge-point": "ChargePoint"})
+    told = ends_as_a_bug_of_acme(command("run", belts(tmp_path, "charge-point"), "--set", "duration=2 h"), tmp_path)
+    assert f"machine kind `charge-point` ({module}:ChargePoint, acme-plant 0.1): " in told
     assert said in told
 
 

@@ -56,7 +56,7 @@ def play(
     grows = f"{max(span_us // 10 // SECOND_US, 1)} s"
     orders = []
     for mode, ill in modes.items():
-        settings = fault_settings(fault, {"mode": mode, "severity": severity, "grows": grows})
+        settings = fault_settings(fault, {"mode": mode, "grows": grows}) | {"severity": float(severity[:-1]) / 100}
         orders.append(FaultOrder(mode, "machine-failure", settings, ill, from_us, to_us))
     lab.until(from_us)
     for order in orders:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from twinstorm.scenarios.engine import memory
 from twinstorm.scenarios.engine.errors import Unavailable
-from twinstorm.scenarios.engine.run import Run, RunOptions
-from twinstorm.scenarios.language.reader import load
+from twinstorm.scenarios.engine.run import Run, RunOptions, build
+from twinstorm.scenarios.language.reader import load, read
+from twinstorm.twin.flow import SECOND_US
 
 GIB = 2**30
 
@@ -50,6 +52,48 @@ def test_a_larger_buffer_takes_more() -> None:
         memory.needed_bytes(load("partition", settings=[f"fleet.buffer.readings={n}"])) for n in (10, 1_000)
     )
     assert large - small == 990 * memory.BYTES_PER_BUFFERED * load("partition").fleet.devices
+
+
+ONE_KIND = """storm: 1
+name: much
+story: A fleet of one kind.
+duration: 1 min
+fleet:
+  devices: 30000
+  sites: 2
+  segments:
+    all: {share: 100 %, buffer: {readings: 1}, WHAT}
+expect: [{eventually: connectivity >= 0 %}]
+"""
+ALL_THERE_IS = (
+    "power: {battery: 19 Wh}, clock: {drift: 20 ppm}, watchdog: 10 s, hazards: {crash_every: 1 d, leak: 24 kB/h}"
+)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "kind: motor, link: ethernet",
+        f"kind: motor, link: lte-m, {ALL_THERE_IS}",
+        f"kind: controller, link: lte-m, {ALL_THERE_IS}",
+        "kind: controller, link: lorawan",
+    ],
+)
+def test_a_device_needs_no_more_than_was_estimated_and_not_far_less(what: str) -> None:
+    text = ONE_KIND.replace("WHAT", what)
+
+    def taken(devices: int) -> tuple[int, int]:
+        scenario = read(text, "much.storm.yaml", (f"fleet.devices={devices}",))
+        tracemalloc.start()
+        try:
+            build(scenario, RunOptions(seed=1)).advance(3 * SECOND_US)
+            return tracemalloc.get_traced_memory()[1], memory.needed_bytes(scenario)
+        finally:
+            tracemalloc.stop()
+
+    taken(100)  # what is imported and made once for all is no part of it
+    (small, small_estimate), (large, large_estimate) = taken(36_000), taken(60_000)
+    assert 0.4 < (large - small) / (large_estimate - small_estimate) < 1.0
 
 
 def test_the_tightest_of_all_bounds_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -342,6 +342,16 @@ def test_settings_of_faults_are_their_own(problem_of: Callable[..., Problem]) ->
         ("churn", "rate: 0/min", "S210"),
         ("sensor-noise", "deviation: -5 %", "S210"),
         ("sensor-drift", "each: 0 s", "S210"),
+        ("sensor-drift", "by: 0 C", "S309"),
+        ("sensor-bias", "by: 0 %", "S309"),
+        ("sensor-noise", "deviation: 0 %", "S309"),
+        ("sensor-spike", "height: 0 C", "S309"),
+        ("sensor-spike", "share: 0 %", "S210"),
+        ("sensor-dropout", "share: 0 %", "S210"),
+        ("machine-failure", "severity: 0 %, mode: imbalance", "S210"),
+        ("bearing-spall", "severity: 0 %", "S210"),
+        ("brown-out", "depth: 0 %", "S210"),
+        ("churn", "rate: 50 %/s", "S309"),
         ("clock-drift", "by: 20000 ppm", "S309"),
         ("clock-drift", "by: 3 %", "S309"),
         ("sensor-swap", "other: vibration_x_mm_s", "S309"),
@@ -359,6 +369,47 @@ def test_a_setting_that_means_nothing_is_told_at_its_value(
     )
     assert (problem.code, problem.path) == (code, f"steps[0].with.{setting.partition(':')[0]}")
     assert problem.advice, "what may be written instead?"
+
+
+def test_a_calibration_without_gain_and_shift_is_none_and_with_either_it_is(
+    problem_of: Callable[..., Problem], storm: Callable[..., Scenario]
+) -> None:
+    fault = ("fault: power-outage", "fault: sensor-calibration")
+    problem = problem_of(fault, ("lasts: 2 min", "lasts: 2 min\n    with: {gain: 1, by: 0 %}"))
+    assert (problem.code, problem.path) == ("S309", "steps[0].with.by")
+    storm(fault, ("lasts: 2 min", "lasts: 2 min\n    with: {gain: 1.1, by: 0 %}"))
+    storm(fault, ("lasts: 2 min", "lasts: 2 min\n    with: {gain: 1, by: 1 %}"))
+
+
+def test_a_swap_of_channels_that_nobody_named_asks_for_their_names(problem_of: Callable[..., Problem]) -> None:
+    fault, climate = ("fault: power-outage", "fault: sensor-swap"), ("target: site=fra-*", "target: segment=climate")
+    problem = problem_of(fault, climate)
+    assert (problem.code, problem.path) == ("S309", "steps[0].fault")
+    assert problem.message == "`channel` and `other` must name a channel of the targeted machines"
+    assert "temperature_c" in problem.advice
+    half = problem_of(fault, climate, ("lasts: 2 min", "lasts: 2 min\n    with: {channel: temperature_c}"))
+    assert half.message == "`other` must name a channel of the targeted machines"
+
+
+def test_no_more_devices_leave_than_come_back(
+    problem_of: Callable[..., Problem], storm: Callable[..., Scenario]
+) -> None:
+    def churn(rate: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        settings = f"lasts: 2 min\n    with: {{rate: {rate}, away: 1 h}}"
+        return ("fault: power-outage", "fault: churn"), ("lasts: 2 min", settings)
+
+    every = ("target: site=fra-*", "target: all")
+    storm(*churn("100 %/h"), every)
+    problem = problem_of(*churn("101 %/h"), every)
+    assert (problem.code, problem.path) == ("S309", "steps[0].with.rate")
+    assert "targeted devices that each stay away for 3600 s can leave at" in problem.message
+    assert "lower `rate`, or let `away` be at most 3564" in problem.advice
+
+
+def test_a_parameter_without_its_unit_is_told_its_own_unit_and_range(problem_of: Callable[..., Problem]) -> None:
+    problem = problem_of(("kind: motor,", "kind: motor, machine: {life_rate: 5},"))
+    assert (problem.code, problem.message) == ("S208", "a quantity needs a unit, `5` has none")
+    assert problem.advice == "`life_rate` is in 1/s; allowed: 1e-11 1/s .. 0.001 1/s"
 
 
 def test_a_failure_that_nobody_named_is_told_with_those_that_there_are(problem_of: Callable[..., Problem]) -> None:

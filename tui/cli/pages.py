@@ -396,7 +396,7 @@ def _word(name: str) -> str:
     parts = [_rows((path, _told(key)) for path, key in places.items())]
     shown: set[Table] = set()
     for path, key in places.items():
-        field, below = key.field, path
+        field, below = key.field.in_full(), path
         while isinstance(field, Named):
             field, below = field.of, f"{below}.NAME"
         if isinstance(field, Table) and field not in shown:

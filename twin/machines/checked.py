@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from twinstorm.twin.flow import HOUR_US, Int, Mask, Values
 from twinstorm.twin.machines.kind import (
@@ -149,43 +149,56 @@ def watched_step(
             raise _failed(kind, f"`step` changed the parameter `{name}`: only the state may change")
 
 
-def ahead_us(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Int:
-    """How long until something happens in each machine.
+def ahead_us(kind: EventKind, state: Mapping[str, NDArray[Any]], n: int) -> Int:
+    """How long until something happens in each of n machines.
 
     Raises:
         PluginError: the kind does not keep to its contract.
     """
     with _blamed(kind, "ahead_us"):
         ahead = kind.ahead_us(state)
-    if not isinstance(ahead, np.ndarray) or ahead.dtype != np.int64 or np.count_nonzero(ahead > 0) < len(ahead):
-        raise _failed(kind, "`ahead_us` gave what is no int64 array of times above 0")
+    _check_answer(kind, "ahead_us", ahead, np.int64, n)
+    if np.count_nonzero(ahead > 0) < n:
+        raise _failed(kind, f"`ahead_us` gave {ahead.min()} us; allowed: times above 0")
     return ahead
 
 
-def has_news(kind: EventKind, state: Mapping[str, NDArray[Any]]) -> Mask:
-    """Who has something to tell at once.
+def has_news(kind: EventKind, state: Mapping[str, NDArray[Any]], n: int) -> Mask:
+    """Who of n machines has something to tell at once.
 
     Raises:
         PluginError: the kind does not keep to its contract.
     """
     with _blamed(kind, "has_news"):
         news = kind.has_news(state)
-    if not isinstance(news, np.ndarray) or news.dtype != np.bool_:
-        raise _failed(kind, f"`has_news` gave {_kind_of(news)}; a bool array is wanted")
+    _check_answer(kind, "has_news", news, np.bool_, n)
     return news
 
 
 def foresee(
-    kind: EventKind, state: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], inputs: Inputs
+    kind: EventKind, state: Mapping[str, NDArray[Any]], parameters: Mapping[str, NDArray[Any]], inputs: Inputs, n: int
 ) -> Course:
-    """What will happen in each machine while it lives for so long; changes the state.
+    """What will happen in each of n machines while it lives for so long; changes the state.
 
     Raises:
-        PluginError: in place of what the kind raises.
+        PluginError: the kind does not keep to its contract.
     """
     assert isinstance(kind, Foreseeable)
     with _blamed(kind, "foresee"):
-        return kind.foresee(state, parameters, inputs)
+        course = kind.foresee(state, parameters, inputs)
+    if not isinstance(course, Course):
+        raise _failed(kind, f"`foresee` returned {_kind_of(course)}; a Course is wanted")
+    events = len(course.row) if isinstance(course.row, np.ndarray) and course.row.ndim else 0
+    _check_answer(kind, "foresee", course.row, np.int64, events, "row")
+    _check_answer(kind, "foresee", course.at_us, np.int64, events, "at_us")
+    _check_answer(kind, "foresee", course.news, np.bool_, events, "news")
+    for name, column in course.state.items():
+        if name not in state:
+            raise _failed(kind, f"`foresee` gave a column `{name}`, which the state does not have")
+        _check_answer(kind, "foresee", column, state[name].dtype, events, name)
+    if events and not (course.row.min() >= 0 and course.row.max() < n):
+        raise _failed(kind, f"`foresee` gave an event of row {course.row.max()}; allowed: 0 .. {n - 1}")
+    return course
 
 
 def measure(
@@ -257,6 +270,13 @@ def _check_column(kind: MachineKind, method: str, name: object, column: object, 
     allowed = COUNTS if is_event_driven(kind) and method != "truth" else (np.float32,)
     if not isinstance(column, np.ndarray) or column.dtype not in allowed or column.shape != (n,):
         raise _failed(kind, f"`{method}` gave {_kind_of(column)} for `{name}`; float32 of shape ({n},) is wanted")
+
+
+def _check_answer(kind: MachineKind, method: str, answer: object, dtype: DTypeLike, n: int, name: str = "") -> None:
+    """What an event-driven kind answers has one value for each machine, or event."""
+    if not isinstance(answer, np.ndarray) or answer.dtype != dtype or answer.shape != (n,):
+        what = f"{_kind_of(answer)} for `{name}`" if name else _kind_of(answer)
+        raise _failed(kind, f"`{method}` gave {what}; {np.dtype(dtype)} of shape ({n},) is wanted")
 
 
 def _check_truth(kind: MachineKind, truth: object, n: int) -> None:
