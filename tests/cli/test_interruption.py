@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from twinstorm.scenarios.record.read import open_run
@@ -116,6 +117,40 @@ def test_the_second_signal_leaves_although_the_run_does_not_stop(
     assert (run.about.state, run.about.stopped) == ("interrupted", stopped)
     assert run.last_second() == 200
     assert not list(run.folder.glob("*report*"))
+
+
+STUCK = """
+import multiprocessing, os, signal, sys, time
+from twinstorm.tui.cli.signals import Interruption
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    child.start()
+    os.kill(child.pid, signal.SIGSTOP)
+    with Interruption(lambda: None, lambda said: print(child.pid, flush=True)):
+        while True:
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:  # as where Python ignores what is raised, in a finalizer
+                pass
+"""
+
+
+def test_a_program_that_swallows_the_second_signal_ends_and_so_does_a_child_that_is_stopped(tmp_path: Path) -> None:
+    script = tmp_path / "stuck.py"
+    script.write_text(STUCK, encoding="utf-8")
+    program = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert program.stdout is not None
+    while not (children := psutil.Process(program.pid).children(recursive=True)) or all(
+        each.status() != psutil.STATUS_STOPPED for each in children
+    ):
+        assert program.poll() is None
+    program.send_signal(signal.SIGINT)
+    assert int(program.stdout.readline()) in {each.pid for each in children}
+    program.send_signal(signal.SIGINT)
+    program.communicate(timeout=20)
+    assert program.returncode == 130
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 def test_a_terminal_that_goes_is_told_of_twice_and_counts_once(started: Start, tmp_path: Path) -> None:

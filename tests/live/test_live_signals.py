@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +62,8 @@ def started(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for child in children:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # its children as well, which would keep our ends of the pipes open
         child.communicate()
 
 

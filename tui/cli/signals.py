@@ -72,11 +72,20 @@ class Interruption:
 
     def _leave(self, code: int) -> None:
         # Temporary files and child processes go as the exception passes through; a run that is stuck does not stop us.
-        last = threading.Timer(CLEAN_UP_S, os._exit, [self.code])
+        last = threading.Timer(CLEAN_UP_S, _end, [self.code])
         last.daemon = True
         last.start()
         what = "interrupted" if self.code == 130 else "terminated"
         raise Leave(self.code, f"{what} twice" if code == self.code else "ended by two signals")
+
+
+def _end(code: int) -> None:
+    """End this process, stuck as it is, and those that it started: they may be stopped, and would stay for ever."""
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(code)
 
 
 def caught() -> tuple[signal.Signals, ...]:
