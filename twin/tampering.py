@@ -421,20 +421,18 @@ class Tampering(Part):
             mine, own = order.rows(batch.device)
             taken = order.takes(own, batch.seq[mine]) & ~dropped[mine]
             places = mine[taken]
-            again = 0
             for changed in (False, True):
                 some = np.array([place for place in places.tolist() if (place in batch.changed) == changed], np.int64)
                 if len(some):
-                    again += self._send_again(order, self._taken(batch, readings, some, ghost=True), batch, some)
-            self._bit(order.step, order.counted_as, again)
+                    self._send_again(order, self._taken(batch, readings, some, ghost=True), batch, some)
+            self._bit(order.step, order.counted_as, len(places))
             self.unreadable += int(np.count_nonzero(batch.ghost[places]))
 
-    def _send_again(self, order: Repetition, again: Readings, batch: _Batch, places: Int) -> int:
-        """Returns how many that are."""
+    def _send_again(self, order: Repetition, again: Readings, batch: _Batch, places: Int) -> None:
         at_us = batch.at_us[places] + batch.delay_us[places] + order.after_us
         if self._foreseen:
             self._end.publish(again, at_us)
-            return len(places)
+            return
         if not again.wire:
             # No gateway forwards a message twice.
             direct = self._fleet.carrier[again.device] == 0
@@ -445,7 +443,6 @@ class Tampering(Part):
             self._wait(again, at_us)
         else:
             self._end.publish(again, at_us)
-        return len(places)
 
     # --- later, in a live run -----------------------------------------------------------------------------------------
 
