@@ -52,12 +52,12 @@ def _play(when: str, phases: int, wanted_ms: float | None) -> list[Result]:
             settled = readings.device_time_us > SETTLE_S * SECOND_US
             late_ms.append((now_us - readings.device_time_us[settled]) / 1_000)
 
-    from twinstorm.scenarios.engine import live
+    from twinstorm.scenarios.engine.live_wiring import LiveWiring
 
-    clock: list[live.LiveWiring] = []
-    opened = live.LiveWiring.go
+    clock: list[LiveWiring] = []
+    opened = LiveWiring.go
 
-    def go(wiring: live.LiveWiring, *arguments: Any) -> None:
+    def go(wiring: LiveWiring, *arguments: Any) -> None:
         clock.append(wiring)
         opened(wiring, *arguments)
 
@@ -67,7 +67,7 @@ def _play(when: str, phases: int, wanted_ms: float | None) -> list[Result]:
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.object(Core, "ingest", measured),
-        patch.object(live.LiveWiring, "go", go),
+        patch.object(LiveWiring, "go", go),
     ):
         path = Path(folder) / "bench-live.storm.yaml"
         path.write_text(SCENARIO, encoding="utf-8")

@@ -26,7 +26,7 @@ from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
     from twinstorm.broker.url import Login
-    from twinstorm.scenarios.engine.live import LiveWiring
+    from twinstorm.scenarios.engine.live_wiring import LiveWiring
 
 _CHUNK_US = 10 * SECOND_US
 _PROGRESS_S = 0.2

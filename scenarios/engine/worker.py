@@ -23,6 +23,7 @@ from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.engine.children import leave_signals
+from twinstorm.scenarios.engine.wall_clock import WallClock
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
@@ -180,7 +181,8 @@ class Worker:
 
     def __init__(self, task: Task, pipe: Connection) -> None:
         self._task, self._pipe = task, pipe
-        self._started_s = float("inf")
+        self._clock = WallClock(task.speed)
+        self._now_us = self._clock.now_us
         self._log = EventLog()
         self._bad_links = (
             BadLinks(task.host, task.port, task.bad_links, task.speed, task.seed) if task.bad_links else None
@@ -213,10 +215,6 @@ class Worker:
         self._finish: Finish | None = None
         self._end_us = NEVER_US
         self._lag_s = 0.0
-
-    def _now_us(self) -> int:
-        elapsed = time.monotonic() - self._started_s
-        return int(elapsed * SECOND_US * self._task.speed) if elapsed > 0 else 0
 
     # --- before the run -----------------------------------------------------------------------------------------------
 
@@ -277,7 +275,8 @@ class Worker:
         message = self._await_go()
         if message is None:
             return
-        self._started_s, self._end_us = message.at_s, message.end_us
+        self._clock.begin(message.at_s)
+        self._end_us = message.end_us
         self._end.count_bytes()
         world = self._world
         acts = {**world.acts, "script": self._act_script}

@@ -12,7 +12,7 @@ import pytest
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
-from twinstorm.scenarios.engine.live import LiveWiring
+from twinstorm.scenarios.engine.live_wiring import LiveWiring
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.wiring import ModelledWiring
 from twinstorm.scenarios.faults.base import Fault
@@ -94,8 +94,7 @@ def wiring_of(*, own_broker: bool = True, papers: bool = False, secure: bool = F
     return SimpleNamespace(
         _bad_links=[np.array([1, 2])],
         _has_socket=np.array([True, True, True, False]),
-        _papers=object() if papers else None,
-        _target=SimpleNamespace(secure=secure),
+        broker=SimpleNamespace(papers=object() if papers else None, is_encrypted=papers or secure),
         has_own_broker=own_broker,
     )
 

@@ -126,12 +126,13 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("folder-order", "scenarios/language/reader.py"): "sorted where the names are handed out",
     ("chance", "scenarios/record/recorder.py"): "two equal runs in one database need two names; the name is no result",
     ("foreign-data", "scenarios/engine/engine.py"): "a snapshot that this program wrote; nobody else's is ever offered",
-    ("calendar", "scenarios/engine/live.py"): "a live run begins now, and its messages carry today's date",
+    ("calendar", "scenarios/engine/live_wiring.py"): "a live run begins now, and its messages carry today's date",
+    ("calendar", "scenarios/engine/live_broker.py"): "certificates of a run are valid from now on",
     (
         "calendar",
         "broker/expiry.py",
     ): "a certificate ends at a date, and its connection with it; no result depends on it",
-    ("sleep", "scenarios/engine/live.py"): "the live driver lives by the wall clock",
+    ("sleep", "scenarios/engine/live_ending.py"): "what was sent over real sockets arrives by the wall clock",
     ("sleep", "scenarios/engine/worker.py"): "the live fleet lives by the wall clock",
     ("sleep", "scenarios/engine/server.py"): "the last seconds of an engine whose screen is gone; nobody waits",
 }

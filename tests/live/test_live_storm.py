@@ -279,7 +279,7 @@ def test_a_broker_that_is_killed_ends_the_run_and_says_so(
     run = Run(load(str(storm(duration=12))), RunOptions(live=True, speed=3.0, broker_url=mosquitto.url), [sink])
     threads = threading.active_count()
     with (
-        patch("twinstorm.scenarios.engine.live.BROKER_GONE_S", patience_s),
+        patch("twinstorm.scenarios.engine.live_wiring.BROKER_GONE_S", patience_s),
         pytest.raises(Unavailable, match=f"the broker at 127.0.0.1:{mosquitto.port} is not available: it has been"),
     ):
         run.execute()

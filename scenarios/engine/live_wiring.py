@@ -1,0 +1,401 @@
+"""The wiring of a live run: the engine's view of a fleet in a worker process and of a broker over real sockets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.broker.cloud_end import LiveCloudEnd
+from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.scenarios.engine.crowd import Crowd
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.errors import Refused, Unavailable
+from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
+from twinstorm.scenarios.engine.live_books import LiveBooks
+from twinstorm.scenarios.engine.live_broker import LiveBroker, open_broker
+from twinstorm.scenarios.engine.live_checks import unfit
+from twinstorm.scenarios.engine.live_fleet import LiveFleet
+from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
+from twinstorm.scenarios.engine.rates import Totals as Asked
+from twinstorm.scenarios.engine.run import RunOptions
+from twinstorm.scenarios.engine.wall_clock import WallClock
+from twinstorm.scenarios.engine.worker import Act, Ask, Forget, Go, Maintain, Task, Totals
+from twinstorm.scenarios.faults import base as calls
+from twinstorm.scenarios.faults.base import Fault
+from twinstorm.scenarios.language.model import Scenario
+from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.fleet import grow
+from twinstorm.twin.flow import (
+    BrokerCounters,
+    CloudOutcome,
+    Device,
+    Evidence,
+    FaultOrder,
+    Int,
+    Ledger,
+    Mask,
+    Registry,
+)
+from twinstorm.twin.life import CLOUD
+from twinstorm.twin.machines.kind import catalogue as machine_catalogue
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.slots import fallen_back
+from twinstorm.twin.stories import Story
+from twinstorm.twin.traffic import SegmentTraffic
+from twinstorm.twin.wire.wires import Ear
+
+GATHER_PER_S = 200.0
+GATHER_TLS_PER_S = 100.0
+"""A handshake costs both ends some milliseconds."""
+HEAD_START_S = 0.5
+BROKER_GONE_S = 30.0
+"""A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
+_NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
+_TAKE_AWAY = "--set broker.connects=none judges the broker's own limits instead"
+_LATE_MS = 500.0
+"""Twins that act so much later than they should, no longer show what the scenario says."""
+
+
+class LiveWiring:
+    """World in a worker process; embedded broker (or one by URL) and cloud end in this one.
+
+    Attributes:
+        broker, fleet, cloud: the parts; whoever drives the run begins and ends them through here.
+    """
+
+    clock: Literal["virtual", "live"] = "live"
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        options: RunOptions,
+        speed: Fraction,
+        interrupted: threading.Event,
+        rest: Scenario | None = None,
+    ) -> None:
+        self._rest, self._seed = rest, options.seed
+        """What of the scenario stays modelled; None: nothing."""
+        self._crowd: Crowd | None = None
+        plan = fleet_plan(scenario, options.phases)
+        self._clock = WallClock(speed)
+        self.now_us: Callable[[], int] = self._clock.now_us
+        self.log = EventLog()
+        fleet = grow(plan)
+        kinds = machine_catalogue()
+        self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
+        self.device_keys: NDArray[np.uint64] = fleet.key
+        self._has_socket: Mask = fleet.carrier == CLOUD
+        self._bad_links: list[Int] = []
+        self._ahead: set[str] = set()
+        self._removed = self._left = 0
+        """Retained messages of this run."""
+        settings = broker_settings(scenario)
+        is_limited = settings.connect_rate is not None
+        self.limits_missing = _NO_LIMITS if options.broker_url is not None and is_limited else ""
+        """Why the scenario's limits on connects are not imposed; empty: they are, or it has none."""
+        speaker = zip(self.registry.names, fleet.speaker.tolist(), strict=True)
+        through = {name: self.registry.names[who] for name, who in speaker if name != self.registry.names[who]}
+        ear = Ear(part.wire for part in plan.segments)
+        self.broker: LiveBroker = open_broker(
+            options, settings, self.registry.names, through, ear, self._clock.now_us, speed
+        )
+        start = start_of(scenario) if scenario.start else datetime.now(UTC)
+        began_us, target = origin_us(start), self.broker.target
+        self.cloud = LiveCloudEnd(
+            host=target.host,
+            port=target.port,
+            username=target.username,
+            password=target.password,
+            registry=self.registry,
+            now_us=self._clock.now_us,
+            origin_us=began_us,
+            qos=max(int(fleet.qos.max()), 1),
+            persistent=self.has_own_broker,
+            tls=self.broker.core_tls,
+            path=target.path,
+            ear=ear,
+        )
+        try:
+            self.cloud.start(interrupted.is_set)
+        except OSError as error:
+            self.broker.close()
+            raise Unavailable(
+                f"the broker at {self.broker.address}", str(error), "Is it running, and does it admit this user?"
+            ) from error
+        self.fleet = LiveFleet()
+        self.books = LiveBooks(self.fleet, self.broker.embedded, self.registry, fleet.qos == 0)
+        self._task = Task(
+            plan=plan,
+            seed=options.seed,
+            host=target.host,
+            port=target.port,
+            username=self.broker.username,
+            passwords=self.broker.passwords(plan.devices),
+            speed=speed,
+            year_us=year_us(start),
+            origin_us=began_us,
+            gather_per_s=GATHER_TLS_PER_S if self.broker.is_encrypted else GATHER_PER_S,
+            tls=self.broker.devices_tls,
+            path=target.path,
+        )
+
+    # --- the run ------------------------------------------------------------------------------------------------------
+
+    def start_worker(self, engine: Engine) -> None:
+        """Make world and fleet, as the faults to come need them.
+
+        Raises:
+            Unavailable: the machine has no room for it.
+        """
+        if self._rest is not None:
+            self._crowd = Crowd(self._rest, self._seed, self._clock.speed)
+        self._bad_links = groups_on_bad_links(engine, self._has_socket)
+        self.fleet.start(replace(self._task, bad_links=tuple(self._bad_links)))
+
+    def gather(self, interrupted: threading.Event) -> None:
+        """Wait until every device is online.
+
+        Raises:
+            Unavailable: they do not come.
+        """
+        online, ready = self.fleet.gather(interrupted)
+        if ready:
+            if self._crowd is not None:
+                self._crowd.ready()
+        elif not interrupted.is_set():
+            raise Unavailable(
+                f"the broker at {self.broker.address}",
+                f"only {online:,} of {len(self.registry):,} devices came online in time",
+                "Is it running, and does it admit these clients? Take fewer with --devices",
+            )
+
+    def go(self, end_us: int, interrupted: threading.Event) -> None:
+        """Let simulated time begin in both processes.
+
+        Args:
+            end_us: when the run ends, if nothing ends it earlier.
+        """
+        self.cloud.collect_until(len(self.registry), interrupted=interrupted.is_set)
+        self.cloud.begin()
+        self.broker.begin(self._crowd)
+        at_s = time.monotonic() + HEAD_START_S
+        self._clock.begin(at_s)
+        if self._crowd is not None:
+            self._crowd.go(at_s)
+        self.fleet.send(Go(at_s, end_us))
+
+    def send_ahead(self, engine: Engine) -> None:
+        """Send every order that is known already, so that it acts exactly at its instant."""
+        for step in engine.planned_faults():
+            self._ahead.add(step.name)
+            for at_us, start, order, device in engine.planned_acts(step):
+                self.fleet.send(Act(at_us, start, order, device))
+
+    def listen(self) -> None:
+        """Take what the worker tells."""
+        self.fleet.listen(self._hear)
+
+    def _hear(self, totals: Totals) -> None:
+        self.log.counts = {int(code): count for code, count in totals.codes.items()} | {
+            code: count for code, count in self.log.counts.items() if code < 32
+        }
+
+    def trouble(self, patience_s: float | None = None) -> Unavailable | None:
+        """What is no longer there, so that nothing can be judged; None: all is.
+
+        Args:
+            patience_s: for how long a broker that is not ours may be away; None: `BROKER_GONE_S`.
+        """
+        if self._crowd is not None and self._crowd.failed:
+            return Unavailable("the crowd's process", "it ended", "")
+        if self.fleet.trouble is not None:
+            return self.fleet.trouble
+        if not self.has_own_broker and self.cloud.gone_s > (BROKER_GONE_S if patience_s is None else patience_s):
+            why = f"it has been away for {self.cloud.gone_s:.0f} s"
+            return Unavailable(f"the broker at {self.broker.address}", why, "")
+        return None
+
+    def clean(self, within_s: float, *, held_open: bool) -> None:
+        """Leave nothing retained on a broker that outlives the run."""
+        if not self.has_own_broker or held_open:
+            self._removed, self._left = self.cloud.clean(within_s)
+
+    def end_fleet(self) -> None:
+        """End the worker and the cloud end; the broker stays. A second call does nothing."""
+        self.fleet.end()
+        self.cloud.close()
+
+    def close(self) -> None:
+        """End the worker, the cloud end and the broker; leaves no process and no socket."""
+        self.end_fleet()
+        self.broker.close()
+        if self._crowd is not None:
+            self._crowd.close()
+
+    @property
+    def has_own_broker(self) -> bool:
+        return self.broker.embedded is not None
+
+    @property
+    def address(self) -> str:
+        """Host and port of the broker."""
+        return self.broker.address
+
+    # --- Wiring -------------------------------------------------------------------------------------------------------
+
+    @property
+    def stories(self) -> list[Story]:
+        return []
+
+    @property
+    def acts(self) -> dict[str, Callable[[Any, int], None]]:
+        return {}
+
+    def advance_to(self, at_us: int) -> None:
+        """The worker moves by the clock."""
+
+    def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
+        """See `Wiring.admit`: a client that is connected cannot be led through the proxy any more."""
+        broker = self.broker
+        said = unfit(
+            fault,
+            own_broker=self.has_own_broker,
+            certificates=broker.papers is not None,
+            encrypted=broker.is_encrypted,
+        )
+        if said:
+            raise Refused(said)
+        if not fault.needs_proxy(settings) or are_whole_groups(self._bad_links, device[self._has_socket[device]]):
+            return
+        raise Refused(
+            f"live, {fault.name} strikes only devices that a step of the scenario with such a fault targets, "
+            "all of them: others are connected without the proxy that slows them down"
+        )
+
+    def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        if fault.acts_on == "broker":
+            calls.start(fault, self._own_broker(), order, device, at_us)
+        elif order.step not in self._ahead:
+            self.fleet.send(Act(at_us, True, order, device))
+
+    def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None:
+        if fault.acts_on == "broker":
+            calls.end(fault, self._own_broker(), order, device, at_us)
+        elif order.step not in self._ahead or order.to_us is None or at_us < order.to_us:
+            self.fleet.send(Forget(order.step, starts=False))
+            self.fleet.send(Act(at_us, False, order, device))
+
+    def _own_broker(self) -> EmbeddedBroker:
+        if self.broker.embedded is None:
+            raise Unavailable(
+                "a fault on a foreign broker", "twinstorm cannot reach into it", "Use the embedded broker (no --broker)"
+            )
+        return self.broker.embedded
+
+    def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
+        if fault.acts_on == "broker":
+            return calls.evidence(fault, self._own_broker(), order)
+        told = self.fleet.totals
+        return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
+
+    def maintain(self, plan: MaintenancePlan, device: Device) -> None:
+        self.fleet.send(Maintain(plan, device))
+
+    def ask(self, device: Device, at_us: int) -> None:  # noqa: ARG002 - it acts when it comes
+        self.fleet.send(Ask(device))
+
+    def upkeep(self, now_us: int) -> Upkeep | None:  # noqa: ARG002 - as told last
+        told = self.fleet.totals
+        return told.upkeep if told is not None else None
+
+    def collect(self, now_us: int) -> CloudOutcome:
+        outcome = self.cloud.poll(now_us)
+        self.books.take(outcome)
+        return outcome
+
+    def counters(self, now_us: int) -> BrokerCounters:
+        if self.broker.embedded is not None:
+            return self.broker.embedded.counters(now_us)
+        return self.cloud.counters(now_us)
+
+    def connects(self, now_us: int) -> Mapping[str, int]:
+        counters = self.counters(now_us)
+        return {
+            "attempts": counters.attempts,
+            "admitted": counters.admitted,
+            "refused": counters.refused,
+            "unanswered": max(counters.attempts - counters.admitted - counters.refused, 0),
+        }
+
+    def online(self) -> Mask:
+        told = self.fleet.totals
+        return told.online if told is not None else np.ones(len(self.registry), np.bool_)
+
+    def buffered(self) -> int:
+        return self.books.buffered
+
+    def lost(self) -> Mapping[str, int]:
+        return self.books.lost()
+
+    def ledger(self, delivered: int, repeated: int, lost: dict[str, int]) -> Ledger:
+        return self.books.ledger(delivered, repeated, lost)
+
+    def traffic(self) -> tuple[SegmentTraffic, ...]:
+        told = self.fleet.totals
+        return () if told is None else told.traffic
+
+    def reached(self, engine: Engine) -> Asked:
+        """What the twins have asked for so far, and what came of it."""
+        counters, told = self.counters(engine.now_us), self.fleet.totals
+        return Asked(
+            wall_s=time.monotonic(),
+            now_us=engine.now_us,
+            asked=told.produced if told is not None else 0,
+            reached=engine.core.accepted,
+            attempts=counters.attempts,
+            admitted=counters.admitted,
+        )
+
+    def notes(self) -> list[str]:
+        notes = self._broker_notes()
+        if self.cloud.kept_before:
+            notes.append(f"{self.cloud.kept_before:,} retained messages about these devices were there before: no news")
+        if self._removed:
+            notes.append(f"{self._removed:,} retained messages of this run were removed from the broker")
+        if self._left:
+            notes.append(f"{self._left:,} retained messages of this run may still be on the broker: it did not answer")
+        told = self.fleet.totals
+        if told is not None:
+            notes += [*fallen_back(told.evidence), *told.notes]
+        return notes + self.books.notes()
+
+    def _broker_notes(self) -> list[str]:
+        embedded = self.broker.embedded
+        if embedded is None:
+            return [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
+        over = "" if self.broker.papers is None else " over TLS, a certificate each"
+        lag_ms = self._lag_ms()
+        notes = [
+            f"embedded broker amqtt on 127.0.0.1:{self.broker.target.port}{over}, worker lag {lag_ms:.0f} ms",
+            *([] if self._crowd is None else self._crowd.notes(len(self.registry))),
+        ]
+        refused = sum(embedded.refusals.values())
+        if refused:
+            reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(embedded.refusals.items()))
+            notes.append(f"{refused:,} TLS handshakes failed at the broker: {reasons}")
+        notes += embedded.remarks.lines()
+        if lag_ms > _LATE_MS:
+            notes.append("twins were late: this machine has no time for such a fleet at such a speed")
+        return notes
+
+    def _lag_ms(self) -> float:
+        told = self.fleet.totals
+        return told.lag_s * 1e3 if told is not None else 0.0
