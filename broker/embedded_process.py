@@ -82,7 +82,8 @@ class EmbeddedProcess:
 
 def _serve(pipe: Connection, tls: ServerTls | None) -> None:
     """Body of the process: until the other end of the pipe is closed."""
-    from twinstorm.broker.embedded import Door, EmbeddedBroker
+    from twinstorm.broker.door import Door
+    from twinstorm.broker.embedded import EmbeddedBroker
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the process that measures decides

@@ -120,8 +120,8 @@ BANNED = [
 ]
 
 ALLOWED: dict[tuple[str, str], str] = {
-    ("chance", "broker/embedded.py"): "credentials must not follow from the seed; no result depends on them",
-    ("set-order", "broker/embedded.py"): "sockets that are all closed or all frozen, in any order",
+    ("chance", "broker/doorkeeper.py"): "credentials must not follow from the seed; no result depends on them",
+    ("set-order", "broker/links.py"): "sockets that are all closed or all frozen, in any order",
     ("sleep", "broker/cloud_end.py"): "a live run waits for births, and for a broker to forget, by the wall clock",
     ("folder-order", "scenarios/language/reader.py"): "sorted where the names are handed out",
     ("chance", "scenarios/record/recorder.py"): "two equal runs in one database need two names; the name is no result",

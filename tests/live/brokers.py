@@ -28,10 +28,14 @@ from amqtt.session import Session
 
 from tests.conftest import require_command
 from twinstorm.broker.broker_state import BrokerState
-from twinstorm.broker.embedded import Door, EmbeddedBroker
+from twinstorm.broker.door import Door
+from twinstorm.broker.doorkeeper import Doorkeeper
+from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.expiry import calendar_s
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.tls import peer_of
+from twinstorm.twin.wire.wires import Ear
 
 PASSWORDS = {"one": "first", "two": "second", "watcher": "third"}
 WAITING_MESSAGES = 10
@@ -76,6 +80,19 @@ class UnderTest(Protocol):
 SHORT = Limits(offline_messages=WAITING_MESSAGES, in_flight=IN_FLIGHT, drain_s=STALLED_S)
 
 
+class ByRules(Doorkeeper):
+    """For the embedded broker."""
+
+    def __init__(self) -> None:
+        super().__init__((), {}, Ear(), calendar_s, lambda _: "", asks_for_certificates=False, any_topic=True)
+
+    def authenticate(self, session: Session) -> bool:
+        return is_known(session.username, session.password)
+
+    def may_use(self, session: Session, topic: str, action: Action) -> bool:
+        return may(session.username, topic, action)
+
+
 class Repaired(EmbeddedBroker):
     """The embedded broker, under these rules.
 
@@ -85,19 +102,14 @@ class Repaired(EmbeddedBroker):
 
     def __init__(self, limits: Limits = SHORT, port: int = 0, state: BrokerState | None = None) -> None:
         super().__init__([], now_us=lambda: 0, limits=limits, door=Door(port=port, any_topic=True))
+        self._doorkeeper = ByRules()
         self.open(state)
-
-    def _authenticate(self, session: Session) -> bool:
-        return is_known(session.username, session.password)
-
-    def _may_use(self, session: Session, topic: str, action: Action) -> bool:
-        return may(session.username, topic, action)
 
     def sessions(self) -> int:
         return 0 if self._core is None else len(self._core._sessions)
 
 
-class Doorkeeper(BaseAuthPlugin):  # type: ignore[misc] # upstream's has no types
+class Credentials(BaseAuthPlugin):  # type: ignore[misc] # upstream's has no types
     """For stock amqtt."""
 
     async def authenticate(self, *, session: Session) -> bool:
@@ -130,7 +142,7 @@ class Stock:
         tls: of its listener.
     """
 
-    RULES: ClassVar[dict[str, Any]] = {f"{__name__}.Doorkeeper": {}, f"{__name__}.Rights": {}}
+    RULES: ClassVar[dict[str, Any]] = {f"{__name__}.Credentials": {}, f"{__name__}.Rights": {}}
 
     def __init__(self, plugins: dict[str, Any] | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls

@@ -17,7 +17,8 @@ from websockets.typing import Subprotocol
 from tests.cli.conftest import Ran, command
 from tests.live.broker_process import Running
 from tests.live.raw_mqtt import RawClient, publish, until
-from twinstorm.broker.embedded import Door, EmbeddedBroker
+from twinstorm.broker.door import Door
+from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.tls import ClientTls, client_context
 
 __all__ = ["command"]

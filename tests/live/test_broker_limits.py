@@ -264,7 +264,7 @@ def test_a_client_that_takes_nothing_is_cut_and_what_it_has_not_got_is_counted(s
 def test_a_client_that_does_not_read_its_answers_is_not_read_from_and_then_cut(stand: Callable[..., Stand]) -> None:
     here = stand(drain_s=0.5, write_buffer_bytes=1_024)
     flood = here.device(receive_bytes=4_096)
-    for writer, _ in here.broker._links.values():
+    for writer, _ in here.broker._links.open.values():
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     flood.socket.settimeout(0.05)
     raw = publish(TELEMETRY, b"x", qos=1) * 500

@@ -115,11 +115,12 @@ def _round_s(broker: Stock | Repaired, watcher: RawClient, one: RawClient) -> fl
     async def used_s() -> float:
         return time.thread_time()
 
-    began_s = asyncio.run_coroutine_threadsafe(used_s(), broker._loop).result(PATIENT_S)
+    loop = broker._loop if isinstance(broker, Stock) else broker._own.loop
+    began_s = asyncio.run_coroutine_threadsafe(used_s(), loop).result(PATIENT_S)
     one.send(publish(OWN, b"x") * MESSAGES)
     for _ in range(MESSAGES):
         watcher.message()
-    return asyncio.run_coroutine_threadsafe(used_s(), broker._loop).result(PATIENT_S) - began_s
+    return asyncio.run_coroutine_threadsafe(used_s(), loop).result(PATIENT_S) - began_s
 
 
 def slower_by_filters(broker: Stock | Repaired) -> float:

@@ -51,7 +51,7 @@ class Stand:
         self.broker.open()
         self.clients: list[RawClient] = []
         self.failures: list[dict[str, Any]] = []
-        self.broker._loop.set_exception_handler(lambda _, context: self.failures.append(context))
+        self.broker._own.loop.set_exception_handler(lambda _, context: self.failures.append(context))
 
     def client(self, receive_bytes: int | None = None) -> RawClient:
         self.clients.append(RawClient(self.broker.port, receive_bytes))
@@ -174,7 +174,7 @@ def test_a_hundred_connections_that_vanish_leave_nothing(stand: Stand) -> None:
     stand.device(TWO)  # connections are accepted in their order: now it has seen them all
     core = stand.broker._core
     assert core is not None
-    assert until(lambda: len(stand.broker._links) == len(core._sessions) == 1)
+    assert until(lambda: len(stand.broker._links.open) == len(core._sessions) == 1)
     counters = stand.broker.counters(0)
     assert (counters.sessions, counters.connecting, counters.queue) == (1, 0, 0)
 
@@ -454,14 +454,14 @@ def test_retained_messages_reach_matching_subscribers_only(stand: Stand) -> None
 def test_a_stopped_broker_resets_refuses_and_returns_on_its_port(stand: Stand) -> None:
     one, half_open, port = stand.device(), stand.client(), stand.broker.port
     half_open.send(b"\x10\x20")
-    assert until(lambda: len(stand.broker._links) == 2)
+    assert until(lambda: len(stand.broker._links.open) == 2)
     assert stand.broker.stop(0) == 1
     assert one.ends() == half_open.ends() == "reset"
     for _ in range(3):
         with pytest.raises(ConnectionRefusedError):
             RawClient(port)
     assert stand.broker.stop(0) == 0
-    assert not stand.broker._links
+    assert not stand.broker._links.open
     stand.broker.start(0)
     with pytest.raises(ConnectionRefusedError):
         RawClient(port)  # the second outage goes on
@@ -485,7 +485,7 @@ def test_a_connect_in_the_queue_dies_with_the_broker(stand: Stand) -> None:
 def test_a_silent_outage_answers_nothing_not_even_a_keep_alive_until_it_ends(stand: Stand) -> None:
     one, half_open = stand.device(keep_alive_s=1), stand.client()
     half_open.send(b"\x10")
-    assert until(lambda: len(stand.broker._links) == 2)
+    assert until(lambda: len(stand.broker._links.open) == 2)
     assert stand.broker.stop(0, silent=True) == 1
     one.send(packet(PINGREQ) + publish(TELEMETRY, b"x", qos=1))
     late = stand.ask(TWO)
@@ -494,7 +494,7 @@ def test_a_silent_outage_answers_nothing_not_even_a_keep_alive_until_it_ends(sta
     assert not stand.broker.counters(0).up
     stand.broker.start(0)
     assert one.ends() == half_open.ends() == late.ends() == "reset"
-    assert not stand.broker._links
+    assert not stand.broker._links.open
     stand.device()
 
 

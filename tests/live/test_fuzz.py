@@ -30,7 +30,7 @@ class Campaign:
     def __init__(self) -> None:
         self.broker = Repaired()
         self.failures: list[dict[str, Any]] = []
-        self.broker._loop.set_exception_handler(lambda _, context: self.failures.append(context))
+        self.broker._own.loop.set_exception_handler(lambda _, context: self.failures.append(context))
         self.fuzz = Fuzz(SEED, "one", PASSWORDS["one"])
         self.open: deque[RawClient] = deque()
         self.healthy = RawClient(self.broker.port)
@@ -71,7 +71,7 @@ class Campaign:
                 self.serve()
         while self.open:
             self.open.popleft().close()
-        assert until(lambda: len(self.broker._links) == 1, 10.0)
+        assert until(lambda: len(self.broker._links.open) == 1, 10.0)
         self.serve()
 
     def forget_sessions(self) -> None:
@@ -94,8 +94,8 @@ class Campaign:
         async def tasks() -> int:
             return len(asyncio.all_tasks())
 
-        count = asyncio.run_coroutine_threadsafe(tasks(), self.broker._loop).result(5.0)
-        return len(core._sessions), count, len(self.broker._links)
+        count = asyncio.run_coroutine_threadsafe(tasks(), self.broker._own.loop).result(5.0)
+        return len(core._sessions), count, len(self.broker._links.open)
 
     def close(self) -> None:
         for client in (*self.open, self.healthy):

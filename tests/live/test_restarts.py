@@ -206,7 +206,7 @@ def test_who_comes_after_the_state_was_taken_is_told_nothing_that_it_does_not_ho
         async def take() -> None:
             core.freeze()
 
-        asyncio.run_coroutine_threadsafe(take(), broker._loop).result(5.0)
+        asyncio.run_coroutine_threadsafe(take(), broker._own.loop).result(5.0)
         late.send_connect("late", "one", PASSWORDS["one"], clean=False)
         for client in (early, late):
             client.send(publish("dev/one/x", b"x", qos=1))

@@ -69,7 +69,7 @@ class Place:
         bare = RawClient(self.broker.port)
         bare.send(b"\x16\x03")
         self.clients.append(bare)
-        assert until(lambda: len(self.broker._links) >= 3)
+        assert until(lambda: len(self.broker._links.open) >= 3)
 
     def gone(self) -> None:
         """It says no more and reads no more, and its connection stays."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.live.raw_mqtt import Client, publish
-from twinstorm.broker.embedded import Door, EmbeddedBroker, device_topics
+from twinstorm.broker.door import Door
+from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.sys_topics import COUNTERS, CUTS, DEPTHS, DROPS, REFUSALS, ROOT
 

@@ -42,7 +42,7 @@ class Stand:
         self.broker.open()
         self.clients: list[RawClient] = []
         self.failures: list[dict[str, Any]] = []
-        self.broker._loop.set_exception_handler(lambda _, context: self.failures.append(context))
+        self.broker._own.loop.set_exception_handler(lambda _, context: self.failures.append(context))
 
     def client(self, papers: ClientTls | None = None) -> RawClient:
         tls = client_context(self.papers.devices[ONE] if papers is None else papers)
@@ -396,7 +396,7 @@ def test_what_is_written_and_not_taken_has_the_same_limit_as_without_tls(stand: 
     one.ping()
     assert until(lambda: stand.broker.counters(0).queue > 10)
     limit = Limits().write_buffer_bytes
-    written = [writer.transport.get_write_buffer_size() for writer, _ in stand.broker._links.values()]
+    written = [writer.transport.get_write_buffer_size() for writer, _ in stand.broker._links.open.values()]
     assert limit < max(written) < limit + 70_000 + CHUNK_BYTES
 
 

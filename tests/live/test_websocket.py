@@ -16,7 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.live.raw_mqtt import RawClient, packet, publish, until
-from twinstorm.broker.embedded import Door, EmbeddedBroker, device_topics
+from twinstorm.broker.door import Door
+from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.tls import client_context
 

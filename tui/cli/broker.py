@@ -21,7 +21,8 @@ from twinstorm.tui.cli.talk import Talk, write_at_once
 
 if TYPE_CHECKING:
     from twinstorm.broker.broker_state import BrokerState
-    from twinstorm.broker.embedded import Door, EmbeddedBroker
+    from twinstorm.broker.door import Door
+    from twinstorm.broker.embedded import EmbeddedBroker
     from twinstorm.broker.pki import Authority
     from twinstorm.broker.tls import ServerTls
 
@@ -227,7 +228,7 @@ def _websocket_address(text: str, bind: str, yes: bool) -> tuple[str, int]:
 
 
 def _door(bind: str, port: int, websocket: tuple[str, int] | None) -> Door:
-    from twinstorm.broker.embedded import Door
+    from twinstorm.broker.door import Door
 
     wide = bind != HERE or (websocket is not None and websocket[0] != HERE)
     return Door(bind, port, wide=wide, any_topic=True, websocket=websocket)

@@ -1,0 +1,135 @@
+"""Connections of the embedded broker, from when the system accepted them to their end: TLS, WebSocket, and breaking."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
+from twinstorm.broker.limits import Limits
+from twinstorm.broker.sockets import reset
+from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
+
+HANDSHAKE_TIMEOUT_S = 10.0
+
+
+class Links:
+    """Every open connection; all methods are called in the broker's loop.
+
+    Args:
+        context: of TLS; None: plain.
+        count: counters of the broker.
+        refusals: counts handshakes that failed, by reason.
+        serve: speaks MQTT on a connection until it ends; does nothing while the broker is down.
+
+    Attributes:
+        open: by the task that serves it.
+        is_silent: the host is gone: nobody answers, and nobody resets.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext | None,
+        limits: Limits,
+        count: Counter[str],
+        refusals: Counter[str],
+        serve: Callable[[LimitedReader, AbortingWriter], Awaitable[None]],
+    ) -> None:
+        self._context, self._limits, self._count, self._refusals, self._serve = context, limits, count, refusals, serve
+        self.open: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, AbortingWriter]] = {}
+        self.is_silent = False
+
+    def fall_silent(self) -> None:
+        """Neither read nor write any more, and leave every connection as it is."""
+        self.is_silent = True
+        for writer, link in self.open.values():
+            link.is_closed = True
+            if isinstance(writer.transport, asyncio.ReadTransport):
+                with contextlib.suppress(RuntimeError):
+                    writer.transport.pause_reading()
+
+    def reset(self) -> None:
+        """Cut all connections; `end` lets those who serve them go."""
+        for writer, _ in self.open.values():
+            reset(writer.transport)
+
+    async def end(self) -> None:
+        tasks = set(self.open)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.5)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Look after a connection for MQTT, until it ends."""
+        await self._serve_one(reader, writer, AbortingWriter(writer, self._limits, self._count))
+
+    async def serve_frames(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Look after a connection for MQTT over WebSocket, until it ends."""
+        await self._serve_one(reader, writer, FramingWriter(writer, self._limits, self._count))
+
+    async def _serve_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: AbortingWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.open[task] = writer, link
+        try:
+            if not self.is_silent and await self._shake_hands(writer):
+                writer.transport.set_write_buffer_limits(self._limits.write_buffer_bytes)  # TLS has one of its own
+                source = await self._upgraded(reader, writer, link) if isinstance(link, FramingWriter) else reader
+                if source is not None and not self.is_silent:
+                    await self._serve(self._reader(source), link)
+            if self.is_silent:
+                await asyncio.Event().wait()  # the host is gone: nobody answers, until the connection is cut
+        except asyncio.CancelledError:
+            pass  # the broker stops
+        finally:
+            del self.open[task]
+            writer.transport.abort()
+
+    def _reader(self, reader: asyncio.StreamReader | FramedReader) -> LimitedReader:
+        return LimitedReader(reader, self._limits.packet_bytes, self._count)
+
+    async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
+        """Begin TLS, if this listener has it. False: it failed; `refusals` knows why.
+
+        asyncio would do this before it hands a connection over: a failure would be told to nobody, and an outage could
+        not cut what is still shaking hands. Nothing is lost: the loop has read nothing before the first step of a task.
+        """
+        if self._context is None:
+            return True
+        plain = writer.transport
+        try:
+            await writer.start_tls(self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
+        except (OSError, AttributeError) as error:  # errors of TLS are OSErrors
+            # When the connection is cut under a handshake, asyncio trips over the transport that does not come.
+            writer._transport = plain  # type: ignore[attr-defined]
+            self._count["handshakes_failed"] += 1
+            self._refusals[_reason(error)] += 1
+            return False
+        return True
+
+    async def _upgraded(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: FramingWriter
+    ) -> FramedReader | None:
+        """Begin WebSocket. None: it failed; `refusals` knows why."""
+        try:
+            return await accepted(reader, writer, link, HANDSHAKE_TIMEOUT_S, self._limits.packet_bytes)
+        except (OSError, TimeoutError) as error:
+            self._count["handshakes_failed"] += 1
+            self._refusals["timeout" if isinstance(error, TimeoutError) else f"no WebSocket: {error}"] += 1
+            return None
+
+
+def _reason(error: Exception) -> str:
+    """Why a handshake failed, in OpenSSL's words if it has any."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "unknown").lower().replace("_", " ")
+    return "timeout" if isinstance(error, ConnectionAbortedError) else "connection lost"
