@@ -18,9 +18,11 @@ from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from twinstorm.tui.cli.bench_result import Result
 
+PATH = click.Path(path_type=Path)
 BENCH_SCHEMA = "twinstorm/bench/1"
 
 
@@ -28,9 +30,19 @@ BENCH_SCHEMA = "twinstorm/bench/1"
     click.Argument(["name"], required=False, metavar="[NAME]", help="Of a benchmark; absent: list them."),
     click.Argument(["pieces"], nargs=-1, metavar="[PIECE...]", help="Of it, if it has such; absent: all."),
     click.Option(["--quick"], is_flag=True, help="Where a benchmark can: smaller and shorter, and rough."),
+    click.Option(["--data"], type=PATH, metavar="DIR", help="For those on public data: where that is."),
+    click.Option(["--out"], type=PATH, metavar="PATH", help="For those: where to write what they found."),
     JSON,
 )
-def bench(talk: Talk, name: str | None, pieces: tuple[str, ...], quick: bool, json: bool) -> int:
+def bench(
+    talk: Talk,
+    name: str | None,
+    pieces: tuple[str, ...],
+    quick: bool,
+    data: Path | None,
+    out: Path | None,
+    json: bool,
+) -> int:
     """Measure this machine beside a peer.
 
     \b
@@ -38,6 +50,7 @@ def bench(talk: Talk, name: str | None, pieces: tuple[str, ...], quick: bool, js
       twinstorm bench world
       twinstorm bench world --json
       twinstorm bench wire broker steady --quick
+      twinstorm bench nab --data ~/NAB/data --out scores
 
     Works in a checkout of twinstorm, whose benchmarks/ it runs. Exit: 1 if a required figure is missed.
     """
@@ -57,7 +70,7 @@ def bench(talk: Talk, name: str | None, pieces: tuple[str, ...], quick: bool, js
             f"no benchmark `{name}`", f"did you mean `{close}`?" if close else f"benchmarks: {', '.join(names)}"
         )
     results = []
-    for result in measured(folder, name, pieces, quick):
+    for result in measured(folder, name, pieces, quick, data, out):
         results.append(result)
         if talk.progress:
             # A benchmark may take half an hour.
@@ -86,11 +99,18 @@ def benchmark_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if "\ndef bench(" in path.read_text(encoding="utf-8"))
 
 
-def measured(folder: Path, name: str, pieces: Sequence[str] = (), quick: bool = False) -> Iterator[Result]:
+def measured(
+    folder: Path,
+    name: str,
+    pieces: Sequence[str] = (),
+    quick: bool = False,
+    data: Path | None = None,
+    out: Path | None = None,
+) -> Iterator[Result]:
     """Run one benchmark; each figure as it comes, once what it says of itself is checked.
 
     Raises:
-        UsageError: it has no such pieces, or none at all.
+        UsageError: it has no such pieces, or none at all; it needs data, or takes none.
     """
     import msgspec
 
@@ -100,7 +120,8 @@ def measured(folder: Path, name: str, pieces: Sequence[str] = (), quick: bool = 
     sys.path.insert(0, str(folder.parent))
     try:
         module = import_module(f"benchmarks.{name}")
-        for each in module.bench(*_parts(name, getattr(module, "PIECES", None), pieces, quick)):
+        parts = _parts(name, getattr(module, "PIECES", None), pieces, quick)
+        for each in module.bench(*parts, *_data(name, module, data, out)):
             yield msgspec.convert(each, Result, from_attributes=True)
     finally:
         sys.path.remove(str(folder.parent))
@@ -116,6 +137,21 @@ def _parts(name: str, known: Mapping[str, Any] | None, pieces: Sequence[str], qu
     if strange:
         raise UsageError(f"`{name}` has no piece `{strange[0]}`", f"it has: {', '.join(known)}")
     return pieces, quick
+
+
+def _data(name: str, module: ModuleType, data: Path | None, out: Path | None) -> tuple[Path | None, ...]:
+    """What a benchmark on public data is called with besides; another one takes nothing."""
+    wanted: str | None = getattr(module, "DATA", None)
+    if wanted is None:
+        if data is not None or out is not None:
+            raise UsageError(f"`{name}` takes no --data and no --out", f"twinstorm bench {name}")
+        return ()
+    if data is None:
+        raise UsageError(f"`{name}` needs --data DIR: {wanted}", f"--out PATH: {module.OUT}")
+    missing = [each for each in module.NEEDS if not (data / each).exists()]
+    if missing:
+        raise UsageError(f"{data} holds no {missing[0]}", f"--data is {wanted}")
+    return data, out
 
 
 def machine() -> dict[str, Any]:

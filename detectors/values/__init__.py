@@ -1,0 +1,1 @@
+"""Detectors on the values of channels, one a file."""

@@ -1,0 +1,213 @@
+"""Control charts: each value, a smoothed one, or a sum of deviations against limits around what was normal at first.
+
+Limits hold if values are independent and normally distributed around the baseline; a daily cycle needs `seasonal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from twinstorm.detectors.options import Option
+from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.memory import Baseline
+
+TRAIN = Option("train", "count", "200", "values that are taken as normal before anything is said", least="2")
+
+
+class Chart(ValueDetector):
+    """A chart over a baseline."""
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self.baseline = Baseline(settings["train"], series)
+
+
+class Shewhart(Chart):
+    """A value further than so many standard deviations from the mean.
+
+    At 3 deviations, one of 370 normal values is outside. Sees at once what is large, and late what is small: of a
+    shift by one deviation every 44th value.
+
+    Source: Shewhart 1931; run lengths from the normal distribution.
+    """
+
+    name: ClassVar[str] = "shewhart"
+    summary: ClassVar[str] = "a value far from the mean of the first ones"
+    options: ClassVar[tuple[Option, ...]] = (
+        TRAIN,
+        Option("deviations", "number", "3", "standard deviations to the limit", least="0.1"),
+    )
+
+    def score(self, sample: Sample) -> Reals:
+        z = self.baseline.z(sample.series, sample.values)
+        return np.abs(z) / float(self.settings["deviations"])
+
+    def learn(self, sample: Sample) -> None:
+        self.baseline.learn(sample.series, sample.values)
+
+
+class Ewma(Chart):
+    """The exponentially weighted moving average of a series against its limits.
+
+    Limits are L sigma sqrt(w / (2 - w) (1 - (1 - w)^(2 t))), narrower for the first values.
+
+    Source: Roberts 1959, doi:10.1080/00401706.1959.10489860; Lucas and Saccucci 1990 for run lengths.
+    """
+
+    name: ClassVar[str] = "ewma"
+    summary: ClassVar[str] = "a smoothed value far from the mean of the first ones"
+    options: ClassVar[tuple[Option, ...]] = (
+        TRAIN,
+        Option("weight", "share", "10 %", "of the newest value", least="0.1 %"),
+        Option("deviations", "number", "2.814", "L, standard deviations of the average to the limit", least="0.1"),
+        Option("limits", "word", "narrow", "at first narrower, or as wide as in the end", choices=("narrow", "steady")),
+    )
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self._average: Reals = np.zeros(series)
+        self._fading: Reals = np.full(series, 1.0 if settings["limits"] == "narrow" else 0.0)
+        """(1 - w)^(2 t) after t values."""
+
+    def _next(self, sample: Sample) -> tuple[Reals, Reals]:
+        """The average in deviations, and its fading, with this value; NaN where there is none."""
+        weight = float(self.settings["weight"])
+        z = self.baseline.z(sample.series, sample.values)
+        average = self._average[sample.series]
+        return average + weight * (z - average), self._fading[sample.series] * ((1.0 - weight) * (1.0 - weight))
+
+    def score(self, sample: Sample) -> Reals:
+        weight = float(self.settings["weight"])
+        average, fading = self._next(sample)
+        limit = float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
+        return np.abs(average) / limit
+
+    def learn(self, sample: Sample) -> None:
+        average, fading = self._next(sample)
+        here = average == average
+        self._average[sample.series] = np.where(here, average, self._average[sample.series])
+        self._fading[sample.series] = np.where(here, fading, self._fading[sample.series])
+        self.baseline.learn(sample.series, sample.values)
+
+
+class Cusum(Chart):
+    """Sums of deviations beyond a slack, one upwards and one downwards, each never under 0.
+
+    With a slack of 0.5 and a limit of 4 deviations: 168 values between false alarms, a shift by one deviation is seen
+    after 8.4, by two after 3.3. A sum begins anew once it has passed the limit, so that the end of a shift is seen.
+
+    Source: Page 1954, doi:10.1093/biomet/41.1-2.100; run lengths Lucas and Crosier 1982.
+    """
+
+    name: ClassVar[str] = "cusum"
+    summary: ClassVar[str] = "a small shift of the mean that lasts"
+    options: ClassVar[tuple[Option, ...]] = (
+        TRAIN,
+        Option("slack", "number", "0.5", "k, standard deviations that cost nothing: half of the shift to see"),
+        Option("limit", "number", "4", "h, the sum at which a shift is seen, standard deviations", least="0.1"),
+    )
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self._sums: Reals = np.zeros((2, series))
+
+    def _next(self, sample: Sample) -> Reals:
+        z = self.baseline.z(sample.series, sample.values)
+        slack = float(self.settings["slack"])
+        return np.maximum(self._sums[:, sample.series] + np.stack((z - slack, -z - slack)), 0.0)
+
+    def score(self, sample: Sample) -> Reals:
+        return self._next(sample).max(axis=0) / float(self.settings["limit"])
+
+    def learn(self, sample: Sample) -> None:
+        sums = self._next(sample)
+        begun = np.where(sums >= float(self.settings["limit"]), 0.0, sums)
+        self._sums[:, sample.series] = np.where(sums == sums, begun, self._sums[:, sample.series])
+        self.baseline.learn(sample.series, sample.values)
+
+
+class Spread(Chart):
+    """The variance of a series has changed: noise where there was none, or a sensor that hardly moves any more.
+
+    The exponentially weighted mean of squared deviations from the baseline's mean, over the baseline's variance; the
+    score is the larger of this ratio and of its inverse, over `factor`. A shift of the mean counts as variance too.
+    """
+
+    name: ClassVar[str] = "spread"
+    summary: ClassVar[str] = "a change of variance, up or down"
+    options: ClassVar[tuple[Option, ...]] = (
+        TRAIN,
+        Option("weight", "share", "5 %", "of the newest value", least="0.1 %"),
+        Option("factor", "number", "4", "of the variance, up or down, that is too much", least="1.1"),
+    )
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self._ratio: Reals = np.ones(series)
+
+    def _next(self, sample: Sample) -> Reals:
+        z = self.baseline.z(sample.series, sample.values)
+        ratio = self._ratio[sample.series]
+        return ratio + float(self.settings["weight"]) * (z * z - ratio)
+
+    def score(self, sample: Sample) -> Reals:
+        ratio = self._next(sample)
+        return np.maximum(ratio, 1.0 / np.maximum(ratio, 1e-12)) / float(self.settings["factor"])
+
+    def learn(self, sample: Sample) -> None:
+        ratio = self._next(sample)
+        self._ratio[sample.series] = np.where(ratio == ratio, ratio, self._ratio[sample.series])
+        self.baseline.learn(sample.series, sample.values)
+
+
+class PageHinkley(ValueDetector):
+    """The sum of deviations from the running mean has moved away from its extreme: the mean drifts.
+
+    Knows no baseline: the mean goes on to be learnt, so that a new level becomes normal; after it was seen the sums
+    begin anew. Deviations are in units of the running standard deviation.
+
+    Source: Page 1954; Hinkley 1971, doi:10.1093/biomet/58.3.509.
+    """
+
+    name: ClassVar[str] = "page-hinkley"
+    summary: ClassVar[str] = "a drift of the mean against all values so far"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("least", "count", "30", "values before anything is said", least="2"),
+        Option("slack", "number", "0.5", "standard deviations that cost nothing"),
+        Option("limit", "number", "8", "the sum at which a drift is seen, standard deviations", least="0.1"),
+    )
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self._count: Reals = np.zeros(series)
+        self._mean: Reals = np.zeros(series)
+        self._squares: Reals = np.zeros(series)
+        self._sums: Reals = np.zeros((2, series))
+
+    def _next(self, sample: Sample) -> Reals:
+        count = self._count[sample.series]
+        variance = self._squares[sample.series] / np.maximum(count - 1.0, 1.0)
+        mean = self._mean[sample.series]
+        z = (sample.values - mean) / np.maximum(np.sqrt(variance), 1e-9 * (1.0 + np.abs(mean)))
+        z = np.where(count >= self.settings["least"], z, sample.values * 0.0)
+        slack = float(self.settings["slack"])
+        return np.maximum(self._sums[:, sample.series] + np.stack((z - slack, -z - slack)), 0.0)
+
+    def score(self, sample: Sample) -> Reals:
+        score = self._next(sample).max(axis=0) / float(self.settings["limit"])
+        return np.where(self._count[sample.series] >= self.settings["least"], score, np.nan)
+
+    def learn(self, sample: Sample) -> None:
+        sums, series = self._next(sample), sample.series
+        here = sample.values == sample.values
+        seen = (sums >= float(self.settings["limit"])).any(axis=0)
+        count = np.where(seen, 1.0, self._count[series] + here)
+        step = np.where(here, sample.values - self._mean[series], 0.0)
+        mean = np.where(seen, sample.values, self._mean[series] + step / np.maximum(count, 1.0))
+        squares = self._squares[series] + step * np.where(here, sample.values - mean, 0.0)
+        self._count[series], self._mean[series] = count, mean
+        self._squares[series] = np.where(seen, 0.0, squares)
+        self._sums[:, series] = np.where(seen, 0.0, np.where(here, sums, self._sums[:, series]))

@@ -1,0 +1,122 @@
+"""What a detector on values is, what it sees, and where such detectors are found.
+
+A *series* is one channel of one device, or one column of a file. A detector keeps a column of state for each of its
+series and looks at one value of each of them at a time, so that a fleet and a file are the same to it. A new one is a
+class that extends `ValueDetector`, an entry point in the group ``twinstorm.value_detectors``, and a test that runs
+`conformance.py` over it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.options import Option, typed
+from twinstorm.twin.flow import Int
+
+GROUP = "twinstorm.value_detectors"
+
+Reals = NDArray[np.float64]
+Which = slice | Int
+"""Series: all that a slice names, or their numbers, each once."""
+
+ALL = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of each of some series.
+
+    Attributes:
+        at_us: int64 (k,), when each was sampled, microseconds since 1970.
+        values: float64 (k,), NaN where there is none. Never infinite.
+        series: whose they are, in the same order.
+    """
+
+    at_us: Int
+    values: Reals
+    series: Which = field(default_factory=lambda: ALL)
+
+
+class ValueDetector(ABC):
+    """Scores how far the values of series are from what is normal for them.
+
+    State is plain data in arrays of bounded size whose last axis is the series: a pickle is a snapshot, and what one
+    series shows changes no score of another. `score` changes nothing; `learn` takes the same sample as seen.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    """One line for lists."""
+    options: ClassVar[tuple[Option, ...]]
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        """
+        Args:
+            series: how many there are.
+            settings: a value for every one of `options`, of its type.
+        """
+        self.settings = dict(settings)
+        self.series = series
+
+    @abstractmethod
+    def score(self, sample: Sample) -> Reals:
+        """How far each value is from normal: float64 (k,), 1.0 at the detector's limit, NaN where nothing can be said:
+        no value, or too little learnt."""
+
+    @abstractmethod
+    def learn(self, sample: Sample) -> None:
+        """Take the sample as seen. A NaN teaches nothing."""
+
+    def step(self, sample: Sample) -> Reals:
+        """`score`, then `learn`: for detectors that can share work between the two."""
+        score = self.score(sample)
+        self.learn(sample)
+        return score
+
+    def forget(self, series: Which) -> None:
+        """Begin anew with some series: their sensor was calibrated, or replaced."""
+        _reset(self, type(self)(1, self.settings), series)
+
+
+def _reset(mine: object, blank: object, series: Which) -> None:
+    """Copy the one column of a detector that has seen nothing over those of some series."""
+    for name, fresh in vars(blank).items():
+        if isinstance(fresh, np.ndarray):
+            getattr(mine, name)[..., series] = fresh
+        elif hasattr(fresh, "__dict__"):
+            _reset(getattr(mine, name), fresh, series)
+
+
+@cache
+def catalogue() -> Mapping[str, type[ValueDetector]]:
+    """Name to class of every installed detector on values, ours and strangers', sorted by name."""
+    return dict(sorted((point.name, point.load()) for point in entry_points(group=GROUP)))
+
+
+def build(name: str, series: int, settings: Mapping[str, Any] | None = None) -> ValueDetector:
+    """A detector by its name.
+
+    Args:
+        settings: as text or typed; what is missing has its default.
+
+    Raises:
+        ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+    """
+    known = catalogue()
+    if name not in known:
+        raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")
+    kind = known[name]
+    return kind(series, typed(f"detector `{name}`", kind.options, settings or {}))
+
+
+def defaults(options: Sequence[Option], owner: str = "detector") -> dict[str, Any]:
+    """Typed values of all options as they are if nobody sets them."""
+    return typed(owner, options, {})

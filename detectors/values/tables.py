@@ -1,0 +1,168 @@
+"""Tables of readings in text files: a row an instant, a column a channel.
+
+Reads a line at a time, so that a table may be longer than memory, or still being written.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from twinstorm.detectors.values.contract import Reals
+from twinstorm.twin.flow import SECOND_US
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts", "at")
+
+
+class TableError(ValueError):
+    """What is wrong with a table, where, and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        stamp: its time as it stands in the file; the number of the row, from 1, if there is no such column.
+        at_us: the same, microseconds since 1970; one a second if there is none.
+        values: float64 (channels,), NaN where a cell is empty or no finite number.
+    """
+
+    stamp: str
+    at_us: int
+    values: Reals
+
+
+@dataclass
+class Table:
+    """Rows of a table with a header.
+
+    Attributes:
+        channels: names of the columns with values.
+        time: name of the column with times; "": there is none.
+        unreadable: cells so far that held something else than a number.
+    """
+
+    lines: Iterable[str]
+    separator: str = ","
+    time: str = ""
+    wanted: Sequence[str] = ()
+    channels: tuple[str, ...] = ()
+    unreadable: int = 0
+    _cells: Iterator[list[str]] = field(init=False)
+    _waiting: list[list[str]] = field(init=False, default_factory=list)
+    _places: tuple[int, ...] = field(init=False, default=())
+    _time_place: int | None = field(init=False, default=None)
+    _columns: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            TableError: no header, no such column, no column with numbers.
+        """
+        self._cells = csv.reader(self.lines, delimiter=self.separator)
+        header = next(self._cells, None)
+        if not header:
+            raise TableError("there is no header: the first line names the columns")
+        names = [name.strip().removeprefix("\ufeff") for name in header]
+        self._columns = len(names)
+        first = next(self._cells, None)
+        self._waiting = [] if first is None else [first]
+        self._time_place = self._place_of_time(names)
+        self.time = "" if self._time_place is None else names[self._time_place]
+        self.channels = tuple(self.wanted) or tuple(self._numeric(names, first))
+        for name in self.channels:
+            _known(name, names)
+        self._places = tuple(names.index(name) for name in self.channels)
+        if not self.channels:
+            raise TableError(f"no column holds numbers; columns: {', '.join(names)} (is the separator right?)")
+
+    def rows(self) -> Iterator[Row]:
+        """One after the other.
+
+        Raises:
+            TableError: a row of another width, or a time that cannot be read.
+        """
+        for number, cells in enumerate(self._all(), 1):
+            if len(cells) != self._columns:
+                raise TableError(f"row {number} has {len(cells)} cells, the header {self._columns}")
+            values = np.array([self._number(cells[place]) for place in self._places])
+            if self._time_place is None:
+                yield Row(str(number), number * SECOND_US, values)
+                continue
+            stamp = cells[self._time_place]
+            at_us = instant_us(stamp)
+            if at_us is None:
+                raise TableError(
+                    f"row {number}: `{stamp}` in column `{self.time}` is no time; wanted: 2026-01-31 23:59:59 with or "
+                    "without zone, or seconds since 1970"
+                )
+            yield Row(stamp, at_us, values)
+
+    def _all(self) -> Iterator[list[str]]:
+        yield from self._waiting
+        # An empty line at the end of a file is no row.
+        yield from (cells for cells in self._cells if cells)
+
+    def _number(self, cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            self.unreadable += bool(cell.strip())
+            return math.nan
+        return value if math.isfinite(value) else math.nan
+
+    def _place_of_time(self, names: list[str]) -> int | None:
+        if self.time:
+            return _known(self.time, names)
+        for place, name in enumerate(names):
+            if name.lower() in _TIME_NAMES and name not in self.wanted:
+                return place
+        return None
+
+    def _numeric(self, names: list[str], first: list[str] | None) -> Iterator[str]:
+        """Columns whose first cell is a number, or empty."""
+        for place, name in enumerate(names):
+            cell = first[place].strip() if first is not None and place < len(first) else ""
+            if place != self._time_place and (not cell or _is_number(cell)):
+                yield name
+
+
+def instant_us(text: str) -> int | None:
+    """Microseconds since 1970 of a time as text: ISO 8601, universal time unless it says otherwise, or seconds since
+    1970; None: it is neither."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return _seconds_us(text)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _seconds_us(text: str) -> int | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    # Beyond the year 9999 it is not seconds that it counts.
+    return round(seconds * SECOND_US) if abs(seconds) < 253_402_300_800 else None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _known(name: str, names: list[str]) -> int:
+    if name not in names:
+        raise TableError(f"there is no column `{name}`; columns: {', '.join(names)}")
+    return names.index(name)
