@@ -75,6 +75,12 @@ def _value(owner: str, option: Option, given: Any) -> Any:
             "word": "one of " + ", ".join(option.choices),
         }[option.kind]
         raise ValueError(f"{owner}: setting `{option.name}` is {wanted}, not `{given}`")
+    bounds: list[Any] = [_read(option, bound) if bound else None for bound in (option.least, option.most)]
+    least, most = bounds
+    if least is not None and value < least:
+        raise ValueError(f"{owner}: setting `{option.name}` is at least {option.least}, not `{given}`")
+    if most is not None and value > most:
+        raise ValueError(f"{owner}: setting `{option.name}` is at most {option.most}, not `{given}`")
     return value
 
 

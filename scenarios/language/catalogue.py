@@ -278,6 +278,11 @@ def alarms() -> tuple[str, ...]:
     return tuple(_installed("twinstorm.detectors"))
 
 
+def value_detectors() -> tuple[str, ...]:
+    """Installed detectors on values, sorted."""
+    return tuple(_installed("twinstorm.value_detectors"))
+
+
 class Option(Protocol):
     """A setting of a fault or of a detector; see `twinstorm.scenarios.faults.base.Setting`."""
 

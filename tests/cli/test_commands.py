@@ -53,6 +53,7 @@ COMMANDS = [
     "list",
     "explain",
     "waveform",
+    "detect",
     "report",
     "init",
     "schema",

@@ -29,7 +29,9 @@ TOLD_EVERY = 50_000
     click.Option(["--time", "time"], default="", metavar="COLUMN", help="Of the times; absent: one of the usual name."),
     click.Option(["--channels"], default="", metavar="A,B", help="Columns to watch; absent: all with numbers."),
     click.Option(["--train"], type=click.IntRange(0), default=0, metavar="ROWS", help="First rows, learnt unscored."),
-    click.Option(["--detector"], default="context", metavar="NAME", help="See `twinstorm explain detectors`."),
+    click.Option(
+        ["--detector"], default="context", metavar="NAME", help="See `twinstorm explain detectors-on-values`."
+    ),
     click.Option(["--set", "settings"], multiple=True, metavar="KEY=VALUE", help="Of the detector; repeatable."),
     click.Option(["--threshold"], type=click.FloatRange(0, min_open=True), default=1.0, help="Score of an alarm."),
     click.Option(["--hold"], type=click.IntRange(1), default=1, metavar="ROWS", help="In a row, before an alarm."),
@@ -50,7 +52,7 @@ def detect(
     quiet_rows: int,
     out: Path | None,
 ) -> int:
-    """Score the rows of a table, one after the other, with what was known by then.
+    """Score the rows of a table, each by those before it.
 
     Writes `timestamp,score,alarm` for every row, in their order: the highest score of its channels, 1 at the detector's
     limit, empty while it knows too little; 1 in a row in which an alarm is open. With several channels the fourth

@@ -141,6 +141,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "slis": tuple(catalogue.SLIS),
         "counters": tuple(catalogue.COUNTERS),
         "detectors": catalogue.alarms(),
+        "detectors on values": catalogue.value_detectors(),
         "machines": tuple(catalogue.kinds()),
         "expectation forms": tuple(_EXPECTATIONS),
         "states": tuple(_states()),
@@ -261,10 +262,6 @@ def _message(kind: type) -> str:
 
 def _fault(name: str) -> str:
     fault = catalogue.faults()[name]
-    settings = [
-        (f"{each.name} ({each.kind}, {each.default})", each.summary + _choices(each.choices) + _bounds(each))
-        for each in fault.settings
-    ]
     facts = [
         ("acts on", fault.acts_on),
         ("runs in", " and ".join(sorted(fault.clocks)) + " time"),
@@ -272,8 +269,16 @@ def _fault(name: str) -> str:
         *(() if fault.survivable else [("on screen", "asks for the number of devices: they do not come back alone")]),
     ]
     parts = [_filled(fault.effect), _rows(facts)]
-    parts.append("Settings, under `with`:\n\n" + _rows(settings) if settings else "It has no settings of its own.")
+    rows = _rows(_settings(fault.settings))
+    parts.append(f"Settings, under `with`:\n\n{rows}" if rows else "It has no settings of its own.")
     return _joined(f"{name}: {fault.summary}", parts)
+
+
+def _settings(settings: Sequence[catalogue.Option]) -> list[tuple[str, str]]:
+    return [
+        (f"{each.name} ({each.kind}, {each.default})", each.summary + _choices(each.choices) + _bounds(each))
+        for each in settings
+    ]
 
 
 def _choices(choices: Sequence[str]) -> str:
@@ -304,6 +309,10 @@ def _detector(name: str) -> str:
     return _from_class("twinstorm.detectors", name, catalogue.ALARMS.get(name, ""))
 
 
+def _value_detector(name: str) -> str:
+    return _from_class("twinstorm.value_detectors", name, "")
+
+
 def _machine(name: str) -> str:
     return _from_class("twinstorm.machines", name, catalogue.KINDS.get(name, ""))
 
@@ -329,6 +338,7 @@ def _from_class(group: str, name: str, summary: str) -> str:
         ("Ways to fail, for the fault `machine-failure` and those of the same names", _failures(kind)),
         ("Driven from outside, by a recording or a controller", _quantities(getattr(kind, "drives", ()))),
         ("Parameters that may be set", _quantities(getattr(kind, "settable", ()), by_key=True)),
+        ("Settings", _settings(getattr(kind, "options", ()))),
     ):
         if things:
             parts.append(f"{title}:\n\n{_rows(things)}")
@@ -421,6 +431,7 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "slis": _sli,
     "counters": _counter,
     "detectors": _detector,
+    "detectors on values": _value_detector,
     "machines": _machine,
     "expectation forms": _expectation,
     "states": _state,

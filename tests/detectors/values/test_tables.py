@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from twinstorm.detectors.values.tables import Table, TableError, instant_us
 
 
-def table(*lines: str, **options: str) -> Table:
-    wanted = tuple(name for name in options.pop("channels", "").split(",") if name)
-    return Table((line + "\n" for line in lines), wanted=wanted, **options)
+def table(*lines: str, separator: str = ",", time: str = "", channels: tuple[str, ...] = ()) -> Table:
+    return Table((line + "\n" for line in lines), separator, time, channels)
 
 
 def test_columns_with_numbers_are_channels_and_a_usual_name_is_the_time() -> None:
@@ -38,13 +39,13 @@ def test_infinity_and_nan_are_no_values() -> None:
     [
         ((), {}, "there is no header"),
         (("a,b", "x,y"), {}, "no column holds numbers; columns: a, b"),
-        (("a,b", "1,2"), {"channels": "c"}, "no column `c`; columns: a, b"),
+        (("a,b", "1,2"), {"channels": ("c",)}, "no column `c`; columns: a, b"),
         (("a,b", "1,2"), {"time": "when"}, "no column `when`; columns: a, b"),
         (("a,b", "1,2", "3"), {}, "row 2 has 1 cells, the header 2"),
         (("time,b", "noon,2"), {}, "row 1: `noon` in column `time` is no time"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(lines: tuple[str, ...], options: dict[str, str], said: str) -> None:
+def test_what_is_wrong_is_said_with_its_place(lines: tuple[str, ...], options: dict[str, Any], said: str) -> None:
     with pytest.raises(TableError, match=said):
         list(table(*lines, **options).rows())
 

@@ -114,6 +114,10 @@ def test_an_unknown_detector_or_setting_names_what_there_is() -> None:
         build("ewmaa", 1)
     with pytest.raises(ValueError, match=r"detector `ewma` has no setting `lamda`; allowed: deviations, limits"):
         build("ewma", 1, {"lamda": "0.2"})
+    with pytest.raises(ValueError, match=r"detector `cusum`: setting `limit` is at least 0.1, not `0`"):
+        build("cusum", 1, {"limit": "0"})
+    with pytest.raises(ValueError, match=r"detector `iqr`: setting `window` is at most 10000, not `99999`"):
+        build("iqr", 1, {"window": 99_999})
 
 
 def decided(limits: Limits, *scores: float) -> str:
