@@ -103,6 +103,11 @@ class Downstream:
         """Readings between device and core that exist nowhere else."""
         return sum(len(each.readings) for each in (*self._pending, *self._kept) if not each.readings.duplicate)
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits, and nothing is held back."""
+        return self.rate is None and not self.away and all(each.departed_us is None for each in self._pending)
+
     def depth(self, now_us: int) -> int:
         """Messages that wait in the broker."""
         if self.rate is not None:

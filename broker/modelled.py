@@ -263,6 +263,11 @@ class ModelledBroker(Exhibits):
         none = np.empty(0, np.int64)
         return DeviceOutcome(none, none.astype(np.int32), none, none.astype(np.uint8))
 
+    @property
+    def is_idle(self) -> bool:
+        """It only passes on what comes, at once, and will until somebody acts on it or connects."""
+        return not self.down and self.misconduct is None and self.downstream.is_idle and self.sessions.is_idle
+
     # --- cloud end ----------------------------------------------------------------------------------------------------
 
     def collect(self, now_us: int) -> CloudOutcome:

@@ -18,7 +18,7 @@ from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.contract import Batch, Detector, Patient, Restful, build
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
-from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly
+from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
@@ -28,6 +28,7 @@ from twinstorm.twin.flow import (
     SECOND_US,
     Alarm,
     BrokerCounters,
+    CloudOutcome,
     Codes,
     Delivery,
     Device,
@@ -76,6 +77,20 @@ class Pane:
     resolved_alarms: list[Alarm] = field(default_factory=list)
     new_incidents: list[Incident] = field(default_factory=list)
     resolved_incidents: list[Incident] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Seconds in which the core saw the same, but for the number of readings.
+
+    Attributes:
+        accepted: int64, readings in each; there are no others.
+        slis, live_sessions: as in `Pane`.
+    """
+
+    accepted: Int
+    slis: Mapping[str, tuple[int, int]]
+    live_sessions: int
 
 
 class Rates:
@@ -286,6 +301,59 @@ class Core(Exhibits):
             resolved_incidents=changes.closed,
         )
 
+    @property
+    def rests(self) -> bool:
+        """The next panes may all be like the newest one."""
+        return self._rest.holds_at(self._now_us)
+
+    def close_panes(self, now_us: int, broker: BrokerCounters, outcome: CloudOutcome) -> list[tuple[Passed, Pane]]:
+        """End some whole seconds at once, and look at those alone in which an answer may change.
+
+        Args:
+            now_us: end of the last one, as in `close_pane`.
+            broker: its counters, which may not have changed in them.
+            outcome: all that came in them.
+
+        Returns:
+            Panes that were looked at, the last one among them, each with those that passed before it. None at all:
+            nobody knows which these are, and nothing was taken; they must be closed one by one.
+        """
+        if not self.rests or len(outcome.sessions) or not self._is_unchanged(broker):
+            return []
+        silences = silences_us(self._answers())
+        if silences is None or self._unjudged != News(reading_us=self._unjudged.reading_us):
+            return []
+        turn = self._ingest.in_turn(outcome.deliveries)
+        if turn is None:
+            return []
+        changes_us = turn.changes_us(silences, self._ingest.last_arrival_us, self._now_us, now_us)
+        self._ingest.begin_turn(turn)
+        first_us = self._now_us
+        ends_us = np.arange(first_us, now_us + 1, SECOND_US)
+        arrived = np.searchsorted(turn.at_us, ends_us, side="right")
+        arrived[0] = 0
+        changes_us.append(now_us)
+        closed = []
+        while self._now_us < now_us:
+            next_us = next(at_us for at_us in changes_us if at_us > self._now_us)
+            end_us = next_us if self._rest.holds_at(self._now_us) else self._now_us + SECOND_US
+            before, end = (self._now_us - first_us) // SECOND_US, (end_us - first_us) // SECOND_US
+            came = slice(int(arrived[before]), int(arrived[end]))
+            passed = Passed(np.diff(arrived[before:end]), self._slis, int(np.count_nonzero(self._sessions.live)))
+            self._pass(len(passed.accepted), broker)
+            self._ingest.arrive(turn.device[came], turn.at_us[came])
+            self._before = (self.accepted - int(arrived[end] - arrived[end - 1]), *self._before[1:])
+            closed.append((passed, self.close_pane(end_us, broker)))
+        return closed
+
+    def _pass(self, panes: int, broker: BrokerCounters) -> None:
+        """So many panes are over that are like the newest one; look at the next."""
+        self._passed += panes
+        if panes:
+            self._rates(broker, panes)
+        self._now_us += panes * SECOND_US
+        self._rest.renew(FOR_NOW)
+
     def _judge(self, batch: Batch, changes: Changes) -> Mapping[str, tuple[int, int]]:
         """Look at a pane. Returns good and total of each objective."""
         for series in self._series:
@@ -303,8 +371,12 @@ class Core(Exhibits):
             return FOR_NOW
         if not all(self._alarms.is_idle(detector) for detector in self._detectors):
             return FOR_NOW
-        quiet = [hold for _, hold in self._quiet.values()]
-        return jointly(hold.lasting for hold in (self._observed.hold, *quiet, *(each.hold for each in self._series)))
+        return jointly(self._answers())
+
+    def _answers(self) -> list[Lasting]:
+        """For how long everything that was found in the newest pane holds."""
+        quiet = (hold for _, hold in self._quiet.values())
+        return [hold.lasting for hold in (self._observed.hold, *quiet, *(each.hold for each in self._series))]
 
     def _wait_for(self) -> tuple[Int, Int]:
         """Devices whose next reading changes what an indicator says, with their last arrivals."""

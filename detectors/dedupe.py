@@ -189,6 +189,15 @@ class Seen:
         if np.count_nonzero(missing):
             self.current.missing[device] = missing << _ONE
 
+    def advance_by(self, device: Device, newest: Int, times: Int) -> None:
+        """Take rows that `are_next`, and those that follow them: so many a device, the last with this number."""
+        current = self.current
+        current.newest[device] = newest
+        missing = current.missing[device]
+        if np.count_nonzero(missing):
+            left = missing << np.minimum(times, WINDOW - 1).astype(np.uint64)
+            current.missing[device] = np.where(times < WINDOW, left, np.uint64(0))
+
     def take(self, device: Device, boot: Device, seq: Int) -> Judged:
         """Take numbers in any order, with repeats.
 

@@ -11,6 +11,7 @@ once and repeated once: the ledger counts each reading in one place.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
 from twinstorm.detectors.dedupe import Seen
 from twinstorm.detectors.listing import Listing
+from twinstorm.detectors.turns import Line, Turn, columns_of
 from twinstorm.twin.flow import (
     HOUR_US,
     NEVER_US,
@@ -148,6 +150,72 @@ class Ingest:
             self._next_of_each(readings, arrived_us, limits)
             return None
         return self._sparse(readings, _present_rows(readings), arrived_us, limits)
+
+    # --- many instants ---
+
+    def in_turn(self, deliveries: Sequence[Delivery]) -> Turn | None:
+        """Look whether these are sound readings, of each device the next ones, which arrive in their order; nothing is
+        taken. None: they are not."""
+        kinds: dict[str, list[Delivery]] = {}
+        for each in deliveries:
+            if each.malformed or each.readings is None or each.readings.duplicate or each.readings.wire:
+                return None
+            kinds.setdefault(each.readings.kind, []).append(each)
+        lines = []
+        for kind, mine in kinds.items():
+            limits = self._limits.get(kind)
+            fits = limits is not None and all(
+                each.readings is not None and _fits(each.readings, each.arrived_us, limits) for each in mine
+            )
+            line = self._line(mine, limits) if fits and limits is not None else None
+            if line is None:
+                return None
+            lines.append(line)
+        return Turn.of(lines)
+
+    def _line(self, deliveries: Sequence[Delivery], limits: Limits) -> Line | None:
+        device, boot, seq, dated_us, arrived_us, values = columns_of(deliveries)
+        if not len(device) or device.min() < 0 or device.max() >= len(self._registry):
+            return None
+        first, span = int(seq.min()), int(seq.max()) - int(seq.min()) + 1
+        if first < 0 or first + span > LARGEST_SEQ or span * len(self._registry) >= 1 << 62:
+            return None
+        order = np.argsort(device * np.int64(span) + (seq - first))
+        who, number, at_us = device[order], seq[order], arrived_us[order]
+        starts = np.flatnonzero(np.append(True, who[1:] != who[:-1]))
+        mine = who[starts]
+        before_us = np.append(0, at_us[:-1])
+        before_us[starts] = self.last_arrival_us[mine]
+        step = np.diff(number, prepend=0)
+        step[starts] = number[starts] - self.seen.current.newest[mine]
+        sound = (
+            (step == 1).all()
+            and (before_us <= at_us).all()
+            and (boot > 0).all()
+            and (boot == self.seen.current.boot[device]).all()
+            and (self._registry.kind[device] == limits.code).all()
+            and (dated_us >= OLDEST_US).all()
+            and (dated_us - SOONEST_US <= arrived_us).all()
+            and _out_of_range(values, limits) is None
+        )
+        if not sound:
+            return None
+        ends = np.append(starts[1:], len(order)) - 1
+        return Line(mine, ends - starts + 1, number[ends], values[order[ends]], who, at_us, before_us)
+
+    def begin_turn(self, turn: Turn) -> None:
+        """Take such readings, as `take` would, one by one; but that they have arrived is said by `arrive`."""
+        for line in turn.lines:
+            self.seen.advance_by(line.device, line.newest, line.times)
+            self._each[line.device] += line.times
+            self.newest[: line.values.shape[1], line.device] = line.values.T
+
+    def arrive(self, device: Device, at_us: Int) -> None:
+        """These readings have arrived, in this order."""
+        if len(device):
+            self.accepted += len(device)
+            self.last_arrival_us[device] = at_us  # of several of a device the last one stays
+            self.readings_from_us = min(self.readings_from_us, int(at_us[0]))
 
     # --- dense --------------------------------------------------------------------------------------------------------
 

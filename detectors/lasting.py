@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
-from twinstorm.twin.flow import NEVER_US
+from twinstorm.twin.flow import NEVER_US, Int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Lasting:
         until_us: it holds before this instant if there is no news.
         reading_us, session_us, reboot_us, waking_us, broker_us: how long after news of that sort it still holds; 0:
             not a moment, `NEVER_US`: such news cannot change it.
+        silence_us: for all devices or one each: whatever is said above, by time and readings alone it changes only when
+            a device has been silent for so long, or when one that was is heard again; None: nobody says so.
     """
 
     until_us: int
@@ -55,6 +57,7 @@ class Lasting:
     reboot_us: int = NEVER_US
     waking_us: int = NEVER_US
     broker_us: int = NEVER_US
+    silence_us: Int | int | None = field(default=None, compare=False)
 
     def after(self, news: News, until_us: int) -> int:
         """Until when an answer that held until `until_us` holds, now that this has come."""
@@ -77,7 +80,19 @@ def jointly(answers: Iterable[Lasting]) -> Lasting:
     return Lasting(*map(min, zip(*map(_columns, answers), strict=True)))
 
 
-_columns = attrgetter(*(field.name for field in fields(Lasting)))
+_columns = attrgetter(*(each.name for each in fields(Lasting) if each.compare))
+
+
+def silences_us(answers: Iterable[Lasting]) -> list[Int | int] | None:
+    """The silences of devices (`Lasting.silence_us`) that change some of these; None: other silences do as well."""
+    found: list[Int | int] = []
+    for each in answers:
+        if min(each.until_us, each.reading_us, each.waking_us) == NEVER_US:
+            continue
+        if each.silence_us is None:
+            return None
+        found.append(each.silence_us)
+    return found
 
 
 @dataclass
@@ -92,6 +107,10 @@ class Hold:
         if self._until_us <= now_us:
             return False
         self._until_us = self._lasting.after(news, self._until_us)
+        return now_us < self._until_us
+
+    def holds_at(self, now_us: int) -> bool:
+        """Whether the answer holds at this instant if there is no more news; does not count as asking."""
         return now_us < self._until_us
 
     @property

@@ -89,4 +89,4 @@ class ObservedStates:
         for rows in blocks(len(self.state)):
             heard_us = np.maximum(last_arrival_us[rows], sessions.born_us[rows])
             until_us = min(until_us, int((heard_us + self.overdue_us[rows]).min()))
-        return Lasting(until_us, reading_us=self._soonest_us, session_us=0, reboot_us=0)
+        return Lasting(until_us, reading_us=self._soonest_us, session_us=0, reboot_us=0, silence_us=self.overdue_us)

@@ -73,7 +73,7 @@ class Silence:
             if first_us <= batch.now_us:
                 return None
             until_us = min(until_us, first_us)
-        return Lasting(until_us, reading_us=self._shortest_us, session_us=self._shortest_us)
+        return Lasting(until_us, reading_us=self._shortest_us, session_us=self._shortest_us, silence_us=self._sure_us)
 
     def score(self, batch: Batch) -> Values:
         """Silence over its limit."""

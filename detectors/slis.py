@@ -56,11 +56,10 @@ class Freshness:
     def lasting(self, batch: Batch, good: Mask) -> Lasting:
         """Until the newest reading of a good one is too old, and one that comes later is so later; or until one of the
         others is heard."""
-        if good.all():
-            oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US))
-            return Lasting(oldest_us + self.within_us, reading_us=self.within_us)
         oldest_us = int(batch.last_arrival_us.min(initial=NEVER_US, where=good))
-        return Lasting(oldest_us + self.within_us, reading_us=self.within_us, waking_us=0)
+        waking_us = NEVER_US if good.all() else 0
+        until_us = oldest_us + self.within_us
+        return Lasting(until_us, reading_us=self.within_us, waking_us=waking_us, silence_us=self.within_us)
 
 
 @dataclass(frozen=True)

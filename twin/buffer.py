@@ -128,6 +128,10 @@ class Buffers(Part):
         """Readings that exist nowhere else."""
         return int(self.depth.sum()) - int(self.unacked.sum())
 
+    @property
+    def is_idle(self) -> bool:
+        return not (self.shrinking or np.count_nonzero(self.depth) or np.count_nonzero(self.stalled))
+
     def keep(
         self, group: int, device: Int, seq: Int, at_us: Int | int, values: Steps, arrived: NDArray[np.bool_]
     ) -> None:

@@ -78,6 +78,15 @@ class Foresight:
         first, last = np.searchsorted(self.told_us, [now_us, now_us + 1]).tolist()
         return Spoken(self.told[first:last], self.values[:, first:last], self.steps[:, first:last])
 
+    def before(self, end_us: int) -> tuple[Int, Spoken]:
+        """What is told at the instants to come before `end_us`, and when; they are over then."""
+        first = int(np.searchsorted(self.told_us, self.done_us, side="right"))
+        last = int(np.searchsorted(self.told_us, end_us))
+        while self.instants and self.instants[-1] < end_us:
+            self.done_us = self.instants.pop()
+        spoken = Spoken(self.told[first:last], self.values[:, first:last], self.steps[:, first:last])
+        return self.told_us[first:last], spoken
+
     def _last_us(self, before: Int, at_us: Int, rows: Int) -> Int:
         """Of each machine the last of these instants that is over."""
         last_us = before.copy()

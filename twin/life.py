@@ -172,6 +172,10 @@ class Life:
             agenda.add(device[: int(np.searchsorted(at_us, done_us))])
             self.moved_us = done_us
 
+    def rest(self, until_us: int) -> None:
+        """As `advance_to`, when nobody is due before it."""
+        self.moved_us = max(self.moved_us, until_us)
+
     def _causal_end(self, window: _Window, limit_us: int) -> int:
         """The instant up to which this window holds: its earliest consequence, at most its end."""
         consequence_us = int(window.next_us.min())

@@ -50,6 +50,7 @@ class Output(Part):
         block_devices: see `BLOCK_DEVICES`.
 
     Attributes:
+        uplink: key of the stream of latencies.
         whole_batches: what devices of a group sample at one instant is one block, however many they are.
     """
 
@@ -70,7 +71,7 @@ class Output(Part):
         self._log = world.log
         self._block_devices = block_devices
         self.whole_batches = False
-        self._uplink = stream(world.seed, Purpose.READING_LINK)
+        self.uplink = stream(world.seed, Purpose.READING_LINK)
         groups = fleet.groups
         firsts = [int(fleet.link[group.first]) for group in groups]
         self._one_link = {
@@ -90,6 +91,10 @@ class Output(Part):
         ]
         self.story: Sampling = Sampling(SAMPLING, rank=0, due_us=0, next_us=wakes_us)
         self.story.due_us = min(self.story.next_us, default=NEVER_US)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._peaks.active
 
     def act(self, story: Sampling, now_us: int) -> None:
         self._world.advance_to(now_us)
@@ -319,7 +324,7 @@ class Output(Part):
 
     def _way(self, group: SampleGroup, link: int) -> GroupDraws | DeviceDraws:
         key, shape = self._fleet.key[group.first : group.last], partial(_latency_us, self._fleet.links, link)
-        return DeviceDraws(self._uplink, key, shape) if group.grid_us else GroupDraws([self._uplink], key, shape)
+        return DeviceDraws(self.uplink, key, shape) if group.grid_us else GroupDraws([self.uplink], key, shape)
 
     def _latency_us(self, group: SampleGroup, rows: Rows, seq: Int) -> Int:
         """How long these readings are on their way to the broker; not to be changed."""
@@ -329,7 +334,7 @@ class Output(Part):
         if isinstance(way, DeviceDraws) and not isinstance(part, slice):
             return way.draws(part, seq)
         fleet = self._fleet
-        return fleet.links.latency_us(fleet.link[rows], words(self._uplink, fleet.key[rows], seq))
+        return fleet.links.latency_us(fleet.link[rows], words(self.uplink, fleet.key[rows], seq))
 
     def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
         """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""

@@ -35,6 +35,12 @@ class Part:
     def in_flight(self) -> int:
         return 0
 
+    @property
+    def is_idle(self) -> bool:
+        """Until somebody acts on the world it does nothing once a second, and readings that are sampled and sent are
+        all one to it, one by one or many at a call."""
+        return False
+
     def act(self, story: Any, now_us: int) -> None:
         """Its story is due, and must be given a later instant."""
 
@@ -94,7 +100,11 @@ class EverySecond(Part):
 
     def __init__(self, looks: Sequence[Callable[[int], None]]) -> None:
         self._looks = tuple(looks)
-        self.story = Story("seconds", rank=2, due_us=SECOND_US)
+        self.story: Story = Story("seconds", rank=2, due_us=SECOND_US)
+
+    @property
+    def is_idle(self) -> bool:
+        return True  # who looks is a part
 
     def act(self, story: Story, now_us: int) -> None:
         story.due_us = now_us + SECOND_US

@@ -77,6 +77,10 @@ class Resets(Part):
         self._world = world
         self.orders: list[ResetOrder] = []
 
+    @property
+    def is_idle(self) -> bool:
+        return not self.orders
+
     def begin(
         self,
         step: str,

@@ -129,6 +129,10 @@ class Sampler(Part):
         self.halted: Mask | None = None
         """Whose machine stands still though it has power; None: nobody's ever did."""
 
+    @property
+    def is_idle(self) -> bool:
+        return True
+
     def _noise_of(self, count: int, key: Words, seq: Int) -> Values:
         """So many words of noise, as normal draws."""
         draws = np.empty((count, len(key)), np.uint64)
@@ -347,13 +351,22 @@ class Sampler(Part):
         Returns:
             None: nobody knows; they must be stepped.
         """
+        sight = self._sight(number, now_us, all_powered)
+        return None if sight is None else sight.at(now_us)
+
+    def foreseen_before(self, number: int, now_us: int, end_us: int) -> tuple[Int, Spoken] | None:
+        """As `foreseen`, at this and some more instants before `end_us`, and when; all have power."""
+        sight = self._sight(number, now_us, True)
+        return None if sight is None else sight.before(end_us)
+
+    def _sight(self, number: int, now_us: int, all_powered: bool) -> Foresight | None:
         if not (all_powered and self._is_undisturbed(number)):
             self.settle(number)
             return None
         sight = self._foresights.get(number)
         if sight is None:
             sight = self._foresights[number] = self._foresee(number, now_us)
-        return sight.at(now_us)
+        return sight
 
     def _is_undisturbed(self, number: int) -> bool:
         """Nothing but time acts on these machines and on what they tell."""

@@ -27,6 +27,10 @@ class Sending(Part):
         self._releases = bool((world.fleet.qos == 2).any())
         """Somebody sends at QoS 2."""
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._world.uplinks.active
+
     def ready(self) -> Mask:
         """Devices that may send what they hold: at QoS 1 and 2 not before its acknowledgement can come back."""
         fleet = self._world.fleet

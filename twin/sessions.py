@@ -112,6 +112,11 @@ class Sessions:
             rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3] = at_us, device, what, boot
             self._rows.append(rows)
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is noted that was not told, and nobody is waited for."""
+        return not self._rows and self._first_expiry_us == NEVER_US
+
     # --- what is told of it -------------------------------------------------------------------------------------------
 
     def until(self, now_us: int) -> Int:

@@ -120,6 +120,10 @@ class Tampering(Part):
         self.unreadable = 0
         self.overtaken = False
 
+    @property
+    def is_idle(self) -> bool:
+        return not (self._orders or self._waiting or self.holding)
+
     # --- orders -------------------------------------------------------------------------------------------------------
 
     def break_schema(self, step: str, device: Device, at_us: int, how: str) -> None:

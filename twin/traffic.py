@@ -77,6 +77,10 @@ class Traffic(Part):
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_parts": {}}
 
+    @property
+    def is_idle(self) -> bool:
+        return True
+
     # --- what the world tells -----------------------------------------------------------------------------------------
 
     def count_sent(self, device: Rows, messages: Int | Mask | int) -> None:

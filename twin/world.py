@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from twinstorm.twin import hazards
+from twinstorm.twin import calm, hazards
 from twinstorm.twin.breaks import Breaks
 from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.clocks import Clocks
@@ -22,6 +22,7 @@ from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
+    SECOND_US,
     Device,
     DeviceEnd,
     Evidence,
@@ -53,6 +54,9 @@ from twinstorm.twin.undelivered import accounted_for
 from twinstorm.twin.uplink import STATE, Uplinks, Wire
 
 T = TypeVar("T", bound=Part)
+
+LEAST_CALM_US = 4 * SECOND_US
+"""Less is not worth being looked at as a whole."""
 
 
 class World(Exhibits):
@@ -163,7 +167,7 @@ class World(Exhibits):
             looks.insert(1, self.trunks.look)
         if self.gateways is not None:
             looks.append(self.gateways.look)
-        self._joined(EverySecond(looks))
+        self.seconds = self._joined(EverySecond(looks))
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 
     def _joined(self, part: T) -> T:
@@ -186,6 +190,27 @@ class World(Exhibits):
     def maintain(self, plan: MaintenancePlan, device: Device) -> None:
         """Let crews look after these devices; before the run begins."""
         self.maintenance = self._joined(Maintenance(self, plan, device))
+
+    @property
+    def is_small(self) -> bool:
+        """Calls cost it more than readings: see `calm`."""
+        return calm.readings_per_s(self) <= calm.MOST_READINGS_PER_S
+
+    def pass_calmly(self, now_us: int, latest_us: int) -> int:
+        """Let everything happen before some whole second up to `latest_us` at once, if devices only sample and send.
+
+        Args:
+            now_us: everything before it has happened; a whole second.
+
+        Returns:
+            That second; `now_us`: nothing happened.
+        """
+        end_us = min(latest_us, calm.until_us(self)) // SECOND_US * SECOND_US
+        if end_us - now_us < LEAST_CALM_US:
+            return now_us
+        self.life.rest(end_us)
+        calm.pass_to(self, end_us)
+        return end_us
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 

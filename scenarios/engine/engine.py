@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.detectors.core import Core, Pane
+from twinstorm.detectors.core import Core, Pane, Passed
 from twinstorm.detectors.objectives import Objective
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
@@ -49,6 +49,7 @@ from twinstorm.twin.flow import (
     SECOND_US,
     Alarm,
     BrokerCounters,
+    CloudOutcome,
     FaultOrder,
     Incident,
     Ledger,
@@ -59,11 +60,15 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.machines.kind import MachineKind
 from twinstorm.twin.machines.kind import catalogue as machines
 from twinstorm.twin.stories import Stage, Story
+from twinstorm.twin.wire.merging import parted
 
 NO_BATTERY = 101
 """Code of devices without a battery, or without a reading of it, in selectors."""
 
 _NO_CONNECTS: Mapping[str, int] = Counter()
+
+LONGEST_LEAP_US = 300 * SECOND_US
+"""Calm seconds that are played at once; longer is hardly cheaper."""
 
 LOOK_US = 10 * SECOND_US
 """A bare SLI in an expression is its last 10 s."""
@@ -116,9 +121,19 @@ class Engine:
         self.refused_in_run = 0
         self._misdated = 0
         self._watch = self._maintain()
-        self.stories: list[Story] = [*stories_of(self.steps), Story(PANE, LAST_RANK, SECOND_US)]
+        self._pane = Story(PANE, LAST_RANK, SECOND_US)
+        self.stories: list[Story] = [*stories_of(self.steps), self._pane]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
+        self._may_leap = (
+            wiring.leaps
+            and scenario.stop_when is None
+            and scenario.maintenance is None
+            and all(each.evaluator is None for each in self.judge.watched)
+        )
+        """Nobody asks for an answer each second."""
+        self._leap_from_us = 0
+        """Not worth trying before."""
         self._set_stages()
 
     # --- snapshot -----------------------------------------------------------------------------------------------------
@@ -174,7 +189,7 @@ class Engine:
 
     def advance(self, until_us: int) -> None:
         """Play everything up to and including `until_us`, or to the end."""
-        while not self.ended and self.step(until_us):
+        while not self.ended and (self._leap(until_us) or self.step(until_us)):
             pass
         if not self.ended:
             self.now_us = max(self.now_us, min(until_us, self.end_us))
@@ -183,7 +198,31 @@ class Engine:
     def play(self) -> None:
         """Play to the end."""
         while not self.ended:
-            self.step()
+            if not self._leap(self.end_us):
+                self.step()
+
+    def _leap(self, until_us: int) -> bool:
+        """Play calm seconds at once: devices sample and send, the core sees what it saw before, and nobody looks.
+
+        Args:
+            until_us: leap no further.
+
+        Returns:
+            Whether there were some.
+        """
+        now_us = self._pane.due_us
+        if not self._may_leap or self._stage.next_us() != now_us or self._world_stage.next_us() < now_us:
+            return False
+        if self.sinks or now_us < self._leap_from_us or not self.core.rests:
+            return False
+        others = min(story.due_us for story in self.stories if story is not self._pane)
+        reached_us = self.wiring.pass_calmly(now_us, min(until_us, others - 1, now_us + LONGEST_LEAP_US))
+        if reached_us == now_us:
+            return False
+        self._close_panes(now_us, reached_us)
+        self._pane.due_us = reached_us + SECOND_US
+        self._set_stages()
+        return True
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -441,12 +480,18 @@ class Engine:
         self.take_in(now_us)
         counters = self.wiring.counters(now_us)
         pane = self.core.close_pane(now_us, counters)
+        self._tell_pane(now_us, pane)
+        self.wiring.log.seal(now_us)
+        self._look_at_pane(now_us, pane, counters)
+
+    def _tell_pane(self, now_us: int, pane: Pane) -> None:
         self._log_pane(now_us, pane)
         for alarm in pane.new_alarms:
             self._tell_alarm(alarm)
         for incident in pane.new_incidents:
             self._tell_incident(incident)
-        self.wiring.log.seal(now_us)
+
+    def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)
         if self._watch is not None:
             self._ask_for_crews(self._watch, now_us)
@@ -454,6 +499,47 @@ class Engine:
         self._send_pane(now_us, pane, counters)
         self._last = counters
         self._look_at_stop(now_us)
+
+    def _close_panes(self, first_us: int, last_us: int) -> None:
+        """Close the panes that end from `first_us` to `last_us`; everything in them has happened in the world."""
+        outcome = self.wiring.collect(last_us)
+        counters = self.wiring.counters(last_us)
+        closed = self.core.close_panes(last_us, counters, outcome)
+        if not closed:
+            self._close_each(first_us, last_us, outcome)
+            return
+        now_us = first_us
+        for passed, pane in closed:
+            self._log_passed(now_us, passed)
+            if self.recoveries:
+                for at_us in range(now_us, pane.at_us, SECOND_US):
+                    self._watch_recoveries(at_us)
+            now_us = pane.at_us + SECOND_US
+            self.now_us = pane.at_us
+            self._tell_pane(pane.at_us, pane)
+            self._look_at_pane(pane.at_us, pane, counters)
+        self.wiring.log.seal(last_us)
+
+    def _close_each(self, first_us: int, last_us: int, outcome: CloudOutcome) -> None:
+        """Close these panes one by one, in which all that came."""
+        rest = outcome.deliveries
+        self.core.sessions(outcome.sessions)
+        for now_us in range(first_us, last_us + 1, SECOND_US):
+            here, rest = parted(rest, now_us)
+            for delivery in here:
+                self.core.ingest(delivery)
+            self.now_us = now_us
+            self._close_pane(now_us)
+        self._leap_from_us = last_us + LONGEST_LEAP_US
+
+    def _log_passed(self, first_us: int, passed: Passed) -> None:
+        if not len(passed.accepted):
+            return
+        counts = [passed.live_sessions, *(count for counts in passed.slis.values() for count in counts)]
+        at_us = first_us + np.arange(len(passed.accepted)) * SECOND_US
+        self.wiring.log.tell_each(at_us, Code.PANE, 0, passed.accepted)
+        for subject, value in enumerate(counts, 1):
+            self.wiring.log.tell_each(at_us, Code.PANE, subject, value)
 
     def _log_pane(self, now_us: int, pane: Pane) -> None:
         log = self.wiring.log

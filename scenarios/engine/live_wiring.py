@@ -72,6 +72,7 @@ class LiveWiring:
     """
 
     clock: Literal["virtual", "live"] = "live"
+    leaps = False
 
     def __init__(
         self,
@@ -258,6 +259,9 @@ class LiveWiring:
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]:
         return {}
+
+    def pass_calmly(self, now_us: int, latest_us: int) -> int:  # noqa: ARG002
+        return now_us
 
     def advance_to(self, at_us: int) -> None:
         """The worker moves by the clock."""

@@ -42,12 +42,17 @@ class Wiring(Protocol):
     device_keys: NDArray[np.uint64]
     log: EventLog
     clock: Literal["virtual", "live"]
+    leaps: bool
+    """It is worth asking for `pass_calmly`."""
 
     @property
     def stories(self) -> list[Story]: ...
     @property
     def acts(self) -> dict[str, Callable[[Any, int], None]]: ...
     def advance_to(self, at_us: int) -> None: ...
+    def pass_calmly(self, now_us: int, latest_us: int) -> int:
+        """Let some seconds happen at once in which devices only sample and send: see `World.pass_calmly`."""
+
     def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """Say whether somebody may let this happen to these devices (ascending; none, if it needs no target) now.
 
@@ -105,6 +110,7 @@ class ModelledWiring:
         self.broker.watch(self.world)
         self.registry = self.world.fleet.registry(self.world.channels)
         self.device_keys = self.world.fleet.key
+        self.leaps = self.world.is_small
         self._inbox = Inbox(self.registry, origin_us, Ear(part.wire for part in plan.segments))
         self._malformed = 0
         """Messages that nobody could read: the world has said what became of their readings."""
@@ -121,6 +127,9 @@ class ModelledWiring:
 
     def advance_to(self, at_us: int) -> None:
         self.world.advance_to(at_us)
+
+    def pass_calmly(self, now_us: int, latest_us: int) -> int:
+        return self.world.pass_calmly(now_us, latest_us) if self.broker.is_idle else now_us
 
     def admit(self, fault: type[Fault], settings: Mapping[str, Any], device: Device) -> None:
         """Everything can happen to everybody."""

@@ -47,3 +47,21 @@ def _joined(run: Sequence[Delivery]) -> Delivery:
         max(each.last_us for each in run),
         tuple(message for each in run for message in each.malformed),
     )
+
+
+def parted(deliveries: Iterable[Delivery], at_us: int) -> tuple[tuple[Delivery, ...], tuple[Delivery, ...]]:
+    """What of these arrived up to and including this instant, and the rest; readings alone."""
+    here: list[Delivery] = []
+    rest: list[Delivery] = []
+    for each in deliveries:
+        if each.last_us <= at_us:
+            here.append(each)
+            continue
+        assert each.readings is not None
+        counts = each.arrived_us <= at_us
+        for part, rows in ((here, counts), (rest, ~counts)):
+            chosen = np.flatnonzero(rows if each.readings.present is None else rows & each.readings.present)
+            if len(chosen):
+                arrived_us = each.arrived_us[chosen]
+                part.append(Delivery(each.readings.taken(chosen), arrived_us, int(arrived_us.max())))
+    return tuple(here), tuple(rest)
