@@ -1,10 +1,9 @@
 """Store and forward: what a device keeps while it cannot deliver, and sends oldest first when it can again.
 
-A ring a device, int16 in the sensor's own resolution. Sequence numbers are implied: what lies in a buffer was sampled
-without a gap, because a successful flush empties it and a power cut clears it. So are the times of those who sample
-periodically; others, who are event-driven or had a peak (`twin.peaks`), keep them in a second ring. Memory is taken a
-block of devices at a time, when the first of them is cut off, and more of it when one of them holds more than any did
-before.
+A ring a device, in the sensor's own steps. Sequence numbers are implied: what lies in a buffer was sampled without a
+gap, because a successful flush empties it and a power cut clears it. So are the times of those who sample periodically;
+others, who are event-driven or had a peak (`twin.peaks`), keep them in a second ring. Memory is taken a block of
+devices at a time, when the first of them is cut off, and more of it when one of them holds more than any did before.
 """
 
 from __future__ import annotations
@@ -65,6 +64,8 @@ class Buffers(Part):
     groups: tuple[SampleGroup, ...]
     channels: tuple[int, ...]
     """Channels of each group."""
+    step_types: tuple[type[np.signedinteger[Any]], ...]
+    """Of the steps of each group."""
     capacity: NDArray[np.int32]
     evict_oldest: NDArray[np.bool_]
     every_us: Int
@@ -108,6 +109,7 @@ class Buffers(Part):
         return cls(
             groups=fleet.groups,
             channels=tuple(len(channels[group.kind]) for group in fleet.groups),
+            step_types=tuple(Scale(channels[group.kind]).dtype for group in fleet.groups),
             capacity=np.array([part.buffer_readings for part in segments], np.int32)[fleet.segment],
             evict_oldest=np.array([part.evict_oldest for part in segments], np.bool_)[fleet.segment],
             every_us=fleet.every_us,
@@ -119,8 +121,10 @@ class Buffers(Part):
         return sum(
             int(self.capacity[group.first : group.last].max(initial=0))
             * (group.last - group.first)
-            * (width * 2 + (8 if dated else 0))
-            for group, width, dated in zip(self.groups, self.channels, self.dated, strict=True)
+            * (width * np.dtype(of_step).itemsize + (8 if dated else 0))
+            for group, width, of_step, dated in zip(
+                self.groups, self.channels, self.step_types, self.dated, strict=True
+            )
         )
 
     @property
@@ -141,7 +145,7 @@ class Buffers(Part):
             group: index of the sample group that all devices belong to.
             device: ascending.
             at_us: when it was sampled, one for all or one each.
-            values: int16 (n, channels).
+            values: steps (n, channels).
             arrived: this reading was delivered as well, but the device will not learn it.
         """
         depth = self.depth[device]
@@ -275,7 +279,7 @@ class Buffers(Part):
             most = int(self.capacity[here.first : here.last].max())
             places = min(max(2 * top, LEAST_PLACES), most)
             rows = -(-places // TILE) * TILE * BLOCK_DEVICES
-            ring = self._rings[key] = _grown(ring, (rows, self.channels[group]), np.int16)
+            ring = self._rings[key] = _grown(ring, (rows, self.channels[group]), self.step_types[group])
             if self.dated[group]:
                 self._times[key] = _grown(self._times.get(key), (rows,), np.int64)
         return ring
@@ -297,9 +301,9 @@ class Buffers(Part):
             times[_row(place, device - first)] = self.first_time_us[device] + nth * here.every_us
 
     def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
-        """The n-th oldest reading of each of these devices: int16 (n, channels), and when it was made."""
+        """The n-th oldest reading of each of these devices: steps (n, channels), and when it was made."""
         position = (self.head[device] + nth) % self.capacity[device]
-        values = np.empty((len(device), self.channels[group]), np.int16)
+        values = np.empty((len(device), self.channels[group]), self.step_types[group])
         at_us = self.first_time_us[device] + nth * self.every_us[device]
         block = device // BLOCK_DEVICES
         for number in np.flatnonzero(np.bincount(block)).tolist():

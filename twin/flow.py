@@ -76,7 +76,8 @@ class Channel:
         name: as it stands in messages, with its unit last, e.g. ``winding_temperature_c``.
         unit: the unit as people write it, e.g. ``C``, ``mm/s``, ``%``.
         lowest, highest: what a working sensor can report; values outside are invalid and dead-lettered.
-        step: the sensor's resolution. A value on the wire is ``offset + step * q`` with an int16 ``q``.
+        step: the sensor's resolution. A value on the wire is ``offset + step * q`` with an int16 ``q``, or with one of
+            24 bits and a sign if that is not enough (`twin.resolution`).
         offset: see `step`.
         zones: limits between the zones A to D of severity by ISO 10816 (`twin.physics.bearing`); empty: it has none.
     """

@@ -179,7 +179,7 @@ class Sampler(Part):
             seq: number of each reading; chance hangs on it.
 
         Returns:
-            float32 and int16 (channels, n): what is told, rounded to the sensors' resolution. Rows without power hold
+            float32 and steps (channels, n): what is told, rounded to the sensors' resolution. Rows without power hold
             numbers that nobody sends.
         """
         group = self._fleet.groups[number]
@@ -199,7 +199,7 @@ class Sampler(Part):
             return self._measure(number, rows, now_us, now_us - earliest_us, seq, powered, all_powered)
         n = len(seq)
         channels = len(self._machines[number].kind.channels)
-        values, steps = np.empty((channels, n), np.float32), np.empty((channels, n), np.int16)
+        values, steps = np.empty((channels, n), np.float32), np.empty((channels, n), self.scales[group.kind].dtype)
         for since_us in np.unique(stepped_us).tolist():
             chosen = np.flatnonzero(stepped_us == since_us)
             some, dt_us = compact(devices(rows, chosen)), now_us - since_us
@@ -258,7 +258,7 @@ class Sampler(Part):
             device, rows, seq = device[awake], rows[awake], seq[awake]
         if not len(awake):
             nothing = np.empty((len(kind.channels), 0), np.float32)
-            return Spoken(awake, nothing, nothing.astype(np.int16))
+            return Spoken(awake, nothing, nothing.astype(self.scales[group.kind].dtype))
         state = {name: column[rows] for name, column in machines.state.items()}
         inputs = self._inputs(number, device, now_us, group.every_us)
         made = self._step(number, device, replace(inputs, lived_us=event_group.lived_us(rows, now_us)), seq, state)

@@ -19,6 +19,9 @@ BYTES_PER_DUTY_CYCLE: Final = 600
 """A radio that must keep still, with what waits for it; as the others measured, and more than any kind needed."""
 BYTES_PER_BUFFERED: Final = 16
 """One reading in a buffer: up to 8 channels of 2 bytes."""
+WIDE_KINDS: Final = frozenset({"building", "meter", "vehicle"})
+BYTES_PER_WIDE_BUFFERED: Final = 36
+"""One reading of those kinds: up to 9 channels of 4 bytes (`twin.resolution`)."""
 
 BYTES_PER_FORWARDED: Final = 150
 """One reading in a gateway, with its time and number, in a table that has grown to twice what it needs."""
@@ -27,10 +30,14 @@ BYTES_PER_FORWARDED: Final = 150
 def needed_bytes(scenario: Scenario) -> int:
     """Memory that a run takes at most, with full buffers."""
     of_devices = sum(
-        segment.devices * (_device_bytes(segment) + BYTES_PER_BUFFERED * segment.buffer.readings)
+        segment.devices * (_device_bytes(segment) + _buffered_bytes(segment) * segment.buffer.readings)
         for segment in scenario.fleet.segments
     )
     return of_devices + BYTES_PER_FORWARDED * _most_forwarded(scenario)
+
+
+def _buffered_bytes(segment: Segment) -> int:
+    return BYTES_PER_WIDE_BUFFERED if segment.kind in WIDE_KINDS else BYTES_PER_BUFFERED
 
 
 def _device_bytes(segment: Segment) -> int:

@@ -58,7 +58,12 @@ FLAWS = {
         "channels = ()",
         "it has 0 channels; allowed: 1 .. 256",
     ),
-    "steps beyond int16": ("60.0, 0.01", "60.0, 0.0001", "channel `load_kg` needs the steps 0 .. 600,000"),
+    "steps beyond 24 bits": ("60.0, 0.01", "60.0, 0.000001", "channel `load_kg` needs the steps 0 .. 60,000,000"),
+    "steps finer than float32": (
+        '"kg", 0.0, 60.0, 0.01',
+        '"kg", 100_000.0, 100_060.0, 0.001, 100_000.0',
+        "channel `load_kg` has the step 0.001: float32 cannot tell such steps apart",
+    ),
     "a step of nothing": ("60.0, 0.01", "60.0, 0.0", "channel `load_kg` has the step 0.0"),
     "no range": ('"kg", 0.0, 60.0', '"kg", 60.0, 0.0', "channel `load_kg` reaches from 60.0 to 0.0: no range"),
     "zones that fall": (

@@ -114,6 +114,30 @@ def test_rush_hours_and_washed_out_afternoons() -> None:
     assert co2[8] > co2[13] > city_air.BACKGROUND_CO2_PPM
 
 
+@pytest.mark.parametrize("month", [0, 3, 6, 9])
+def test_fine_dust_is_told_with_two_peaks_a_day_and_a_clean_noon_in_every_season(month: int) -> None:
+    """Two peaks on working days, with the morning's at rush hour, the evening's once the layer comes down."""
+    told = days(stations(100, start_us=(6 + 28 * month * 13 // 12) * DAY_US), 2).mean(axis=0)
+    fine = told[:, NAMES.index("pm2_5_ug_m3")].mean(axis=1)
+    morning, evening = fine[6:10].max(), fine[17:24].max()
+    assert int(fine.argmax()) in (7, 8)
+    assert 12 + int(fine[12:].argmax()) in range(19, 24)
+    assert 11 <= int(fine.argmin()) <= 16
+    assert morning > 1.2 * fine[2:5].mean()
+    assert evening > 1.04 * fine[2:5].mean()
+    assert evening > 1.2 * fine[12:15].mean()
+
+
+def test_damp_air_inflates_dust_less_the_warmer_the_box_of_the_counter() -> None:
+    cold, warm = stations(100), stations(100)
+    cold.parameters["warmer_k"][:] = 0.0
+    warm.parameters["warmer_k"][:] = 5.0
+    for machines in (cold, warm):
+        machines.run(HOLD_US, 40)
+    assert np.array_equal(cold.channel("humidity_pct"), warm.channel("humidity_pct"))
+    assert (cold.channel("pm2_5_ug_m3") > warm.channel("pm2_5_ug_m3")).all()
+
+
 def test_sundays_have_no_morning_rush() -> None:
     week = days(stations(100), 7)[:, :, NAMES.index("no2_ppb")].mean(axis=2)
     assert week[6, 7:9].mean() < 0.6 * week[:5, 7:9].mean()

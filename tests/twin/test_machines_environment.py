@@ -9,6 +9,7 @@ from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US
 from twinstorm.twin.machines import environment
+from twinstorm.twin.machines.air_quality import AirQuality
 from twinstorm.twin.machines.environment import CELL_J, Environment
 from twinstorm.twin.machines.kind import Inputs, Place
 from twinstorm.twin.physics import air, climate
@@ -152,6 +153,58 @@ def test_noise_has_the_stated_size_and_leaves_the_battery_alone() -> None:
     sizes = [environment.TEMPERATURE_NOISE_K, environment.HUMIDITY_NOISE_PCT, environment.PRESSURE_NOISE_HPA]
     assert errors[:3].std(axis=1) == pytest.approx(sizes, rel=0.03)
     assert not errors[3].any()
+
+
+# --- moisture ---------------------------------------------------------------------------------------------------------
+
+
+def monthly_pct(machines: Machines) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Mean humidity of twelve parts of a year: (12, n)."""
+    values = np.stack([machines.step(6 * HOUR_US + HOUR_US // 2)[1].astype(np.float64) for _ in range(1_344)])
+    return values.reshape(12, 112, -1).mean(axis=1)
+
+
+def test_winters_are_damper_than_summers_on_both_halves_of_the_globe() -> None:
+    north, south = monthly_pct(at_one_site(10, 50.0)), monthly_pct(at_one_site(10, -34.0))
+    assert (north[0] > north[6] + 8.0).all()
+    assert (south[6] > south[0] + 4.0).all()
+
+
+def test_nights_are_damper_than_afternoons() -> None:
+    day = hourly(sensors(200), 24 * 10)[:, 1].reshape(10, 24, -1).mean(axis=0)
+    assert (day[2:5].mean(axis=0) > day[13:16].mean(axis=0) + 5.0).all()
+
+
+@pytest.mark.parametrize(
+    ("latitude_deg", "altitude_m", "dryness_k", "january_pct", "july_pct"),
+    [(50.0, 111.0, 4.75, 83.0, 67.0), (60.3, 55.0, 4.0, 87.0, 70.0), (40.5, 609.0, 9.5, 74.0, 38.0)],
+    ids=["frankfurt", "helsinki", "madrid"],
+)
+def test_the_seasons_of_humidity_are_those_of_known_cities(
+    latitude_deg: float, altitude_m: float, dryness_k: float, january_pct: float, july_pct: float
+) -> None:
+    """Rounded climate means, to what the fit claims, without day and weather."""
+    machines = at_one_site(1, latitude_deg, altitude_m)
+    machines.parameters["dryness_k"][:] = dryness_k
+    for day, published_pct in ((15, january_pct), (196, july_pct)):
+        inputs = Inputs(now_us=0, dt_us=1, year_us=day * 24 * HOUR_US)
+        season_c = machines.parameters["mean_c"] + machines.parameters["year_k"] * np.float32(
+            climate.moment(inputs).year
+        )
+        dew_c = season_c.copy()
+        climate.to_dew_point(dew_c, machines.parameters, climate.moment(inputs))
+        assert float(air.humidity_pct(climate.vapour_hpa(dew_c), season_c)[0]) == pytest.approx(published_pct, abs=5.0)
+
+
+def test_neighbours_of_whatever_kind_breathe_equally_dry_air_and_sites_differ() -> None:
+    ours = at_one_site(60)
+    alike = ours.parameters["dryness_k"]
+    station = AirQuality().parameters(lambda number: words(stream(1, number), ours.keys, 0), ours.place)
+    assert np.unique(alike).size == 1
+    assert np.array_equal(station["dryness_k"], alike)
+    some = sensors(2_000).parameters["dryness_k"]
+    assert np.unique(some).size == 2_000 // 10  # sites of ten
+    assert climate.DRYNESS_K[0] <= some.min() < some.max() <= climate.DRYNESS_K[1]
 
 
 # --- climate of the place ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.twin.machine_runs import Machines, some_keys, somewhere
 from twinstorm.twin.flow import HOUR_US, SECOND_US
 from twinstorm.twin.machines import meter
-from twinstorm.twin.machines.meter import Meter
+from twinstorm.twin.machines.meter import FUSE_W, Meter
 from twinstorm.twin.physics import register
 
 DAY_US = 24 * HOUR_US
@@ -51,18 +51,26 @@ def test_the_register_is_the_integral_of_the_power_told() -> None:
     assert counted_wh(machines, before) == pytest.approx(told_j / 3600, rel=0.02)
 
 
-def test_a_driven_load_is_counted_exactly_and_the_register_rolls_over() -> None:
+def test_a_driven_load_is_counted_exactly_and_the_register_rolls_over_as_a_display_of_five_digits_and_two() -> None:
     machines = meters(4)
+    machines.state["energy_wh"][:] = [5.0, 99_990_000.0, 99_500_000.0, 0.0]
     machines.drives["load_w"] = np.array([0.0, 1_000.0, 20_000.0, np.nan], np.float32)
     before = machines.state["energy_wh"].copy()
     machines.run(MINUTE_US, 120)
     assert counted_wh(machines, before)[:3] == pytest.approx([0.0, 2_000.0, 40_000.0], abs=0.05)
     assert machines.values[2, :3] == pytest.approx([0.0, 1_000.0, 20_000.0], rel=1e-5)
     assert machines.values[2, 3] > 0
-    for _ in range(40):
-        machines.step(HOUR_US)
-        assert (machines.values[4] >= 0).all()
-        assert (machines.values[4] < register.FULL_WH).all()
+    assert machines.channel("energy_kwh")[1] == pytest.approx(99_992.0, abs=0.011)
+    told = np.stack([machines.step(HOUR_US)[4].astype(np.float64) for _ in range(40)])
+    assert told.min() >= 0.0
+    assert told.max() <= np.float32(register.LAST_KWH)
+    assert told[-1, 1:3] == pytest.approx([32.0, 340.0], abs=0.011)
+    assert (np.diff(told, axis=0) < 0).sum(axis=0).tolist() == [0, 1, 1, 0]
+
+
+def test_a_register_has_the_digits_that_the_directive_asks_for() -> None:
+    """4,000 hours at full load do not come back to the same figure."""
+    assert 4_000.0 * FUSE_W < register.FULL_WH
 
 
 def test_without_supply_nothing_flows_and_nothing_is_counted() -> None:

@@ -188,8 +188,8 @@ def test_noise_with_a_memory_repeats_shares_phases_and_has_its_size() -> None:
 
 
 def test_a_register_counts_every_joule_and_rolls_over() -> None:
-    state = {"energy_wh": np.array([64_990.0, 5.0], np.float32), "energy_rest_wh": np.zeros(2, np.float32)}
+    state = {"energy_wh": np.array([99_999_992.0, 5.0], np.float32), "energy_rest_wh": np.zeros(2, np.float32)}
     for _ in range(20_000):
         register.count(state, np.array([3_600.0, 1.0], np.float32), SECOND_US)
     told = state["energy_wh"].astype(np.float64) + state["energy_rest_wh"]
-    assert told == pytest.approx([19_990.0, 5.0 + 20_000 / 3_600], rel=1e-6)
+    assert told == pytest.approx([19_992.0, 5.0 + 20_000 / 3_600], rel=1e-6)

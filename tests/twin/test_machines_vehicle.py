@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tests.twin.machine_runs import Machines, some_keys, somewhere
 from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Values
 from twinstorm.twin.machines import vehicle
+from twinstorm.twin.machines.kind import Place
 from twinstorm.twin.machines.vehicle import Vehicle
-from twinstorm.twin.physics import receiver, routes
+from twinstorm.twin.physics import globe, receiver, routes
 from twinstorm.twin.physics.receiver import FIX_SATELLITES, NO_FIX_HDOP
 from twinstorm.twin.physics.routes import HIDDEN, ROWS, Leg, backwards, heading_deg, tables
 
@@ -342,3 +343,87 @@ def test_a_fence_drawn_too_tight_is_left_by_every_round() -> None:
     by_day = machines.parameters["start_s"] < 12 * 3_600
     assert (outside[by_day] > 0.1).all()
     assert set(np.unique(inside).tolist()) == {0.0, 1.0}
+
+
+# --- on the globe -----------------------------------------------------------------------------------------------------
+
+
+def geodesic_m(start: NDArray[np.float64], end: NDArray[np.float64]) -> float:
+    """Length of the shortest way on WGS 84 between two places in degrees (Vincenty's inverse formulae, 1975)."""
+    a, f = 6_378_137.0, 1 / 298.257223563
+    b = (1 - f) * a
+    (lat1, lon1), (lat2, lon2) = np.radians(start), np.radians(end)
+    u1, u2 = math.atan((1 - f) * math.tan(lat1)), math.atan((1 - f) * math.tan(lat2))
+    turn = lon2 - lon1
+    for _ in range(50):
+        across = math.hypot(
+            math.cos(u2) * math.sin(turn),
+            math.cos(u1) * math.sin(u2) - math.sin(u1) * math.cos(u2) * math.cos(turn),
+        )
+        along = math.sin(u1) * math.sin(u2) + math.cos(u1) * math.cos(u2) * math.cos(turn)
+        arc = math.atan2(across, along)
+        sine = math.cos(u1) * math.cos(u2) * math.sin(turn) / across
+        square = 1 - sine * sine
+        middle = along - 2 * math.sin(u1) * math.sin(u2) / square
+        c = f / 16 * square * (4 + f * (4 - 3 * square))
+        turn = (lon2 - lon1) + (1 - c) * f * sine * (
+            arc + c * across * (middle + c * along * (2 * middle * middle - 1))
+        )
+    u = square * (a * a - b * b) / (b * b)
+    big = 1 + u / 16384 * (4096 + u * (-768 + u * (320 - 175 * u)))
+    small = u / 1024 * (256 + u * (-128 + u * (74 - 47 * u)))
+    less = (
+        small
+        * across
+        * (
+            middle
+            + small / 4 * (along * (2 * middle**2 - 1) - small / 6 * middle * (4 * across**2 - 3) * (4 * middle**2 - 3))
+        )
+    )
+    return b * big * (arc - less)
+
+
+@pytest.mark.parametrize("latitude_deg", [-37.0, 1.4, 50.0, 60.3])
+@pytest.mark.parametrize("longitude_deg", [8.6, -73.8])
+def test_degrees_and_metres_tell_the_same_place(latitude_deg: float, longitude_deg: float) -> None:
+    """Distances of the ellipsoid, 16 km to all sides, to what float32 and the projection leave."""
+    bearing = np.arange(0.0, 360.0, 15.0) * np.pi / 180.0
+    east, north = (16_000.0 * side(bearing) for side in (np.sin, np.cos))
+    count = len(bearing)
+    place = Place(*(np.full(count, value) for value in (latitude_deg, longitude_deg, 0.0)), lambda _: some_keys(count))
+    told = np.empty((2, count), np.float32)
+    globe.to_degrees(globe.of_place(place), east.astype(np.float32), north.astype(np.float32), told)
+    start = np.array([latitude_deg, longitude_deg])
+    lengths = [geodesic_m(start, end) for end in told.T.astype(np.float64)]
+    assert lengths == pytest.approx([16_000.0] * count, abs=2.0)
+    far = np.abs(north) > 1_000.0
+    assert (np.sign(told[0] - latitude_deg)[far] == np.sign(north)[far]).all()
+
+
+def test_a_degree_has_the_length_that_tables_say() -> None:
+    """WGS 84 (NGA TR8350.2): a degree of latitude at 45 degrees is 111,132 m, one of longitude 78,847 m."""
+    place = Place(np.array([45.0]), np.array([0.0]), np.zeros(1), lambda _: some_keys(1))
+    site = globe.of_place(place)
+    assert float(site["north_m_deg"][0]) == pytest.approx(111_132.0, abs=1.0)
+    assert float(site["equator_m_deg"][0] * site["site_cos"][0]) == pytest.approx(78_847.0, abs=1.0)
+
+
+def test_the_date_line_is_crossed_and_the_pole_is_not() -> None:
+    place = Place(np.array([-17.0, 89.9999]), np.array([179.99, 10.0]), np.zeros(2), lambda _: some_keys(2))
+    told = np.empty((2, 2), np.float32)
+    globe.to_degrees(
+        globe.of_place(place), np.array([5_000.0, 0.0], np.float32), np.array([0.0, 900.0], np.float32), told
+    )
+    assert told[1, 0] == pytest.approx(-179.963, abs=1e-3)
+    assert told[0, 1] <= 90.0
+
+
+def test_a_tracker_tells_its_coordinates_with_its_metres() -> None:
+    machines = vehicles()
+    site = somewhere(machines.keys)
+    machines.step(10 * HOUR_US)
+    latitude, longitude = machines.channel("latitude_deg"), machines.channel("longitude_deg")
+    north_m = (latitude - site.latitude_deg) * 111_200.0
+    east_m = (longitude - site.longitude_deg) * 111_320.0 * np.cos(np.radians(latitude))
+    assert north_m == pytest.approx(machines.channel("north_m"), rel=0.01, abs=1.5)
+    assert east_m == pytest.approx(machines.channel("east_m"), rel=0.01, abs=2.5)

@@ -3,7 +3,8 @@
 The air is that of `city_air`: it peaks in the rush hours and washes out in the afternoon. Neighbours share it and the
 weather; they differ by how near a road they stand.
 
-A low-cost particle counter sees wet particles as bigger ones: it reads high in humid air. Dust settles on its optics
+A low-cost particle counter sees wet particles as bigger ones: it reads high in humid air, less so for the warmth of its
+own box. Dust settles on its optics
 for ever. Its fan brings the air in; without it, what gets in is late and little.
 
 Sensors follow what stands before them with time constants of their own; it is constant until the box moves again.
@@ -28,17 +29,16 @@ from twinstorm.twin.physics.stretches import stretches
 
 EXPOSURE: Final = (0.7, 1.9)
 """Own emissions of a city, at a device: from a yard to a kerb."""
-DRYNESS_K: Final = (3.0, 9.0)
-"""Dew point below the season's mean temperature (assumed)."""
-MOISTURE_PER_HPA: Final = 0.012
-"""Share of the vapour that comes and goes with a front."""
 
 HYGROSCOPICITY: Final = (0.25, 0.55)
 """Kappa of ambient dust: 0.1 for organic matter, 0.6 for ammonium salts (Petters and Kreidenweis, 2007)."""
 DRY_DENSITY: Final = 1.65
 """g/cm3; Crilley et al., Atmos. Meas. Tech. 11 (2018)."""
+WARMER_K: Final = (2.7, 5.3)
+"""By which the air in the box of the counter is warmer, and so drier, than outside (assumed: low-cost stations beside
+reference sensors in 115 homes of Baltimore were 4 K warm; PubMed 40402320)."""
 WETTEST: Final = 0.90
-"""Water activity from which particles cannot grow any more in the counter's own warmth (assumed)."""
+"""Water activity beyond which growth is cut off: the air does not stay in the counter for longer (assumed)."""
 GAIN: Final = (0.88, 1.12)
 INLET_S: Final = (20.0, 60.0)
 CELL_S: Final = (45.0, 110.0)
@@ -105,8 +105,8 @@ class AirQuality:
         Returns:
             Those of `city_air.of_place`, and
             exposure, hygroscopicity, fouled_at_start: as set.
-            dryness_k: dew point below the season's mean. gain, inlet_s, cell_s: of the sensors. dose_ug_h_m3: see
-            `DOSE_UG_H_M3`.
+            dryness_k: of the site, see `climate.dryness_k`. gain, inlet_s, cell_s, warmer_k: of the sensors.
+            dose_ug_h_m3: see `DOSE_UG_H_M3`.
         """
         return city_air.of_place(place) | {
             "exposure": uniform(draws(0), *EXPOSURE),
@@ -116,7 +116,8 @@ class AirQuality:
             "inlet_s": uniform(draws(4), *INLET_S),
             "cell_s": uniform(draws(5), *CELL_S),
             "dose_ug_h_m3": uniform(draws(6), *DOSE_UG_H_M3),
-            "dryness_k": uniform(place.of_site(44), *DRYNESS_K),
+            "warmer_k": uniform(draws(7), *WARMER_K),
+            "dryness_k": climate.dryness_k(place),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
@@ -199,7 +200,7 @@ def _follow(sensed: Values, outside: Values, share: Values) -> None:
 
 
 def growth(humidity_pct: Values, hygroscopicity: Values) -> Values:
-    """By which an optical counter reads too much in humid air: float32 (n,), new.
+    """By which an optical counter reads too much in air of this humidity, inside of it: float32 (n,), new.
 
     1 + (kappa / 1.65) a / (1 - a) with water activity a. Source: Crilley et al., Atmos. Meas. Tech. 11 (2018), from
     kappa-Koehler theory.
@@ -220,16 +221,18 @@ def _measure(
     at = climate.moment(inputs)
     np.copyto(temperature, climate.air_c(parameters, at))
     level_hpa, later_hpa = at.front_hpa
-    moisture = parameters["front_cos"] * (MOISTURE_PER_HPA * later_hpa)
-    moisture -= parameters["front_sin"] * (MOISTURE_PER_HPA * level_hpa)
-    moisture += 1.0
+    vapour_hpa = parameters["front_cos"] * (climate.MOISTURE_PER_HPA * later_hpa)
+    vapour_hpa -= parameters["front_sin"] * (climate.MOISTURE_PER_HPA * level_hpa)
+    vapour_hpa += 1.0
     np.multiply(parameters["year_k"], at.year, out=humidity)
     humidity += parameters["mean_c"]
-    humidity -= parameters["dryness_k"]
-    moisture *= climate.vapour_hpa(humidity)
-    np.minimum(air.humidity_pct(moisture, temperature), 100.0, out=humidity)
+    climate.to_dew_point(humidity, parameters, at)
+    vapour_hpa *= climate.vapour_hpa(humidity)
+    np.minimum(vapour_hpa, climate.vapour_hpa(temperature), out=vapour_hpa)
+    np.minimum(air.humidity_pct(vapour_hpa, temperature), 100.0, out=humidity)
 
-    np.multiply(state["fine_sensed"], growth(humidity, parameters["hygroscopicity"]), out=fine)
+    inside_pct = air.humidity_pct(vapour_hpa, temperature + parameters["warmer_k"])
+    np.multiply(state["fine_sensed"], growth(inside_pct, parameters["hygroscopicity"]), out=fine)
     np.add(fine, state["coarse_sensed"], out=coarse)
     film = state["fouled"] * np.float32(0.5)
     fouling = inputs.failures.get("pm-fouling")

@@ -103,7 +103,7 @@ class Building:
         Channel("room_temperature_c", "C", -40.0, 85.0, 0.01),
         Channel("co2_ppm", "ppm", 0.0, 5_000.0, 1.0),
         Channel("hvac_power_w", "W", 0.0, 50_000.0, 1.0, 25_000.0),
-        register.channel("hvac_energy_wh"),
+        register.channel("hvac_energy_kwh"),
     )
     every_us = 60 * SECOND_US
     words = 1
@@ -158,7 +158,7 @@ class Building:
             "heats_w_m2": uniform(draws(7), *HEATS_W_M2),
             "shift_entry": whole(draws(8), SHIFT_ENTRIES) - np.float32(SHIFT_ENTRIES // 2),
             "crowd_phase": phase(draws(9)),
-            "start_wh": uniform(draws(10), 0.0, register.FULL_WH - 1.0),
+            "start_wh": uniform(draws(10), 0.0, 0.999 * register.FULL_WH),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
@@ -358,7 +358,7 @@ def _live(state: Mapping[str, Values], parameters: Mapping[str, Values], work: _
 def _measure(state: Mapping[str, Values], work: _Work, noise: Values, out: Values) -> None:
     """Fill `out`."""
     for row, true in zip(
-        out, (state["people"], state["room_c"], state["co2_ppm"], work.power_w, state["energy_wh"]), strict=True
+        out, (state["people"], state["room_c"], state["co2_ppm"], work.power_w, register.shown_kwh(state)), strict=True
     ):
         np.copyto(row, true)
     _, room_c, co2_ppm, power_w, _ = out

@@ -107,7 +107,7 @@ def _same(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> bool:
 
 
 def it_says_what_it_is(kind: MachineKind) -> None:
-    """Names are told once, ranges are ranges, and int16 steps of the resolution cover every channel."""
+    """Names are told once, ranges are ranges, and steps of the resolution cover every channel."""
     wrong = list(flaws(kind.name, kind))
     assert not wrong, "; ".join(wrong)
 

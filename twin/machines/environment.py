@@ -2,9 +2,9 @@
 
 Temperature is the place's (see `climate`): mean and year by latitude and altitude, day and weather of the site; devices
 of a site differ by their exposure: how sheltered, how slow the housing, how early a front reaches them. The vapour in
-the air follows the season and hardly changes over a day, so that humidity falls when the air warms; pressure follows
-altitude, the weather and the half-daily tide. The battery is counted in joules: so many a message, a floor while
-asleep, and self-discharge.
+the air is the site's: its dew point follows the season by less than the temperature does and hardly changes over a day,
+so that it is damp in winter and at night. Pressure follows altitude, the weather and the half-daily tide. The battery
+is counted in joules: so many a message, a floor while asleep, and self-discharge.
 """
 
 from __future__ import annotations
@@ -37,14 +37,10 @@ EXPOSURE_SWING: Final = (0.75, 1.15)
 """Share of the site's daily wave that reaches a device: from a shed to a sunny yard (assumed)."""
 HOUSING_S: Final = (300.0, 1500.0)
 """Time constant of the housing."""
-DRYNESS_K: Final = (4.0, 11.0)
-"""Dew point below the mean of the season (assumed: from a lake to a dry plain)."""
 HIGHEST_FLOOR_M: Final = 30.0
 """Above the ground of the site."""
 FRONT_SPREAD: Final = 0.1
 """Phase by which the weather of one device may run ahead of or behind the site's, radians."""
-MOISTURE_PER_HPA: Final = 0.012
-"""Share of the vapour that comes and goes with a front."""
 
 SUN_ERROR_K: Final = 7.0
 """What 1 kW/m2 of sun does to a sensor whose shield is broken and whose air does not move. Source: WMO-No. 8 tells of
@@ -73,7 +69,7 @@ class Environment:
     settable: tuple[Quantity, ...] = (
         Quantity("mean_c", "C", -40.0, 40.0, "mean temperature of the year"),
         Quantity("year_k", "K", -30.0, 30.0, "half the difference of summer and winter, negative in the south"),
-        Quantity("dryness_k", "K", 0.0, 40.0, "dew point below the season's mean temperature"),
+        Quantity("dryness_k", "K", 0.0, 40.0, "dew point below the temperature, mean of the year"),
         Quantity("station_hpa", "hPa", 500.0, 1080.0, "mean air pressure"),
         Quantity("message_j", "J", 0.001, 5.0, "energy of a message"),
         Quantity("spent_at_start_j", "J", 0.0, CELL_J, "what the cell has given before the run"),
@@ -93,7 +89,7 @@ class Environment:
 
         Returns:
             Those of `climate.of_place`, as the device stands exposed to it, and
-            dryness_k: dew point below the season's mean. station_hpa: mean pressure.
+            dryness_k: of the site, see `climate.dryness_k`. station_hpa: mean pressure.
             message_j: energy of a message. spent_at_start_j: what the cell has given.
         """
         site = climate.of_place(place)
@@ -109,7 +105,7 @@ class Environment:
             "day_sin_k": day_sin_k.astype(np.float32),
             "front_cos": (site["front_cos"] * cosine - site["front_sin"] * sine).astype(np.float32),
             "front_sin": (site["front_sin"] * cosine + site["front_cos"] * sine).astype(np.float32),
-            "dryness_k": uniform(draws(4), *DRYNESS_K),
+            "dryness_k": climate.dryness_k(place),
             "station_hpa": air.station_hpa(place.altitude_m + height_m).astype(np.float32),
             "message_j": uniform(draws(7), *MESSAGE_J),
             "spent_at_start_j": uniform(draws(8), 0.0, 0.7 * CELL_J),
@@ -153,8 +149,8 @@ class Environment:
         _drive(temperature, inputs.drives.get("air_c"))
         _shine(temperature, parameters, at, inputs.failures.get("radiation-error"))
 
-        charge -= parameters["dryness_k"]
-        later *= MOISTURE_PER_HPA
+        climate.to_dew_point(charge, parameters, at)
+        later *= climate.MOISTURE_PER_HPA
         later += 1.0
         later *= climate.vapour_hpa(charge)
         np.minimum(air.humidity_pct(later, temperature), 100.0, out=humidity)

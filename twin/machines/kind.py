@@ -144,7 +144,7 @@ class MachineKind(Protocol):
     Attributes:
         name: as scenarios write it.
         summary: one line for lists.
-        channels: in the order of the rows of `out`; int16 steps cover lowest..highest of each.
+        channels: in the order of the rows of `out`; steps cover lowest..highest of each, see `twin.resolution`.
         every_us: default sampling period.
         words: 64-bit words of chance that one reading needs; each gives four normal draws.
         settable: those of the parameters that a scenario or a fit may set, with their physical range.

@@ -95,7 +95,7 @@ class Meter:
         Channel("current_a", "A", 0.0, 200.0, 0.01),
         Channel("active_power_w", "W", 0.0, 25_000.0, 1.0),
         Channel("power_factor", "1", 0.0, 1.0, 0.001),
-        register.channel("energy_wh"),
+        register.channel("energy_kwh"),
         Channel("frequency_hz", "Hz", 45.0, 65.0, 0.001, 55.0),
     )
     every_us = 60 * SECOND_US
@@ -107,6 +107,7 @@ class Meter:
         Quantity("line_ohm", "ohm", 0.0, 1.0, "resistance of the service line, there and back"),
         Quantity("standby_factor", "1", 0.3, 1.0, "power factor of the standby"),
         Quantity("shop_share", "1", 0.0, 1.0, "0 lives like a household, 1 opens like a shop"),
+        Quantity("start_wh", "Wh", 0.0, register.FULL_WH - 10.0, "what the register shows at the start"),
     )
     drives: tuple[Quantity, ...] = (Quantity("load_w", "W", 0.0, FUSE_W, "power that the customer draws"),)
     failures: tuple[FailureMode, ...] = (
@@ -146,7 +147,7 @@ class Meter:
             "standby_factor": uniform(draws(7), *STANDBY_FACTOR),
             "line_ohm": uniform(draws(8), *LINE_OHM),
             "crystal_hz": (nominal * (1.0 + 20e-6 * (2.0 * unit(draws(9)) - 1.0))).astype(np.float32),
-            "start_wh": uniform(draws(10), 0.0, register.FULL_WH - 1.0),
+            "start_wh": uniform(draws(10), 0.0, 0.999 * register.FULL_WH),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
@@ -168,7 +169,7 @@ class Meter:
         _measure(parameters, inputs, demand_w, noise, out)
         if inputs.running is not None:
             out *= inputs.running
-        out[4] = state["energy_wh"]
+        out[4] = register.shown_kwh(state)
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
         """See `MachineKind`. Nothing in a meter wears."""

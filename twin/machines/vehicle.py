@@ -2,8 +2,8 @@
 
 Where it is follows from the clock: a shift that begins when its driver does, rounds of one of a dozen kinds (`routes`)
 with a break after each, and the depot until the next day. All vehicles of a site drive on the same streets. The tracker
-reports metres from its site as its receiver finds them (`receiver`): streets between houses widen the scatter, tunnels
-take the fix away.
+reports where its receiver finds it (`receiver`), in degrees (`globe`) and in metres from its site: streets between
+houses widen the scatter, tunnels take the fix away.
 
 Weekends are days like others (assumed). A tracker without power tells nothing; its vehicle drives on.
 """
@@ -20,7 +20,7 @@ from twinstorm.twin import chance, exact
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.normal import normals
-from twinstorm.twin.physics import receiver
+from twinstorm.twin.physics import globe, receiver
 from twinstorm.twin.physics.routes import ROWS, heading_deg, tables
 from twinstorm.twin.physics.spread import uniform, unit
 from twinstorm.twin.physics.vehicle_clock import DAY_US, KM_H, lateness, rounds_a_day, route_of
@@ -54,7 +54,7 @@ class Vehicle:
     """GPS tracker on a vehicle. See `MachineKind` for the contract."""
 
     name = "vehicle"
-    summary = "GPS tracker on a delivery vehicle: position, speed, heading, satellites, dilution, geofence"
+    summary = "GPS tracker on a delivery vehicle: position, speed, heading, satellites, dilution, geofence, coordinates"
     channels: tuple[Channel, ...] = (
         Channel("east_m", "m", -16_000.0, 16_000.0, 0.5),
         Channel("north_m", "m", -16_000.0, 16_000.0, 0.5),
@@ -63,6 +63,8 @@ class Vehicle:
         Channel("satellites", "1", 0.0, float(receiver.MOST_SATELLITES), 1.0),
         Channel("hdop", "1", 0.0, 100.0, 0.01),
         Channel("inside_geofence", "1", 0.0, 1.0, 1.0),
+        Channel("latitude_deg", "deg", -90.0, 90.0, 1e-5),
+        Channel("longitude_deg", "deg", -180.0, 180.0, 2e-5),
     )
     every_us = MINUTE_US
     words = 2
@@ -88,7 +90,7 @@ class Vehicle:
         FailureMode(
             OFF_ROUTE,
             "the vehicle leaves its streets and then its geofence: a theft, or a driver who is lost",
-            ("east_m", "north_m"),
+            ("east_m", "north_m", "latitude_deg", "longitude_deg"),
         ),
     )
 
@@ -96,6 +98,7 @@ class Vehicle:
         """See `MachineKind`.
 
         Returns:
+            Those of `globe.of_place`, and
             route_row: first row of its round in the tables. pace: its speed over that of the tables.
             cycle_s: from the beginning of a round to that of the next. start_s, shift_s: see `settable`.
             streets_cos, streets_sin, streets_deg: how the streets of the site are turned, clockwise.
@@ -110,7 +113,7 @@ class Vehicle:
         streets = unit(place.of_site(0))
         astray = unit(draws(3)) * TURN
         slow = normals(draws(4))
-        return {
+        return globe.of_place(place) | {
             "route_row": (rounds * ROWS).astype(np.float32),
             "pace": pace,
             "cycle_s": tables().duration_s[rounds] / pace + uniform(draws(5), *BREAK_S),
@@ -176,6 +179,7 @@ class Vehicle:
         np.less_equal(inside, parameters["geofence_m"] * parameters["geofence_m"], out=inside)
         for channel, row in zip(self.channels[:4], out[:4], strict=True):
             row.clip(channel.lowest, channel.highest, out=row)
+        globe.to_degrees(parameters, east, north, out[7:])
 
     def renew(
         self,
@@ -207,7 +211,7 @@ def _drive(
     Returns:
         Satellites that are hidden.
     """
-    east, north, speed, heading, into, east_m_s, north_m_s = out
+    east, north, speed, heading, into, east_m_s, north_m_s = out[:7]
     rows = tables().rows
     start_us = inputs.now_us - inputs.calendar_us
     # Time since the first round of the day, and days since the midnight before the run.

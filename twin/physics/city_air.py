@@ -2,7 +2,9 @@
 
 Traffic and homes fill the box from below, the wind exchanges it with the background, and its height is that of the
 mixed layer, low at night and high some hours after the sun (Seinfeld and Pandis, Atmospheric Chemistry and Physics,
-chapter on box models). So concentrations peak in the rush hours, most of all in the morning and in winter.
+chapter on box models). So concentrations peak in the rush hours, most of all in the morning and in winter; the
+evening's peak waits for the layer to come down, and midday is clean. That is the curve with two peaks that cities
+measure (Zhao et al., Atmospheric Environment 43, 2009: peaks at 7 to 8 and 19 to 23 h, least about noon).
 
 The box is moved every `HOLD_S`, exactly for the inputs of that time, as mass over the ground: a layer that grows thins
 it out with clean air from above, one that shrinks leaves its share above.
@@ -53,9 +55,16 @@ NITROGEN_UG_M2_S: Final = (0.5, 1.5)
 CARBON_MG_M2_S: Final = (0.3, 1.5)
 """Carbon dioxide by that traffic (flux towers in cities: 0.2 to 2 mg/(m2 s))."""
 HOMES: Final = 0.15
-"""Of the traffic's emissions, from homes and works at all hours."""
+"""Of the traffic's emissions, from homes and works, on the mean of a week."""
 HEATING_FROM_C, HEATING_PER_K = 15.0, 0.03
-"""Below this homes heat; so much for each degree, of the traffic's emissions."""
+"""Below this homes heat; so much for each degree, of the traffic's emissions, on the mean of a week."""
+_HEARTH = (0.38, 0.36, 0.36, 0.36, 0.37, 0.50, 1.19, 1.53, 1.57, 1.56, 1.35, 1.16,
+           1.07, 1.06, 1.00, 0.98, 0.99, 1.12, 1.41, 1.52, 1.39, 1.35, 1.00, 0.42)  # fmt: skip
+_WEEKDAY, _WEEKEND = (tuple(share * hour for hour in _HEARTH) for share in (1.08, 0.80))
+HEARTHS: Final = week(_WEEKDAY, _WEEKEND, _WEEKEND, 60)
+"""What burns in homes and works, about 1 on the mean of a week, by minutes: hardly anything at night. Source: Denier
+van der Gon et al., Description of current temporal emission patterns and sensitivity of predicted AQ (TNO, 2011), for
+residential, commercial and other combustion (SNAP 2)."""
 BACKGROUND_UG_M3: Final = (4.0, 11.0)
 """Fine dust in the country around; the coarse part is half of it."""
 BACKGROUND: Final = Wander(26, HOUR_US, {4: 0.10, 32: 0.25, 128: 0.25})
@@ -71,7 +80,7 @@ SPLIT_BY_SUN: Final = 0.35
 
 NIGHT_M, DAY_M = (120.0, 280.0), (1_200.0, 2_200.0)
 """Height of the mixed layer at night, and more of it under a sun overhead."""
-MEAN_LAYER: Final = 2.0
+MEAN_LAYER: Final = 2.2
 """Height of a layer that never changes and leaves as much in the box, over the one at night: the mean of a year of 400
 stations all over the world (a test has it again)."""
 MIXING_LATE_US: Final = 2 * HOUR_US
@@ -212,6 +221,7 @@ def _sources(parameters: Columns, inputs: Inputs, at: climate.Moment, ago_us: in
     np.maximum(homes, 0.0, out=homes)
     homes *= HEATING_PER_K
     homes += HOMES
+    homes *= HEARTHS.take(minute, mode="wrap")
     return traffic, homes
 
 

@@ -1,8 +1,9 @@
 """Climate, weather and sun of a place: what all machines of a site stand in.
 
 Temperature is the year, the day and the weather of the place: sums of a few waves, each the same for everybody up to a
-phase or a size of its own (see `air`). Clouds follow the weather, low pressure bringing them, and a noise of the site;
-rain falls where they are thickest. Nothing has a memory: all is a function of the instant.
+phase or a size of its own (see `air`). The dew point follows the year less than the temperature does, and the day not
+at all: so air is damp in winter and at night. Clouds follow the weather, low pressure bringing them, and a noise of the
+site; rain falls where they are thickest. Nothing has a memory: all is a function of the instant.
 
 The calendar's time of day counts as solar time, and every year has 365 days.
 """
@@ -50,6 +51,18 @@ DAY_SWING_K: Final = (2.0, 5.5)
 WARMEST_HOUR: Final = (14.0, 15.5)
 WARMTH_K_HPA: Final = 0.3
 """Temperature of the air masses before and behind a front, per hPa of the weather's wave."""
+
+# --- moisture ---------------------------------------------------------------------------------------------------------
+
+DRYNESS_K: Final = (4.0, 11.0)
+"""Dew point of a place below its temperature, on the mean of the year (assumed: from a coast to a dry plain)."""
+HELD_BACK_PER_K, HELD_BACK_FROM, HELD_BACK_MOST = 0.07, 0.1, 0.8
+"""Share of the year's wave that the dew point does not follow: so much for each kelvin of dryness, less a tenth. Where
+little water is at hand, a warm summer brings little more of it into the air. The line is a fit by eye to Frankfurt,
+Helsinki and Madrid (relative humidity of January and July, published climate means); east coasts and monsoons, whose
+summers are as damp as their winters, are none of it."""
+MOISTURE_PER_HPA: Final = 0.012
+"""Share of the vapour that comes and goes with a front (assumed)."""
 
 # --- sky --------------------------------------------------------------------------------------------------------------
 
@@ -148,6 +161,32 @@ def air_c(site: Columns, at: Moment) -> Values:
     air_c += site["front_cos"] * (WARMTH_K_HPA * later)
     air_c -= site["front_sin"] * (WARMTH_K_HPA * level)
     return air_c
+
+
+def dryness_k(place: Place) -> Values:
+    """Dew point below the temperature, on the mean of the year: float32 (n,), the same for all machines of a site.
+
+    Half of it comes from where the wave of the day does: a small one speaks for a coast, and so for moist air.
+    """
+    inland = (unit(place.of_site(1)) + unit(place.of_site(44))) / 2.0
+    low, high = DRYNESS_K
+    return (low + (high - low) * inland).astype(np.float32)
+
+
+def to_dew_point(season_c: Values, site: Columns, at: Moment) -> None:
+    """Turn the mean temperature of the season into the dew point of the day, in place.
+
+    Args:
+        site: with ``dryness_k`` besides ``year_k``.
+    """
+    dryness = site["dryness_k"]
+    held_back = dryness * HELD_BACK_PER_K
+    held_back -= HELD_BACK_FROM
+    np.clip(held_back, 0.0, HELD_BACK_MOST, out=held_back)
+    held_back *= site["year_k"]
+    held_back *= at.year
+    held_back += dryness
+    season_c -= held_back
 
 
 def cloud_cover(site: Columns, at: Moment) -> Values:

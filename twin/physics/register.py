@@ -1,4 +1,9 @@
-"""A counter that rolls over: watt-hours as a 16-bit pulse register shows them."""
+"""The register of an electricity meter: energy as its display shows it, which rolls over.
+
+Five digits of kilowatt-hours and two behind the point. A meter must have enough digits to run for 4,000 hours at full
+load without showing the same again (Directive 2014/32/EU, annex V): at 24 kW, the main fuse of a house, these are
+96,000 kWh.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +15,22 @@ import numpy as np
 from twinstorm.twin.flow import SECOND_US, Channel, Values
 from twinstorm.twin.physics.counting import add_to
 
-FULL_WH: Final = 65_000.0
-"""After this the register begins again at 0."""
-PULSE_WH: Final = 1.0
-"""1,000 pulses a kilowatt-hour, as meters are labelled."""
+FULL_WH: Final = 100_000_000.0
+"""After 99,999.99 kWh the register begins again at 0."""
+LAST_KWH: Final = 99_999.99
+STEP_KWH: Final = 0.01
 _J_PER_WH: Final = 3600.0
 
 
 def channel(name: str) -> Channel:
     """The channel that tells such a register."""
-    return Channel(name, "Wh", 0.0, FULL_WH, PULSE_WH, FULL_WH / 2.0)
+    return Channel(name, "kWh", 0.0, LAST_KWH, STEP_KWH)
+
+
+def shown_kwh(state: Mapping[str, Values]) -> Values:
+    """What the display shows: float32 (n,), new."""
+    shown = state["energy_wh"] * np.float32(1e-3)
+    return np.minimum(shown, np.float32(LAST_KWH), out=shown)
 
 
 def count(state: Mapping[str, Values], power_w: Values, dt_us: int) -> None:

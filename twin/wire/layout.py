@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Channel, Values
+from twinstorm.twin.machines.installed import MOST_STEPS, MOST_WIDE_STEPS
+from twinstorm.twin.resolution import is_wide
 from twinstorm.twin.wire.documents import Measurement
 
 BATTERY: Final = "battery_pct"
@@ -26,7 +28,6 @@ Place = tuple[str, str | None]
 """Field of `measurements`, and the axis if the field holds several."""
 
 _MOST_DECIMALS: Final = 9
-_MOST_STEPS: Final = 32_768
 _OFF_GRID: Final = 1e-3
 """How far, in steps, a number may lie from the sensor's grid and still be taken for a point of it."""
 
@@ -63,12 +64,26 @@ class Layout:
         """Digits after the point that a point of each channel's grid needs."""
         return tuple(max(_decimals(channel.step), _decimals(channel.offset)) for channel in self.channels)
 
+    @cached_property
+    def _wide(self) -> bool:
+        return is_wide(self.channels)
+
     def numbers(self, values: Sequence[float]) -> list[float | None]:
         """The values of one reading, as short as the resolution allows; None for a silent channel."""
+        if self._wide:
+            values = [self._nearest(channel, value) for channel, value in zip(self.channels, values, strict=True)]
         return [
             round(value, decimals) if math.isfinite(value) else None
             for decimals, value in zip(self._decimals, values, strict=True)
         ]
+
+    @staticmethod
+    def _nearest(channel: Channel, value: float) -> float:
+        """The step that a float32 stands for, in full: at the far end of a long range its own digits are too few."""
+        if not math.isfinite(value):
+            return value
+        step = round((value - channel.offset) / channel.step) * channel.step + channel.offset
+        return step if abs(step - value) < channel.step / 2.0 else value
 
     def measurements(self, values: Sequence[float]) -> tuple[dict[str, Measurement], float | None]:
         """`measurements` and `metadata.battery_level` of one reading, numbers as short as the resolution allows.
@@ -132,14 +147,17 @@ class Layout:
         for column, channel in enumerate(self.channels):
             numbers = rows[:, column]
             steps = np.rint((numbers - channel.offset) / channel.step)
-            # In float32 and in this order, as the world quantises.
-            grid = steps.astype(np.float32)
-            grid *= np.float32(channel.step)
-            if channel.offset:
-                grid += np.float32(channel.offset)
+            # In this order, as the world quantises.
+            if self._wide:
+                grid = (steps * channel.step + channel.offset).astype(np.float32)
+            else:
+                grid = steps.astype(np.float32)
+                grid *= np.float32(channel.step)
+                if channel.offset:
+                    grid += np.float32(channel.offset)
             plain = numbers.astype(np.float32)
             near = np.abs(steps * channel.step + channel.offset - numbers) <= _OFF_GRID * channel.step
-            near &= np.abs(steps) <= _MOST_STEPS
+            near &= np.abs(steps) <= (MOST_WIDE_STEPS if self._wide else MOST_STEPS) + 1
             values[:, column] = np.where(near, grid, plain)
 
 
