@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,20 @@ class Channel:
     step: float
     offset: float = 0.0
     zones: tuple[float, ...] = ()
+
+    MOST_STEPS: ClassVar[int] = 32_767
+    MOST_WIDE_STEPS: ClassVar[int] = 2**24 - 1
+    """What float32 counts."""
+
+    @property
+    def most_steps(self) -> float:
+        """Steps between the offset and the farther end of the range."""
+        return max(abs(end - self.offset) for end in (self.lowest, self.highest)) / self.step
+
+    @property
+    def is_wide(self) -> bool:
+        """16 bits are too few for it."""
+        return self.most_steps > self.MOST_STEPS + 0.5
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Channel, Mask, Values
-from twinstorm.twin.machines.installed import MOST_STEPS, MOST_WIDE_STEPS
 
 Steps = NDArray[np.signedinteger[Any]]
 """int16, or int32 of a wide kind."""
 
 SMALL_VALUES: Final = 16_384
-
-
-def is_wide(channels: Sequence[Channel]) -> bool:
-    """Whether int16 steps are too few for one of the channels of a kind."""
-    ends = ((end - one.offset) / one.step for one in channels for end in (one.lowest, one.highest))
-    return any(abs(end) > MOST_STEPS + 0.5 for end in ends)
 
 
 class OutOfRange(Exception):
@@ -48,9 +41,9 @@ class Scale:
     """
 
     def __init__(self, channels: tuple[Channel, ...]) -> None:
-        self.wide = is_wide(channels)
+        self.wide = any(channel.is_wide for channel in channels)
         self.dtype: type[np.signedinteger[Any]] = np.int32 if self.wide else np.int16
-        self.most = float(MOST_WIDE_STEPS if self.wide else MOST_STEPS)
+        self.most = float(Channel.MOST_WIDE_STEPS if self.wide else Channel.MOST_STEPS)
         self.silent = -int(self.most) - 1
         self._exact = np.array([(channel.offset, channel.step) for channel in channels], np.float64).reshape(-1, 2)
         self.offset = np.array([channel.offset for channel in channels], np.float32)

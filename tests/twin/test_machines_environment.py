@@ -199,6 +199,7 @@ def test_the_seasons_of_humidity_are_those_of_known_cities(
 def test_neighbours_of_whatever_kind_breathe_equally_dry_air_and_sites_differ() -> None:
     ours = at_one_site(60)
     alike = ours.parameters["dryness_k"]
+    assert ours.place is not None
     station = AirQuality().parameters(lambda number: words(stream(1, number), ours.keys, 0), ours.place)
     assert np.unique(alike).size == 1
     assert np.array_equal(station["dryness_k"], alike)

@@ -390,7 +390,8 @@ def test_degrees_and_metres_tell_the_same_place(latitude_deg: float, longitude_d
     bearing = np.arange(0.0, 360.0, 15.0) * np.pi / 180.0
     east, north = (16_000.0 * side(bearing) for side in (np.sin, np.cos))
     count = len(bearing)
-    place = Place(*(np.full(count, value) for value in (latitude_deg, longitude_deg, 0.0)), lambda _: some_keys(count))
+    site = np.full((3, count), [[latitude_deg], [longitude_deg], [0.0]])
+    place = Place(site[0], site[1], site[2], lambda _: some_keys(count))
     told = np.empty((2, count), np.float32)
     globe.to_degrees(globe.of_place(place), east.astype(np.float32), north.astype(np.float32), told)
     start = np.array([latitude_deg, longitude_deg])

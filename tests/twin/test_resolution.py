@@ -8,7 +8,7 @@ import pytest
 from twinstorm.scenarios.engine import memory
 from twinstorm.twin.flow import Channel
 from twinstorm.twin.machines.kind import catalogue
-from twinstorm.twin.resolution import OutOfRange, Scale, is_wide
+from twinstorm.twin.resolution import OutOfRange, Scale
 from twinstorm.twin.wire.layout import Layout
 
 REGISTER = Channel("energy_kwh", "kWh", 0.0, 99_999.99, 0.01)
@@ -18,8 +18,6 @@ WIDE = Scale((REGISTER, LONGITUDE, NARROW))
 
 
 def test_a_kind_is_wide_if_one_of_its_channels_needs_it() -> None:
-    assert is_wide((NARROW, REGISTER))
-    assert not is_wide((NARROW,))
     assert Scale((NARROW,)).dtype is np.int16
     assert WIDE.dtype is np.int32
 
@@ -64,6 +62,6 @@ def test_what_a_wide_channel_cannot_tell_is_refused_where_it_counts() -> None:
 
 def test_the_estimate_of_memory_knows_the_wide_kinds() -> None:
     kinds = catalogue()
-    assert {name for name in kinds if is_wide(kinds[name].channels)} == memory.WIDE_KINDS
+    assert {name for name in kinds if Scale(kinds[name].channels).wide} == memory.WIDE_KINDS
     widest = max(len(kinds[name].channels) for name in memory.WIDE_KINDS)
     assert 4 * widest <= memory.BYTES_PER_WIDE_BUFFERED

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 MOST_CHANNELS: Final = 256
 MOST_WORDS: Final = 256
-MOST_STEPS: Final = 32_767
-MOST_WIDE_STEPS: Final = 2**24 - 1
-"""Of a channel for which 16 bits are too few: what float32 counts."""
 _SAID: Final = ("name", "summary", "channels", "every_us", "words", "settable", "drives", "failures")
 _DONE: Final = ("parameters", "initial", "step", "truth")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -95,14 +92,14 @@ def _flaws_of_channel(channel: Channel) -> Iterator[str]:
     if not (math.isfinite(channel.step) and channel.step > 0 and math.isfinite(channel.offset)):
         yield f"channel `{name}` has the step {channel.step} and the offset {channel.offset}; a step is above 0"
         return
-    ends = [(end - channel.offset) / channel.step for end in (channel.lowest, channel.highest)]
-    most = max(map(abs, ends))
-    if most > MOST_WIDE_STEPS + 0.5:
+    most = channel.MOST_WIDE_STEPS
+    if channel.most_steps > most + 0.5:
+        ends = [(end - channel.offset) / channel.step for end in (channel.lowest, channel.highest)]
         yield (
             f"channel `{name}` needs the steps {ends[0]:,.0f} .. {ends[1]:,.0f} from its offset; allowed: "
-            f"-{MOST_WIDE_STEPS:,} .. {MOST_WIDE_STEPS:,}, so widen the step or move the offset"
+            f"-{most:,} .. {most:,}, so widen the step or move the offset"
         )
-    elif most > MOST_STEPS + 0.5 and not _float32_tells_apart(channel):
+    elif channel.is_wide and not _float32_tells_apart(channel):
         yield (
             f"channel `{name}` has the step {channel.step}: float32 cannot tell such steps apart at its end, so widen"
             " the step or bring the range nearer to 0"

@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Channel, Values
-from twinstorm.twin.machines.installed import MOST_STEPS, MOST_WIDE_STEPS
-from twinstorm.twin.resolution import is_wide
 from twinstorm.twin.wire.documents import Measurement
 
 BATTERY: Final = "battery_pct"
@@ -66,7 +64,7 @@ class Layout:
 
     @cached_property
     def _wide(self) -> bool:
-        return is_wide(self.channels)
+        return any(channel.is_wide for channel in self.channels)
 
     def numbers(self, values: Sequence[float]) -> list[float | None]:
         """The values of one reading, as short as the resolution allows; None for a silent channel."""
@@ -157,7 +155,7 @@ class Layout:
                     grid += np.float32(channel.offset)
             plain = numbers.astype(np.float32)
             near = np.abs(steps * channel.step + channel.offset - numbers) <= _OFF_GRID * channel.step
-            near &= np.abs(steps) <= (MOST_WIDE_STEPS if self._wide else MOST_STEPS) + 1
+            near &= np.abs(steps) <= (channel.MOST_WIDE_STEPS if self._wide else channel.MOST_STEPS) + 1
             values[:, column] = np.where(near, grid, plain)
 
 
