@@ -1,8 +1,8 @@
 """What the machines of a small event-driven group will tell for a while, worked out at one call.
 
 Nothing reaches most machines most of the time, and then their future is a function of their state. A call for thirty
-machines costs nearly as much as one for a thousand, so it is better made once a minute than at every instant at which
-something happens in one of them. If something does reach them after all, the foresight is given up: machines live
+machines costs nearly as much as one for a thousand, so it is better made every few minutes than at every instant at
+which something happens in one of them. If something does reach them after all, the foresight is given up: machines live
 anew, from where they were, to their last instant that is over (`Foresight.settle`). No result depends on it.
 """
 
@@ -21,9 +21,9 @@ from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.kind import EventKind, Inputs
 from twinstorm.twin.resolution import Steps
 
-MACHINE_SECONDS: Final = 2_048
-"""How far one call sees: about a thousand events in thirty busy machines."""
-SHORTEST_US: Final = 8 * SECOND_US
+MACHINE_SECONDS: Final = 8_192
+"""How far one call sees: about four thousand events in thirty busy machines."""
+SHORTEST_US: Final = 32 * SECOND_US
 """Of larger groups so many machines are due at once that there is nothing to gain."""
 LONGEST_US: Final = 5 * MINUTE_US
 """A machine may not live longer at a step event by event (`MEMORY_US` of kinds)."""

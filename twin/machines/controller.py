@@ -74,8 +74,9 @@ SCAN_S: Final = 0.003
 COUNTED: Final = 65_000
 """Parts after which a counter begins again at 0."""
 LEAST_DEMAND: Final = 0.01
-PARTS_AHEAD: Final = 20
-"""Parts of a station whose chance is drawn at one call when cells live for long: what it takes in some two minutes."""
+PARTS_AHEAD: Final = 60
+"""Parts of a station whose chance is drawn at one call, at most, when cells live for long: what it takes in five
+minutes."""
 
 # --- codes ------------------------------------------------------------------------------------------------------------
 
@@ -290,7 +291,7 @@ def _live(state: Columns, parameters: Columns, inputs: Inputs, lived_us: Int, se
     if len(rows):
         cells = _Cells(state, parameters, inputs)
         if seen is not None:
-            cells.draw_ahead()
+            cells.draw_ahead(int(lived_us.max()) // (5 * SECOND_US) + 1)
         cells.go_on(rows, ahead_us[rows], until_us, seen)
     np.copyto(state["clock_us"], until_us)
 
@@ -337,7 +338,7 @@ class _Drawn:
 
 @dataclass(slots=True)
 class _Ahead:
-    """The same of all parts to come, from those with the numbers `first` on: (stations, cells, `PARTS_AHEAD`)."""
+    """The same of all parts to come, from those with the numbers `first` on: (stations, cells, parts)."""
 
     first: Int
     process_us: Int
@@ -345,8 +346,8 @@ class _Ahead:
     spoils: Values
 
     @staticmethod
-    def of(cells: _Cells, first: Int) -> _Ahead:
-        shape = (*first.shape, PARTS_AHEAD)
+    def of(cells: _Cells, first: Int, parts: int) -> _Ahead:
+        shape = (*first.shape, parts)
         station, rows, nth = np.indices(shape).reshape(3, -1)
         drawn = cells.drawn(station, rows, first[station, rows] + nth)
         return _Ahead(first, *(each.reshape(shape) for each in (drawn.process_us(), drawn.stops(), drawn.spoils())))
@@ -392,10 +393,12 @@ class _Cells:
         """Of the parts that a station takes, at how many it stops."""
         self._find_stop_share(np.arange(len(self._places)))
         self._ahead: _Ahead | None = None
+        self._parts_ahead = 1
 
-    def draw_ahead(self) -> None:
+    def draw_ahead(self, parts: int) -> None:
         """Draw what the next parts will bring: for a few cells that costs little more than for one part of each."""
-        self._ahead = _Ahead.of(self, self._taken.copy())
+        self._parts_ahead = min(parts, PARTS_AHEAD)
+        self._ahead = _Ahead.of(self, self._taken.copy(), self._parts_ahead)
 
     def drawn(self, station: Int, rows: Int, number: Int) -> _Drawn:
         """Chance of the parts with these numbers."""
@@ -407,8 +410,8 @@ class _Cells:
         if self._ahead is None:
             return self.drawn(station, rows, number)
         nth = number - self._ahead.first[station, rows]
-        if int(np.maximum.reduce(nth)) >= PARTS_AHEAD:
-            self.draw_ahead()
+        if int(np.maximum.reduce(nth)) >= self._parts_ahead:
+            self.draw_ahead(self._parts_ahead)
             return self._newest(station, rows)
         return _Known(self._ahead, (station, rows, nth))
 
