@@ -25,6 +25,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.bad_links import BadLinks
+from twinstorm.broker.ceiling import Ceiling
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK, will_reset
 from twinstorm.broker.tls import ClientTls, client_context
@@ -134,6 +135,15 @@ class _Line:
         return self.open and not self.connecting and not self.shaking
 
 
+@dataclass
+class Connects:
+    """Counts of CONNECTs, as the devices saw them."""
+
+    asked: int = 0
+    admitted: int = 0
+    refused: int = 0
+
+
 _WRITE, _READ = 1, 2
 _MUTES = {"both": _WRITE | _READ, "up": _WRITE, "down": _READ}
 
@@ -149,8 +159,10 @@ class LiveDeviceEnd:
         tls: how everybody trusts the broker, or certificates of those with a client, by name; None: no TLS.
         path: MQTT over WebSocket, asked for by this path; None: MQTT over TCP.
         bad_links: a proxy through which some connect; whoever made it closes it.
+        ceiling: of all connects together; None: there is none.
 
     Attributes:
+        connects: asked for by devices, and what they saw of them: CONNACKs that admit, and refusals of any sort.
         in_doubt_each: int64, readings at QoS 1 and 2 of each device that nobody had acknowledged when it, or its
             gateway, lost its memory: delivered or lost, only the core knows.
         payload_bytes, packet_bytes: of the messages of each segment, alone and as whole MQTT packets.
@@ -170,8 +182,12 @@ class LiveDeviceEnd:
         tls: Mapping[str, ClientTls] | ClientTls | None = None,
         path: str | None = None,
         bad_links: BadLinks | None = None,
+        ceiling: Ceiling | None = None,
     ) -> None:
         self._host, self._port = host, port
+        self._ceiling = ceiling
+        self._held: dict[int, int] = {}
+        """Devices whose connect waits below the ceiling, in order, and their attempt."""
         self._bad_links = bad_links
         self._tls = tls
         self._path = path
@@ -185,7 +201,7 @@ class LiveDeviceEnd:
         self._closed = False
         self._lines: dict[int, _Line] = {}
         self.in_doubt_each: Int = np.zeros(0, np.int64)
-        self.count_bytes()
+        self.begin_to_count()
         self._abandoned: dict[int, list[Any]] = {}
         self._happened: list[tuple[int, int, DeviceEvent]] = []
         self._offered: tuple[Device, Int] | None = None
@@ -194,8 +210,9 @@ class LiveDeviceEnd:
         kinds = catalogue()
         self._layouts = layouts({part.kind: kinds[part.kind].channels for part in plan.segments})
 
-    def count_bytes(self) -> None:
-        """Begin to count what is published."""
+    def begin_to_count(self) -> None:
+        """Begin to count connects, and the bytes of what is published."""
+        self.connects = Connects()
         self.payload_bytes, self.packet_bytes = ([0] * len(self._plan.segments) for _ in range(2))
 
     # --- DeviceEnd ----------------------------------------------------------------------------------------------------
@@ -238,6 +255,7 @@ class LiveDeviceEnd:
 
     def disconnect(self, device: Device, at_us: Int, last_packet_us: Int, abrupt: bool) -> None:  # noqa: ARG002
         for who in device.tolist():
+            self._held.pop(who, None)
             self._hang_up(who, silently=abrupt)
             if abrupt:
                 self._forget(who)
@@ -312,6 +330,7 @@ class LiveDeviceEnd:
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """Move every socket that is ready; tell what happened, at `now_us`."""
+        self._let_go()
         if not self._closed:
             for key, mask in self._selector.select(timeout=0):
                 self._move(key.data, key.fileobj, mask)
@@ -401,8 +420,25 @@ class LiveDeviceEnd:
         line.tries = tries
         if self._closed:
             return
+        self.connects.asked += 1
         if line.muted:
             return  # the packets of the handshake get nowhere: no answer, until the client's timeout
+        if self._ceiling is not None and (self._held or not self._ceiling.lets()):
+            self._ceiling.held += 1
+            self._held[device] = tries  # who waits already keeps the place
+            return
+        self._dial(device)
+
+    def _let_go(self) -> None:
+        """Those who wait below the ceiling, as far as it lets them."""
+        while self._held and not self._closed and self._ceiling is not None and self._ceiling.lets():
+            device, tries = next(iter(self._held.items()))
+            del self._held[device]
+            if self._lines[device].tries == tries and not self._lines[device].muted:
+                self._dial(device)
+
+    def _dial(self, device: int) -> None:
+        line = self._lines[device]
         client = line.client
         client.will_set(self._state[device], self._will(device), qos=1)
         detour = None if self._bad_links is None else self._bad_links.port_of(device)
@@ -648,6 +684,8 @@ class LiveDeviceEnd:
         self._lines[device].sent.pop(mid, None)
 
     def _tell(self, device: int, what: DeviceEvent) -> None:
+        self.connects.admitted += what == DeviceEvent.CONNECTED
+        self.connects.refused += what == DeviceEvent.REFUSED
         self._happened.append((device, self._lines[device].tries, what))
 
 

@@ -255,6 +255,27 @@ class BrokerRow(_Message, frozen=True):
     dropped: int
 
 
+class LiveRow(_Message, frozen=True):
+    """A live run beside what is asked of it; rates are of the last seconds, a wall second."""
+
+    broker: str
+    """Where it is, e.g. ``embedded 127.0.0.1:40123 over TLS``."""
+    asked_per_s: float
+    """Messages that the twins make."""
+    reached_per_s: float
+    """Those that the core has taken."""
+    connects_asked_per_s: float
+    connects_admitted_per_s: float
+    connects_most_per_s: int
+    """The ceiling: the fleet never asks for more in any second."""
+    connects_held: int
+    """Connects so far that had to wait below it."""
+    away_s: float = 0.0
+    """For how long a broker that is not ours has been away; 0: it is there."""
+    patience_s: float = 0.0
+    """After so long the run ends."""
+
+
 class LedgerRow(_Message, frozen=True):
     produced: int
     delivered: int
@@ -325,6 +346,9 @@ class Frame(_Message, frozen=True):
     armed: bool
     """False after an abort until `Rearm`."""
     lag_s: float = 0.0
+    """Of a live run: wall seconds by which its twins act too late."""
+    live: LiveRow | None = None
+    """None: virtual time."""
     filter: str = ""
     matching: int = -1
     """Devices that the filter names; -1 without a filter."""

@@ -393,8 +393,8 @@ class Engine:
         mask = self.selector.mask(self._parse_selector(target), self._moment)
         return [self.scenario.fleet.sites[code] for code in np.unique(self.registry.site[mask]).tolist()]
 
-    def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
-        """Start a fault now, beside those of the scenario.
+    def may_inject(self, fault: str, target: str, settings: Mapping[str, Any]) -> None:
+        """Say whether this fault can start now.
 
         Raises:
             Refused: after an abort, if no device matches, or if a live run was not made ready for it.
@@ -410,6 +410,14 @@ class Engine:
             mask = self.selector.mask(self._parse_selector(target), self._moment)
             asked = np.flatnonzero(mask).astype(np.int32)
         self.wiring.admit(known, settings, asked)
+
+    def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
+        """Start a fault now, beside those of the scenario.
+
+        Raises:
+            Refused: see `may_inject`.
+        """
+        self.may_inject(fault, target, settings)
         number = 1 + sum(step.injected for step in self.steps.runs)
         end_us = None if lasts_us is None else self.now_us + lasts_us
         step = StepRun(

@@ -31,6 +31,7 @@ from twinstorm.scenarios.protocol import (
     Hello,
     IncidentRow,
     LedgerRow,
+    LiveRow,
     MapGroup,
     Mark,
     ObjectiveRow,
@@ -166,7 +167,7 @@ class Watch:
 
     # --- frame --------------------------------------------------------------------------------------------------------
 
-    def frame(self, state: str, speed: float, holding: float, lag_s: float = 0.0) -> Frame:
+    def frame(self, state: str, speed: float, holding: float, lag_s: float = 0.0, live: LiveRow | None = None) -> Frame:
         """The observed fleet at this instant."""
         engine = self.engine
         observed = engine.core.observed(engine.now_us)
@@ -199,6 +200,7 @@ class Watch:
             connects_per_s=list(self.connects),
             armed=engine.injection_allowed,
             lag_s=lag_s,
+            live=live,
             filter=self.filter,
             matching=-1 if mask is None else int(np.count_nonzero(mask)),
             device=self._page() if self.device >= 0 else None,

@@ -33,19 +33,20 @@ class LiveRun:
 
     Args:
         options: checked by `live_checks`.
-        interrupted: somebody wants it to end, now: heeded wherever something is waited for.
+        interrupted: whether somebody wants it to end; asked wherever something is waited for.
 
     Raises:
         Unavailable: broker or port is not there.
     """
 
-    def __init__(self, scenario: Scenario, options: RunOptions, interrupted: threading.Event) -> None:
+    def __init__(self, scenario: Scenario, options: RunOptions, interrupted: Callable[[], bool]) -> None:
         # The core shares this process with the broker's loop: at Python's 5 ms, milliseconds become hundreds (measured)
         sys.setswitchinterval(SWITCH_S)
         self._started = time.perf_counter()
         self._options = options
         self.speed = Fraction(options.speed or 1).limit_denominator(1_000)
         self._interrupted = interrupted
+        self._is_going = False
         scenario, rest = split(scenario)
         self.wiring = LiveWiring(scenario, options, self.speed, interrupted, rest)
         try:
@@ -54,18 +55,21 @@ class LiveRun:
             self.wiring.close()
             raise
 
-    def gather(self) -> None:
+    def gather(self, tell: Callable[[int], None] | None = None) -> None:
         """Make the fleet, and wait until every device is online.
+
+        Args:
+            tell: gets how many are, a few times a second.
 
         Raises:
             Unavailable: the worker is not there, or the broker does not let them in.
         """
-        if not self._interrupted.is_set():
+        if not self._interrupted():
             self.wiring.start_worker(self.engine)
-            self.wiring.gather(self._interrupted)
+            self.wiring.gather(self._interrupted, tell)
 
     def begin(self, sinks: Sequence[Sink]) -> None:
-        """Tell the sinks what begins, and let simulated time begin."""
+        """Tell the sinks what begins, and let simulated time begin, unless somebody wants it to end."""
         engine, wiring = self.engine, self.wiring
         engine.sinks = sinks
         engine.judge.limits_missing = wiring.limits_missing
@@ -76,9 +80,8 @@ class LiveRun:
         # A full collection walks all that was ever imported: 70 to 150 ms in which no message moves (measured).
         gc.collect()
         gc.freeze()
-        if self._interrupted.is_set():
-            engine.finish("interrupted")
-        else:
+        if not self._interrupted():
+            self._is_going = True
             wiring.go(engine.end_us, self._interrupted)
 
     def follow(self) -> None:
@@ -94,7 +97,7 @@ class LiveRun:
         wiring.listen()
         if not engine.ended:
             engine.take_in(now_us)
-            if not self._interrupted.is_set() and (trouble := wiring.trouble()) is not None:
+            if not self._interrupted() and (trouble := wiring.trouble()) is not None:
                 raise trouble
 
     def finish(self, how: Ended) -> None:
@@ -102,16 +105,18 @@ class LiveRun:
         self.engine.now_us = min(self.wiring.now_us(), self.engine.end_us)
         self.engine.finish(how)
 
-    def end(self, repeat: str, *, at_once: bool = False) -> RunResult:
+    def end(self, repeat: str, at_once: Callable[[], bool], meanwhile: Callable[[], None] | None = None) -> RunResult:
         """Let what was sent arrive, then judge.
 
         Args:
-            at_once: close every connection first, and wait for nothing.
+            at_once: whether to close every connection first, and to wait for nothing; asked while it waits.
+            meanwhile: called a few times a second while it waits.
 
         Raises:
             Unavailable: the worker, or a broker that is not ours, has gone.
         """
-        drain(self.wiring, self.engine, at_once=at_once, held_open=self._options.hold_open)
+        cut = at_once if self._is_going else lambda: True  # What has not begun has nothing under way.
+        drain(self.wiring, self.engine, cut, held_open=self._options.hold_open, meanwhile=meanwhile)
         wall_s = time.perf_counter() - self._started
         return result_of(self.engine, speed=float(self.speed), wall_s=wall_s, repeat=repeat)
 
@@ -144,13 +149,15 @@ def play_live(
     """
     started = time.perf_counter()
     stop_at = None if options.max_wall_s is None else started + options.max_wall_s
-    run = LiveRun(scenario, options, interrupted)
+    run = LiveRun(scenario, options, interrupted.is_set)
     is_held = False
     try:
         run.gather()
         run.begin(sinks)
+        if interrupted.is_set():
+            run.finish("interrupted")
         _follow_the_clock(run, interrupted, stop_at, progress, rates)
-        result = run.end(repeat, at_once=interrupted.is_set())
+        result = run.end(repeat, interrupted.is_set)
         if options.hold_open and run.wiring.has_own_broker and not interrupted.is_set():
             run.wiring.end_fleet()
             is_held = True
@@ -185,5 +192,6 @@ def _follow_the_clock(
             if progress is not None and time.perf_counter() - told > _PROGRESS_S:
                 told = time.perf_counter()
                 rates.note(run.wiring.reached(engine))
+                rates.trouble = run.wiring.warning
                 progress(engine.now_us)
             interrupted.wait(PAUSE_S)

@@ -14,6 +14,9 @@ MOST_DEVICES = 2_000
 ASK_ABOVE_DEVICES, ASK_ABOVE_CONNECTS_PER_S = 500, 200
 """More than this on a broker that is not ours needs `--yes`, also on this machine."""
 
+MOST_CONNECTS_PER_S = 2_000
+"""No live run asks for more than this in any second, whatever its scenario does and whoever said yes."""
+
 SHORTEST_KEEP_ALIVE_S = 2.0
 
 
@@ -26,16 +29,22 @@ def problems(
     hold_open: bool,
     yes: bool,
     tls: bool = False,
+    max_connects_per_s: int | None = None,
 ) -> list[str]:
     """All that is wrong with asking for this run, a sentence each; empty: it can be started.
 
     Args:
-        live, speed, broker_url, hold_open, yes, tls: as in `RunOptions`.
+        live, speed, broker_url, hold_open, yes, tls, max_connects_per_s: as in `RunOptions`.
     """
     if not live:
         return [
             f"{option} needs --live: a virtual run has no socket"
-            for option, asked in (("--broker", broker_url), ("--hold-open", hold_open), ("--tls", tls))
+            for option, asked in (
+                ("--broker", broker_url),
+                ("--hold-open", hold_open),
+                ("--tls", tls),
+                ("--max-connects-per-s", max_connects_per_s),
+            )
             if asked
         ]
     found = [*_of_the_fleet(scenario, speed or 1.0), *_of_the_cohort(scenario, broker_url)]
@@ -44,7 +53,7 @@ def problems(
     )
     if broker_url is not None:
         found += _of_the_broker(broker_url, yes)
-        found += [] if yes else _of_the_load(scenario, speed or 1.0)
+        found += [] if yes else _of_the_load(scenario, speed or 1.0, max_connects_per_s)
         if tls:
             found.append("--tls is about the embedded broker: leave --broker out, or leave --tls out")
     return found
@@ -120,7 +129,7 @@ def _of_the_broker(url: str, yes: bool) -> Iterator[str]:
         yield f"{target.host} is not this machine: a storm against it needs --yes, and its owner's consent"
 
 
-def _of_the_load(scenario: Scenario, speed: float) -> Iterator[str]:
+def _of_the_load(scenario: Scenario, speed: float, max_connects_per_s: int | None) -> Iterator[str]:
     """What a broker that is not ours is asked about first; a cohort is refused there anyway."""
     if scenario.fleet.cohort is not None:
         return
@@ -129,12 +138,19 @@ def _of_the_load(scenario: Scenario, speed: float) -> Iterator[str]:
         yield (
             f"{clients:,} clients on a broker that others may use are more than {ASK_ABOVE_DEVICES:,}: this needs --yes"
         )
-    per_s = most_connects_per_s(scenario, speed)
+    per_s = most_connects_per_s(scenario, speed) if max_connects_per_s is None else max_connects_per_s
     if per_s > ASK_ABOVE_CONNECTS_PER_S:
         yield (
             f"up to {per_s:,.0f} connects a second on a broker that others may use are more than "
-            f"{ASK_ABOVE_CONNECTS_PER_S:,}: this needs --yes"
+            f"{ASK_ABOVE_CONNECTS_PER_S:,}: this needs --yes, or --max-connects-per-s {ASK_ABOVE_CONNECTS_PER_S}"
         )
+
+
+def connect_ceiling(*, broker_url: str | None, yes: bool, max_connects_per_s: int | None) -> int:
+    """How many connects the fleet asks for in any second at most: what was said, else what was consented to."""
+    if max_connects_per_s is not None:
+        return min(max_connects_per_s, MOST_CONNECTS_PER_S)
+    return MOST_CONNECTS_PER_S if broker_url is None or yes else ASK_ABOVE_CONNECTS_PER_S
 
 
 def most_connects_per_s(scenario: Scenario, speed: float) -> float:

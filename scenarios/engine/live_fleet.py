@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import threading
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
@@ -57,14 +56,17 @@ class LiveFleet:
         """Its last word, with a row a device; None: it never came, or not yet."""
         return self.totals if self.totals is not None and self.totals.final else None
 
-    def gather(self, interrupted: threading.Event) -> tuple[int, bool]:
+    def gather(self, interrupted: Callable[[], bool], tell: Callable[[int], None] | None) -> tuple[int, bool]:
         """Wait until every device is online, or the worker gives up, or somebody interrupts.
+
+        Args:
+            tell: gets how many are online.
 
         Returns:
             How many were online at last, and whether those are all.
         """
         online = 0
-        while not interrupted.is_set():
+        while not interrupted():
             if not self._pipe.poll(_LOOK_S):
                 if self._worker is None or not self._worker.is_alive():
                     raise _ended_while_gathering()
@@ -77,6 +79,8 @@ class LiveFleet:
                 raise message.error
             if isinstance(message, Gathered):
                 online = message.online
+                if tell is not None:
+                    tell(online)
                 if message.ready or message.gave_up:
                     return online, message.ready
         return online, False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,7 +20,7 @@ from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
 from twinstorm.scenarios.engine.live_books import LiveBooks
 from twinstorm.scenarios.engine.live_broker import LiveBroker, open_broker
-from twinstorm.scenarios.engine.live_checks import unfit
+from twinstorm.scenarios.engine.live_checks import connect_ceiling, unfit
 from twinstorm.scenarios.engine.live_fleet import LiveFleet
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
 from twinstorm.scenarios.engine.rates import Totals as Asked
@@ -58,6 +57,7 @@ GATHER_TLS_PER_S = 100.0
 HEAD_START_S = 0.5
 BROKER_GONE_S = 30.0
 """A broker that is not ours may be restarted during a run; one that stays away longer ends it."""
+WORTH_SAYING_S = 1.0
 _NO_LIMITS = "limits on connects cannot be imposed on a foreign broker"
 _TAKE_AWAY = "--set broker.connects=none judges the broker's own limits instead"
 _LATE_MS = 500.0
@@ -79,7 +79,7 @@ class LiveWiring:
         scenario: Scenario,
         options: RunOptions,
         speed: Fraction,
-        interrupted: threading.Event,
+        interrupted: Callable[[], bool],
         rest: Scenario | None = None,
     ) -> None:
         self._rest, self._seed = rest, options.seed
@@ -96,6 +96,8 @@ class LiveWiring:
         self._has_socket: Mask = fleet.carrier == CLOUD
         self._bad_links: list[Int] = []
         self._ahead: set[str] = set()
+        self.closing = ""
+        """How the connections were closed, if somebody wanted it at once."""
         self._removed = self._left = 0
         """Retained messages of this run."""
         settings = broker_settings(scenario)
@@ -125,7 +127,7 @@ class LiveWiring:
             ear=ear,
         )
         try:
-            self.cloud.start(interrupted.is_set)
+            self.cloud.start(interrupted)
         except OSError as error:
             self.broker.close()
             raise Unavailable(
@@ -133,6 +135,10 @@ class LiveWiring:
             ) from error
         self.fleet = LiveFleet()
         self.books = LiveBooks(self.fleet, self.broker.embedded, self.registry, fleet.qos == 0)
+        self.connect_ceiling = connect_ceiling(
+            broker_url=options.broker_url, yes=options.yes, max_connects_per_s=options.max_connects_per_s
+        )
+        """Connects of the fleet in any second, at most."""
         self._task = Task(
             plan=plan,
             seed=options.seed,
@@ -143,9 +149,10 @@ class LiveWiring:
             speed=speed,
             year_us=year_us(start),
             origin_us=began_us,
-            gather_per_s=GATHER_TLS_PER_S if self.broker.is_encrypted else GATHER_PER_S,
+            gather_per_s=min(GATHER_TLS_PER_S if self.broker.is_encrypted else GATHER_PER_S, self.connect_ceiling),
             tls=self.broker.devices_tls,
             path=target.path,
+            connects_per_s=self.connect_ceiling,
         )
 
     # --- the run ------------------------------------------------------------------------------------------------------
@@ -161,30 +168,33 @@ class LiveWiring:
         self._bad_links = groups_on_bad_links(engine, self._has_socket)
         self.fleet.start(replace(self._task, bad_links=tuple(self._bad_links)))
 
-    def gather(self, interrupted: threading.Event) -> None:
+    def gather(self, interrupted: Callable[[], bool], tell: Callable[[int], None] | None = None) -> None:
         """Wait until every device is online.
+
+        Args:
+            tell: gets how many are.
 
         Raises:
             Unavailable: they do not come.
         """
-        online, ready = self.fleet.gather(interrupted)
+        online, ready = self.fleet.gather(interrupted, tell)
         if ready:
             if self._crowd is not None:
                 self._crowd.ready()
-        elif not interrupted.is_set():
+        elif not interrupted():
             raise Unavailable(
                 f"the broker at {self.broker.address}",
                 f"only {online:,} of {len(self.registry):,} devices came online in time",
                 "Is it running, and does it admit these clients? Take fewer with --devices",
             )
 
-    def go(self, end_us: int, interrupted: threading.Event) -> None:
+    def go(self, end_us: int, interrupted: Callable[[], bool]) -> None:
         """Let simulated time begin in both processes.
 
         Args:
             end_us: when the run ends, if nothing ends it earlier.
         """
-        self.cloud.collect_until(len(self.registry), interrupted=interrupted.is_set)
+        self.cloud.collect_until(len(self.registry), interrupted=interrupted)
         self.cloud.begin()
         self.broker.begin(self._crowd)
         at_s = time.monotonic() + HEAD_START_S
@@ -219,10 +229,17 @@ class LiveWiring:
             return Unavailable("the crowd's process", "it ended", "")
         if self.fleet.trouble is not None:
             return self.fleet.trouble
-        if not self.has_own_broker and self.cloud.gone_s > (BROKER_GONE_S if patience_s is None else patience_s):
-            why = f"it has been away for {self.cloud.gone_s:.0f} s"
+        if self.away_s > (BROKER_GONE_S if patience_s is None else patience_s):
+            why = f"it has been away for {self.away_s:.0f} s"
             return Unavailable(f"the broker at {self.broker.address}", why, "")
         return None
+
+    @property
+    def warning(self) -> str:
+        """What will end the run if it lasts; empty: nothing."""
+        if self.away_s < WORTH_SAYING_S:
+            return ""
+        return f"BROKER AWAY for {self.away_s:.0f} s: after {BROKER_GONE_S:.0f} s the run ends"
 
     def clean(self, within_s: float, *, held_open: bool) -> None:
         """Leave nothing retained on a broker that outlives the run."""
@@ -249,6 +266,12 @@ class LiveWiring:
     def address(self) -> str:
         """Host and port of the broker."""
         return self.broker.address
+
+    @property
+    def broker_words(self) -> str:
+        """The broker for people, e.g. ``embedded 127.0.0.1:40123 over TLS``."""
+        what = "embedded " if self.has_own_broker else ""
+        return f"{what}{self.address}{' over TLS' if self.broker.is_encrypted else ''}"
 
     # --- Wiring -------------------------------------------------------------------------------------------------------
 
@@ -331,12 +354,20 @@ class LiveWiring:
         return self.cloud.counters(now_us)
 
     def connects(self, now_us: int) -> Mapping[str, int]:
-        counters = self.counters(now_us)
+        """As the embedded broker counts them; as the fleet does, for a broker that tells us nothing."""
+        seen = self.counters(now_us) if self.has_own_broker else None
+        told = self.fleet.totals
+        if seen is not None:
+            attempts, admitted, refused = seen.attempts, seen.admitted, seen.refused
+        elif told is not None:
+            attempts, admitted, refused = told.connects.asked, told.connects.admitted, told.connects.refused
+        else:
+            attempts = admitted = refused = 0
         return {
-            "attempts": counters.attempts,
-            "admitted": counters.admitted,
-            "refused": counters.refused,
-            "unanswered": max(counters.attempts - counters.admitted - counters.refused, 0),
+            "attempts": attempts,
+            "admitted": admitted,
+            "refused": refused,
+            "unanswered": max(attempts - admitted - refused, 0),
         }
 
     def online(self) -> Mask:
@@ -358,24 +389,32 @@ class LiveWiring:
 
     def reached(self, engine: Engine) -> Asked:
         """What the twins have asked for so far, and what came of it."""
-        counters, told = self.counters(engine.now_us), self.fleet.totals
+        connects, told = self.connects(engine.now_us), self.fleet.totals
         return Asked(
             wall_s=time.monotonic(),
             now_us=engine.now_us,
             asked=told.produced if told is not None else 0,
             reached=engine.core.accepted,
-            attempts=counters.attempts,
-            admitted=counters.admitted,
+            attempts=connects["attempts"],
+            admitted=connects["admitted"],
+            held=self.connects_held,
         )
 
     def notes(self) -> list[str]:
         notes = self._broker_notes()
+        if self.closing:
+            notes.append(self.closing)
         if self.cloud.kept_before:
             notes.append(f"{self.cloud.kept_before:,} retained messages about these devices were there before: no news")
         if self._removed:
             notes.append(f"{self._removed:,} retained messages of this run were removed from the broker")
         if self._left:
             notes.append(f"{self._left:,} retained messages of this run may still be on the broker: it did not answer")
+        if self.connects_held:
+            notes.append(
+                f"{self.connects_held:,} connects had to wait: {self.connect_ceiling:,} a second is the ceiling of "
+                "this run, and its storm was a smaller one"
+            )
         told = self.fleet.totals
         if told is not None:
             notes += [*fallen_back(told.evidence), *told.notes]
@@ -386,7 +425,7 @@ class LiveWiring:
         if embedded is None:
             return [f"{_NO_LIMITS}: expectations that need them are open; {_TAKE_AWAY}"] if self.limits_missing else []
         over = "" if self.broker.papers is None else " over TLS, a certificate each"
-        lag_ms = self._lag_ms()
+        lag_ms = self.lag_s * 1e3
         notes = [
             f"embedded broker amqtt on 127.0.0.1:{self.broker.target.port}{over}, worker lag {lag_ms:.0f} ms",
             *([] if self._crowd is None else self._crowd.notes(len(self.registry))),
@@ -400,6 +439,19 @@ class LiveWiring:
             notes.append("twins were late: this machine has no time for such a fleet at such a speed")
         return notes
 
-    def _lag_ms(self) -> float:
+    @property
+    def lag_s(self) -> float:
+        """Simulated seconds by which the twins act too late, as told last."""
         told = self.fleet.totals
-        return told.lag_s * 1e3 if told is not None else 0.0
+        return told.lag_s if told is not None else 0.0
+
+    @property
+    def connects_held(self) -> int:
+        """Connects so far that had to wait below the ceiling."""
+        told = self.fleet.totals
+        return told.connects_held if told is not None else 0
+
+    @property
+    def away_s(self) -> float:
+        """For how long a broker that is not ours has been away, wall seconds; 0: it is there."""
+        return 0.0 if self.has_own_broker else self.cloud.gone_s

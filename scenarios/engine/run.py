@@ -43,6 +43,7 @@ class RunOptions:
     Attributes:
         speed: simulated seconds per wall second; 0: as fast as it can (live: 1).
         max_wall_s: stop when this much wall time has gone.
+        max_connects_per_s: live: what the fleet never exceeds in any second; None: what `live_checks` allows at most.
         tls: live: the embedded broker speaks TLS, and every client shows a certificate made for this run.
         hold_open: live: let other clients in and keep the broker up until interrupted.
         broker_login: who core and devices are to the broker of broker_url; None: what its address says, if anything.
@@ -61,6 +62,7 @@ class RunOptions:
     broker_url: str | None = None
     broker_login: Login | None = None
     broker_tls: ClientTls = field(default_factory=partial(ClientTls, None, strict=False))
+    max_connects_per_s: int | None = None
     tls: bool = False
     hold_open: bool = False
     yes: bool = False
@@ -83,6 +85,26 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
     return Engine(scenario, options.seed, wiring, options.until_us)
 
 
+def refuse(scenario: Scenario, options: RunOptions) -> None:
+    """Before anything exists.
+
+    Raises:
+        BadRequest: scenario and options do not go together; a line for each reason.
+    """
+    wrong = problems(
+        scenario,
+        live=options.live,
+        speed=options.speed,
+        broker_url=options.broker_url,
+        hold_open=options.hold_open,
+        tls=options.tls,
+        yes=options.yes,
+        max_connects_per_s=options.max_connects_per_s,
+    )
+    if wrong:
+        raise BadRequest("\n".join(wrong))
+
+
 class Run:
     """One headless run.
 
@@ -94,17 +116,7 @@ class Run:
     """
 
     def __init__(self, scenario: Scenario, options: RunOptions, sinks: Sequence[Sink] = ()) -> None:
-        wrong = problems(
-            scenario,
-            live=options.live,
-            speed=options.speed,
-            broker_url=options.broker_url,
-            hold_open=options.hold_open,
-            tls=options.tls,
-            yes=options.yes,
-        )
-        if wrong:
-            raise BadRequest("\n".join(wrong))
+        refuse(scenario, options)
         self.scenario, self.options, self.sinks = scenario, options, tuple(sinks)
         self._interrupted = threading.Event()
         self._why_interrupted = ""

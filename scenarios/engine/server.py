@@ -20,13 +20,14 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from twinstorm.scenarios.protocol import Command, Ended, Event, Frame, Loading
+from twinstorm.scenarios.protocol import AbortAll, Command, Ended, Event, Frame, Loading, Quit
 from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
@@ -44,8 +45,34 @@ encode_command = msgspec.msgpack.Encoder().encode
 decode_event = msgspec.msgpack.Decoder(Event).decode
 
 
+class LiveRequest(msgspec.Struct, kw_only=True):
+    """What is asked of a live run. It may carry a password: it goes through a pipe and is never printed.
+
+    Attributes:
+        user, password: who core and devices are to `broker_url`; None: what its address says.
+        ca, certificate, key: files, for a broker over TLS.
+        words: of the command line, for the command that repeats the run.
+    """
+
+    broker_url: str | None = None
+    login: bool = False
+    user: str | None = None
+    password: str | None = None
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    tls: bool = False
+    yes: bool = False
+    max_connects_per_s: int | None = None
+    words: list[str] = []
+
+
 class EngineRequest(msgspec.Struct, kw_only=True):
-    """What a parent asks its engine process to play; one line of JSON on standard input."""
+    """What a parent asks its engine process to play; one line of JSON on standard input.
+
+    Attributes:
+        live: over real sockets, and how; None: in virtual time.
+    """
 
     scenario: str
     settings: list[str] = []
@@ -54,6 +81,7 @@ class EngineRequest(msgspec.Struct, kw_only=True):
     until_us: int | None = None
     speed: float = 1.0
     out: str = "runs"
+    live: LiveRequest | None = None
     socket: str
 
 
@@ -111,13 +139,19 @@ class Outbox:
 
 
 class Line:
-    """The connected front end, seen from the engine's loop."""
+    """The connected front end, seen from the engine's loop.
+
+    Attributes:
+        abort_came, quit_came: set as soon as such a command arrives, before the loop obeys it: what waits for sockets
+            asks for them.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.outbox = Outbox()
         self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.gone = threading.Event()
+        self.abort_came = self.quit_came = False
         self._sender = threading.Thread(target=self._send, name="twinstorm-send", daemon=True)
         self._reader = threading.Thread(target=self._read, name="twinstorm-read", daemon=True)
         self._sender.start()
@@ -133,7 +167,10 @@ class Line:
     def _read(self) -> None:
         with contextlib.suppress(OSError, msgspec.MsgspecError), self._connection.makefile("rb") as stream:
             while (body := read_message(stream)) is not None:
-                self.commands.put(_decode_command(body))
+                command = _decode_command(body)
+                self.abort_came |= isinstance(command, AbortAll)
+                self.quit_came |= isinstance(command, Quit)
+                self.commands.put(command)
         self.gone.set()
 
     def close(self) -> None:
@@ -230,13 +267,23 @@ def _play_one(request: EngineRequest, leaving: Leaving) -> int:
     try:
         _serve(request, line, leaving)
     except Exception as error:  # told to the front end, then the process ends
-        text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        code, text = _told(error)
         traceback.print_exc()
-        line.outbox.put(Ended(ended="failed", verdict="inconclusive", exit_code=70, report="", text=text))
-        return 70
+        line.outbox.put(Ended(ended="failed", verdict="inconclusive", exit_code=code, report="", text=text))
+        return code
     finally:
         line.close()
     return TOLD_TO_LEAVE if leaving.told else 0
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """Exit code and words for what ended the engine."""
+    from twinstorm.scenarios.engine.errors import Unavailable
+    from twinstorm.scenarios.verdict import ExitCode
+
+    if isinstance(error, Unavailable):
+        return ExitCode.UNAVAILABLE, str(error)
+    return ExitCode.BUG, str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
 
 
 def _leave_with_parent(path: str) -> None:
@@ -253,29 +300,39 @@ def _serve(request: EngineRequest, line: Line, leaving: Leaving) -> None:
     line.outbox.put(Loading(what=f"Placing the devices of {request.scenario}", share=0.0))
     from twinstorm.scenarios.engine.attended import Attended
 
-    run = Attended(request, line.outbox.put)
+    def is_left() -> bool:
+        return line.gone.is_set() or leaving.told
+
+    def ends_at_once() -> bool:
+        return line.abort_came or is_left()
+
+    run = Attended(request, line.outbox.put, lambda: line.quit_came or ends_at_once(), ends_at_once)
     try:
-        _play(run, line, leaving)
+        run.begin()
+        _play(run, line, is_left)
+        ended = run.end()
     except Exception as error:
         run.fail(error)
         raise
-    line.outbox.put(run.end())
+    finally:
+        run.close()
+    line.outbox.put(ended)
     while not (run.session.leaving or leaving.told or line.gone.wait(_LOOK_S)):
         pass  # the screen looks at the verdict until it quits
 
 
-def _play(run: Attended, line: Line, leaving: Leaving) -> None:
+def _play(run: Attended, line: Line, is_left: Callable[[], bool]) -> None:
     while not run.over:
         while not line.commands.empty():
             answer = run.session.obey(line.commands.get())
             if answer is not None:
                 line.outbox.put(answer)
-        if line.gone.is_set() or leaving.told:
+        if is_left():
             run.leave()
             break
         run.go_on()
         line.outbox.put(run.session.frame())
-        line.gone.wait(run.session.idle_s())
+        line.gone.wait(run.session.pace.idle_s())
 
 
 if __name__ == "__main__":

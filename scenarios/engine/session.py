@@ -1,9 +1,8 @@
-"""A run under somebody's hands: pace, pause, and the commands of a front end. Knows no socket."""
+"""A run under somebody's hands: what they see, and the commands of a front end. Knows no socket."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import msgspec
@@ -12,77 +11,35 @@ from twinstorm.scenarios import protocol
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.frames import Watch
+from twinstorm.scenarios.engine.paces import Pace
 from twinstorm.scenarios.faults.base import catalogue, misfit
 from twinstorm.scenarios.language.selectors import SelectorError
 from twinstorm.scenarios.language.settings import SettingError, fault_settings
 from twinstorm.scenarios.protocol import Answered, Command, DeviceList, Frame
-from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.plugins import PluginError
 
-FRAME_S = 0.1
-_RATE_S = 1.0
 SITES_NAMED = 8
 """Sites that a refusal names; a fleet may have thousands."""
 
 
 class Session:
-    """Plays an engine in wall time as asked.
+    """One engine, moved by a pace, and what is asked of both.
 
-    Args:
-        clock: monotonic seconds; tests give their own.
+    Attributes:
+        leaving: the front end has taken its leave.
     """
 
-    def __init__(self, engine: Engine, speed: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: Engine, pace: Pace) -> None:
         self.engine = engine
+        self.pace = pace
         self.watch = Watch(engine)
         engine.sinks = (*engine.sinks, self.watch)
-        self.speed = speed
-        self.paused = False
         self.leaving = False
-        self._clock = clock
-        self._anchor = (clock(), engine.now_us)
-        self._rate_from = (clock(), engine.now_us)
-        self._holding = 0.0
-
-    # --- pace ---------------------------------------------------------------------------------------------------------
-
-    def play(self) -> None:
-        """Go on for about one frame of wall time; returns at once when there is nothing to do yet."""
-        engine = self.engine
-        if self.paused or engine.ended:
-            return
-        stop_at = self._clock() + FRAME_S
-        if self.speed:
-            since, from_us = self._anchor
-            target_us = from_us + int((self._clock() - since) * self.speed * SECOND_US)
-            while not engine.ended and engine.next_us() <= target_us and self._clock() < stop_at:
-                engine.step()
-            if engine.next_us() > target_us:
-                engine.advance(min(target_us, engine.end_us - 1))
-            elif not engine.ended:
-                self._anchor = (self._clock(), engine.now_us)  # behind: go on from here instead of chasing
-        else:
-            while not engine.ended and self._clock() < stop_at:
-                engine.step()
-        self._measure()
-
-    def idle_s(self) -> float:
-        """How long a driver may sleep before the next `play`."""
-        return FRAME_S if self.paused or self.engine.ended or self.speed else 0.0
 
     def frame(self) -> Frame:
-        state = "ended" if self.engine.ended else "paused" if self.paused else "running"
-        return self.watch.frame(state, self.speed, 0.0 if self.paused else self._holding)
-
-    def _measure(self) -> None:
-        since, from_us = self._rate_from
-        now = self._clock()
-        if now - since >= _RATE_S:
-            self._holding = (self.engine.now_us - from_us) / SECOND_US / (now - since)
-            self._rate_from = (now, self.engine.now_us)
-
-    def _anchor_here(self) -> None:
-        self._anchor = self._rate_from = (self._clock(), self.engine.now_us)
+        pace = self.pace
+        state = "ended" if self.engine.ended else "paused" if pace.paused else "running"
+        return self.watch.frame(state, pace.speed, pace.holding, pace.lag_s, pace.live)
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -98,27 +55,19 @@ class Session:
         engine = self.engine
         match command:
             case protocol.Pause():
-                self.paused = True
+                self.pace.pause()
             case protocol.Resume():
-                self.paused = False
-                self._anchor_here()
+                self.pace.resume()
             case protocol.SetSpeed(speed=speed):
-                if speed < 0:
-                    raise Refused("a speed is not negative; 0 is as fast as it can")
-                self.speed = speed
-                self._anchor_here()
+                self.pace.set_speed(speed)
             case protocol.Step(us=us):
-                if not self.paused:
-                    raise Refused("one step works while paused: press space first")
-                engine.advance(min(engine.now_us + max(us, 1), engine.end_us))
+                self.pace.step(us)
             case protocol.Inject():
                 return self._inject(command)
             case protocol.EndFault(step=step):
                 return Answered(ok=True, text=f"ended {engine.end_fault(step).value}")
             case protocol.AbortAll(reason=reason):
-                ended = engine.abort_all(reason)
-                words = f"{ended} fault{'' if ended == 1 else 's'} ended"
-                return Answered(ok=True, text=f"{words}; injection is disarmed until you arm again")
+                return Answered(ok=True, text=self.pace.abort(reason))
             case protocol.Rearm():
                 engine.arm_again()
                 return Answered(ok=True, text="armed again")
@@ -136,7 +85,7 @@ class Session:
                 self.watch.cells = max(cells, 1)
             case protocol.Quit():
                 self.leaving = True
-                engine.finish("stopped")
+                self.pace.finish("stopped")
         return None
 
     def _inject(self, command: protocol.Inject) -> Answered:
@@ -158,6 +107,8 @@ class Session:
         if said:
             raise Refused(said)
         if command.dry:
+            if reach:
+                self.engine.may_inject(command.fault, command.target, settings)
             text = _reach_words(reach) if reach else self._nothing_matches(command.target)
             return Answered(ok=reach > 0, text=text, reach=reach)
         step = self.engine.inject(command.fault, command.target, command.lasts_us, settings)

@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from twinstorm.broker.bad_links import BadLinks
-from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.broker.ceiling import Ceiling
+from twinstorm.broker.device_end import Connects, LiveDeviceEnd
 from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.engine.children import leave_signals
 from twinstorm.scenarios.engine.wall_clock import WallClock
@@ -65,6 +66,8 @@ class Task:
     """MQTT over WebSocket, asked for by this path; None: MQTT over TCP."""
     bad_links: tuple[Int, ...] = ()
     """Devices that faults of links will meet together, a set each; none twice."""
+    connects_per_s: int | None = None
+    """More than this the fleet never asks of a broker in any second, whatever the scenario does; None: no ceiling."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,10 @@ class Totals:
     traffic: tuple[SegmentTraffic, ...] = ()
     notes: tuple[str, ...] = ()
     """Of the world, at the end."""
+    connects: Connects = field(default_factory=Connects)
+    """Since the run began."""
+    connects_held: int = 0
+    """Of these, so many had to wait below the ceiling."""
     in_doubt_each: Int | None = None
     """Sent, but not acknowledged when their device lost its memory: delivered or lost, only the core knows."""
 
@@ -187,6 +194,7 @@ class Worker:
         self._bad_links = (
             BadLinks(task.host, task.port, task.bad_links, task.speed, task.seed) if task.bad_links else None
         )
+        self._ceiling = None if task.connects_per_s is None else Ceiling(task.connects_per_s)
         self._end = LiveDeviceEnd(
             host=task.host,
             port=task.port,
@@ -199,6 +207,7 @@ class Worker:
             tls=task.tls,
             path=task.path,
             bad_links=self._bad_links,
+            ceiling=self._ceiling,
         )
         self._world = World(
             task.plan,
@@ -277,7 +286,7 @@ class Worker:
             return
         self._clock.begin(message.at_s)
         self._end_us = message.end_us
-        self._end.count_bytes()
+        self._begin_to_count()
         world = self._world
         acts = {**world.acts, "script": self._act_script}
         world.output.story.rank = 1
@@ -314,6 +323,11 @@ class Worker:
         self._pipe.send(Gathered(0, gave_up=True))
         return None
 
+    def _begin_to_count(self) -> None:
+        self._end.begin_to_count()
+        if self._ceiling is not None:
+            self._ceiling.held = 0
+
     def _over(self, due_us: int) -> bool:
         """Nothing of the last instant itself is sampled any more, as in virtual time."""
         return due_us >= self._end_us
@@ -326,8 +340,9 @@ class Worker:
         self._world.settle(end_us)
         until = time.monotonic() + DRAIN_S
         while not self._finish.at_once and self._end.unacknowledged() and time.monotonic() < until:
-            if self._pipe.poll():
-                self._pipe.recv()  # Nothing is asked of us any more, but an engine that has gone shows here.
+            # Nothing is asked of us any more but to be quicker, and an engine that has gone shows here.
+            if self._pipe.poll() and isinstance(message := self._pipe.recv(), Finish):
+                self._hear(message)
             self._end.poll(self._now_us())
             time.sleep(_LONGEST_SLEEP_S)
         self._log.seal(end_us + 1)
@@ -403,6 +418,8 @@ class Worker:
             unreadable=world.payloads.unreadable,
             overtaken=world.payloads.overtaken,
             in_doubt_each=self._end.in_doubt_each.copy() if each else None,
+            connects=replace(self._end.connects),
+            connects_held=0 if self._ceiling is None else self._ceiling.held,
             traffic=self._traffic() if each else (),
             notes=tuple(world.notes()) if each else (),
         )

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.record.recorded import FakeFleet, result, scenario, tell
+from twinstorm.scenarios.engine.rates import Rates
 from twinstorm.scenarios.engine.run import RunOptions
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.overrides import Setting
@@ -57,7 +58,7 @@ class PuppetRun:
     sinks: Sequence[Sink]
 
     holds = False
-    rates = ""
+    rates = Rates(1.0)
 
     def interrupt(self, why: str = "") -> None:
         raise AssertionError("nobody asked for this")

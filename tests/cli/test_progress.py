@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 from tests.cli.conftest import plain
+from twinstorm.scenarios.engine.rates import Rates
 from twinstorm.tui.cli.progress import Meter
 from twinstorm.tui.cli.talk import Talk
 
@@ -87,3 +88,29 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: object) -> None:
         clock.now_s += 31.0
         shown(300_000_000)
     assert talk.err.getvalue() == "storm: 00:05:00 of 00:10:00 simulated, 50 %, 31 s\n"  # type: ignore[attr-defined]
+
+
+def test_a_broker_that_is_away_is_told_at_once_and_so_is_its_return() -> None:
+    talk, clock = Talk(io.StringIO(), io.StringIO()), WallClock()
+    shown = meter(talk, clock)
+    shown.rates = Rates(1.0)
+    for trouble in ("", "BROKER AWAY for 2 s: after 30 s the run ends", "BROKER AWAY for 3 s: the same", "", ""):
+        shown.rates.trouble = trouble
+        clock.now_s += 1.0
+        shown(1_000_000)
+    assert talk.err.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "storm: BROKER AWAY for 2 s: after 30 s the run ends",
+        "storm: the broker is back",
+    ]
+
+
+def test_the_bar_of_a_live_run_says_that_its_broker_is_away() -> None:
+    talk, clock = Talk(Terminal(), Terminal()), WallClock()
+    shown = meter(talk, clock)
+    shown.rates = Rates(1.0)
+    shown.rates.trouble = "BROKER AWAY for 2 s"
+    shown(1_000_000)
+    clock.now_s += 2.0
+    shown(2_000_000)
+    shown.close()
+    assert "BROKER AWAY for 2 s" in plain(talk.err.getvalue())  # type: ignore[attr-defined]

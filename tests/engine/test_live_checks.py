@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from twinstorm.scenarios.engine.live_checks import problems
+from twinstorm.scenarios.engine.live_checks import (
+    ASK_ABOVE_CONNECTS_PER_S,
+    MOST_CONNECTS_PER_S,
+    connect_ceiling,
+    problems,
+)
 from twinstorm.scenarios.language.reader import load
 
 TEXT = """storm: 1
@@ -86,3 +91,45 @@ def test_much_on_a_broker_that_is_not_ours_needs_a_yes_even_here(
     assert all(part in line and "--yes" in line for part, line in zip(told, here, strict=True))
     assert found("mqtt://127.0.0.1:1883", yes=True) == []
     assert found(None, yes=False) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "yes", "asked", "most"),
+    [
+        (None, False, None, MOST_CONNECTS_PER_S),
+        ("mqtt://127.0.0.1:1883", True, None, MOST_CONNECTS_PER_S),
+        ("mqtt://127.0.0.1:1883", False, None, ASK_ABOVE_CONNECTS_PER_S),
+        ("mqtt://127.0.0.1:1883", False, 7, 7),
+        ("mqtt://127.0.0.1:1883", True, 900, 900),
+        (None, True, 10 * MOST_CONNECTS_PER_S, MOST_CONNECTS_PER_S),
+    ],
+)
+def test_what_nobody_consented_to_the_fleet_never_exceeds(
+    url: str | None, yes: bool, asked: int | None, most: int
+) -> None:
+    assert connect_ceiling(broker_url=url, yes=yes, max_connects_per_s=asked) == most
+
+
+@pytest.mark.parametrize(("ceiling", "told"), [(None, True), (150, False), (201, True)])
+def test_a_low_ceiling_takes_the_question_about_connects_away(ceiling: int | None, told: bool, tmp_path: Path) -> None:
+    path = tmp_path / "much.storm.yaml"
+    fleet = "{devices: 300, keep_alive: 60 s, reconnect: {jitter: none}, segments: {all: {kind: motor, share: 100 %}}}"
+    path.write_text(f"storm: 1\nname: much\nstory: Many.\nduration: 5 min\nfleet: {fleet}\n")
+    found = problems(
+        load(str(path)),
+        live=True,
+        speed=1.0,
+        broker_url="mqtt://127.0.0.1:1883",
+        hold_open=False,
+        yes=False,
+        max_connects_per_s=ceiling,
+    )
+    assert any("--max-connects-per-s" in each for each in found) == told
+
+
+def test_a_ceiling_needs_a_live_run(tmp_path: Path) -> None:
+    path = tmp_path / "slow.storm.yaml"
+    path.write_text(CARRIED)
+    asked = {"speed": 1.0, "broker_url": None, "hold_open": False, "yes": False}
+    (told,) = problems(load(str(path)), live=False, max_connects_per_s=5, **asked)  # type: ignore[arg-type]
+    assert told.startswith("--max-connects-per-s needs --live")

@@ -25,3 +25,12 @@ def test_a_clock_that_stands_still_divides_nothing() -> None:
     rates.note(Totals(1.0, 0, 0, 0, 0, 0))
     rates.note(Totals(1.0, 5, 5, 5, 5, 5))
     assert str(rates) == ""
+
+
+def test_connects_that_the_ceiling_held_back_and_what_will_end_the_run_are_told() -> None:
+    rates = Rates(1.0)
+    rates.note(Totals(0.0, 0, 0, 0, 0, 0))
+    rates.trouble = "BROKER AWAY"
+    rates.note(Totals(1.0, 1_000_000, 10, 10, 30, 5, held=25))
+    assert str(rates).startswith("BROKER AWAY, messages/s 10 asked")
+    assert str(rates).endswith(", 25 connects held back by the ceiling")

@@ -8,6 +8,7 @@ import pytest
 
 from twinstorm.scenarios.engine.attended import Attended
 from twinstorm.scenarios.engine.errors import Refused
+from twinstorm.scenarios.engine.paces import VirtualPace
 from twinstorm.scenarios.engine.run import RunOptions, begin, build
 from twinstorm.scenarios.engine.server import EngineRequest
 from twinstorm.scenarios.engine.session import Session
@@ -64,7 +65,7 @@ def scenario_file(tmp_path: Path) -> str:
 @pytest.fixture
 def session(scenario_file: str) -> Session:
     engine = build(load(scenario_file), RunOptions(seed=42))
-    one = Session(engine, speed=0.0, clock=lambda: 0.0)
+    one = Session(engine, VirtualPace(engine, 0.0, clock=lambda: 0.0))
     begin(engine)
     return one
 
@@ -133,7 +134,7 @@ def test_marks_are_of_the_kinds_that_the_protocol_names(scenario_file: str) -> N
     seen: set[str] = set()
     for hands_on in (True, False):
         engine = build(load(scenario_file), RunOptions(seed=42))
-        session = Session(engine, speed=0.0, clock=lambda: 0.0)
+        session = Session(engine, VirtualPace(engine, 0.0, clock=lambda: 0.0))
         begin(engine)
         if hands_on:
             engine.advance(8 * MINUTE_US)
@@ -229,7 +230,7 @@ def test_an_average_below_the_bound_is_at_risk_while_budget_is_left_and_missed_w
     path = tmp_path / "hard-to-hold.storm.yaml"
     path.write_text(HARD_TO_HOLD)
     engine = build(load(str(path)), RunOptions(seed=42))
-    session = Session(engine, speed=0.0, clock=lambda: 0.0)
+    session = Session(engine, VirtualPace(engine, 0.0, clock=lambda: 0.0))
     begin(engine)
     engine.advance(5 * MINUTE_US)
     lenient = session.frame().objectives[0]
@@ -246,7 +247,7 @@ def test_a_run_that_ends_below_the_bound_has_missed_it_whatever_budget_a_longer_
     path = tmp_path / "hard-to-hold.storm.yaml"
     path.write_text(HARD_TO_HOLD)
     engine = build(load(str(path)), RunOptions(seed=42))
-    session = Session(engine, speed=0.0, clock=lambda: 0.0)
+    session = Session(engine, VirtualPace(engine, 0.0, clock=lambda: 0.0))
     begin(engine)
     engine.advance(5 * MINUTE_US)
     assert verdicts(session)["lenient"] == "at risk"
@@ -347,6 +348,7 @@ def test_an_attended_run_ends_in_the_words_of_the_command_line(scenario_file: st
         scenario=scenario_file, seed=42, until_us=8 * MINUTE_US, speed=0.0, out=str(tmp_path / "runs"), socket=""
     )
     run = Attended(request, sent.append)
+    run.begin()
     run.session.engine.advance(3 * MINUTE_US)
     run.session.obey(AddNote(text="it began here", at_us=70 * SECOND_US))
     while not run.over:

@@ -38,6 +38,7 @@ from twinstorm.scenarios.protocol import (
     IncidentRow,
     Inject,
     LedgerRow,
+    LiveRow,
     Loading,
     MapGroup,
     Mark,
@@ -188,6 +189,9 @@ class FakeEngine:
     """False: commands are recorded and nothing comes back."""
     writable: bool = True
     """False: it is gone as soon as somebody writes."""
+    live: LiveRow | None = None
+    """What its frames tell of a live run; None: it plays in virtual time."""
+    lag_s: float = 0.0
 
     async def receive(self) -> Event | None:
         return await self.inbox.get()
@@ -204,7 +208,7 @@ class FakeEngine:
         return [command for command in self.sent if isinstance(command, kind)]
 
     def greet(self) -> None:
-        self.inbox.put(HELLO)
+        self.inbox.put(HELLO if self.live is None else msgspec.structs.replace(HELLO, clock="live"))
 
     def load(self, share: float) -> None:
         self.inbox.put(Loading(what="Placing 10,000 devices", share=share))
@@ -233,6 +237,11 @@ class FakeEngine:
                 self.faults = [fault for fault in self.faults if command.step not in ("", fault.step)]
             case AbortAll():
                 self.faults, self.armed, self.aborted_us = [], False, int(self.at_s * SECOND)
+                if self.live is not None:
+                    self.state = "ended"
+                    self.show()
+                    self.end("aborted")
+                    return
             case Rearm():
                 self.armed = True
             case AddNote():
@@ -352,6 +361,8 @@ class FakeEngine:
             ),
             connects_per_s=[attempts_per_s(past) for past in range(max(second - 120, 0), second)],
             armed=self.armed,
+            lag_s=self.lag_s,
+            live=self.live,
             filter=self.filter,
             matching=chosen,
             device=self.page(at_us) if self.device else None,

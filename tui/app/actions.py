@@ -85,10 +85,14 @@ class RunActions(App[Outcome]):
     # --- time -------------------------------------------------------------------------------------------------------
 
     def action_pause(self) -> None:
+        if self._says_that_it_is_live("A live run cannot pause: devices and broker go by the clock on the wall."):
+            return
         frame = self.board.frame
         self.tell(Resume() if frame is not None and frame.state == "paused" else Pause())
 
     def action_speed(self, steps: int) -> None:
+        if self._says_that_it_is_live("A live run keeps the speed that it began with: --speed at its start."):
+            return
         asked = next_speed(self.board.speed, steps)
         if asked == self.board.speed:
             self.say("That is as fast as it goes." if steps > 0 else "1x is the slowest; space pauses.")
@@ -96,11 +100,19 @@ class RunActions(App[Outcome]):
             self.board.ask_speed(asked)
 
     def action_step(self) -> None:
+        if self._says_that_it_is_live("A live run cannot pause, so there are no steps."):
+            return
         frame = self.board.frame
         if frame is not None and frame.state != "paused" and self.board.goes_on:
             self.say(f"One second on works while paused: {self.key('run.pause')} pauses.")
         else:
             self.tell(Step(us=STEP_US))
+
+    def _says_that_it_is_live(self, why: str) -> bool:
+        if not (self.board.is_live and self.board.goes_on):
+            return False
+        self.say(f"{why} {self.key('app.quit')} ends it, {self.key('fault.abort')} closes every connection.")
+        return True
 
     # --- faults: ending them never asks -----------------------------------------------------------------------------
 
@@ -110,7 +122,11 @@ class RunActions(App[Outcome]):
             self.say(f"Nothing to abort. {self.board.why_not or ''}".strip())
             return
         if self.tell(AbortAll(reason=f"{self.key('fault.abort')} on the screen")):
-            self.say(f"ABORT: every fault ends, none can start until `{self.key('help.commands')} fault: arm again`.")
+            if self.board.is_live:
+                self.say("ABORT: every fault ends, every connection closes, and the run ends.")
+            else:
+                again = f"`{self.key('help.commands')} fault: arm again`"
+                self.say(f"ABORT: every fault ends, none can start until {again}.")
         self.close_fault_dialogs()
 
     def action_end_newest(self) -> None:

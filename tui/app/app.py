@@ -87,6 +87,9 @@ class StormApp(RunActions[Outcome]):
         scenarios: name, title and story of each scenario to choose from.
         start: starts the engine with the scenario of this name. An exception's text is shown beside the list; it is
             cancelled if people do not want to wait.
+        asks: what somebody has to consent to before this scenario is started, a sentence each; they are asked on the
+            screen. An exception's text is shown beside the list.
+        first: a scenario of the list to start with; empty: none.
         look: colours and signs; by default dark.
         keymap: binding id to keys, from the settings file; ids are those of `keys.KEYS`.
         clock: wall seconds, for staleness alone.
@@ -111,6 +114,8 @@ class StormApp(RunActions[Outcome]):
         *,
         scenarios: Sequence[Choice] = (),
         start: Start | None = None,
+        asks: Callable[[str], Sequence[str]] = lambda _: (),
+        first: str = "",
         look: Look | None = None,
         keymap: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -122,6 +127,8 @@ class StormApp(RunActions[Outcome]):
         self._connection = connection
         self._choices = list(scenarios)
         self._start = start
+        self._asks = asks
+        self._first = first
         self._clock = clock
         self._changed_keys = dict(keymap or {})
         self._link: Link | None = None
@@ -209,6 +216,8 @@ class StormApp(RunActions[Outcome]):
             self._life = self._run(self._connection)
         else:
             self.switch_mode("scenarios" if self._choices else "overview")
+            if self._first:
+                self.start_scenario(self._first)
 
     @work(exclusive=True, group="life")
     async def _run(self, connection: Connection) -> None:
@@ -220,9 +229,14 @@ class StormApp(RunActions[Outcome]):
         if self._start is None:
             self.say("No scenario can be started from here.", bad=True)
             return
-        self.board = Board(starting=name)
-        self.switch_mode("overview")
         try:
+            reasons = self._asks(name)
+            if reasons and not await self.push_screen_wait(
+                QuestionDialog("Start all the same?", reasons, "Start", "S")
+            ):
+                return
+            self.board = Board(starting=name)
+            self.switch_mode("overview")
             connection = await self._start(name)
         except Exception as error:
             self.log.error(error)
@@ -495,6 +509,8 @@ class StormApp(RunActions[Outcome]):
             self._leave()
             return
         words = ["The run ends here: faults end, the report is written.", "It will count as stopped early."]
+        if self.board.is_live:
+            words.append(f"What is under way still arrives; {self.key('fault.abort')} waits for nothing.")
         self._quit_question = QuestionDialog("Quit?", words, "Quit", "Q")
         self.push_screen(self._quit_question, lambda yes: self._end_and_leave() if yes else None)
 
@@ -507,7 +523,8 @@ class StormApp(RunActions[Outcome]):
         self.say("Ending the run: the report is being written. q again leaves at once.")
 
     def action_help_quit(self) -> None:
-        self.say(f"{self.key('app.quit')} quits, {self.key('fault.abort')} ends all faults.")
+        what = "closes every connection" if self.board.is_live else "ends all faults"
+        self.say(f"{self.key('app.quit')} quits, {self.key('fault.abort')} {what}.")
 
 
 __all__ = ["Outcome", "StormApp"]

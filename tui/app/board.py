@@ -86,6 +86,11 @@ class Board:
         return int(quiet_s) if quiet_s >= STALE_AFTER_S else 0
 
     @property
+    def is_live(self) -> bool:
+        """Over real sockets, by the clock on the wall."""
+        return self.hello is not None and self.hello.clock == "live"
+
+    @property
     def goes_on(self) -> bool:
         """A run exists and is not over."""
         return self.hello is not None and self.ended is None and self.dead is None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twinstorm.scenarios.protocol import STATES, ActiveFault, Frame
 from twinstorm.tui.app import numbers
 from twinstorm.tui.app.board import Board
-from twinstorm.tui.app.lines import PLAIN, Line, cut, fit, plain, shorten, width_of
+from twinstorm.tui.app.lines import PLAIN, Line, Span, cut, fit, plain, shorten, width_of
 from twinstorm.tui.app.signs import CODE, WORST_FIRST, Signs
 
 WORTH_SAYING_S = 0.1
@@ -114,8 +114,10 @@ def fault_rows(
     frame = board.frame
     if frame is None:
         return []
-    lead: Line = [(" ", PLAIN), (f"{abort_key} ABORTS ALL", signs.selected)]
-    bar = (" | ", signs.muted)
+    # The row of a live run has the key already.
+    lead: Line = [] if board.is_live else [(" ", PLAIN), (f"{abort_key} ABORTS ALL", signs.selected)]
+    bar: Span = (" " if board.is_live else " | ", signs.muted)
+    always = always and not board.is_live
     if not frame.faults:
         if not frame.armed:
             words = "DISARMED: faults ended, none can start; : fault: arm again"

@@ -13,6 +13,8 @@ from twinstorm.tui.cli.talk import Talk, named
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from twinstorm.scenarios.engine.rates import Rates
+
 LINE_EVERY_S = 30.0
 BAR_AFTER_S = 1.0
 """A run shorter than this never shows a bar."""
@@ -30,25 +32,35 @@ class Meter:
         self._on_terminal = talk.err.isatty() and os.environ.get("TERM") != "dumb"
         self._bar: Progress | None = None
         self._task: Any = None
-        self.rates: object = ""
-        """As text: what is reached beside what is asked, for runs by the clock on the wall."""
+        self.rates: Rates | None = None
+        """What is reached beside what is asked, for runs by the clock on the wall."""
+        self._trouble_told = False
 
     def __call__(self, now_us: int) -> None:
         if not self._talk.progress:
             return
         now_s = self._wall_s()
+        rates = "" if self.rates is None else str(self.rates)
         if self._on_terminal:
             if self._bar is None and now_s - self._begun_s >= BAR_AFTER_S:
                 self._show_bar()
             if self._bar is not None:
-                self._bar.update(self._task, completed=now_us, at=_clock(now_us), rates=str(self.rates))
-        elif now_s - self._told_s >= LINE_EVERY_S:
+                self._bar.update(self._task, completed=now_us, at=_clock(now_us), rates=rates)
+            return
+        self._tell_trouble("" if self.rates is None else self.rates.trouble)
+        if now_s - self._told_s >= LINE_EVERY_S:
             self._told_s = now_s
             percent = min(now_us * 100 // self._until_us, 100)
             self._talk.complain(
                 f"{self._name}: {_clock(now_us)} of {_clock(self._until_us)} simulated, {percent} %, "
-                f"{now_s - self._begun_s:.0f} s" + (f"; {rates}" if (rates := str(self.rates)) else "")
+                f"{now_s - self._begun_s:.0f} s" + (f"; {rates}" if rates else "")
             )
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """What will end the run if it lasts cannot wait for the next line; nor can that it is over."""
+        if bool(trouble) != self._trouble_told:
+            self._trouble_told = bool(trouble)
+            self._talk.complain(f"{self._name}: {trouble or 'the broker is back'}")
 
     def line(self, text: str) -> None:
         """Write a line of the run to standard output without tearing the bar apart."""

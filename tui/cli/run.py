@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from twinstorm.tui.cli.broker_access import OPTIONS as BROKER_OPTIONS
-from twinstorm.tui.cli.broker_access import access
 from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
+from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
 from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable, read_duration
 from twinstorm.tui.cli.talk import Talk
 
@@ -37,12 +35,11 @@ if TYPE_CHECKING:
     DEVICES,
     click.Option(["--until"], metavar="30min", help="Stop at this simulated time."),
     click.Option(["--max-wall"], metavar="10min", help="Stop after this wall time; exit 5."),
-    click.Option(["--live"], is_flag=True, help="Real sockets and wall time, over MQTT."),
+    LIVE,
     click.Option(["--speed"], metavar="10|max", help="Simulated seconds a second: max, or live 1, if absent."),
-    *BROKER_OPTIONS,
-    click.Option(["--tls"], is_flag=True, help="With --live: over TLS, a certificate each, made for this run."),
+    *LIVE_OPTIONS,
     click.Option(["--hold-open"], is_flag=True, help="With --live: let other clients in, until Ctrl+C."),
-    click.Option(["--yes"], is_flag=True, help="The broker may be another machine, and the load on it large."),
+    YES,
     click.Option(["--dry-run"], is_flag=True, help="Show the plan and the devices reached; run nothing."),
     click.Option(["--json"], is_flag=True, help="One document on standard output: `schema run`."),
     click.Option(["--events"], metavar="FILE", help="A line of JSON for every event; - is standard output."),
@@ -68,6 +65,7 @@ def run(
     cert: Path | None,
     key: Path | None,
     tls: bool,
+    max_connects_per_s: int | None,
     hold_open: bool,
     yes: bool,
     dry_run: bool,
@@ -99,14 +97,14 @@ def run(
         raise UsageError("--json and --events - both write to standard output", "give --events a file")
     for path in (None if events == "-" else events, junit):
         must_be_writable(path)
-    speed_x = _speed(speed, live)
-    files = {"--credentials": credentials, "--ca": ca, "--cert": cert, "--key": key}
-    extra = [*(["--until", until] if until else []), *_live_words(live, speed, broker, files, tls, hold_open, yes)]
+    speed_x = read_speed(speed, live, absent=0.0)
+    how = LiveAsked(live, broker, credentials, ca, cert, key, tls, max_connects_per_s, yes, hold_open)
+    extra = [*(["--until", until] if until else []), *how.words(speed)]
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = read_duration("--until", until), read_duration("--max-wall", max_wall)
     cases = read_cases(asked)
-    _refuse_what_does_not_go_together(cases, live, speed_x, broker, tls, hold_open, yes)
-    login, broker_tls = access(broker, credentials, ca, cert, key)
+    _refuse_what_does_not_go_together(cases, how, speed_x)
+    login, broker_tls = how.access()
     for case in cases:
         refuse_what_cannot_fit(case.scenario)
     if dry_run:
@@ -124,6 +122,7 @@ def run(
         broker_url=broker,
         broker_login=login,
         broker_tls=broker_tls,
+        max_connects_per_s=max_connects_per_s,
         tls=tls,
         hold_open=hold_open,
         yes=yes,
@@ -141,22 +140,17 @@ def run(
     return code
 
 
-def _refuse_what_does_not_go_together(
-    cases: list[Case], live: bool, speed: float, broker: str | None, tls: bool, hold_open: bool, yes: bool
-) -> None:
+def _refuse_what_does_not_go_together(cases: list[Case], how: LiveAsked, speed: float) -> None:
     """Before the first folder is made; all reasons of all cases, each once."""
     from twinstorm.scenarios.engine.errors import BadRequest
-    from twinstorm.scenarios.engine.live_checks import problems
 
     several = len({case.scenario.name for case in cases}) > 1
     found = [
-        f"{case.scenario.name}: {problem}" if several and live else problem
+        f"{case.scenario.name}: {problem}" if several and how.live else problem
         for case in cases
-        for problem in problems(
-            case.scenario, live=live, speed=speed, broker_url=broker, hold_open=hold_open, yes=yes, tls=tls
-        )
+        for problem in how.problems(case.scenario, speed)
     ]
-    if hold_open and len(cases) > 1:
+    if how.hold_open and len(cases) > 1:
         found.append(f"--hold-open is for one run, and these are {len(cases):,}")
     if found:
         raise BadRequest("\n".join(dict.fromkeys(found)))
@@ -228,43 +222,6 @@ def _label(outcome: Outcome) -> str:
 
     varied = "".join(f"  {path}={value}" for path, value in outcome.case.varied)
     return f"{outcome.case.scenario.name}  seed {outcome.case.seed}{varied}  {verdict_word(outcome)}"
-
-
-def _speed(text: str | None, live: bool) -> float:
-    """Simulated seconds a wall second; 0: as fast as it can."""
-    if text is None:
-        return 1.0 if live else 0.0
-    if text == "max":
-        if live:
-            raise UsageError(
-                "--speed max needs a virtual run: --live keeps wall time", "give a number, e.g. --speed 10"
-            )
-        return 0.0
-    try:
-        speed = float(text.removesuffix("x"))
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed <= 1e6:
-        raise UsageError(f"--speed `{text}` is not a speed", "a number above 0, e.g. 10, or max")
-    return speed
-
-
-def _live_words(
-    live: bool,
-    speed: str | None,
-    broker: str | None,
-    files: Mapping[str, Path | None],
-    tls: bool,
-    hold_open: bool,
-    yes: bool,
-) -> list[str]:
-    words = ["--live"] if live else []
-    words += ["--speed", speed] if speed else []
-    words += ["--broker", broker] if broker else []
-    for option, path in files.items():
-        words += [] if path is None else [option, str(path)]
-    words += ["--tls"] if tls else []
-    return words + (["--hold-open"] if hold_open else []) + (["--yes"] if yes else [])
 
 
 def _open_events(talk: Talk, name: str, stack: ExitStack) -> BinaryIO:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
 from twinstorm.tui.cli.options import DEVICES, OUT, SETTINGS
 from twinstorm.tui.cli.signals import caught, exit_code
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from twinstorm.broker.url import Login
     from twinstorm.scenarios.engine.server import EngineRequest
+    from twinstorm.scenarios.language.model import Scenario
     from twinstorm.tui.app.app import StormApp
     from twinstorm.tui.app.connection import Connection
     from twinstorm.tui.cli.engine_link import EngineLink
@@ -31,7 +34,12 @@ if TYPE_CHECKING:
     click.Option(["--seed"], type=click.IntRange(min=0), default=1, metavar="N", help="Of all chance in the run."),
     SETTINGS,
     DEVICES,
-    click.Option(["--speed"], default="10", metavar="10|max", help="Simulated seconds a second, to begin with."),
+    LIVE,
+    click.Option(
+        ["--speed"], metavar="10|max", help="Simulated seconds a second: to begin with 10, or live all the time 1."
+    ),
+    *LIVE_OPTIONS,
+    YES,
     OUT,
     click.Option(["--ascii", "ascii_only"], is_flag=True, help="Draw with ASCII signs only."),
 )
@@ -41,7 +49,16 @@ def tui(
     seed: int,
     settings: tuple[str, ...],
     devices: int | None,
-    speed: str,
+    live: bool,
+    speed: str | None,
+    broker: str | None,
+    credentials: Path | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    tls: bool,
+    max_connects_per_s: int | None,
+    yes: bool,
     out: Path,
     ascii_only: bool,
 ) -> int:
@@ -51,41 +68,92 @@ def tui(
       twinstorm tui
       twinstorm tui reboot-storm --seed 42
       twinstorm tui reboot-storm --speed max --ascii
+      twinstorm tui reboot-storm --live --devices 200 --speed 10
+      twinstorm tui reboot-storm --live --devices 100 --broker mqtt://127.0.0.1:1883
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`tui` needs a terminal", "without one: twinstorm run SCENARIO")
-    pace = _pace(speed)
+    pace = read_speed(speed, live, absent=10.0)
+    how = LiveAsked(live, broker, credentials, ca, cert, key, tls, max_connects_per_s, yes)
+    login, _ = how.access()
+    seat = _Seat(how, login, seed, settings, devices, pace, speed, out)
     if scenario is not None:
-        # What is wrong with the file is said here, before the screen is taken.
+        # What is wrong with the file or the options is said here, before the screen is taken.
         from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
-        from twinstorm.scenarios.language.reader import load
 
-        refuse_what_cannot_fit(load(scenario, settings, devices))
+        refuse_what_cannot_fit(seat.checked(scenario))
 
     from twinstorm.scenarios.engine.errors import EngineError
-    from twinstorm.scenarios.engine.server import EngineRequest
-
-    def request(name: str) -> EngineRequest:
-        return EngineRequest(
-            scenario=name,
-            settings=list(settings),
-            devices=devices,
-            seed=seed,
-            speed=pace,
-            out=str(out),
-            socket="",
-        )
 
     try:
-        return _show(talk, scenario, request, out, ascii_only)
+        return _show(talk, scenario, seat, ascii_only)
     except EngineError as error:
         talk.error(str(error))
         return 70
 
 
-def _show(
-    talk: Talk, scenario: str | None, request: Callable[[str], EngineRequest], out: Path, ascii_only: bool
-) -> int:
+@dataclass(frozen=True)
+class _Seat:
+    """What was asked for on the command line, for whichever scenario is chosen."""
+
+    how: LiveAsked
+    login: Login | None
+    seed: int
+    settings: tuple[str, ...]
+    devices: int | None
+    pace: float
+    speed: str | None
+    out: Path
+
+    def checked(self, name: str) -> Scenario:
+        """The scenario.
+
+        Raises:
+            ScenarioErrors: it is wrong.
+            BadRequest: it cannot be played as asked, whoever consents.
+        """
+        from twinstorm.scenarios.engine.errors import BadRequest
+        from twinstorm.scenarios.language.reader import load
+
+        scenario = load(name, self.settings, self.devices)
+        if wrong := self.how.problems(scenario, self.pace, yes=True):
+            raise BadRequest("\n".join(wrong))
+        return scenario
+
+    def asks(self, name: str) -> list[str]:
+        """What somebody has to consent to first."""
+        return self.how.problems(self.checked(name), self.pace)
+
+    def request(self, name: str, *, yes: bool) -> EngineRequest:
+        from twinstorm.scenarios.engine.server import EngineRequest, LiveRequest
+
+        how, login = replace(self.how, yes=yes), self.login
+        live = LiveRequest(
+            broker_url=how.broker,
+            login=login is not None,
+            user=None if login is None else login.user,
+            password=None if login is None else login.password,
+            ca=None if how.ca is None else str(how.ca),
+            certificate=None if how.cert is None else str(how.cert),
+            key=None if how.key is None else str(how.key),
+            tls=how.tls,
+            yes=how.yes,
+            max_connects_per_s=how.max_connects_per_s,
+            words=how.words(self.speed),
+        )
+        return EngineRequest(
+            scenario=name,
+            settings=list(self.settings),
+            devices=self.devices,
+            seed=self.seed,
+            speed=self.pace,
+            out=str(self.out),
+            live=live if how.live else None,
+            socket="",
+        )
+
+
+def _show(talk: Talk, scenario: str | None, seat: _Seat, ascii_only: bool) -> int:
     import asyncio
 
     from twinstorm.tui.app.app import StormApp
@@ -95,7 +163,9 @@ def _show(
     links: list[EngineLink] = []
 
     async def start(name: str) -> Connection:
-        link = await EngineLink.start(request(name))
+        # Who starts something with reasons to ask has been asked.
+        yes = seat.how.yes or bool(seat.asks(name))
+        link = await EngineLink.start(seat.request(name, yes=yes))
         links.append(link)
         return link
 
@@ -113,19 +183,31 @@ def _show(
 
     async def show(leaving: Leaving) -> int:
         look = Look.detect(os.environ, ascii_only=ascii_only)
-        connection = await start(scenario) if scenario is not None else None
-        app = StormApp(connection, scenarios=_choices() if scenario is None else (), start=start, look=look)
+        is_asked = scenario is not None and bool(seat.asks(scenario))
+        connection = await start(scenario) if scenario is not None and not is_asked else None
+        choices = _choices([scenario] if is_asked and scenario else None) if connection is None else ()
+        app = StormApp(
+            connection,
+            scenarios=choices,
+            start=start,
+            asks=seat.asks,
+            first=scenario if is_asked and scenario else "",
+            look=look,
+        )
         leaving.through(app)
         outcome = await app.run_async()
         if leaving.code:
             return leaving.code
         if outcome is None or (outcome.ended is None and outcome.dead is None):
-            return 130 if links else 0
+            return 130 if links else 2 if is_asked else 0
         if outcome.dead is not None:
-            talk.error(f"the run stopped: {outcome.dead}", f"what was recorded is in its folder under {out}/")
+            talk.error(f"the run stopped: {outcome.dead}", f"what was recorded is in its folder under {seat.out}/")
             return 70
         assert outcome.ended is not None
-        talk.data(outcome.ended.text)
+        if outcome.ended.ended == "failed":
+            talk.error(outcome.ended.text, f"what was recorded is in its folder under {seat.out}/")
+        else:
+            talk.data(outcome.ended.text)
         return outcome.ended.exit_code
 
     return asyncio.run(play())
@@ -162,20 +244,10 @@ class Leaving:
             self._task.cancel()
 
 
-def _choices() -> list[tuple[str, str, str]]:
+def _choices(names: Sequence[str] | None = None) -> list[tuple[str, str, str]]:
+    """To choose from; None: the library."""
     from twinstorm.scenarios.language.reader import library_names, load
 
-    scenarios = [load(name) for name in library_names()]
-    return [(each.name, each.title or each.name, each.story) for each in scenarios]
-
-
-def _pace(text: str) -> float:
-    if text == "max":
-        return 0.0
-    try:
-        speed = float(text.removesuffix("x"))
-    except ValueError:
-        speed = 0.0
-    if speed <= 0:
-        raise UsageError(f"--speed `{text}` is not a speed", "a number above 0, e.g. 10, or max")
-    return speed
+    found = library_names() if names is None else names
+    scenarios = [(name, load(name)) for name in found]
+    return [(each.name if names is None else name, each.title or each.name, each.story) for name, each in scenarios]

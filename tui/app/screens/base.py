@@ -117,7 +117,8 @@ class BaseScreen(Screen[None]):
         if frame is None or not host.board.goes_on:
             return []
         paused = frame.state == "paused"
-        words = [(host.key("run.pause"), "resume" if paused else "pause", "app.pause")]
+        live = host.board.is_live  # Nothing but its end stops it, and it has one speed.
+        words = [] if live else [(host.key("run.pause"), "resume" if paused else "pause", "app.pause")]
         if paused:
             words.append((host.key("run.step"), "1 s on", "app.step"))
         if newest_injected(frame) is not None:
@@ -126,7 +127,8 @@ class BaseScreen(Screen[None]):
         if frame.filter:
             words.append(("Esc", "all devices", "app.back"))
         words.append((host.key("note.add"), "note", "app.note"))
-        words.append((host.key("run.faster") + host.key("run.slower"), "speed", "app.speed(1)"))
+        if not live:
+            words.append((host.key("run.faster") + host.key("run.slower"), "speed", "app.speed(1)"))
         words.append((host.key("filter.set"), "filter", "app.filter"))
         words.append((host.key("view.zoom"), "zoom", "app.zoom"))
         return words

@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 
 
 ROWS_ABOVE = 2
-"""State row and fault row: a box never covers them."""
+"""State row and fault row: a box never covers them, nor the row that a live run has more."""
 
 
 class Dialog(ModalScreen[Answer | None]):
@@ -66,7 +66,7 @@ class Dialog(ModalScreen[Answer | None]):
     def _fit(self) -> None:
         size = self.app.size
         self.update_classes(SizeClass.of(size.width, size.height).classes)
-        self.query_one("#box").styles.max_height = max(size.height - ROWS_ABOVE, 1)
+        self.query_one("#box").styles.max_height = max(size.height - ROWS_ABOVE - self.host.board.is_live, 1)
         self.call_after_refresh(self.renew)
 
     def awaits(self, answer: Answered) -> bool:  # noqa: ARG002 - for those who ask the engine

@@ -1,10 +1,12 @@
-"""Row 2 of every screen, there while a fault is active, faults are disarmed, or the run is over."""
+"""Below row 1 of every screen: of a live run what it reaches; while a fault is active, faults are disarmed, or the run
+is over, what there is to say."""
 
 from __future__ import annotations
 
 from textual.geometry import Size
 
 from twinstorm.tui.app.lines import Line
+from twinstorm.tui.app.live_row import live_row
 from twinstorm.tui.app.rows import fault_rows
 from twinstorm.tui.app.sizes import SizeClass, fault_row_count
 from twinstorm.tui.app.widgets.panel import Panel
@@ -35,12 +37,14 @@ class FaultRow(Panel):
 
     def _made(self, width: int) -> list[Line]:
         size = SizeClass.of(self.app.size.width, self.app.size.height)
-        return fault_rows(
-            self.host.board,
+        board, abort_key = self.host.board, self.host.key("fault.abort")
+        faults = fault_rows(
+            board,
             self.signs,
             width,
-            self.host.key("fault.abort"),
+            abort_key,
             self.host.key("fault.end"),
             rows=fault_row_count(size),
             always=size.too_small,
         )
+        return [*live_row(board, self.signs, width, abort_key), *faults]
