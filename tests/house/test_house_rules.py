@@ -133,6 +133,7 @@ ALLOWED: dict[tuple[str, str], str] = {
         "broker/expiry.py",
     ): "a certificate ends at a date, and its connection with it; no result depends on it",
     ("sleep", "scenarios/engine/live_ending.py"): "what was sent over real sockets arrives by the wall clock",
+    ("sleep", "scenarios/engine/paces.py"): "a live run on the screen follows the clock on the wall",
     ("sleep", "scenarios/engine/worker.py"): "the live fleet lives by the wall clock",
     ("sleep", "scenarios/engine/server.py"): "the last seconds of an engine whose screen is gone; nobody waits",
 }
