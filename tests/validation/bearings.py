@@ -61,6 +61,15 @@ def share_alive_at_scale(shape: float) -> float:
     return bearing.survival(scale, scale, shape)
 
 
+def needed_rating() -> float:
+    """C/P at which a ball bearing lasts 20,000 h at 1,500 rpm, searched for."""
+    low, high = 1.0, 100.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if bearing.rating_life_hours(middle, 1.0, 1_500.0) < 20_000.0 else (low, middle)
+    return low
+
+
 def limits_of_1(machine_class: str, published: tuple[float, float, float]) -> tuple[Case, ...]:
     return tuple(
         Case(
@@ -132,6 +141,30 @@ SUBJECT = Subject(
             2154.4,
             0.1,
             lambda: bearing.rating_life_mrev(40.0, 4.0, bearing.ROLLER),
+        ),
+        *(
+            Case(
+                f"{kind} bearing, load over rating 1/{ratio:g}, million turns",
+                ISO_281 + ", basic rating life",
+                life,
+                5e-3,
+                partial(bearing.rating_life_mrev, ratio, 1.0, exponent),
+                relative=True,
+            )
+            for kind, exponent, ratio, life in (
+                ("ball", bearing.BALL, 2.0, 8.0),
+                ("ball", bearing.BALL, 4.64, 100.0),
+                ("ball", bearing.BALL, 10.0, 1000.0),
+                ("roller", bearing.ROLLER, 2.0, 10.1),
+                ("roller", bearing.ROLLER, 3.98, 100.0),
+            )
+        ),
+        Case(
+            "ball bearing at 1,500 rpm that lasts 20,000 h: rating over load",
+            "SKF catalogue, table of C/P",
+            12.2,
+            0.05,
+            needed_rating,
         ),
         Case("alive at the scale, slope 1.5, share", "Weibull: 1/e", 0.36788, 1e-5, partial(share_alive_at_scale, 1.5)),
         *(

@@ -62,8 +62,14 @@ def _plain(value: float, places: int) -> str:
 
 @dataclass(frozen=True)
 class Subject:
-    """A section of the page: its title, which models its figures come from, and the cases."""
+    """A section of the page: its title, which models its figures come from, and the cases.
+
+    Attributes:
+        note: what a reader should know besides. told: what the figures are that ours stand beside.
+    """
 
     title: str
     models: str
     cases: tuple[Case, ...]
+    note: str = ""
+    told: str = "published"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from tests.validation import battery, bearings, charts, clocks, queues, radio, storms, thermal
+from tests.validation import (
+    arithmetic,
+    battery,
+    bearings,
+    charts,
+    clocks,
+    machinery,
+    queues,
+    radio,
+    storms,
+    surroundings,
+    thermal,
+)
 from tests.validation.case import Case, Subject
 
-SUBJECTS: tuple[Subject, ...] = tuple(
-    module.SUBJECT for module in (thermal, bearings, battery, radio, storms, queues, clocks, charts)
-)
+_OF = (thermal, bearings, machinery, battery, radio, storms, queues, clocks, charts, surroundings, arithmetic)
+SUBJECTS: tuple[Subject, ...] = (*(module.SUBJECT for module in _OF), radio.ASSUMED)
 CASES: tuple[Case, ...] = tuple(case for subject in SUBJECTS for case in subject.cases)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
-from tests.validation.case import Case
-from tests.validation.cases import CASES
+from tests.validation import queues
+from tests.validation.case import Case, Subject
+from tests.validation.cases import CASES, SUBJECTS
 from tests.validation.machine_shop import PRINTED, parts_made
+from tests.validation.moments import scatter_of_mean
 from tests.validation.page import PAGE, page
+from twinstorm.twin.flow import SECOND_US, Int
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -58,7 +62,34 @@ def test_a_tolerance_is_a_bound_on_either_side(
 
 def test_a_page_with_a_figure_outside_its_tolerance_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Case("a case", "somebody", 1.0, 0.1, lambda: 2.0)
-    subject = type("Wrong", (), {"title": "Wrong", "models": "none", "cases": (wrong,)})
+    subject = Subject("Wrong", "none", (wrong,))
     monkeypatch.setattr("tests.validation.page.SUBJECTS", (subject,))
     with pytest.raises(ValueError, match=r"a case: 2 is not 1 within ±0\.1"):
         page()
+
+
+@pytest.mark.parametrize(
+    ("name", "waits"),
+    [
+        ("M/M/1 simulated: wait, s", lambda: queues.waits_us(queues.MM1, queues.MANY)),
+        ("M/D/1 simulated: wait, s", lambda: queues.constant_waits_us(queues.MD1, queues.MANY)),
+        ("mean wait, simulated, s", lambda: queues.waits_us(queues.CALLS, queues.MANY // 2)),
+        ("M/E2/1 simulated: wait, s", lambda: queues.stage_waits_us(queues.TWO_STAGES, queues.MANY)),
+        (
+            "M/G/1 simulated, services of two tempers: wait, s",
+            lambda: queues.stage_waits_us(queues.RAGGED, queues.MANY),
+        ),
+    ],
+)
+def test_a_tolerance_is_three_times_the_scatter_of_the_simulation_and_not_ten(
+    name: str, waits: Callable[[], Int]
+) -> None:
+    case = next(case for case in CASES if case.name == name)
+    scatter_s = scatter_of_mean((waits() / SECOND_US).tolist())
+    assert 2.5 * scatter_s < case.allowed < 12.0 * scatter_s
+
+
+def test_what_is_assumed_stands_apart() -> None:
+    assert SUBJECTS[-1].told == "assumed"
+    assert all(subject.told == "published" for subject in SUBJECTS[:-1])
+    assert not any("assum" in case.source for subject in SUBJECTS[:-1] for case in subject.cases if "link" in case.name)
