@@ -26,6 +26,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.ceiling import Ceiling
+from twinstorm.broker.departures import Departure, Departures
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK, will_reset
 from twinstorm.broker.tls import ClientTls, client_context
@@ -33,6 +34,7 @@ from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
     NEVER_US,
+    SECOND_US,
     Answer,
     Device,
     DeviceEvent,
@@ -61,6 +63,8 @@ WINDOW = 20
 """Unacknowledged or unwritten messages at which a gateway, or a device on a bad link, stops to send: the rest waits
 where its limits are, in its buffer."""
 LITTLE_BYTES = 8_192
+_AT_ONCE_S = 0.01
+"""What has left the air so soon is sent at once: the loop that drives this turns no faster."""
 
 
 class FleetClient(QuickClient):
@@ -70,6 +74,12 @@ class FleetClient(QuickClient):
     """Nothing is written: what paho sends, pings too, waits in its queue."""
     sends_little = False
     """The next connection is one over which the system may hold little that was written and not yet sent."""
+
+    def listens_again(self) -> None:
+        """A cut is over: keep-alive counts from now on."""
+        now_s = self._last_bytes_received = self._last_msg_out = time.monotonic()
+        if self._ping_t:  # whose answer, if there was one, lies in the socket
+            self._ping_t = now_s
 
     @property
     def unwritten(self) -> int:
@@ -203,6 +213,8 @@ class LiveDeviceEnd:
         self.in_doubt_each: Int = np.zeros(0, np.int64)
         self.begin_to_count()
         self._abandoned: dict[int, list[Any]] = {}
+        self._air = Departures()
+        self._at_once_us = round(_AT_ONCE_S * SECOND_US * speed)
         self._happened: list[tuple[int, int, DeviceEvent]] = []
         self._offered: tuple[Device, Int] | None = None
         self._misc_at = 0.0
@@ -272,6 +284,7 @@ class LiveDeviceEnd:
             line = self._lines[who]
             line.muted = 0
             line.client.held = False
+            line.client.listens_again()
             self._close_abandoned(who)
             if line.speaks:
                 line.client.loop_write()
@@ -281,7 +294,7 @@ class LiveDeviceEnd:
         for who, number, instant in zip(device.tolist(), boot.tolist(), at_us.tolist(), strict=True):
             self._boots[who] = number
             payload = self._wires[who].encode_birth(self._senders[who], number, self._origin_us + instant)
-            self._publish(who, self._state[who], payload, qos=1)
+            self._depart(instant, self._soon_us(), who, None, Message(self._state[who], payload))
 
     def begin(self, order: LinkFault) -> None:
         """See `twin.uplink.Wire`."""
@@ -299,7 +312,8 @@ class LiveDeviceEnd:
                 self.announce(events.device[one], events.boot[one], events.at_us[one])
             else:
                 who = int(events.device[row])
-                self._publish(who, self._state[who], self._will(who), qos=1)
+                will = Message(self._state[who], self._will(who))
+                self._depart(int(events.at_us[row]), self._soon_us(), who, None, will)
 
     def _will(self, device: int) -> bytes:
         return self._wires[device].encode_will(self._senders[device], self._boots[device])
@@ -309,13 +323,15 @@ class LiveDeviceEnd:
         return np.array([max(len(line.sent), line.client.unwritten) >= WINDOW for line in lines], np.bool_)
 
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:  # noqa: ARG002
-        """See `DeviceEnd`. Loopback is the link here, and what a broker drops nobody tells."""
-        layout = self._layouts[readings.kind]
+        """See `DeviceEnd`: each goes to its socket at `at_broker_us`, for loopback takes no time. What a broker drops
+        nobody tells."""
+        layout, soon_us = self._layouts[readings.kind], self._soon_us()
         rows = range(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present).tolist()
         for row in rows:
             who, seq = int(readings.device[row]), int(readings.seq[row])
+            at_us = int(at_broker_us[row])
             if readings.wire:
-                self._send(who, seq, readings.wire[row])
+                self._depart(at_us, soon_us, who, seq, readings.wire[row])
                 continue
             payload = self._wires[who].encode_reading(
                 self._senders[who],
@@ -325,13 +341,31 @@ class LiveDeviceEnd:
                 self._origin_us + int(readings.device_time_us[row]),
                 readings.values[row].tolist(),
             )
-            self._send(who, seq, Message(self._telemetry[who], payload))
+            self._depart(at_us, soon_us, who, seq, Message(self._telemetry[who], payload))
         return None
+
+    def _soon_us(self) -> int:
+        return self._now_us() + self._at_once_us
+
+    def _depart(self, at_us: int, soon_us: int, device: int, seq: int | None, message: Message) -> None:
+        """Send this when it has left the air, behind what its connection carries already."""
+        if at_us > soon_us or self._air.has(self._speaker[device]):
+            self._air.add(self._speaker[device], at_us, Departure(device, seq, message))
+        else:
+            self._arrive(device, seq, message)
+
+    def _arrive(self, device: int, seq: int | None, message: Message) -> None:
+        if seq is None:
+            self._publish(device, message.topic, message.payload, qos=1)
+        else:
+            self._send(device, seq, message)
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """Move every socket that is ready; tell what happened, at `now_us`."""
         self._let_go()
         if not self._closed:
+            for left in self._air.due(self._now_us() + self._at_once_us // 2):
+                self._arrive(left.device, left.seq, left.message)
             for key, mask in self._selector.select(timeout=0):
                 self._move(key.data, key.fileobj, mask)
             self._keep_alive()
@@ -347,8 +381,8 @@ class LiveDeviceEnd:
         )
 
     def unacknowledged(self) -> int:
-        """Readings at QoS 1 and 2 that nobody has acknowledged, at QoS 2 by a PUBCOMP."""
-        return sum(len(line.sent) for line in self._lines.values())
+        """Readings at QoS 1 and 2 that nobody has acknowledged, at QoS 2 by a PUBCOMP, and those on the air."""
+        return sum(len(line.sent) for line in self._lines.values()) + sum(1 for _ in self._air.readings())
 
     def unacknowledged_each(self) -> Int:
         """The same, one a device."""
@@ -356,6 +390,8 @@ class LiveDeviceEnd:
         for line in self._lines.values():
             for device, _ in line.sent.values():
                 waiting[device] += 1
+        for device in self._air.readings():
+            waiting[device] += 1
         return waiting
 
     def close(self) -> None:
@@ -394,6 +430,13 @@ class LiveDeviceEnd:
                 self._send(who, seq, Message(message.topic, bytes(message.payload)))
             else:
                 self.in_doubt_each[who] += 1
+        for one in self._air.drop(device):
+            if one.seq is None:
+                continue
+            if one.device != device and self._durable[device]:
+                self._send(one.device, one.seq, one.message)
+            else:
+                self.in_doubt_each[one.device] += 1
 
     def _new_client(self, device: int) -> FleetClient:
         name = self._names[device]
@@ -652,7 +695,8 @@ class LiveDeviceEnd:
         for device in self._order[self._misc_next : self._misc_next + share]:
             line = self._lines[device]
             # Before a CONNACK paho would give up after a keep-alive; how long to wait is for the firmware to say.
-            if line.session:
+            # Behind a cut that the world makes, it is for the world, by the draw of virtual time.
+            if line.session and not line.muted:
                 line.client.loop_misc()
                 self._watch(device)
         self._misc_next = self._misc_next + share if self._misc_next + share < len(self._order) else 0

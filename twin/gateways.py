@@ -71,6 +71,7 @@ class Gateways(Part):
     Args:
         inner: the device end of those that no gateway carries, and of the gateways themselves.
         year_us: as in `World`.
+        sockets: real ones behind `inner`; None: a broker that is modelled.
 
     Attributes:
         up: the machine has booted, and is not down.
@@ -81,10 +82,10 @@ class Gateways(Part):
         takes_over_us: when the spare does.
     """
 
-    def __init__(self, world: World, inner: DeviceEnd, year_us: int) -> None:
+    def __init__(self, world: World, inner: DeviceEnd, year_us: int, sockets: Trunk | None = None) -> None:
         fleet = world.fleet
         self._world, self._inner, self._fleet = world, inner, fleet
-        self._trunk = inner if isinstance(inner, Trunk) else None
+        self._trunk = sockets
         """Real sockets; None: a broker that is modelled, to which `told` is what gateways say."""
         n = len(fleet.gateway)
         self.device = fleet.gateway

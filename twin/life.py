@@ -424,7 +424,8 @@ class Life:
         if up:
             fleet.up_cuts[device] += 1
         self._lose_answers(first[fleet.state[first] == State.WAITING])
-        deaf = first[(fleet.state[first] == State.ONLINE) & ~self._unforeseen[first]]
+        # Real clients notice here as well: whom the world cuts off, no socket tells anything.
+        deaf = first[fleet.state[first] == State.ONLINE]
         deaf = deaf[(fleet.due_us[deaf] == NEVER_US) | (self._broker_of(deaf) != SILENT)]
         self._notice_by_keep_alive(deaf, at_us)
         stale = unheard[~self._unforeseen[unheard]]

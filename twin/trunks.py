@@ -262,6 +262,15 @@ class SiteTrunks(Part):
         plain = sum(int(np.count_nonzero(part.kind >= 0)) for part in self._inbox)
         return plain + sum(each.left for each in self._sealed.values() if not each.readings.duplicate)
 
+    def in_flight_each(self) -> Int:
+        """The same, one row a device."""
+        each = np.zeros(len(self.of), np.int64)
+        for part in self._inbox:
+            repeats = [number for number, sealed in self._sealed.items() if sealed.readings.duplicate]
+            counts = (part.kind >= 0) | ((part.kind == _SEALED) & ~np.isin(part.boot, repeats))
+            np.add.at(each, part.device[counts], 1)
+        return each
+
     def catch_up(self, now_us: int) -> None:
         """Let leave what leaves before `now_us`."""
         if not self._inbox:

@@ -204,8 +204,9 @@ class Uplinks:
     """The transmitters of one fleet.
 
     Args:
-        unforeseen: bool, devices whose messages real sockets carry; None: there are none. They are paced by faults
-            alone, not by their class, so that what their sockets do not take waits in their buffers.
+        unforeseen: bool, devices whose messages real sockets carry, once they have left the air; None: there are none.
+            What the wire does to them is not done here as well; of a squeeze only the pace is, so that what waits for
+            it does so in the buffer of its device.
         wire: these sockets; None: no fault holds them.
 
     Attributes:
@@ -228,8 +229,6 @@ class Uplinks:
         self._trunks = world.trunks
         if self._trunks is not None:
             self._always = self._always | self._trunks.sends
-        if unforeseen is not None:
-            self._always &= ~unforeseen
         self.paced = self._always.copy()
         self.active = bool(self.paced.any())
         self.orders: list[LinkFault] = []
@@ -241,8 +240,6 @@ class Uplinks:
         """Links that are bad at times by themselves; None: there are none."""
         if any(link.bursts is not None for link in links.classes):
             fades = np.array([link.bursts is not None for link in links.classes], np.bool_)[fleet.link]
-            if unforeseen is not None:
-                fades &= ~unforeseen
             self._fading = Fading(world.seed, links, fleet.link, fleet.key, fades)
         self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
 
@@ -274,10 +271,8 @@ class Uplinks:
         repeated = ~fleet.links.datagram[code] | (what == STATE)
         lost = fleet.links.goes_astray(code, draws) & ~repeated
         air_us = size.air_us[code]
-        real = None if self._real is None else self._real[device]
-        if real is not None:
-            air_us, latency_us, lost = np.where(real, 0, air_us), np.where(real, 0, latency_us), lost & ~real
         usual_us = air_us
+        paced_us = self._paced_us(device, air_us, size)
         retries = np.zeros(len(device), np.int64)
         for order in self.orders:
             mine, own = order.rows(device)
@@ -308,15 +303,31 @@ class Uplinks:
         if self._fading is not None:
             retries += self._faded(self._fading, what, device, at_us, number, air_us, first_us, repeated, lost)
         sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
-        self.free_us[device] = sent_us + size.rest_us[code] * (retries + 1)
-        if self._wire is not None and real is not None:
-            # Whoever finds that too much waits in its socket already, writes nothing more in this second.
-            full = self._wire.backed_up(device[real])
-            self.free_us[device[real]] = np.where(full, horizon_us(sent_us[real]), sent_us[real])
+        self.free_us[device] = sent_us + paced_us * (retries + 1) + size.rest_us[code] * (retries + 1)
+        self._wait_for_sockets(device, sent_us)
         arrive_us = sent_us + latency_us
         arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
         self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
         return Sent(arrive_us, lost, retries, (air_us - usual_us) * (retries + 1))
+
+    def _paced_us(self, device: Int, air_us: Int, size: Size) -> Int | int:
+        """How much longer transmitters are busy because of a squeeze that the wire carries out on what they send."""
+        squeezes = [order for order in self._on_wire if isinstance(order, Squeeze)]
+        if not squeezes:
+            return 0
+        code, slowest_us = self._fleet.link[device], air_us.copy()
+        for order in squeezes:
+            mine, _ = order.rows(device)
+            slowest_us[mine] = np.maximum(slowest_us[mine], order.air_us(size.total_bytes[code[mine]]))
+        return slowest_us - air_us
+
+    def _wait_for_sockets(self, device: Int, sent_us: Int) -> None:
+        """Whoever finds that too much waits in its socket already, writes nothing more in this second."""
+        if self._wire is None or self._real is None:
+            return
+        who, at_us = device[self._real[device]], sent_us[self._real[device]]
+        full = self._wire.backed_up(who)
+        self.free_us[who[full]] = np.maximum(self.free_us[who[full]], horizon_us(at_us[full]))
 
     def _faded(
         self,
@@ -476,6 +487,8 @@ class Uplinks:
         if self._wire is not None and self._real is not None:
             real = self._real[who]
             self._wire.end(step, who[real])
+            # What the wire has not taken is free to go at once.
+            self.free_us[who[real]] = np.minimum(self.free_us[who[real]], at_us)
             self._on_wire = _without(self._on_wire, step, device)
             who = who[~real]
         on_the_way = who[(fleet.state[who] == State.CONNECTING) & (fleet.begin_us[who] < at_us)]

@@ -33,6 +33,7 @@ from twinstorm.twin.flow import (
     Mask,
     Readings,
     SessionEvents,
+    Trunk,
 )
 from twinstorm.twin.gateways import Gateways
 from twinstorm.twin.life import CLOUD, Hooks, Life
@@ -107,7 +108,7 @@ class World(Exhibits):
         self.reading_sizes = {name: links.reading_size(len(channels)) for name, channels in self.channels.items()}
         self._state_size = links.state_size()
         # Live, devices behind gateways have no socket of their own: their connections are modelled all the same.
-        unforeseen = None if foreseen else self.fleet.carrier == CLOUD
+        self._unforeseen = unforeseen = None if foreseen else self.fleet.carrier == CLOUD
         datagram = links.datagram[self.fleet.link]
         if unforeseen is not None:
             datagram &= ~unforeseen
@@ -115,14 +116,15 @@ class World(Exhibits):
         if self.datagrams:
             # Nobody acknowledges a datagram.
             self.fleet.qos[datagram] = 0
+        sockets = device_end if isinstance(device_end, Trunk) else None
         self.trunks: SiteTrunks | None = None
-        """Lines that sites share; None: no site has one, or (live) real sockets take their place."""
-        if foreseen and any(plan.trunks):
+        """Lines that sites share; None: no site has one."""
+        if any(plan.trunks):
             device_end = self.trunks = SiteTrunks(self, device_end)
         self.gateways: Gateways | None = None
         """What other devices stand behind; None: they all talk with the broker in the cloud."""
         if len(self.fleet.gateway):
-            device_end = self.gateways = self._joined(Gateways(self, device_end, year_us))
+            device_end = self.gateways = self._joined(Gateways(self, device_end, year_us, sockets))
         if self.trunks is not None:
             # After gateways: what these forward passes the trunk.
             self._joined(self.trunks)
@@ -292,6 +294,8 @@ class World(Exhibits):
             lost(device, at_us)
         self.lose(LossCause.QOS0, device, self.buffers.drop_stalled(device))
         heard = self.fleet.up_cuts[device] == 0
+        if self._unforeseen is not None:
+            heard |= self._unforeseen[device]  # A client with a socket leaves it, whatever gets through.
         self._device_end.disconnect(device[heard].astype(np.int32), at_us[heard], at_us[heard], abrupt=False)
 
     # --- power and links ----------------------------------------------------------------------------------------------

@@ -52,8 +52,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     notes = list(engine.wiring.notes())
     if ledger.difference:
         notes.append(f"the ledger does not close by {ledger.difference:+,} readings: this is a bug, please report it")
-    if engine.wiring.clock == "virtual":  # live, the real network is the link
-        notes += airtime_notes(scenario)
+    notes += airtime_notes(scenario)
     by_hand = sum(step.injected for step in engine.steps.runs)
     if by_hand or engine.aborted:
         what = [f"{by_hand} fault{'s' * (by_hand != 1)}"] * bool(by_hand) + ["the abort"] * engine.aborted

@@ -396,6 +396,8 @@ class Worker:
         if world.gateways is not None:
             waiting += world.gateways.in_flight_each()
             buffered = buffered + world.gateways.held_each()
+        if world.trunks is not None:
+            waiting += world.trunks.in_flight_each()
         lost = dict(world.lost)
         lost["evicted"] = lost.get("evicted", 0) + world.buffers.evicted
         each = final or None

@@ -109,7 +109,6 @@ class TrunkSqueeze(Fault):
         "fault ends, what waits is sent in turn, as fast as the trunk is. One targeted device is enough for its site. "
         "Evidence: messages delayed."
     )
-    clocks: ClassVar[frozenset[str]] = frozenset({"virtual"})
     settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/s", "what is left for each site"),)
 
     @classmethod
@@ -190,8 +189,8 @@ class BandwidthSqueeze(SlowLink):
         "Each targeted device sends no faster than `to`: a message, of some 600 bytes with its headers, takes its size "
         "over that, and those behind it wait in the buffer of the device, which overflows in the end (lost: evicted). "
         "Connects take their time too. When the fault ends, what waits is sent. Live, a proxy before the broker does "
-        "it for each connection; headers below MQTT take nothing of the rate there, and twenty messages are on their "
-        "way before others wait in the buffer. Evidence: messages delayed; live, bytes delayed."
+        "it for each connection, and the device sends no sooner than a link of that rate would let it, headers "
+        "included. Evidence: messages delayed; live, bytes delayed."
     )
     settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/min", "what is left for each device"),)
 

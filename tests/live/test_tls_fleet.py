@@ -17,7 +17,7 @@ from tests.live.test_paho_fleet import (
     made,
     test_a_broker_outage_is_told_and_what_nobody_acknowledged_is_sent_again,
     test_a_cut_downwards_lets_readings_arrive_unacknowledged,
-    test_a_long_cut_is_noticed_by_both_sides_alone_and_no_fin_gets_through,
+    test_a_long_cut_is_noticed_by_the_broker_alone_and_no_fin_gets_through,
     test_a_short_cut_keeps_session_and_readings,
     test_births_and_readings_arrive_in_order_and_are_acknowledged,
 )
@@ -29,7 +29,7 @@ __all__ = [
     "made",
     "test_a_broker_outage_is_told_and_what_nobody_acknowledged_is_sent_again",
     "test_a_cut_downwards_lets_readings_arrive_unacknowledged",
-    "test_a_long_cut_is_noticed_by_both_sides_alone_and_no_fin_gets_through",
+    "test_a_long_cut_is_noticed_by_the_broker_alone_and_no_fin_gets_through",
     "test_a_short_cut_keeps_session_and_readings",
     "test_births_and_readings_arrive_in_order_and_are_acknowledged",
 ]
