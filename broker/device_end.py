@@ -29,7 +29,7 @@ from twinstorm.broker.ceiling import Ceiling
 from twinstorm.broker.departures import Departure, Departures
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK, will_reset
-from twinstorm.broker.tls import ClientTls, client_context
+from twinstorm.broker.tls import ClientTls, client_context, file_stamp
 from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
@@ -201,7 +201,7 @@ class LiveDeviceEnd:
         self._bad_links = bad_links
         self._tls = tls
         self._path = path
-        self._contexts: dict[ClientTls, ssl.SSLContext] = {}
+        self._contexts: dict[ClientTls, tuple[tuple[int, int], ssl.SSLContext]] = {}
         self._passwords, self._username = passwords, username
         self._plan = plan
         self._speed = speed
@@ -521,12 +521,13 @@ class LiveDeviceEnd:
         self._shake(device)
 
     def _context(self, device: int) -> ssl.SSLContext:
-        """Made when it is first needed: a thousand at once take a second."""
+        """Made when it is first needed, for a thousand at once take a second, and when its certificate has changed."""
         assert self._tls is not None
         papers = self._tls[self._names[device]] if isinstance(self._tls, Mapping) else self._tls
-        if papers not in self._contexts:
-            self._contexts[papers] = client_context(papers)
-        return self._contexts[papers]
+        found, file = self._contexts.get(papers), file_stamp(papers)
+        if found is None or found[0] != file:
+            found = self._contexts[papers] = file, client_context(papers)
+        return found[1]
 
     def _shake(self, device: int) -> None:
         """A step of the handshakes, of TLS and then of WebSocket; after the last one paho sends its CONNECT."""

@@ -33,7 +33,6 @@ class Doorkeeper:
         any_topic: guests may use every topic, not only those of the fleet.
         ear: what the fleet says on which topics.
         wall_s: Unix seconds, for the end of certificates.
-        distrusts: why a fault lets the certificate of a device be no good; empty: it does not.
 
     Attributes:
         names: devices, in their order.
@@ -51,7 +50,6 @@ class Doorkeeper:
         through: Mapping[str, str],
         ear: Ear,
         wall_s: Callable[[], float],
-        distrusts: Callable[[str], str],
         *,
         asks_for_certificates: bool,
         any_topic: bool,
@@ -64,7 +62,7 @@ class Doorkeeper:
         self.refusals: Counter[str] = Counter()
         self.expiries = Expiries(wall_s)
         self.asks_for_certificates, self._any_topic = asks_for_certificates, any_topic
-        self._ear, self._roots, self._distrusts = ear, frozenset(ear.roots), distrusts
+        self._ear, self._roots = ear, frozenset(ear.roots)
         self._passwords: dict[str, str] = {}
         if not asks_for_certificates:
             self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
@@ -129,9 +127,6 @@ class Doorkeeper:
             return not self.is_core_away
         if role is Role.GUEST:
             return self._guest_password is not None
-        if why := self._distrusts(name):
-            self.refusals[why] += 1
-            return False
         return name in self.clients
 
     def _has_password(self, session: Session) -> bool:

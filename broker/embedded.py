@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amqtt.session import Session
 
@@ -40,6 +40,9 @@ from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Device, Turns
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 from twinstorm.twin.wire.wires import Ear
+
+if TYPE_CHECKING:
+    from twinstorm.broker.run_certificates import RunCertificates
 
 LISTENER = "default"
 BACKLOG = 1_024
@@ -71,6 +74,7 @@ class EmbeddedBroker(LiveOrders):
         wall_s: Unix seconds, for the end of certificates.
         ear: what the fleet says on which topics.
         seed: of the run: chance in what faults make it do.
+        papers: certificates that faults may let end or call back; `tls` is of them. None: there are none.
 
     Attributes:
         refusals: handshakes that failed, by reason: the client often learns none.
@@ -93,8 +97,8 @@ class EmbeddedBroker(LiveOrders):
         wall_s: Callable[[], float] = calendar_s,
         ear: Ear | None = None,
         seed: int = 0,
+        papers: RunCertificates | None = None,
     ) -> None:
-        self._context = None if tls is None else server_context(tls)
         self._ear = Ear() if ear is None else ear
         door = Door() if door is None else door
         self._ports = Ports(door)
@@ -103,12 +107,11 @@ class EmbeddedBroker(LiveOrders):
             through or {},
             self._ear,
             wall_s,
-            self._distrusts,
             asks_for_certificates=tls is not None and tls.is_mutual,
             any_topic=door.any_topic,
         )
         most_waiting = None if core_per_s is None else core_queue
-        super().__init__(OwnLoop("twinstorm-broker"), doorkeeper, speed, seed, self._said_by, most_waiting)
+        super().__init__(OwnLoop("twinstorm-broker"), doorkeeper, speed, seed, self._said_by, most_waiting, papers)
         self.refusals = doorkeeper.refusals
         self.remarks = Remarks(tell)
         self.outages_of, self.absences_of = Turns(), Turns()
@@ -130,7 +133,8 @@ class EmbeddedBroker(LiveOrders):
         self._connecting = 0
         self._core: RepairedBroker | None = None
         self._servers: list[asyncio.Server] = []
-        self._links = Links(self._context, limits, self._count, self.refusals, self._serve)
+        context = None if tls is None else server_context(tls)
+        self._links = Links(context, limits, self._count, self._handshake_failed, self._serve)
         self._outages = 0
         self._kept_state: BrokerState | None = None
         """What a broker that is down will know when it is back; None: nothing."""
@@ -295,8 +299,8 @@ class EmbeddedBroker(LiveOrders):
 
     async def _revoke(self, serials: frozenset[str], crl: Path | None) -> int:
         self._doorkeeper.revoked |= serials
-        if self._context is not None and crl is not None:
-            self._context.load_verify_locations(crl)
+        if self._links.context is not None and crl is not None:
+            self._links.context.load_verify_locations(crl)
         held = [] if self._core is None else self._core.connected()
         peers = [(peer_of(session.ssl_object), handler) for session, handler in held]
         cut = [handler for peer, handler in peers if peer is not None and peer.serial in serials]
@@ -409,6 +413,10 @@ class EmbeddedBroker(LiveOrders):
 
     def end_sessions(self, device: Device, at_us: int) -> int:  # noqa: ARG002 - now is when it is called
         return self.kick(sorted(self._named(device) & self._doorkeeper.clients))
+
+    def _go_by(self, tls: ServerTls) -> None:
+        # Another context: one that has loaded two lists of revoked certificates may keep to the older.
+        self._links.context = server_context(tls)
 
     def _adopt(self, conduct: LiveMisconduct) -> None:
         if self._core is not None:

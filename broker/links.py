@@ -23,10 +23,11 @@ class Links:
     Args:
         context: of TLS; None: plain.
         count: counters of the broker.
-        refusals: counts handshakes that failed, by reason.
+        refused: told of a handshake that failed, and why.
         serve: speaks MQTT on a connection until it ends; does nothing while the broker is down.
 
     Attributes:
+        context: see there; handshakes to come go by it.
         open: by the task that serves it.
         is_silent: the host is gone: nobody answers, and nobody resets.
     """
@@ -36,10 +37,10 @@ class Links:
         context: ssl.SSLContext | None,
         limits: Limits,
         count: Counter[str],
-        refusals: Counter[str],
+        refused: Callable[[str], None],
         serve: Callable[[LimitedReader, AbortingWriter], Awaitable[None]],
     ) -> None:
-        self._context, self._limits, self._count, self._refusals, self._serve = context, limits, count, refusals, serve
+        self.context, self._limits, self._count, self._refused, self._serve = context, limits, count, refused, serve
         self.open: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, AbortingWriter]] = {}
         self.is_silent = False
 
@@ -96,33 +97,33 @@ class Links:
         return LimitedReader(reader, self._limits.packet_bytes, self._count)
 
     async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
-        """Begin TLS, if this listener has it. False: it failed; `refusals` knows why.
+        """Begin TLS, if this listener has it. False: it failed, and somebody was told why.
 
         asyncio would do this before it hands a connection over: a failure would be told to nobody, and an outage could
         not cut what is still shaking hands. Nothing is lost: the loop has read nothing before the first step of a task.
         """
-        if self._context is None:
+        if self.context is None:
             return True
         plain = writer.transport
         try:
-            await writer.start_tls(self._context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
+            await writer.start_tls(self.context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
         except (OSError, AttributeError) as error:  # errors of TLS are OSErrors
             # When the connection is cut under a handshake, asyncio trips over the transport that does not come.
             writer._transport = plain  # type: ignore[attr-defined]
             self._count["handshakes_failed"] += 1
-            self._refusals[_reason(error)] += 1
+            self._refused(_reason(error))
             return False
         return True
 
     async def _upgraded(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: FramingWriter
     ) -> FramedReader | None:
-        """Begin WebSocket. None: it failed; `refusals` knows why."""
+        """Begin WebSocket. None: it failed, and somebody was told why."""
         try:
             return await accepted(reader, writer, link, HANDSHAKE_TIMEOUT_S, self._limits.packet_bytes)
         except (OSError, TimeoutError) as error:
             self._count["handshakes_failed"] += 1
-            self._refusals["timeout" if isinstance(error, TimeoutError) else f"no WebSocket: {error}"] += 1
+            self._refused("timeout" if isinstance(error, TimeoutError) else f"no WebSocket: {error}")
             return None
 
 

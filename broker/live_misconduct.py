@@ -26,6 +26,8 @@ from twinstorm.twin.chance import Purpose, below_one, device_key, stream, word
 
 PassOn = Callable[[str, bytes, int | None], None]
 _MILLION = 1_000_000
+EXPIRED, REVOKED = "certificate has expired", "certificate revoked"
+"""In the words of OpenSSL, which finds out."""
 
 
 @dataclass
@@ -173,12 +175,14 @@ class LiveMisconduct:
                 lost = True
         return lost
 
-    def distrusts(self, name: str) -> str:
-        """Why the certificate of a device is no good; empty: it is."""
-        found = [order for order in self.distrusted if name in order.names]
-        for order in found:
-            self._bit(order.step, CONNECTS_REFUSED, 1)
-        return found[0].reason if found else ""
+    def named_in(self, reason: str) -> frozenset[str]:
+        """Whose certificates are no good for this reason."""
+        return frozenset[str]().union(*(order.names for order in self.distrusted if order.reason == reason))
+
+    def disbelieved(self, reason: str) -> None:
+        """A handshake failed for this reason. Whose it was nobody learns: it counts for every order that gives it."""
+        for order in self.distrusted:
+            self._bit(order.step, CONNECTS_REFUSED, order.reason == reason)
 
     def denied(self, user: str) -> None:
         """This client published where it may not."""

@@ -6,13 +6,18 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from twinstorm.broker.doorkeeper import Doorkeeper
 from twinstorm.broker.intruder import Intrusion, intrude
-from twinstorm.broker.live_misconduct import Distrust, LiveMisconduct, Refusal, Slowness, Throttle
+from twinstorm.broker.live_misconduct import EXPIRED, REVOKED, Distrust, LiveMisconduct, Refusal, Slowness, Throttle
 from twinstorm.broker.own_loop import OwnLoop
 from twinstorm.twin.flow import SECOND_US, Device, Exhibits
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
+
+if TYPE_CHECKING:
+    from twinstorm.broker.run_certificates import RunCertificates
+    from twinstorm.broker.tls import ServerTls
 
 
 class LiveOrders(Exhibits, ABC):
@@ -25,6 +30,7 @@ class LiveOrders(Exhibits, ABC):
         seed: of the run.
         said_by: whose telemetry a topic is; empty: it is none.
         most_waiting: messages that may wait for a rate of all; None: no limit.
+        papers: certificates of the run; None: nobody has one.
     """
 
     def __init__(
@@ -35,10 +41,12 @@ class LiveOrders(Exhibits, ABC):
         seed: int,
         said_by: Callable[[str], str],
         most_waiting: int | None,
+        papers: RunCertificates | None = None,
     ) -> None:
         self.evidence = {}
         self._own, self._doorkeeper, self._speed, self._seed = own, doorkeeper, speed, seed
         self._said_by, self._most_waiting = said_by, most_waiting
+        self._papers = papers
         self._conduct: LiveMisconduct | None = None
         """What it was ordered to do; None: nothing yet, and nobody is asked."""
         self._intrusions: dict[str, list[asyncio.Task[None]]] = {}
@@ -49,6 +57,10 @@ class LiveOrders(Exhibits, ABC):
         """Where intruders come."""
 
     @abstractmethod
+    def _go_by(self, tls: ServerTls) -> None:
+        """Check certificates by this from now on; called in the loop."""
+
+    @abstractmethod
     def _adopt(self, conduct: LiveMisconduct) -> None:
         """Ask it from now on; called in the loop."""
 
@@ -57,8 +69,9 @@ class LiveOrders(Exhibits, ABC):
         self._misbehave(lambda odd: odd.refusals.append(Refusal(step, names, code)))
 
     def distrust(self, step: str, device: Device, reason: str) -> None:
-        names = self._named(device) if self._doorkeeper.asks_for_certificates else frozenset[str]()
+        names = self._named(device) if self._papers is not None else frozenset[str]()
         self._misbehave(lambda odd: odd.distrusted.append(Distrust(step, names, reason)))
+        self._change_papers()
 
     def intrude(self, step: str, what: str, device: Device, at_us: int, per_s: float) -> None:  # noqa: ARG002
         user, password = self._doorkeeper.intruder()
@@ -98,6 +111,24 @@ class LiveOrders(Exhibits, ABC):
                 task.cancel()
 
         self._misbehave(end)
+        self._change_papers()
+
+    def _change_papers(self) -> None:
+        """Let certificates be what orders make of them, for the handshakes to come."""
+        if self._papers is None or self._conduct is None:
+            return
+        if self._papers.follow(self._conduct.named_in(EXPIRED), self._conduct.named_in(REVOKED)):
+            tls = self._papers.server
+
+            async def change() -> None:
+                self._go_by(tls)
+
+            self._own.call(change())
+
+    def _handshake_failed(self, reason: str) -> None:
+        self._doorkeeper.refusals[reason] += 1
+        if self._conduct is not None:
+            self._conduct.disbelieved(reason)
 
     def _misbehave(self, order: Callable[[LiveMisconduct], None]) -> None:
         async def give() -> None:
@@ -110,10 +141,6 @@ class LiveOrders(Exhibits, ABC):
 
     def _named(self, device: Device) -> frozenset[str]:
         return frozenset(self._doorkeeper.names[who] for who in device.tolist())
-
-    def _distrusts(self, name: str) -> str:
-        """Why an order lets the certificate of this device be no good; empty: it is."""
-        return "" if self._conduct is None else self._conduct.distrusts(name)
 
     def _wall_s(self, simulated_us: int) -> float:
         return simulated_us / SECOND_US / float(self._speed)

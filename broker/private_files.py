@@ -35,15 +35,18 @@ def write_private(path: Path, data: bytes, mode: int = PRIVATE, *, lasting: bool
         raise
 
 
-def replace_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+def replace_whole(path: Path, data: bytes, mode: int = PRIVATE, *, lasting: bool = True) -> None:
     """Put this content in the place of a file, at once. One writer at a time: see `only_one`.
+
+    Args:
+        lasting: as for `write_private`.
 
     Raises:
         OSError: it cannot be written; the older file stays as it was.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)  # of a process that was killed and had our number
-    write_private(draft, data, mode)
+    write_private(draft, data, mode, lasting=lasting)
     try:
         draft.replace(path)
     except OSError:

@@ -110,6 +110,18 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     return context
 
 
+def file_stamp(tls: ClientTls) -> tuple[int, int]:
+    """Changes when another certificate lies in its file.
+
+    Raises:
+        OSError: nothing lies there.
+    """
+    if tls.certificate is None:
+        return 0, 0
+    found = tls.certificate.stat()
+    return found.st_ino, found.st_mtime_ns
+
+
 def peer_of(connection: ssl.SSLObject | ssl.SSLSocket | None) -> Peer | None:
     """Who is there; None: no TLS, or no certificate that was checked."""
     found: Mapping[str, Any] | None = None if connection is None else connection.getpeercert()

@@ -270,10 +270,7 @@ class Gateways(Part):
 
         Behind one that cannot, a reading is carried as it was measured.
         """
-        carrier = self._fleet.carrier[readings.device]
-        through = np.append(True, self._sending & self._passing)[carrier]
-        if not readings.wire:
-            through = carrier == 0
+        through = self.lets_pass(readings.device, rewritten=bool(readings.wire))
         held = np.flatnonzero(~through)
         if len(held) and not readings.duplicate:
             self._inbox.append(self._messages(readings, held, at_broker_us[held]))
@@ -287,6 +284,13 @@ class Gateways(Part):
         dropped = np.zeros(len(through), np.bool_)
         dropped[chosen] = refused
         return dropped
+
+    def lets_pass(self, device: Device | Int, *, rewritten: bool) -> Mask:
+        """Of which of these devices a message goes on as it is: of those without a gateway, and through one that can
+        if it is `rewritten`, not what the device measured."""
+        carrier = self._fleet.carrier[device]
+        through: Mask = np.append(True, self._sending & self._passing)[carrier] if rewritten else carrier == 0
+        return through
 
     def _messages(self, readings: Readings, rows: Int, at_us: Int) -> Messages:
         carrier = (self._fleet.carrier[readings.device[rows]] - 1).astype(np.int64)

@@ -429,8 +429,15 @@ class Tampering(Part):
                 some = np.array([place for place in places.tolist() if (place in batch.changed) == changed], np.int64)
                 if len(some):
                     self._send_again(order, self._taken(batch, readings, some, ghost=True), batch, some)
-            self._bit(order.step, order.counted_as, len(places))
+                    self._bit(order.step, order.counted_as, self._heard_again(batch.device[some], changed))
             self.unreadable += int(np.count_nonzero(batch.ghost[places]))
+
+    def _heard_again(self, device: Int, rewritten: bool) -> int:
+        """How many of the repeats of these devices no gateway swallows."""
+        gateways = self._world.gateways
+        return (
+            len(device) if gateways is None else int(np.count_nonzero(gateways.lets_pass(device, rewritten=rewritten)))
+        )
 
     def _send_again(self, order: Repetition, again: Readings, batch: _Batch, places: Int) -> None:
         at_us = batch.at_us[places] + batch.delay_us[places] + order.after_us

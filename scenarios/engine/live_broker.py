@@ -145,6 +145,7 @@ def open_broker(
         through=through,
         tls=None if papers is None else papers.server,
         ear=ear,
+        papers=papers,
     )
     try:
         port = embedded.open()

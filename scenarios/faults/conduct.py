@@ -152,7 +152,20 @@ class BrokerThrottle(BrokerFault):
         on.throttle_all(order.step, order.settings["rate"])
 
 
-class DroppedPackets(BrokerFault):
+class MishandledPackets(BrokerFault):
+    """What those share that meet a part of the packets."""
+
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("share", "share", "10 %", "how many of them"),
+        Setting("nth", "count", "0", "only this one of each device; 0: the share of all", most="1000000"),
+    )
+
+    @classmethod
+    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        return "" if settings["nth"] or settings["share"] > 0 else "a `share` of 0 % takes no packet"
+
+
+class DroppedPackets(MishandledPackets):
     """The broker loses packets."""
 
     name: ClassVar[str] = "dropped-packets"
@@ -166,13 +179,8 @@ class DroppedPackets(BrokerFault):
     )
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("packet", "word", "publish", "which packets", ("publish", "connack")),
-        Setting("share", "share", "10 %", "how many of them"),
-        Setting("nth", "count", "0", "only this one of each device; 0: the share of all", most="1000000"),
+        *MishandledPackets.settings,
     )
-
-    @classmethod
-    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
-        return "" if settings["nth"] or settings["share"] > 0 else "a `share` of 0 % takes no packet"
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
@@ -180,7 +188,7 @@ class DroppedPackets(BrokerFault):
         on.mishandle(order.step, device, given["packet"], twice=False, share=given["share"], nth=given["nth"])
 
 
-class DuplicatedPackets(BrokerFault):
+class DuplicatedPackets(MishandledPackets):
     """The broker passes messages on twice."""
 
     name: ClassVar[str] = "duplicated-packets"
@@ -190,14 +198,6 @@ class DuplicatedPackets(BrokerFault):
         "`share` of them, or, with `nth`, the nth one of each device since the fault began alone. The core must take "
         "each reading once; repeats are counted beside the ledger. Evidence: messages duplicated."
     )
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("share", "share", "10 %", "how many of them"),
-        Setting("nth", "count", "0", "only this one of each device; 0: the share of all", most="1000000"),
-    )
-
-    @classmethod
-    def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
-        return "" if settings["nth"] or settings["share"] > 0 else "a `share` of 0 % takes no packet"
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003

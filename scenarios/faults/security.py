@@ -32,8 +32,9 @@ class BadCertificate(SessionFault):
 _PAPERS = (
     " Connects of the targeted devices are refused for that reason until the fault ends: until somebody gives them new "
     "ones. With `open: reset` the sessions that they have end at once, with `open: stay` at their next connect. Live "
-    "it needs --tls: handshake and certificate are real, and the broker believes the certificate no more. In virtual "
-    "time it is a refused session. Evidence: connects refused, sessions ended."
+    "it needs --tls: the device finds a certificate that has ended in its file, or the broker a list with its number, "
+    "and the handshake fails; the end of the fault brings new certificates. In virtual time it is a refused session. "
+    "Evidence: connects refused, sessions ended."
 )
 
 

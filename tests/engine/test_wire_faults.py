@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -251,3 +252,15 @@ def test_a_recording_has_the_same_topic_and_payload_and_no_number(padding: bytes
 def test_nothing_of_tls_is_overheard() -> None:
     sent = [(0.0, b"\x16\x03\x01" + b'{"measurements": {}}' * 9), (9.0, b"\x17\x03")]
     assert _replayed(sent) == (b"".join(data for _, data in sent), 0)
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_what_a_gateway_says_but_once_is_no_evidence_on_either_clock(foreseen: bool) -> None:
+    """No gateway forwards a message twice that is as its device wrote it."""
+    lab = Lab.make(carried(), connect_rate=None)
+    lab.world.payloads._foreseen = foreseen
+    inside = np.flatnonzero(lab.world.fleet.carrier > 0).astype(np.int32)
+    begun(ReplayedMessage, {"share": "100 %", "after": "2 s"}, inside, lab)
+    lab.until(40 * SECOND_US)
+    assert not any(evidence(lab).values())
+    assert lab.repeated == 0
