@@ -24,8 +24,8 @@ fleet:
   segments:
     motors: {{kind: motor, share: 100 %, every: 1 s}}
 objectives:
-  there: {{sli: freshness, within: 4 s, at_least: 10 %, of: site=arn-1}}
-  here: {{sli: freshness, within: 4 s, at_least: 10 %, of: site=fra-1}}
+  there: {{sli: freshness, within: 6 s, at_least: 10 %, of: site=arn-1}}
+  here: {{sli: freshness, within: 6 s, at_least: 10 %, of: site=fra-1}}
 steps:
   - {{name: bad, at: 8 s, fault: {fault}, target: site=fra-1, lasts: 12 s{settings}}}
 """
@@ -34,7 +34,7 @@ steps:
 def play(folder: Path, fault: str, settings: str = "") -> tuple[RunResult, Rows]:
     path, rows = folder / "trunks.storm.yaml", Rows()
     path.write_text(SCENARIO.format(fault=fault, settings=settings), encoding="utf-8")
-    run = Run(load(str(path)), RunOptions(seed=5, live=True, speed=8.0))
+    run = Run(load(str(path)), RunOptions(seed=5, live=True, speed=6.0))
     run.sinks = (*run.sinks, rows)
     result = run.execute()
     ledger = result.ledger
@@ -47,8 +47,8 @@ def play(folder: Path, fault: str, settings: str = "") -> tuple[RunResult, Rows]
 
 
 def test_a_narrow_trunk_makes_the_devices_of_its_site_wait_and_loses_nothing(tmp_path: Path) -> None:
-    result, rows = play(tmp_path, "trunk-squeeze", ", with: {to: 1 kB/s}")
-    assert rows.worst("here", 14, 20) < 0.8
+    result, rows = play(tmp_path, "trunk-squeeze", ", with: {to: 400 B/s}")
+    assert rows.worst("here", 16, 20) < 0.8
     assert result.faults[0].evidence["messages_delayed"] > 0
     assert max(row.buffered for row in rows.panes) >= 16, "what does not fit the line waits in its device"
     assert rows.worst("here", 36, 40) > 0.99, "what waited has been sent"
@@ -56,7 +56,7 @@ def test_a_narrow_trunk_makes_the_devices_of_its_site_wait_and_loses_nothing(tmp
 
 def test_a_trunk_that_is_cut_silences_its_site_alone(tmp_path: Path) -> None:
     result, rows = play(tmp_path, "trunk-cut")
-    assert rows.worst("here", 14, 20) < 0.5
+    assert rows.worst("here", 16, 20) < 0.5
     assert result.faults[0].evidence["sessions_cut_off"] == 8
     assert result.faults[0].evidence["sessions_survived"] == 8
     assert rows.worst("here", 36, 40) > 0.99
