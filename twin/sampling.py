@@ -19,7 +19,7 @@ from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Repeatable, is_event_driven
+from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Renewable, Repeatable, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.spread import uniform
@@ -548,7 +548,8 @@ class Sampler(Part):
         for number, group, mine in self.groups_of(device):
             machines = self._machines[number]
             self.settle(number)
-            if not is_event_driven(machines.kind):
+            # What else lies in an event-driven machine is what it is at work on: it stays.
+            if isinstance(machines.kind, Renewable) or not is_event_driven(machines.kind):
                 checked.renew(machines.kind, machines.state, machines.parameters, mine.astype(np.intp) - group.first)
             for failure in self.failures[number]:
                 failure.leave(mine)

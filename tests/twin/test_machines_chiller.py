@@ -7,7 +7,7 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
-from twinstorm.twin.machines import chiller
+from twinstorm.twin.machines import checked, chiller
 from twinstorm.twin.machines.chiller import CYCLE_US, Chiller
 from twinstorm.twin.physics import refrigerant
 
@@ -248,8 +248,27 @@ def test_a_pressure_switch_saves_a_fouled_condenser_on_a_hot_day() -> None:
     assert (machines.channel("starts_per_h") > 8).mean() > 0.9
 
 
-def test_nothing_wears() -> None:
-    machines = chillers()
-    truth = machines.kind.truth(machines.state, machines.parameters)
-    assert (truth.health == 1).all()
-    assert np.isinf(truth.remaining_s).all()
+def test_what_has_leaked_does_not_come_back_by_itself() -> None:
+    leaked, whole = failing("refrigerant-loss", load_share=0.6, ambient_c=30.0), chillers()
+    whole.drives = leaked.drives
+    record(leaked, 60)
+    leaked.failures = {}
+    record(leaked, 60)
+    record(whole, 120)
+    assert (leaked.channel("superheat_k") > whole.channel("superheat_k") + 3.0).all()
+    checked.renew(leaked.kind, leaked.state, leaked.parameters, np.arange(len(leaked.keys)))
+    record(leaked, 360)
+    assert (leaked.channel("superheat_k") < whole.channel("superheat_k") + 3.0).mean() > 0.8
+
+
+def test_a_contactor_has_done_as_many_operations_as_the_compressor_has_started() -> None:
+    machines = failing("short-cycling")
+    before = machines.state["contactor_harm"].copy()
+    starts, was = np.zeros(len(machines.keys)), machines.state["on"].copy()
+    for _ in range(400):
+        machines.step(chiller.CYCLE_US)
+        starts += machines.state["on"] > was
+        was = machines.state["on"].copy()
+    assert starts.min() > 3
+    done = (machines.state["contactor_harm"].astype(np.float64) - before) * machines.parameters["contactor_operations"]
+    assert done == pytest.approx(starts, rel=0.02)

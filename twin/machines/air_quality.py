@@ -26,6 +26,7 @@ from twinstorm.twin.physics.relaxing import gone
 from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.physics.stretches import stretches
+from twinstorm.twin.physics.worn_parts import WornPart, WornParts, sooner
 
 EXPOSURE: Final = (0.7, 1.9)
 """Own emissions of a city, at a device: from a yard to a kerb."""
@@ -47,6 +48,10 @@ STILL: Final = 40.0
 """Times slower without fan: air comes in by itself."""
 LOST_STILL: Final = 0.75
 """Of the dust, on the way in without fan; coarse dust is lost altogether as its square."""
+PARTS: Final = WornParts(
+    WornPart("film", "the optics", breaks={"pm-fouling": 1.0}), WornPart("fan", "the fan", breaks={"fan-failure": 1.0})
+)
+"""Besides the dose of dust: a film, or a fan that stands still, is an end however much of it was drawn in."""
 DOSE_UG_H_M3: Final = (2.5e5, 6.0e5)
 """Fine dust times hours until the optics are done: two to five years in a city (assumed)."""
 FILM_UG_M3, FILM_GAIN = 30.0, 0.35
@@ -125,7 +130,8 @@ class AirQuality:
         outside = city_air.initial(parameters)
         sensed = {f"{name}_sensed": outside[f"{name}_outside"].copy() for name in SENSED}
         fouled = parameters["fouled_at_start"].copy()
-        return outside | sensed | {"fouled": fouled, "fouled_rest": np.zeros_like(fouled)}
+        worn = PARTS.initial(fouled)
+        return outside | sensed | {"fouled": fouled, "fouled_rest": np.zeros_like(fouled)} | worn
 
     def step(
         self,
@@ -136,28 +142,25 @@ class AirQuality:
         out: Values,
     ) -> None:
         """See `MachineKind`. Without power a station's fan stands still."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in stretches(inputs.now_us, inputs.dt_us, city_air.HOLD_US, city_air.MEMORY_US):
             if start_us % city_air.HOLD_US == 0:
                 city_air.move(state, parameters, inputs, inputs.now_us - start_us)
             _sense(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, inputs, noise, out)
 
-    def renew(
-        self,
-        state: Mapping[str, Values],
-        parameters: Mapping[str, Values],  # noqa: ARG002
-        rows: NDArray[np.intp],
-    ) -> None:
-        """See `Renewable`. Clean optics."""
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. Clean optics and a new fan."""
+        PARTS.renew(state, parameters, rows)
         state["fouled"][rows] = 0.0
         state["fouled_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends are the optics of the particle counter, in the air of a usual year."""
+        """See `MachineKind`. The optics of the particle counter, in the air of a usual year, or its fan."""
         health = np.clip(1.0 - state["fouled"], 0.0, 1.0)
         fine_ug_m3 = np.maximum(city_air.mean_fine_ug_m3(parameters), np.float32(0.1))
         hours = health * parameters["dose_ug_h_m3"] / fine_ug_m3
-        return Truth(health, hours * np.float32(3600.0))
+        return sooner(Truth(health, hours * np.float32(3600.0)), PARTS.truth(state, parameters))
 
 
 # --- sensors ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
@@ -26,6 +27,7 @@ from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import uniform, whole
 from twinstorm.twin.physics.wander import Wander, phase
 from twinstorm.twin.physics.weeks import of_week_us, week
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 HOLD_S: Final = 900
 HOLD_US: Final = HOLD_S * SECOND_US
@@ -87,6 +89,27 @@ RESPONSE_S: Final = 2_700.0
 CLOGGED_FLOW, CLOGGED_HEAT, CLOGGED_FAN = 0.55, 0.40, 0.50
 """What the worst filter takes from the flow and from the machine's power to heat, and adds to the fan's consumption."""
 
+# --- what wears -------------------------------------------------------------------------------------------------------
+
+PARTS: Final = WornParts(
+    # First stages are changed once a year (VDI 6022 part 1, EN 16798-3).
+    # Open windows bring the dust of the street.
+    WornPart(
+        "filter", "the air filter", 1.1 * YEAR_H, 5.0, {"window-open": 2.0 * YEAR_H}, breaks={"filter-clogged": 1.0}
+    ),
+    # Twice the running time behind open windows, longer runs behind a clogged filter (assumed).
+    WornPart(
+        "compressor",
+        "the compressor",
+        15.0 * YEAR_H,
+        3.0,
+        {"window-open": 12.0 * YEAR_H, "filter-clogged": 20.0 * YEAR_H},
+        {"hvac-off": 1.0},
+    ),
+)
+"""Life of a compressor: ASHRAE Handbook, HVAC Applications, service life of heat pumps. A filter at its end is noticed
+by a pressure switch; that its resistance rises late is taken as not to be felt before."""
+
 TEMPERATURE_NOISE_K: Final = 0.04
 CO2_NOISE_PPM: Final = 6.0
 POWER_NOISE: Final = 0.005
@@ -114,6 +137,7 @@ class Building:
         Quantity("heat_j_k_m2", "J/(K m2)", 20e3, 600e3, "effective heat capacity, per floor area"),
         Quantity("set_point_c", "C", 10.0, 30.0, "room temperature below which it is heated"),
         Quantity("performance", "1", 1.0, 6.0, "heat moved over power taken"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (
         Quantity("set_point_c", "C", 10.0, 30.0, "set-point of heating, day and night"),
@@ -159,6 +183,7 @@ class Building:
             "shift_entry": whole(draws(8), SHIFT_ENTRIES) - np.float32(SHIFT_ENTRIES // 2),
             "crowd_phase": phase(draws(9)),
             "start_wh": uniform(draws(10), 0.0, 0.999 * register.FULL_WH),
+            **PARTS.parameters(draws),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
@@ -175,6 +200,7 @@ class Building:
             "outside_c": parameters["mean_c"].copy(),
             "gains_w": zeros.copy(),
             "thermal_w": zeros.copy(),
+            **PARTS.initial(zeros),
         }
 
     def step(
@@ -186,6 +212,7 @@ class Building:
         out: Values,
     ) -> None:
         """See `MachineKind`. `out` holds zero power where the machine has none."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in parts(inputs.now_us, inputs.dt_us, HOLD_US):
             if start_us % HOLD_US == 0:
                 _decide(state, parameters, inputs, inputs.now_us - start_us)
@@ -193,9 +220,13 @@ class Building:
             _live(state, parameters, work, end_us - start_us)
         _measure(state, work, noise, out)
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing in this model wears."""
-        return Truth(np.ones_like(state["room_c"]), np.full_like(state["room_c"], np.inf))
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new filter and a new compressor."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends first of filter and compressor."""
+        return PARTS.truth(state, parameters)
 
 
 class _Work(NamedTuple):

@@ -25,6 +25,7 @@ from twinstorm.twin.physics.driving import follow
 from twinstorm.twin.physics.keyed import exponential, share, to_us
 from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import uniform
+from twinstorm.twin.physics.worn_parts import WornPart, WornParts, sooner
 
 MEMORY_US: Final = HOUR_US
 """Of a longer step only the end is lived picture by picture; what came before counts at the mean pace."""
@@ -69,6 +70,12 @@ DARK: Final = 0.85
 THROTTLED: Final = 6.0
 """Times as long for a hot processor."""
 
+PARTS: Final = WornParts(
+    WornPart("lens", "the lens", breaks={"dirty-lens": 1.0}),
+    WornPart("lamp", "the lamp", breaks={"lamp-failure": 1.0}),
+)
+"""Besides what is serviced with the machine; services wipe the lens and change the lamp, too (assumed)."""
+
 SCORE_NOISE, FOCUS_NOISE_PCT, EXPOSURE_NOISE, LATENCY_NOISE = 0.03, 0.4, 0.01, 0.02
 COUNTED: Final = 65_000
 LEAST_DEMAND: Final = 0.01
@@ -111,7 +118,9 @@ class Camera:
             ("focus_pct", "exposure_ms", "defect_score"),
         ),
         FailureMode("lamp-failure", "the lamp goes dim: exposure rises up to its limit", ("exposure_ms",)),
-        FailureMode("throttling", "the processor is too hot and slows down: verdicts come late", ("latency_ms",)),
+        FailureMode(
+            "throttling", "the processor is too hot and slows down: verdicts come late", ("latency_ms",), False
+        ),
     )
 
     def parameters(self, draws: Draws, place: Place) -> dict[str, Any]:  # noqa: ARG002
@@ -147,11 +156,12 @@ class Camera:
         state["recent"] = parameters["defect_pct"] * np.float32(0.01)
         state["worn"] = parameters["worn_at_start"].copy()
         state["worn_rest"] = np.zeros(n, np.float32)
-        return state
+        return state | PARTS.initial(state["worn"])
 
     def step(self, state: Columns, parameters: Columns, inputs: Inputs, noise: Values, out: Values) -> None:
         """See `EventKind`. Without power no part passes, and nothing wears."""
         lived_us = inputs.lived(len(state["clock_us"]))
+        PARTS.wear(state, inputs, (lived_us * (1.0 / SECOND_US)).astype(np.float32))
         _wear(state, parameters, lived_us)
         state["news"].fill(0)
         demand = np.ones(len(lived_us), np.float32)
@@ -183,10 +193,17 @@ class Camera:
         news: Mask = state["news"] > 0
         return news
 
+    def renew(self, state: Columns, parameters: Columns, rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A service before it is due."""
+        state["worn"][rows] = 0.0
+        state["worn_rest"][rows] = 0.0
+        PARTS.renew(state, parameters, rows)
+
     def truth(self, state: Columns, parameters: Columns) -> Truth:
-        """See `MachineKind`. What wears is the machine that makes the parts; its life ends with the next service."""
+        """See `MachineKind`. What wears is the machine that makes the parts, until its next service; or what looks."""
         health = np.clip(1.0 - state["worn"], 0.0, 1.0).astype(np.float32)
-        return Truth(health, health * parameters["service_every_h"] * np.float32(3600.0))
+        made = Truth(health, health * parameters["service_every_h"] * np.float32(3600.0))
+        return sooner(made, PARTS.truth(state, parameters))
 
 
 def _wear(state: Columns, parameters: Columns, lived_us: Int) -> None:
@@ -200,6 +217,8 @@ def _wear(state: Columns, parameters: Columns, lived_us: Int) -> None:
     if np.count_nonzero(serviced):
         worn[serviced] -= np.floor(worn[serviced])
         state["worn_rest"][serviced] = 0.0
+        state["lens_broken"][serviced] = 0.0
+        state["lamp_broken"][serviced] = 0.0
 
 
 def _defective_share(state: Columns, parameters: Columns) -> Values:

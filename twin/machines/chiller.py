@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
@@ -28,6 +29,7 @@ from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.refrigerant import pressure_bar
 from twinstorm.twin.physics.relaxing import gone
 from twinstorm.twin.physics.spread import uniform, unit
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 # --- time -------------------------------------------------------------------------------------------------------------
 
@@ -78,6 +80,26 @@ NARROWED: Final = 0.92
 LOWEST_WATER_C: Final = -14.0
 """The glycol turns to slush and gives its heat of freezing."""
 
+# --- what wears -------------------------------------------------------------------------------------------------------
+
+OPERATIONS: Final = (200_000.0, 400_000.0)
+"""Starts after which contactor and motor of the compressor are worn out (assumed; makers allow ten an hour)."""
+CHARGE: Final = "charge"
+PARTS: Final = WornParts(
+    # Of what may leak until the evaporator starves; above that the receiver makes up for it, and nothing is felt. At
+    # some 3 % of the charge a year (IPCC 2006 guidelines, vol. 3, table 7.9: chillers 2 to 15 %) of a third (assumed).
+    WornPart(
+        CHARGE,
+        "the refrigerant charge above what the evaporator needs",
+        12.0 * YEAR_H,
+        2.0,
+        breaks={"refrigerant-loss": 1.0},
+    ),
+    # Hot gas breaks the oil down: 20 K more are a quarter of the life (10 K rule).
+    WornPart("compressor", "the compressor", 18.0 * YEAR_H, 3.0, {"fouled-condenser": 6.0 * YEAR_H}),
+    WornPart("contactor", "the contactor", spoils_h={"short-cycling": 1.0 * YEAR_H}, counted=True),
+)
+
 # --- sensors ----------------------------------------------------------------------------------------------------------
 
 NOISE: Final = (0.03, 0.012, 0.04, 0.15, 0.03, 0.0)
@@ -107,6 +129,9 @@ class Chiller:
         Quantity("differential_k", "K", 0.2, 8.0, "from where the compressor stops to where it starts"),
         Quantity("water_l_kw", "l/kW", 3.0, 60.0, "water in circuit and buffer tank for each kW of capacity"),
         Quantity("duty_share", "", 0.1, 1.2, "load in the busiest hour over capacity; a small one: oversized"),
+        Quantity("contactor_operations", "1", 1.0, 1e8, "starts after which the contactor is worn out"),
+        Quantity("contactor_worn_at_start", "1", 0.0, 1.0, "share of them that it has done at the start"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (
         Quantity("ambient_c", "C", -20.0, 50.0, "air at the condenser"),
@@ -156,6 +181,9 @@ class Chiller:
             "expansion": uniform(draws(8), 0.45, 0.60),
             "late_entries": (unit(place.of_site(20)) * (5400.0 / RENEWED_S)).astype(np.int64).astype(np.float32),
             "at_start": uniform(draws(9), 0.0, 1.0),
+            "contactor_operations": uniform(draws(10), *OPERATIONS),
+            "contactor_worn_at_start": uniform(draws(11), 0.0, 0.6),
+            **PARTS.parameters(draws),
             **{name: outside[name] for name in climate_names},
         }
 
@@ -166,7 +194,10 @@ class Chiller:
         # Falling from the top while it runs, rising from the bottom while it rests.
         water = parameters["set_point_c"] + from_middle * parameters["differential_k"]
         mean = parameters["mean_c"]
+        worn = PARTS.initial(mean)
+        worn["contactor_harm"] = parameters["contactor_worn_at_start"].copy()
         return {
+            **worn,
             "water_c": water,
             "seen_c": water.copy(),
             "on": on.astype(np.float32),
@@ -189,7 +220,9 @@ class Chiller:
 
         A step beyond `MEMORY_US` lets machines that work go through that time only.
         """
-        ills = _ills(parameters, inputs)
+        PARTS.wear(state, inputs)
+        self._start_unseen(state, parameters, inputs)
+        ills = _ills(state, parameters, inputs)
         if inputs.running is not None:
             state["on"][...] *= inputs.running
             _warm_forgotten(state, parameters, inputs, ~inputs.running)
@@ -201,10 +234,26 @@ class Chiller:
             _work(state, parameters, inputs, ills, (end_us - start_us) / SECOND_US)
         _tell(state, parameters, inputs, noise, out)
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing wears."""
-        new = np.ones_like(state["water_c"])
-        return Truth(new, np.full_like(new, np.inf))
+    def _start_unseen(self, state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:
+        """Count the usual starts of the time of a long step that nobody goes through."""
+        unseen_s = np.float32((inputs.dt_us - MEMORY_US) / SECOND_US)
+        if unseen_s > 0.0:
+            working = np.arange(len(state["on"])) if inputs.running is None else np.flatnonzero(inputs.running)
+            usual = self._usual_wear_per_s(parameters)[working] + state["contactor_haste"][working]
+            PARTS.count(state, "contactor", working, usual * unseen_s)
+
+    @staticmethod
+    def _usual_wear_per_s(parameters: Mapping[str, Values]) -> Values:
+        """Of the contactor: share of its life."""
+        return _usual_starts(parameters) * np.float32(1.0 / COUNT_S) / parameters["contactor_operations"]
+
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A full charge, a new compressor and a new contactor; the water stays as warm as it is."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends first of charge, compressor and contactor."""
+        return PARTS.truth(state, parameters, {"contactor": self._usual_wear_per_s(parameters)})
 
 
 def _usual_starts(parameters: Mapping[str, Values]) -> Values:
@@ -214,10 +263,16 @@ def _usual_starts(parameters: Mapping[str, Values]) -> Values:
     return np.float32(COUNT_S) * load * (np.float32(1.0) - load) / through_s
 
 
-def _ills(parameters: Mapping[str, Values], inputs: Inputs) -> tuple[Values, Values]:
+def _lost(state: Mapping[str, Values]) -> Values | None:
+    """How far the evaporator starves: what has leaked does not come back by itself. None: nowhere."""
+    lost = state[f"{CHARGE}_broken"]
+    return lost if lost.any() else None
+
+
+def _ills(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> tuple[Values, Values]:
     """Heat transfer of evaporator and condenser, 1/K."""
     evaporator = parameters["evaporator"] * np.float32(vapour_cycle.EVAPORATOR)
-    lost = inputs.failures.get("refrigerant-loss")
+    lost = _lost(state)
     if lost is not None:
         evaporator *= np.float32(1.0) - lost * np.float32(EMPTIED)
     condenser = vapour_cycle.condenser(parameters["cop"])
@@ -266,6 +321,9 @@ def _decide(state: Mapping[str, Values], parameters: Mapping[str, Values], input
     np.copyto(state["on"], on)
     on &= ~was
     state["starts_per_h"][...] += on
+    started = np.flatnonzero(on)
+    if len(started):
+        PARTS.count(state, "contactor", started, 1.0 / parameters["contactor_operations"][started])
 
 
 def _work(
@@ -352,7 +410,7 @@ def _tell(
     np.copyto(discharge, pressure_bar(state["condensing_c"]))
 
     share = parameters["expansion"]
-    lost = inputs.failures.get("refrigerant-loss")
+    lost = _lost(state)
     if lost is not None:
         share = share + lost * (np.float32(STARVED_SUPERHEAT) - share)
     np.multiply(_given(inputs.drives.get("load_share"), state["load"]), RETURN_K, out=superheat)

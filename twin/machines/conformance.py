@@ -17,7 +17,16 @@ from twinstorm.twin.chance import Words, stream, words
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.installed import flaws
-from twinstorm.twin.machines.kind import EventKind, Foreseeable, Inputs, MachineKind, Place, Repeatable, is_event_driven
+from twinstorm.twin.machines.kind import (
+    EventKind,
+    Foreseeable,
+    Inputs,
+    MachineKind,
+    Place,
+    Renewable,
+    Repeatable,
+    is_event_driven,
+)
 from twinstorm.twin.normal import normals
 
 DAY_US: Final = 24 * HOUR_US
@@ -394,7 +403,7 @@ def the_end_comes_nearer_as_time_passes(kind: MachineKind) -> None:
     they come to thousands of events in a day.
     """
     machines = Machines(kind, some_keys(40))
-    step_us = max(kind.every_us, 10 * 60 * SECOND_US)
+    step_us = max(kind.every_us, 10 * 60 * SECOND_US if is_event_driven(kind) else 6 * HOUR_US)
     machines.step(step_us)
     before = kind.truth(machines.state, machines.parameters)
     if np.isinf(before.remaining_s).all():
@@ -414,15 +423,59 @@ def the_end_comes_nearer_as_time_passes(kind: MachineKind) -> None:
     assert 0.75 < middle < 1.34, told
 
 
+def failures_cost_health_or_life(kind: MachineKind) -> None:
+    """The truth: what harms lowers health or shortens the remaining life of most, what does not of nobody.
+
+    Machines are as new, so that no other part of them is worse. What a failure did stays when it ends: only a repair
+    brings health back.
+    """
+    step_us, steps = (kind.every_us, 20) if is_event_driven(kind) else (max(kind.every_us, 10 * 60 * SECOND_US), 50)
+    for mode in kind.failures:
+        well, ill = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
+        ill.failures = {mode.name: np.ones(40, np.float32)}
+        for machines in (well, ill):
+            checked.renew(kind, machines.state, machines.parameters, np.arange(40))
+            machines.run(step_us, steps)
+        sound, failing = (kind.truth(each.state, each.parameters) for each in (well, ill))
+        if mode.harms:
+            worse = failing.health < sound.health - np.float32(1e-4)
+            worse |= failing.remaining_s < np.float32(0.99) * sound.remaining_s
+            assert np.mean(worse) >= 0.75, f"{mode.name} costs {np.mean(worse):.0%} of the machines health or life only"
+        else:
+            assert np.array_equal(failing.health, sound.health), f"{mode.name} harms, whatever it says"
+        ill.failures = {}
+        ill.run(step_us, 2)
+        later = kind.truth(ill.state, ill.parameters).health
+        assert (later <= failing.health).all(), f"health came back when {mode.name} ended"
+
+
+def life_comes_to_an_end(kind: MachineKind) -> None:
+    """The truth: everybody ends if all that harms goes on for long, and at the end nothing is left of either."""
+    machines = Machines(kind, some_keys(10))
+    machines.failures = {mode.name: np.ones(10, np.float32) for mode in kind.failures if mode.harms}
+    ended = np.zeros(10, np.bool_)
+    for _ in range(1_000 if machines.failures else 10):
+        machines.step(kind.every_us if is_event_driven(kind) else 10 * DAY_US)
+        truth = kind.truth(machines.state, machines.parameters)
+        assert np.array_equal(truth.health <= 0, truth.remaining_s <= 0), "no health left is no life left"
+        ended |= truth.health <= 0
+        if ended.all():
+            return
+    assert not machines.failures, "machines never end, whatever harms them"
+
+
 def a_repair_renews(kind: MachineKind) -> None:
     """Whoever was repaired is as new and works on; whoever was not does not notice."""
-    if is_event_driven(kind):
+    if is_event_driven(kind) and not isinstance(kind, Renewable):
         return  # Its own crews repair it.
     mended, other = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
+    for machines in (mended, other):
+        machines.failures = {mode.name: np.ones(40, np.float32) for mode in kind.failures if mode.harms}
     rows = np.arange(0, 40, 3)
     others = np.setdiff1d(np.arange(40), rows)
     for machines in (mended, other):
         machines.run(kind.every_us, 20)
+    mended.failures, other.failures = {}, {}
     checked.renew(kind, mended.state, mended.parameters, rows)
     health = kind.truth(mended.state, mended.parameters).health
     assert (health[rows] == 1.0).all(), "a repaired machine is not as new: the kind needs `renew`"
@@ -453,6 +506,8 @@ CHECKS: Final[Mapping[str, Check]] = {
         repeated_steps_are_steps,
         health_only_falls,
         the_end_comes_nearer_as_time_passes,
+        failures_cost_health_or_life,
+        life_comes_to_an_end,
         a_repair_renews,
     )
 }

@@ -30,6 +30,7 @@ from twinstorm.twin.physics.driving import follow
 from twinstorm.twin.physics.keyed import exponential, share, to_us
 from twinstorm.twin.physics.sensing import disturb, keep_within
 from twinstorm.twin.physics.spread import uniform, weibull
+from twinstorm.twin.physics.worn_parts import DAY_H, WornPart, WornParts, sooner
 
 STATIONS: Final = (1, 2, 3)
 MEMORY_US: Final = 10 * MINUTE_US
@@ -77,6 +78,13 @@ LEAST_DEMAND: Final = 0.01
 PARTS_AHEAD: Final = 60
 """Parts of a station whose chance is drawn at one call, at most, when cells live for long: what it takes in five
 minutes."""
+
+PARTS: Final = WornParts(
+    WornPart("tool_2", "the tool of station 2", breaks={"worn-tool": 1.0}),
+    # Each jam is a blow to the guides.
+    WornPart("guides", "the guides of station 2", spoils_h={"jamming": 60.0 * DAY_H}),
+)
+"""Besides the tools, which wear with time (assumed)."""
 
 # --- codes ------------------------------------------------------------------------------------------------------------
 
@@ -152,6 +160,7 @@ class Controller:
             "crew-short",
             "the crew is needed elsewhere: each repair takes several times as long, stopped stations wait for it",
             ("parts", "queue"),
+            harms=False,
         ),
     )
 
@@ -198,7 +207,7 @@ class Controller:
             parts of orders that station 1 has not taken; left: those of the order in work. orders, begun: that came,
             that were begun. parts, scrap: see the channels. finished_us: the last part; cycle_us: since the one before.
             news: something to tell. more: float32, times as many stops and scrap as with new tools, by their wear when
-            the newest order was begun.
+            the newest order was begun. renewed_us: when they were renewed last.
         """
         n = len(parameters["key"])
         names = ["clock_us", "left", "orders", "begun", "finished_us", *TOLD]
@@ -210,12 +219,15 @@ class Controller:
         first = words(_ORDER, parameters["key"], 0)
         most_us = (parameters["process_1_s"].astype(np.float64) * SECOND_US).astype(np.int64)
         state["order_us"] = 1 + ((first >> np.uint64(40)).astype(np.int64) * most_us >> 24)
-        state["more"] = _worn_more(_worn(parameters["worn_at_start"], parameters["wear_per_s"], state["clock_us"]))
-        return state
+        state["renewed_us"] = np.full(n, NEVER_US, np.int64)
+        every = np.arange(n)
+        state["more"] = _worn_more(_worn(state, parameters, every, state["clock_us"]))
+        return state | PARTS.initial(every)
 
     def step(self, state: Columns, parameters: Columns, inputs: Inputs, noise: Values, out: Values) -> None:
         """See `EventKind`. A cell without power stands still, with its parts where they are."""
         lived_us = inputs.lived(len(state["clock_us"]))
+        PARTS.wear(state, inputs, (lived_us * (1.0 / SECOND_US)).astype(np.float32))
         left_out_us = lived_us - MEMORY_US
         if (left_out_us > 0).any():
             _skip(state, parameters, np.maximum(left_out_us, 0))
@@ -225,6 +237,7 @@ class Controller:
 
     def foresee(self, state: Columns, parameters: Columns, inputs: Inputs) -> Course:
         """See `Foreseeable`."""
+        PARTS.wear(state, inputs)
         seen = _Seen()
         _live(state, parameters, inputs, inputs.lived(len(state["clock_us"])), seen)
         return seen.course()
@@ -253,19 +266,27 @@ class Controller:
         news: Mask = state["news"] > 0
         return news
 
+    def renew(self, state: Columns, parameters: Columns, rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. New tools and guides; they are felt from the next order on."""
+        state["renewed_us"][rows] = state["clock_us"][rows]
+        PARTS.renew(state, parameters, rows)
+
     def truth(self, state: Columns, parameters: Columns) -> Truth:
-        """See `MachineKind`. What ends are the tools."""
-        worn = _worn(parameters["worn_at_start"], parameters["wear_per_s"], state["clock_us"])
+        """See `MachineKind`. What ends are the tools, or the guides that jams have bent."""
+        worn = _worn(state, parameters, np.arange(len(state["clock_us"])), state["clock_us"])
         health = (1.0 - worn).astype(np.float32)
-        return Truth(health, (health / parameters["wear_per_s"]).astype(np.float32))
+        tools = Truth(health, (health / parameters["wear_per_s"]).astype(np.float32))
+        return sooner(tools, PARTS.truth(state, parameters))
 
 
-def _worn(at_start: Values, per_s: Values, clock_us: Int) -> NDArray[np.float64]:
-    """Share of the tools' life that is over."""
-    worn = clock_us.astype(np.float64)
+def _worn(state: Columns, parameters: Columns, rows: Int, at_us: Int) -> NDArray[np.float64]:
+    """Share of the tools' life that is over in these cells, each at an instant of its own time."""
+    renewed_us = state["renewed_us"][rows]
+    anew = renewed_us < NEVER_US
+    worn = np.where(anew, at_us - renewed_us, at_us).astype(np.float64)
     worn *= 1.0 / SECOND_US
-    worn *= per_s
-    worn += at_start
+    worn *= parameters["wear_per_s"][rows]
+    worn += np.where(anew, np.float32(0.0), parameters["worn_at_start"][rows])
     return np.minimum(worn, 1.0, out=worn)
 
 
@@ -557,8 +578,7 @@ class _Cells:
         cells = rows[first]
         state["left"][cells] = np.rint(parameters["lot"][cells]).astype(np.int64) - 1
         state["begun"][cells] += 1
-        worn = _worn(parameters["worn_at_start"][cells], parameters["wear_per_s"][cells], at_us[first])
-        state["more"][cells] = _worn_more(worn)
+        state["more"][cells] = _worn_more(_worn(state, parameters, cells, at_us[first]))
         self._find_stop_share(cells)
         drawn = words(_PRODUCT, parameters["key"][cells], state["begun"][cells])
         other = (share(drawn, 0) < parameters["other_product"][cells]) & (does[first] == WORKS)

@@ -76,11 +76,14 @@ class Environment:
     )
     drives: tuple[Quantity, ...] = (Quantity("air_c", "C", -40.0, 85.0, "temperature of the air around the sensor"),)
     failures: tuple[FailureMode, ...] = (
-        FailureMode("condensation", "water on the humidity sensor: it reads near 100 % whatever", ("humidity_pct",)),
+        FailureMode(
+            "condensation", "water on the humidity sensor: it reads near 100 % whatever", ("humidity_pct",), harms=False
+        ),
         FailureMode(
             "radiation-error",
             "the sun heats the housing: too warm and too dry around noon, right at night and under clouds",
             ("temperature_c", "humidity_pct"),
+            harms=False,
         ),
     )
 

@@ -34,6 +34,7 @@ from twinstorm.twin.physics.spread import uniform, whole
 from twinstorm.twin.physics.stretches import stretches
 from twinstorm.twin.physics.wander import Wander, phase
 from twinstorm.twin.physics.weeks import of_week_us, week
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts, sooner
 
 HOLD_S: Final = 60
 HOLD_US: Final = HOLD_S * SECOND_US
@@ -87,6 +88,13 @@ SETTLING_S: Final = (150.0, 400.0)
 AMBIENT_C: Final = (18.0, 28.0)
 CABINET_K: Final = 4.0
 """By which the cabinet is warmer in the afternoon than on the mean of the day."""
+PARTS: Final = WornParts(
+    # 25 K more are a sixth, 10 K more a half of the life of capacitors (10 K rule), of twelve years.
+    WornPart("board", "the board", spoils_h={"overheating": 2.0 * YEAR_H, "cpu-hog": 6.0 * YEAR_H}),
+    # Without free blocks the flash cannot level its wear: each write moves much else.
+    WornPart("blocks", "the spare blocks of the flash", spoils_h={"disk-full": 1.0 * YEAR_H}),
+)
+"""Besides what logs wear of the flash (assumed). A leak of memory is over with the next boot."""
 BLOCKED: Final = 1.6
 """By which a cabinet without air adds to the thermal resistance, as a share."""
 SLOWS_FROM_C, SLOWEST_C, SLOWEST = 80.0, 92.0, 0.4
@@ -128,6 +136,7 @@ class Gateway:
             "memory-leak",
             "memory grows to the ceiling; then pages go to the disk, processor and delays rise. A reboot clears it",
             ("memory_pct",),
+            harms=False,
         ),
         FailureMode(
             "disk-full",
@@ -189,6 +198,7 @@ class Gateway:
             "garbage": parameters["garbage_at_start"].copy(),
             "log": np.float32(0.05) * parameters["log_per_day"],
             "worn": parameters["worn_at_start"].copy(),
+            **PARTS.initial(zeros),
         }
         sums = ("backlog", "garbage_rest", "leaked", "leaked_rest", "log_rest", "debug", "debug_rest", "worn_rest")
         return started | {name: zeros.copy() for name in sums}
@@ -202,6 +212,7 @@ class Gateway:
         out: Values,
     ) -> None:
         """See `MachineKind`. Without power a gateway cools down and forgets what it had in memory."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in stretches(inputs.now_us, inputs.dt_us, HOLD_US, MEMORY_US):
             if start_us % HOLD_US == 0:
                 _decide(state, parameters, inputs, inputs.now_us - start_us)
@@ -211,19 +222,15 @@ class Gateway:
             storage.remember(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, service, noise, out)
 
-    def renew(
-        self,
-        state: Mapping[str, Values],
-        parameters: Mapping[str, Values],  # noqa: ARG002
-        rows: NDArray[np.intp],
-    ) -> None:
-        """See `Renewable`. New flash."""
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. New flash, and a new board if heat has spoilt it."""
+        PARTS.renew(state, parameters, rows)
         state["worn"][rows] = 0.0
         state["worn_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends is the flash, by the logs of a usual week."""
-        return storage.truth(state, parameters, MEAN_DEMAND)
+        """See `MachineKind`. What ends is the flash, by the logs of a usual week, or the board."""
+        return sooner(storage.truth(state, parameters, MEAN_DEMAND), PARTS.truth(state, parameters))
 
 
 class _Service(NamedTuple):

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
@@ -25,6 +26,7 @@ from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.relaxing import gone
 from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import uniform
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 # --- panels -----------------------------------------------------------------------------------------------------------
 
@@ -78,6 +80,21 @@ LIMITS_PU, TRIPS_PU = 1.08, 1.10
 FEED_IN_RISE: Final = 0.015
 """Voltage that the inverter itself adds at rated power."""
 
+# --- what wears -------------------------------------------------------------------------------------------------------
+
+PARTS: Final = WornParts(
+    # Without the fan the sink runs some 20 K hotter on the mean of a day: a quarter of the life (10 K rule).
+    WornPart(
+        "capacitors", "the capacitors of the direct-current link", 15.0 * YEAR_H, 4.0, {"fan-failure": 5.0 * YEAR_H}
+    ),
+    WornPart("fan", "the fan", 10.0 * YEAR_H, 3.0, breaks={"fan-failure": 1.0}),
+    # It parts from the grid every few minutes instead of twice a day (assumed).
+    WornPart("relay", "the grid relay", 20.0 * YEAR_H, 3.0, {"grid-overvoltage": 60.0 * 24.0}),
+    # 0.7 % a year down to 80 % of the power (magnitude: Jordan and Kurtz, Prog. Photovolt. 21 (2013)).
+    WornPart("panels", "the panels and their strings", 28.0 * YEAR_H, 5.0, breaks={"string-fault": 1.0 / STRINGS}),
+)
+"""Lives are assumed but for that of the panels: magnitudes of makers' warranties and design lives."""
+
 VOLTAGE_NOISE_V: Final = 0.4
 CURRENT_NOISE_A: Final = 0.01
 POWER_NOISE: Final = 0.003
@@ -107,6 +124,7 @@ class Inverter:
         Quantity("sink_rise_k", "K", 5.0, 80.0, "heat sink above air at rated power"),
         Quantity("sink_tau_s", "s", 240.0, 1_500.0, "time constant of the heat sink"),
         Quantity("supply_v", "V", 100.0, 260.0, "voltage of the grid without load on the feeder"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (
         Quantity("set_point_pct", "%", 0.0, 100.0, "curtailment: most that may be given, of rated power"),
@@ -151,6 +169,7 @@ class Inverter:
                 "sink_rise_k": uniform(draws(4), *SINK_RISE_K),
                 "sink_tau_s": uniform(draws(5), *SINK_TAU_S),
                 "nominal_v": (nominal_v * uniform(draws(6), 0.998, 1.002)).astype(np.float32),
+                **PARTS.parameters(draws),
             }
         )
 
@@ -163,6 +182,7 @@ class Inverter:
             "air_c": mean_c.copy(),
             "thermal_limit": np.ones_like(mean_c),
             "set_point_pct": np.full_like(mean_c, 100.0),
+            **PARTS.initial(mean_c),
         }
 
     def step(
@@ -174,6 +194,7 @@ class Inverter:
         out: Values,
     ) -> None:
         """See `MachineKind`. `out` holds zeros but for temperature and set-point where an inverter has no power."""
+        PARTS.wear(state, inputs)
         wanted_pct = inputs.drives.get("set_point_pct")
         forgotten_us = max(inputs.dt_us - MEMORY_US, 0)
         if forgotten_us:
@@ -185,9 +206,13 @@ class Inverter:
             _warm(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, inputs, noise, out)
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing in this model wears."""
-        return Truth(np.ones_like(state["sink_c"]), np.full_like(state["sink_c"], np.inf))
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. New capacitors, fan and relay, and strings that are whole."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends first of capacitors, fan, relay and panels."""
+        return PARTS.truth(state, parameters)
 
 
 class _Power(NamedTuple):

@@ -20,9 +20,10 @@ from functools import cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin import exact
-from twinstorm.twin.flow import SECOND_US, Channel, Values
+from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics import air, climate
 from twinstorm.twin.physics.counting import add_to
@@ -31,6 +32,7 @@ from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import uniform, unit, whole
 from twinstorm.twin.physics.tables import Table, looked_up, table
 from twinstorm.twin.physics.wander import Wander
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 # --- soil and crop ----------------------------------------------------------------------------------------------------
 
@@ -75,6 +77,21 @@ LEAK: Final = 0.6
 STUCK_OPEN: Final = (0.4, 1.0)
 STUCK_SHUT: Final = (0.0, 0.02)
 
+# --- what wears -------------------------------------------------------------------------------------------------------
+
+OPERATIONS: Final = (4_000.0, 9_000.0)
+"""After which the valve's diaphragm is worn out (assumed)."""
+OPENINGS_A_DAY: Final = 1.5
+"""On the mean: a flush, and water every other day; what is foretold is reckoned by it."""
+PARTS: Final = WornParts(
+    WornPart("valve", "the valve", breaks={"valve-stuck": 1.0}, counted=True),
+    WornPart("pipe", "pipe and joints", 25.0 * YEAR_H, 4.0, breaks={"pipe-leak": 1.0}),
+    WornPart(
+        "emitters", "the emitters, which lime and roots close", 8.0 * YEAR_H, 4.0, breaks={"clogged-emitter": 1.0}
+    ),
+)
+"""Lives are assumed. A failure of full severity is the end of its part."""
+
 MOISTURE_NOISE_PCT: Final = 0.05
 FLOW_NOISE: Final = 0.01
 """Of the value: a turbine meter."""
@@ -101,6 +118,9 @@ class Irrigation:
         Quantity("crop", "1", 0.1, 1.4, "crop coefficient: evapotranspiration over that of reference grass"),
         Quantity("open_share", "1", 0.0, 0.8, "available water below which the valve opens"),
         Quantity("shut_share", "1", 0.1, 1.2, "available water above which the valve shuts"),
+        Quantity("valve_operations", "1", 1.0, 1e7, "openings after which the valve is worn out"),
+        Quantity("valve_worn_at_start", "1", 0.0, 1.0, "share of them that it has done at the start"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (
         Quantity("valve_pct", "%", 0.0, 100.0, "valve command, instead of the node's own"),
@@ -132,7 +152,8 @@ class Irrigation:
             wilting_pct, available_pct, roots_mm, crop, open_share, shut_share: as set. start_share: available water.
             drains_per_s: share of what is above field capacity. flush_wake: when in the day the line is flushed.
             supply_kpa: at rest. pipe: pressure lost for a flow, kPa/(l/min)**2. emitters: flow for a pressure,
-            (l/min)/sqrt(kPa). field_m2. stuck_at: opening at which a stuck valve stays.
+            (l/min)/sqrt(kPa). field_m2. stuck_at: opening at which a stuck valve stays. valve_operations,
+            valve_worn_at_start: as set.
         """
         supply_kpa = uniform(draws(7), *SUPPLY_KPA).astype(np.float64)
         lost_kpa = supply_kpa * uniform(draws(8), *PIPE_SHARE)
@@ -155,13 +176,19 @@ class Irrigation:
             "flush_wake": np.minimum(whole(draws(11), 128), np.float32(WAKES_A_DAY - 1)),
             "stuck_at": np.where(shut, uniform(draws(13), *STUCK_SHUT), uniform(draws(13), *STUCK_OPEN)),
             "start_share": uniform(draws(14), 0.4, 1.05),
+            "valve_operations": uniform(draws(15), *OPERATIONS),
+            "valve_worn_at_start": uniform(draws(16), 0.0, 0.6),
+            **PARTS.parameters(draws),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
         """Soil anywhere between the valve's thresholds and a little above field capacity; the valve is shut."""
         moisture_pct = parameters["wilting_pct"] + parameters["start_share"] * parameters["available_pct"]
         zeros = np.zeros_like(moisture_pct)
+        worn = PARTS.initial(zeros)
+        worn["valve_harm"] = parameters["valve_worn_at_start"].copy()
         return {
+            **worn,
             "water_mm": moisture_pct * parameters["roots_mm"] * np.float32(0.01),
             "water_rest_mm": zeros,
             "thirsty": zeros.copy(),
@@ -179,6 +206,7 @@ class Irrigation:
         out: Values,
     ) -> None:
         """See `MachineKind`. `out` holds zeros where a node has no power."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in parts(inputs.now_us, inputs.dt_us, WAKE_US):
             if start_us % WAKE_US == 0:
                 _wake(state, parameters, inputs, inputs.now_us - start_us)
@@ -187,9 +215,14 @@ class Irrigation:
         if inputs.running is not None:
             out *= inputs.running
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing in this model wears."""
-        return Truth(np.ones_like(state["valve"]), np.full_like(state["valve"], np.inf))
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new valve, a tight pipe, clean emitters."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends first of valve, pipe and emitters."""
+        usual_per_s = np.float32(OPENINGS_A_DAY / 86_400.0) / parameters["valve_operations"]
+        return PARTS.truth(state, parameters, {"valve": usual_per_s})
 
 
 # --- soil -------------------------------------------------------------------------------------------------------------
@@ -237,8 +270,13 @@ def _decide(
     wants |= (thirsty > 0.0) & (share < parameters["shut_share"])
     flushes = parameters["flush_wake"] == (inputs.calendar_us - ago_us) // WAKE_US % WAKES_A_DAY
     awake = True if inputs.running is None else inputs.running
+    shut: Mask = valve == 0.0
     np.copyto(thirsty, wants, where=awake)
     np.copyto(valve, wants | flushes, where=awake)
+    shut &= valve > 0.0
+    opened = np.flatnonzero(shut)
+    if len(opened):
+        PARTS.count(state, "valve", opened, 1.0 / parameters["valve_operations"][opened])
 
 
 def _available_share(state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Values:

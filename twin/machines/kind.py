@@ -69,11 +69,14 @@ class FailureMode:
         name: as faults call it, e.g. ``bearing-spall``.
         summary: what breaks and what a person would see, for `twinstorm explain`.
         channels: where it shows first; at severity 1 each leaves what is normal.
+        harms: it costs the machine health or life. False: what it does to goods, people or money is not the machine's,
+            or it is over without a trace when its cause is.
     """
 
     name: str
     summary: str
     channels: tuple[str, ...]
+    harms: bool = True
 
 
 @dataclass(frozen=True, slots=True)

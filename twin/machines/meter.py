@@ -26,6 +26,7 @@ from twinstorm.twin.physics.sensing import disturb, disturb_share, keep_within
 from twinstorm.twin.physics.spread import Floats, uniform, unit, whole
 from twinstorm.twin.physics.wander import ENTRIES, drawn
 from twinstorm.twin.physics.weeks import of_week_us, week
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 # --- demand -----------------------------------------------------------------------------------------------------------
 
@@ -78,6 +79,26 @@ HEATING_SHARE: Final = 0.5
 BYPASSED_SHARE: Final = 0.7
 """Of the load that the worst theft takes past the meter."""
 
+# --- what wears -------------------------------------------------------------------------------------------------------
+
+SWITCHED_A_DAY: Final = 2.0
+"""Operations of the load switch: the tariff lets the water heater on and off (assumed)."""
+OPERATIONS: Final = 10_000.0
+"""For which a load switch is rated (in the manner of IEC 62055-31; classes differ)."""
+CHATTERS_PER_H: Final = 6.0
+"""Operations at the worst undervoltage, at which the switch drops out and is closed again (assumed)."""
+PARTS: Final = WornParts(
+    WornPart(
+        "switch",
+        "the load switch",
+        OPERATIONS / SWITCHED_A_DAY * 24.0,
+        3.0,
+        {"undervoltage": OPERATIONS / CHATTERS_PER_H},
+    ),
+    # A power supply takes the same power from less voltage: 1.6 times the ripple that warms its capacitor.
+    WornPart("supply", "the capacitor of the power supply", 20.0 * YEAR_H, 4.0, {"undervoltage": 30.0 * YEAR_H}),
+)
+
 VOLTAGE_NOISE_V: Final = 0.15
 POWER_NOISE: Final = 0.003
 """Of the value, of current and power alike: a class 1 meter within a reading."""
@@ -108,6 +129,7 @@ class Meter:
         Quantity("standby_factor", "1", 0.3, 1.0, "power factor of the standby"),
         Quantity("shop_share", "1", 0.0, 1.0, "0 lives like a household, 1 opens like a shop"),
         Quantity("start_wh", "Wh", 0.0, register.FULL_WH - 10.0, "what the register shows at the start"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (Quantity("load_w", "W", 0.0, FUSE_W, "power that the customer draws"),)
     failures: tuple[FailureMode, ...] = (
@@ -120,6 +142,7 @@ class Meter:
             "theft-bypass",
             "part of the load is led past the meter: less current, power and energy than the voltage tells",
             ("current_a", "active_power_w"),
+            harms=False,
         ),
     )
 
@@ -148,12 +171,13 @@ class Meter:
             "line_ohm": uniform(draws(8), *LINE_OHM),
             "crystal_hz": (nominal * (1.0 + 20e-6 * (2.0 * unit(draws(9)) - 1.0))).astype(np.float32),
             "start_wh": uniform(draws(10), 0.0, 0.999 * register.FULL_WH),
+            **PARTS.parameters(draws),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
         """A register that stands anywhere; demand has no memory."""
         energy_wh = parameters["start_wh"].copy()
-        return {"energy_wh": energy_wh, "energy_rest_wh": np.zeros_like(energy_wh)}
+        return {"energy_wh": energy_wh, "energy_rest_wh": np.zeros_like(energy_wh), **PARTS.initial(energy_wh)}
 
     def step(
         self,
@@ -164,6 +188,7 @@ class Meter:
         out: Values,
     ) -> None:
         """See `MachineKind`. `out` holds zeros but for the register where a customer has no supply."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in parts(inputs.now_us, inputs.dt_us, SLOT_US):
             demand_w = _count(state, parameters, inputs, start_us, end_us)
         _measure(parameters, inputs, demand_w, noise, out)
@@ -171,10 +196,13 @@ class Meter:
             out *= inputs.running
         out[4] = register.shown_kwh(state)
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing in a meter wears."""
-        energy_wh = state["energy_wh"]
-        return Truth(np.ones_like(energy_wh), np.full_like(energy_wh, np.inf))
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new switch and a new power supply; the register stands where it stood."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends are the load switch and the power supply."""
+        return PARTS.truth(state, parameters)
 
 
 # --- demand -----------------------------------------------------------------------------------------------------------

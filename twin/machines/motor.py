@@ -58,6 +58,7 @@ from twinstorm.twin.physics.motor_duty import (
     level,
 )
 from twinstorm.twin.physics.spread import uniform, weibull, whole
+from twinstorm.twin.physics.worn_parts import sooner
 
 __all__ = [
     "BELT_SHARE",
@@ -153,6 +154,9 @@ class Motor:
             "pace": np.ones_like(duty),
             "spall": np.zeros_like(duty),
             "apart": np.zeros_like(duty),
+            "aged": np.zeros_like(duty),
+            "aged_rest": np.zeros_like(duty),
+            "ageing_per_s": np.zeros_like(duty),
         }
 
     def step(
@@ -204,20 +208,29 @@ class Motor:
         parameters: Mapping[str, Values],  # noqa: ARG002
         rows: NDArray[np.intp],
     ) -> None:
-        """See `Renewable`. A new bearing, whatever else failed put right; the windings stay as warm as they are."""
+        """See `Renewable`. A new bearing, new windings, whatever else failed put right; all stays as warm as it is."""
         state["wear"][rows] = 0.0
         state["wear_rest"][rows] = 0.0
         state["spall"][rows] = 0.0
         state["apart"][rows] = 0.0
         state["pace"][rows] = 1.0
+        for name in ("aged", "aged_rest", "ageing_per_s"):
+            state[name][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. Life ends at a wear of 1, at the mean pace of the duty profile or of what is driven."""
+        """See `MachineKind`. Life ends at a wear of 1, at the mean pace of the duty profile or of what is driven.
+
+        Or before it with the insulation that heat has aged.
+        """
         health = np.clip(1.0 - state["wear"], 0.0, 1.0)
         rate = mean_cube(parameters["duty"])
         rate *= parameters["life_rate_per_s"]
         rate *= state["pace"]
-        return Truth(health, health / rate)
+        sound = np.clip(1.0 - state["aged"], 0.0, 1.0)
+        lasts_s = np.full_like(sound, np.inf)
+        np.divide(sound, state["ageing_per_s"], out=lasts_s, where=state["ageing_per_s"] > 0.0)
+        np.copyto(lasts_s, np.float32(0.0), where=sound <= 0.0)
+        return sooner(Truth(health, health / rate), Truth(sound, lasts_s))
 
 
 def _live(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:

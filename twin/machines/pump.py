@@ -30,6 +30,7 @@ from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.pump_curves import EFFICIENCY, Asked, Duty, Ills, meet
 from twinstorm.twin.physics.relaxing import gone
 from twinstorm.twin.physics.spread import uniform, unit, weibull, whole
+from twinstorm.twin.physics.worn_parts import WornPart, WornParts, sooner
 
 # --- demand -----------------------------------------------------------------------------------------------------------
 
@@ -94,6 +95,18 @@ SPOILT_S: Final = 14 * 86_400.0
 """At full severity of `bearing-wear` (dirt, no grease) a bearing is worn out within this time."""
 WORN_OUT_FACTOR: Final = 8.0
 """Vibration of a bearing at its end over that of a smooth pump."""
+
+# --- seal and impeller ------------------------------------------------------------------------------------------------
+
+SEAL: Final = "seal"
+PARTS: Final = WornParts(
+    # Faces without a film of liquid are burnt within minutes; bubbles that burst shake them open within months.
+    WornPart(SEAL, "the shaft seal", spoils_h={"dry-running": 0.25, "cavitation": 2_000.0}, breaks={"seal-leak": 1.0}),
+    # Cast iron under violent cavitation: holes within weeks.
+    WornPart("impeller", "the impeller", spoils_h={"cavitation": 600.0}),
+)
+"""Magnitudes assumed, as maintenance handbooks tell them. Sound ones are renewed together with the bearing, before
+they wear out: only failures count. A seal that is gone leaks, whatever spoilt it."""
 
 # --- vibration and sensors --------------------------------------------------------------------------------------------
 
@@ -210,6 +223,8 @@ class Pump:
             "bearing_c": parameters["ambient_c"] + rise * friction,
             "wear": wear,
             "wear_rest": np.zeros_like(wear),
+            "spoilt_per_s": np.zeros_like(wear),
+            **PARTS.initial(wear),
         }
 
     def step(
@@ -224,7 +239,7 @@ class Pump:
         _wear(state, parameters, inputs)
         failures = inputs.failures
         worn = _worn(state, failures.get("bearing-wear"))
-        ills = Ills(failures.get("dry-running"), failures.get("cavitation"), failures.get("seal-leak"))
+        ills = Ills(failures.get("dry-running"), failures.get("cavitation"), _leak(state, parameters))
         for start_us, end_us in parts(inputs.now_us, inputs.dt_us, CYCLE_US, MEMORY_US):
             if start_us % CYCLE_US == 0:
                 _look(state, parameters, start_us, inputs.calendar_us - (inputs.now_us - start_us))
@@ -246,6 +261,7 @@ class Pump:
         """See `Repeatable`. Where a pump works is worked out anew only when demand is looked at."""
         worn, casing, bearing = np.empty((3, *out.shape[1:]), np.float32)
         asked, first = _asked(state, parameters, inputs[0]), 0
+        ills = Ills(leak=_leak(state, parameters))
         duty: Duty | None = None
         warming: _Warming | None = None
         for nth, each in enumerate(inputs):
@@ -262,7 +278,7 @@ class Pump:
                         _disturb(casing[done], bearing[done], parameters, duty, noise[:, done], out[:, done])
                     first, warming = nth, None
                     asked = _asked(state, parameters, each)
-                    duty = meet(asked, Ills())
+                    duty = meet(asked, ills)
                 dt_s = (end_us - start_us) / SECOND_US
                 if warming is None or warming.dt_s != dt_s:
                     warming = _Warming.of(parameters, asked.speed, duty, dt_s)
@@ -273,20 +289,17 @@ class Pump:
         _tell(parameters, worn[rest], np.tile(asked.speed, (len(inputs) - first, 1)), duty, out[:, rest])
         _disturb(casing[rest], bearing[rest], parameters, duty, noise[:, rest], out[:, rest])
 
-    def renew(
-        self,
-        state: Mapping[str, Values],
-        parameters: Mapping[str, Values],  # noqa: ARG002
-        rows: NDArray[np.intp],
-    ) -> None:
-        """See `Renewable`. A new bearing."""
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new bearing, a new seal and, if need be, a new impeller."""
+        PARTS.renew(state, parameters, rows)
         state["wear"][rows] = 0.0
         state["wear_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends is the bearing, at a wear of 1."""
+        """See `MachineKind`. What ends is the bearing, at a wear of 1, or before it the seal or the impeller."""
         health = np.clip(1.0 - state["wear"], 0.0, 1.0)
-        return Truth(health, health / parameters["life_rate_per_s"])
+        bearing = Truth(health, health / (parameters["life_rate_per_s"] + state["spoilt_per_s"]))
+        return sooner(bearing, PARTS.truth(state, parameters))
 
 
 def _look(state: Mapping[str, Values], parameters: Mapping[str, Values], at_us: int, calendar_us: int) -> None:
@@ -305,16 +318,26 @@ def _look(state: Mapping[str, Values], parameters: Mapping[str, Values], at_us: 
 
 
 def _wear(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs) -> None:
-    """Hours of work towards the end of the bearing's life."""
+    """Hours of work towards the end of the bearing's life, and what fails towards that of seal and impeller."""
+    PARTS.wear(state, inputs)
     dt_s = inputs.dt_us / SECOND_US
     grown = parameters["life_rate_per_s"] * dt_s
     spoilt = inputs.failures.get("bearing-wear")
-    if spoilt is not None:
+    if spoilt is None:
+        state["spoilt_per_s"].fill(0.0)
+    else:
+        np.multiply(spoilt, np.float32(1.0 / SPOILT_S), out=state["spoilt_per_s"])
         grown += spoilt * (dt_s / SPOILT_S)
     if inputs.running is not None:
         grown *= inputs.running
     add_to(state["wear"], state["wear_rest"], grown)
     np.minimum(state["wear"], WORST_WEAR, out=state["wear"])
+
+
+def _leak(state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Values | None:
+    """How far seals leak; None: none does."""
+    spoilt = state[f"{SEAL}_harm"].any() or state[f"{SEAL}_broken"].any()
+    return PARTS.worn(SEAL, state, parameters) if spoilt else None
 
 
 def _worn(state: Mapping[str, Values], failing: Values | None) -> Values:

@@ -28,6 +28,7 @@ from twinstorm.twin.physics.spread import uniform, weibull
 from twinstorm.twin.physics.stretches import stretches
 from twinstorm.twin.physics.wander import Wander, phase
 from twinstorm.twin.physics.weeks import of_week_us, week
+from twinstorm.twin.physics.worn_parts import WornPart, WornParts, sooner
 
 HOLD_S: Final = 60.0
 HOLD_US: Final = 60 * SECOND_US
@@ -78,6 +79,15 @@ LIFE_S: Final = 12.0 * 365.25 * 86_400.0 * 0.4
 """Characteristic time of running: 12 years, two fifths of it (assumed); Weibull with `LIFE_SHAPE`."""
 LIFE_SHAPE: Final = 3.0
 SHORTEST_LIFE_S: Final = 0.05 * LIFE_S
+
+RUNS: Final = 0.4
+"""Share of the time in which the compressor of a shut cabinet runs."""
+PARTS: Final = WornParts(
+    WornPart("valves", "the compressor's valves", breaks={"compressor-failure": 1.0}),
+    WornPart("scale", "the load cell", breaks={"scale-drift": 1.0}),
+)
+"""Besides the compressor's running time. A failure of full severity is the end of its part; what ended was not put
+right by itself."""
 
 # --- scale and sensors ------------------------------------------------------------------------------------------------
 
@@ -179,6 +189,8 @@ class Shelf:
             "inside_c": parameters["set_point_c"].copy(),
             "worn": parameters["worn_at_start"].copy(),
             "worn_rest": zeros.copy(),
+            "ajar": zeros.copy(),
+            **PARTS.initial(zeros),
         }
 
     def step(
@@ -190,6 +202,8 @@ class Shelf:
         out: Values,
     ) -> None:
         """See `MachineKind`. Without power the compressor rests and it grows warm; customers still come."""
+        PARTS.wear(state, inputs)
+        state["ajar"][...] = inputs.failures.get("door-ajar", 0.0)
         for start_us, end_us in stretches(inputs.now_us, inputs.dt_us, HOLD_US, MEMORY_US):
             long = end_us - start_us > HOLD_US
             if long:
@@ -201,20 +215,18 @@ class Shelf:
                 state["cooling"].fill(0.0)
         _measure(state, parameters, inputs, noise, out)
 
-    def renew(
-        self,
-        state: Mapping[str, Values],
-        parameters: Mapping[str, Values],  # noqa: ARG002
-        rows: NDArray[np.intp],
-    ) -> None:
-        """See `Renewable`. A new compressor."""
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new compressor, and a scale that weighs right."""
+        PARTS.renew(state, parameters, rows)
         state["worn"][rows] = 0.0
         state["worn_rest"][rows] = 0.0
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
-        """See `MachineKind`. What ends is the compressor, which runs about two fifths of the time."""
+        """See `MachineKind`. What ends is the compressor, which runs about two fifths of the time, or always when the
+        door does not close; or its valves, or the scale."""
         health = np.clip(1.0 - state["worn"], 0.0, 1.0)
-        return Truth(health, health / (parameters["wear_per_s"] * np.float32(0.4)))
+        runs = state["ajar"] * np.float32(1.0 - RUNS) + np.float32(RUNS)
+        return sooner(Truth(health, health / (parameters["wear_per_s"] * runs)), PARTS.truth(state, parameters))
 
 
 # --- customers and goods ----------------------------------------------------------------------------------------------

@@ -86,11 +86,13 @@ class Vehicle:
             JAMMING,
             "a jammer drowns the satellites: fewer and fewer in use, a wider scatter, then the last fix for ever",
             ("satellites", "hdop"),
+            harms=False,
         ),
         FailureMode(
             OFF_ROUTE,
             "the vehicle leaves its streets and then its geofence: a theft, or a driver who is lost",
             ("east_m", "north_m", "latitude_deg", "longitude_deg"),
+            harms=False,
         ),
     )
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
@@ -27,6 +28,7 @@ from twinstorm.twin.physics.spread import uniform, unit, whole
 from twinstorm.twin.physics.stretches import stretches
 from twinstorm.twin.physics.wander import Wander, phase
 from twinstorm.twin.physics.weeks import of_week_us, week
+from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 HOLD_US: Final = 60 * SECOND_US
 MEMORY_US: Final = 3 * HOUR_US
@@ -91,6 +93,14 @@ ROOM_C: Final = 23.0
 WORST_CONTACT_PCT: Final = 78.0
 """What the worst contact costs of the signal's quality."""
 
+PARTS: Final = WornParts(
+    # 600 full charges, one a day. A loose sensor drives its light as far as it goes: charged half as often again.
+    WornPart("battery", "the battery", 600.0 * 24.0, 4.0, {"poor-contact": 1_200.0 * 24.0}),
+    # Light-emitting diodes fade, and sweat and cloth wear the window; with a loose band both faster.
+    WornPart("optics", "light and window of the optical sensor", 4.0 * YEAR_H, 3.0, {"poor-contact": 1.0 * YEAR_H}),
+)
+"""Lives are assumed. What happens to the body does not wear what it wears."""
+
 HEART_NOISE_BPM, RMSSD_NOISE, OXYGEN_NOISE_PCT = 0.8, 0.10, 0.3
 SKIN_NOISE_K, BREATH_NOISE, STEPS_NOISE, CONTACT_NOISE_PCT = 0.04, 0.5, 4.0, 1.5
 POOR_NOISE: Final = 14.0
@@ -120,6 +130,7 @@ class Wearable:
         Quantity("breaths_per_min", "1/min", 8.0, 30.0, "respiration at rest"),
         Quantity("oxygen_mmhg", "mmHg", 30.0, 110.0, "partial pressure of oxygen in arterial blood"),
         Quantity("skin_c", "C", 25.0, 37.0, "skin temperature awake at rest"),
+        *PARTS.settable,
     )
     drives: tuple[Quantity, ...] = (
         Quantity("activity", "1", 0.0, 1.0, "effort as a share of the heart rate reserve: 0 rest, 0.3 walking, 1 most"),
@@ -129,11 +140,13 @@ class Wearable:
             "tachycardia",
             "the heart races without effort: a sudden high rate, hardly any variability, no steps",
             ("heart_rate_bpm", "rmssd_ms"),
+            harms=False,
         ),
         FailureMode(
             "desaturation",
             "less oxygen passes into the blood: saturation falls along its curve, heart and breath make up for it",
             ("spo2_pct", "respiration_per_min"),
+            harms=False,
         ),
         FailureMode(
             "poor-contact",
@@ -144,6 +157,7 @@ class Wearable:
             "fever",
             "core temperature rises within hours; skin, heart and breath with it, night and day",
             ("skin_temperature_c", "heart_rate_bpm", "respiration_per_min"),
+            harms=False,
         ),
     )
 
@@ -171,6 +185,7 @@ class Wearable:
             "restless_phase": phase(draws(10)),
             "rising_s": uniform(draws(11), *RISING_S),
             "falling_s": uniform(draws(12), *FALLING_S),
+            **PARTS.parameters(draws),
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
@@ -187,6 +202,7 @@ class Wearable:
             "skin_goal_c": parameters["skin_c"].copy(),
             "skin_c": parameters["skin_c"].copy(),
             "fever_k": np.zeros_like(rest),
+            **PARTS.initial(rest),
         }
 
     def step(
@@ -198,15 +214,20 @@ class Wearable:
         out: Values,
     ) -> None:
         """See `MachineKind`."""
+        PARTS.wear(state, inputs)
         for start_us, end_us in stretches(inputs.now_us, inputs.dt_us, HOLD_US, MEMORY_US):
             if start_us % HOLD_US == 0:
                 _decide(state, parameters, inputs, inputs.now_us - start_us)
             _live(state, parameters, inputs, end_us - start_us)
         _measure(state, parameters, inputs, noise, out)
 
-    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:  # noqa: ARG002
-        """See `MachineKind`. Nothing in this model wears."""
-        return Truth(np.ones_like(state["skin_c"]), np.full_like(state["skin_c"], np.inf))
+    def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
+        """See `Renewable`. A new battery and new optics; the body stays as it is."""
+        PARTS.renew(state, parameters, rows)
+
+    def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
+        """See `MachineKind`. What ends first of battery and optics; not the wearer."""
+        return PARTS.truth(state, parameters)
 
 
 def steps_per_min(activity: Values) -> Values:

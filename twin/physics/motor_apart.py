@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import FailureMode, Inputs, Quantity
 from twinstorm.twin.physics.counting import add_to
@@ -29,7 +30,7 @@ from twinstorm.twin.physics.motor_body import (
     WORST_WEAR,
     mean_cube,
 )
-from twinstorm.twin.physics.motor_duty import LEVEL_US, changed_levels, level
+from twinstorm.twin.physics.motor_duty import LEVEL_US, MEAN_SQUARE, changed_levels, level
 from twinstorm.twin.physics.relaxing import gone
 from twinstorm.twin.physics.thermal import TwoNode
 
@@ -79,6 +80,12 @@ DRY_WEAR: Final = 500.0
 """How many times faster a dry bearing wears: weeks instead of decades (assumed)."""
 DRY_VIBRATION: Final = 1.5
 """What metal contact adds to the vibration, over what there is (assumed)."""
+INSULATION_S: Final = 20_000.0 * 3600.0
+"""Life of the winding's insulation at `CLASS_B_C`; `HALVES_K` more halve it. Source: IEC 60085, thermal class 130 (B),
+with Montsinger's rule. At what motors usually have it outlives bearings by far: it is reckoned only where somebody
+looks at a motor by itself."""
+CLASS_B_C: Final = 130.0
+HALVES_K: Final = 10.0
 IMBALANCE_MM_S: Final = 8.0
 """Radial vibration at 1500 rpm and full severity: zone D of ISO 10816-1, class II."""
 IMBALANCE_LOAD: Final = 0.06
@@ -177,6 +184,12 @@ class Apart:
         # Over what the duty profile alone asks for on the mean; a load that is given stays as it is.
         mean = np.where(given, _cube(load * share[0] + share[1]), mean_cube(own["duty"], share[1]))
         own["pace"] = (pace * mean / mean_cube(own["duty"])).astype(np.float32)
+        # Heat ages the winding's insulation: by its temperature at the end of the step, and, in what is foretold, by
+        # that of the mean load. Once nothing is wrong any more, that is of no account again.
+        aged = _ageing_per_s(own["winding_c"]) * running * (inputs.dt_us / SECOND_US)
+        add_to(own["aged"], own["aged_rest"], aged.astype(np.float32))
+        square = np.where(given, load * load, own["duty"] * own["duty"] * np.float32(MEAN_SQUARE))
+        own["ageing_per_s"] = (_ageing_per_s(heat.settled_c(square)) * own["apart"]).astype(np.float32)
 
     def _load(self, at_us: int, given: Mask) -> Values:
         if given.all():
@@ -263,6 +276,12 @@ class _Heat:
             fast,
         )
 
+    def settled_c(self, square: Values) -> Floats:
+        """Where the winding's temperature settles at this mean square of the load."""
+        copper_w = COPPER_W * square
+        heat_k = (copper_w + CONSTANT_W + self.friction_w) * self.air_k_w + copper_w * RUNNING.winding_case_k_w
+        return self.ambient_c + self.rise * heat_k
+
     def relax(self, load: Values, seconds: Floats) -> None:
         """Go on for so long with this mechanical load."""
         shaft = load + self.friction_w / RATED_W
@@ -286,6 +305,12 @@ class _Heat:
 _TO_CASE: Final = 1.0 / (RUNNING.winding_case_k_w * RUNNING.winding_j_k)
 _TO_WINDING: Final = 1.0 / (RUNNING.winding_case_k_w * RUNNING.case_j_k)
 """Rates at which winding and case feel each other, 1/s; `_loss` is that of the case and the air."""
+
+
+def _ageing_per_s(winding_c: Values | Floats) -> Floats:
+    """Share of the insulation's life that a second at this temperature takes."""
+    halvings = np.clip((winding_c.astype(np.float64) - CLASS_B_C) / HALVES_K, -30.0, 30.0)
+    return exact.exp(halvings * exact.log(2.0)) / INSULATION_S
 
 
 def _cube(values: Values) -> Values:

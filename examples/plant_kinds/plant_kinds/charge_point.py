@@ -78,7 +78,8 @@ class ChargePoint:
 
         Returns:
             clock_us: the machine's own time. next_us: when a car comes, or leaves if one is there. since_us: when that
-            came. plugged: whether one is there. cars: so far. energy_kwh: of the newest. news: to tell.
+            came. plugged: whether one is there. cars: so far. energy_kwh: of the newest. news: to tell. burnt:
+            share of the life of its contacts that arcs have taken.
         """
         n = len(parameters["key"])
         state: dict[str, Any] = {
@@ -86,6 +87,7 @@ class ChargePoint:
         }
         state["next_us"] = _pause_us(parameters, np.arange(n), state["cars"])
         state["energy_kwh"] = np.zeros(n, np.float32)
+        state["burnt"] = np.zeros(n, np.float32)
         return state
 
     def step(self, state: Columns, parameters: Columns, inputs: Inputs, noise: Values, out: Values) -> None:
@@ -100,6 +102,7 @@ class ChargePoint:
             state["news"][rows] = 1
             rows = rows[state["next_us"][rows] <= until_us[rows]]
         np.copyto(state["clock_us"], until_us)
+        np.maximum(state["burnt"], inputs.failures.get("burnt-contacts", 0.0), out=state["burnt"])
         _measure(state, parameters, inputs, noise, out)
 
     def ahead_us(self, state: Columns) -> Int:
@@ -114,7 +117,8 @@ class ChargePoint:
 
     def truth(self, state: Columns, parameters: Columns) -> Truth:
         """See `MachineKind`. The life of the contacts, and the time in which so many cars come."""
-        left = np.maximum(1.0 - parameters["worn_at_start"] - state["cars"] / CYCLES, 0.0).astype(np.float32)
+        worn = parameters["worn_at_start"] + state["cars"] / CYCLES + state["burnt"]
+        left = np.maximum(1.0 - worn, 0.0).astype(np.float32)
         each_s = np.float32(0.5 * (LEAST_KWH + MOST_KWH) * 3600.0) / parameters["power_kw"] + parameters["pause_s"]
         return Truth(left, (left * np.float32(CYCLES) * each_s).astype(np.float32))
 
