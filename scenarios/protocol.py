@@ -286,7 +286,7 @@ class LedgerRow(_Message, frozen=True):
 
 
 class DevicePage(_Message, frozen=True):
-    """Everything the core knows of one device, and its last readings."""
+    """Everything the core knows of one device, its last readings, and the truth about its machine."""
 
     name: str
     kind: str
@@ -311,6 +311,10 @@ class DevicePage(_Message, frozen=True):
     faults: list[str]
     zones: list[str] = []
     """Per channel the zone of severity by ISO 10816 of its newest value, A to D; empty: it has none."""
+    health: float | None = None
+    """The truth, which the core does not know: 1 as new, 0 at the end of its life; None: nobody tells."""
+    remaining_us: int | None = None
+    """The truth: life that remains; None: nothing wears, or nobody tells."""
 
 
 class DeviceRow(_Message, frozen=True):

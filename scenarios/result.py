@@ -148,6 +148,28 @@ class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
     """The same of one message, on the average."""
 
 
+class MachineHealthResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth about one machine."""
+
+    device: str
+    health: float
+    """1 as new, 0 at the end of its life."""
+    remaining_s: float | None
+    """Life that remains at the pace of its use; None: nothing wears."""
+
+
+class KindHealthResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth about all machines of a kind at the end of the run, which no detector sees."""
+
+    kind: str
+    machines: int
+    ended: int
+    """Those without any health."""
+    median_health: float
+    worst: list[MachineHealthResult]
+    """At most three, the worst first."""
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The document of ``run --json``."""
 
@@ -183,6 +205,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: the scenario has none."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
+    health: list[KindHealthResult] = []
+    """The truth about machines, one a kind; empty if nobody could tell."""
     notes: list[str] = []
     """What the run assumed or could not do, one sentence each."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from twinstorm.twin import plugins
 from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
 from twinstorm.twin.event_groups import EventGroup, Spoken
@@ -18,10 +19,12 @@ from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactu
 from twinstorm.twin.fleet import Fleet, SampleGroup
 from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
+from twinstorm.twin.health import KindHealth, MachineHealth, by_kind
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Renewable, Repeatable, is_event_driven
+from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Renewable, Repeatable, Truth, is_event_driven
 from twinstorm.twin.normal import normals
 from twinstorm.twin.parts import Part
+from twinstorm.twin.physics.shaken import Shaken, Shaking
 from twinstorm.twin.physics.spread import uniform
 from twinstorm.twin.places import place
 from twinstorm.twin.plugins import PluginError
@@ -50,13 +53,22 @@ class Machines:
     """State of the machines of one sample group, columns of equal length: float32, or also integers (`EventKind`).
 
     Attributes:
-        look_us: the next step from this instant on is looked at closely; 0 before the first.
+        look_us: the next step from this instant on is looked at closely; 0 before the first. glance_us: its state is.
     """
 
     kind: MachineKind
     parameters: dict[str, Any]
     state: dict[str, Any]
     look_us: int = 0
+    glance_us: int = 0
+
+    def is_due(self, what: str, now_us: int, every_us: int) -> bool:
+        """Whether it is time for one of these, for all blocks of this instant; then the next is `every_us` later."""
+        due_us: int = getattr(self, what)
+        if now_us >= due_us:
+            setattr(self, what, now_us + every_us)
+            return True
+        return now_us == due_us - every_us
 
 
 @dataclass
@@ -324,6 +336,7 @@ class Sampler(Part):
         inputs = [self._inputs(number, rows, first_us + nth * every_us, every_us) for nth in range(times)]
         noise = noise.reshape(len(noise), times, n)
         checked.repeat(kind, machines.state, machines.parameters, inputs, noise, values)
+        checked.glance(kind, machines.state, "repeat")
         return values.reshape(len(values), times * n)
 
     def _put_back(self, number: int, before: Mapping[str, Any]) -> None:
@@ -444,11 +457,12 @@ class Sampler(Part):
         running = inputs.running
         # What a machine at rest does not write is the same in every run.
         values = (np.empty if running is None else np.zeros)((len(kind.channels), n), np.float32)
-        if inputs.now_us < machines.look_us:
-            checked.step(kind, state, parameters, inputs, noise, values)
-        else:
+        if machines.is_due("look_us", inputs.now_us, checked.LOOK_US):
             checked.watched_step(kind, state, parameters, inputs, noise, values)
-            machines.look_us = inputs.now_us + checked.LOOK_US
+        else:
+            checked.step(kind, state, parameters, inputs, noise, values)
+            if machines.is_due("glance_us", inputs.now_us, checked.GLANCE_US):
+                checked.glance(kind, state)
         if self.halted is not None:
             keep_in_range(values, self.halted[rows], kind.channels)
         told = None if self.gauge is None else self.gauge(group.kind, rows)
@@ -532,16 +546,58 @@ class Sampler(Part):
     def worn_out(self, asked: Mask) -> Int:
         """Those of these devices whose machine has no health left: ascending. This is the truth."""
         found = [np.empty(0, np.int64)]
-        for number, (group, machines) in enumerate(zip(self._fleet.groups, self._machines, strict=True)):
+        for number, group in enumerate(self._fleet.groups):
             mine = asked[group.first : group.last]
             if mine.any():
                 # Whoever asks asks again soon: seeing ahead would be given up as often.
-                self.settle(number)
                 self._foreseeable.discard(number)
                 self._repeatable.discard(number)
-                health = checked.truth(machines.kind, machines.state, machines.parameters).health
-                found.append(np.flatnonzero(mine & (health <= 0.0)) + group.first)
+                found.append(np.flatnonzero(mine & (self._truth(number).health <= 0.0)) + group.first)
         return np.concatenate(found)
+
+    def health(self) -> tuple[KindHealth, ...]:
+        """How all machines are, in short. This is the truth."""
+
+        def truths() -> Iterator[tuple[str, int, Truth]]:
+            for number, group in enumerate(self._fleet.groups):
+                yield group.kind, group.first, self._truth(number)
+
+        return by_kind(truths())
+
+    def truth_of(self, device: int) -> MachineHealth:
+        """How the machine of one device is. This is the truth."""
+        for number, group, _ in self.groups_of(np.array([device], np.int32)):
+            truth, row = self._truth(number), device - group.first
+            return MachineHealth(device, float(truth.health[row]), float(truth.remaining_s[row]))
+        raise IndexError(f"no device {device}")
+
+    def can_be_heard(self, device: int) -> bool:
+        """Whether the machine of one device has a bearing to listen to."""
+        return any(isinstance(self.kind(number), Shaking) for number, _, _ in self.groups_of(np.array([device])))
+
+    def shaken(self, device: int, now_us: int, powered: bool) -> Shaken | None:
+        """What shakes the machine of one device as it is now; None: its kind has no bearing to listen to."""
+        for number, group, _ in self.groups_of(np.array([device], np.int32)):
+            self.settle(number)
+            machines, part = self._machines[number], slice(device - group.first, device - group.first + 1)
+            if not isinstance(machines.kind, Shaking):
+                return None
+            works = powered and not (self.halted is not None and bool(self.halted[device]))
+            rows = slice(device, device + 1)
+            inputs = replace(self._inputs(number, rows, now_us, group.every_us), running=np.array([works]))
+            state, parameters = (
+                {name: column[part].copy() for name, column in columns.items()}
+                for columns in (machines.state, machines.parameters)
+            )
+            with plugins.blamed("machine kind", machines.kind.name, type(machines.kind), "shaken"):
+                return machines.kind.shaken(state, parameters, inputs, int(self._fleet.key[device]))
+        raise IndexError(f"no device {device}")
+
+    def _truth(self, number: int) -> Truth:
+        """Of all machines of a group."""
+        self.settle(number)
+        machines = self._machines[number]
+        return checked.truth(machines.kind, machines.state, machines.parameters)
 
     def renew(self, device: Device) -> None:
         """Repair machines: what wears is new, what failed in them fails no more."""

@@ -106,7 +106,7 @@ class Watch:
         Raises:
             Refused: if no device has this name; the one that is followed stays.
         """
-        device = self._find(name) if name else -1
+        device = device_named(name, self.engine.registry.names) if name else -1
         if device == self.device:
             return
         self.device = device
@@ -157,13 +157,6 @@ class Watch:
             return self.engine.selector.mask(parse(text), self.engine._moment)
         except (SelectorError, ValueError) as error:
             raise Refused(str(error)) from error
-
-    def _find(self, name: str) -> int:
-        names = self.engine.registry.names
-        for index in range(len(names)):
-            if names[index] == name:
-                return index
-        raise Refused(f"no device `{name}`; nearest: {', '.join(_nearest(name, names))}")
 
     # --- frame --------------------------------------------------------------------------------------------------------
 
@@ -332,6 +325,8 @@ class Watch:
         observed = engine.core.observed(engine.now_us)
         kind = registry.kinds[registry.kind[device]]
         channels = registry.channels[kind]
+        truth = engine.wiring.truth_of(device)
+        lasts = truth is not None and math.isfinite(truth.remaining_s)
         return DevicePage(
             name=registry.names[device],
             kind=kind,
@@ -354,6 +349,8 @@ class Watch:
             history_us=[at_us for at_us, _ in self.history],
             faults=[step.name for step in engine.steps.active() if device in step.device],
             zones=[_zone(one, [values[column] for _, values in self.history]) for column, one in enumerate(channels)],
+            health=None if truth is None else truth.health,
+            remaining_us=round(truth.remaining_s * SECOND_US) if truth is not None and lasts else None,
         )
 
 
@@ -382,6 +379,18 @@ def _verdict(result: ObjectiveResult, burn: float | None, *, ended: bool) -> str
     if result.budget_left is None:
         return MISSED if result.wanted.startswith("at most") or result.unit == "%" else "at risk"
     return MISSED if result.budget_left <= 0 else "at risk"
+
+
+def device_named(name: str, names: Sequence[str]) -> int:
+    """Its number.
+
+    Raises:
+        Refused: there is no such device; the text names the nearest.
+    """
+    for index in range(len(names)):
+        if names[index] == name:
+            return index
+    raise Refused(f"no device `{name}`; nearest: {', '.join(_nearest(name, names))}")
 
 
 def _nearest(name: str, names: Sequence[str], number: int = 3) -> list[str]:

@@ -43,6 +43,7 @@ from twinstorm.twin.flow import (
     Mask,
     Registry,
 )
+from twinstorm.twin.health import KindHealth, MachineHealth
 from twinstorm.twin.life import CLOUD
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
@@ -386,6 +387,13 @@ class LiveWiring:
     def traffic(self) -> tuple[SegmentTraffic, ...]:
         told = self.fleet.totals
         return () if told is None else told.traffic
+
+    def health(self) -> tuple[KindHealth, ...]:
+        told = self.fleet.totals
+        return () if told is None else told.health
+
+    def truth_of(self, device: int) -> MachineHealth | None:  # noqa: ARG002 - the worker tells of all at the end
+        return None
 
     def reached(self, engine: Engine) -> Asked:
         """What the twins have asked for so far, and what came of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from math import isfinite
 
 from twinstorm.detectors.scoring import attribute
 from twinstorm.scenarios.engine.airtime import airtime_notes
@@ -16,7 +17,9 @@ from twinstorm.scenarios.result import (
     AlarmResult,
     FaultResult,
     IncidentResult,
+    KindHealthResult,
     LedgerResult,
+    MachineHealthResult,
     MaintenanceResult,
     ObjectiveResult,
     RunResult,
@@ -105,6 +108,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         repeat=repeat,
         maintenance=maintained,
         traffic=_traffic(engine),
+        health=_health(engine),
         notes=notes,
     )
 
@@ -136,6 +140,27 @@ def _traffic(engine: Engine) -> list[TrafficResult]:
             )
         )
     return results
+
+
+def _health(engine: Engine) -> list[KindHealthResult]:
+    names = engine.registry.names
+    return [
+        KindHealthResult(
+            kind=found.kind,
+            machines=found.machines,
+            ended=found.ended,
+            median_health=round(found.median, 4),
+            worst=[
+                MachineHealthResult(
+                    device=names[each.device],
+                    health=round(each.health, 4),
+                    remaining_s=round(each.remaining_s, 1) if isfinite(each.remaining_s) else None,
+                )
+                for each in found.worst
+            ],
+        )
+        for found in engine.wiring.health()
+    ]
 
 
 def _maintenance(engine: Engine) -> MaintenanceResult | None:

@@ -25,6 +25,7 @@ from twinstorm.twin.flow import (
     Mask,
     Registry,
 )
+from twinstorm.twin.health import KindHealth, MachineHealth
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
@@ -86,6 +87,12 @@ class Wiring(Protocol):
     def notes(self) -> list[str]: ...
     def traffic(self) -> tuple[SegmentTraffic, ...]:
         """What devices sent so far; empty before anybody has told."""
+
+    def health(self) -> tuple[KindHealth, ...]:
+        """The truth about all machines, for the report; empty before anybody has told."""
+
+    def truth_of(self, device: int) -> MachineHealth | None:
+        """The truth about the machine of one device; None where nobody tells."""
 
     def close(self) -> None: ...
 
@@ -217,6 +224,12 @@ class ModelledWiring:
 
     def traffic(self) -> tuple[SegmentTraffic, ...]:
         return self.world.traffic.by_segment()
+
+    def health(self) -> tuple[KindHealth, ...]:
+        return self.world.sampler.health()
+
+    def truth_of(self, device: int) -> MachineHealth | None:
+        return self.world.sampler.truth_of(device)
 
     def close(self) -> None:
         self.broker.close()

@@ -30,6 +30,7 @@ from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
+from twinstorm.twin.health import KindHealth
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.stories import Stage, Story
@@ -159,6 +160,8 @@ class Totals:
     overtaken: bool = False
     """Faults let messages overtake each other: the core may have taken some for repeats."""
     traffic: tuple[SegmentTraffic, ...] = ()
+    health: tuple[KindHealth, ...] = ()
+    """The truth about all machines, at the end."""
     notes: tuple[str, ...] = ()
     """Of the world, at the end."""
     connects: Connects = field(default_factory=Connects)
@@ -423,6 +426,7 @@ class Worker:
             connects=replace(self._end.connects),
             connects_held=0 if self._ceiling is None else self._ceiling.held,
             traffic=self._traffic() if each else (),
+            health=world.sampler.health() if each else (),
             notes=tuple(world.notes()) if each else (),
         )
 

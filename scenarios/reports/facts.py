@@ -29,6 +29,9 @@ from twinstorm.scenarios.result import EventRow, MaintenanceResult, RunResult
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 
+DAY_S = 86_400.0
+YEAR_S = 365.25 * DAY_S
+
 _TABLE_ROWS = 15
 _BLANK = "(to be filled in by people)"
 
@@ -93,7 +96,7 @@ def facts_of(run: RecordedRun) -> Facts:
     if run.result is not None:
         if run.result.maintenance is not None:
             sections.append(_maintenance(run.result.maintenance))
-        sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact)]
+        sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact), *_health(run.result)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
     sections += [Section("Contributing factors", [_BLANK]), Section("Action items", [_BLANK])]
@@ -346,6 +349,31 @@ def _maintenance(found: MaintenanceResult) -> Section:
         ("cost", f"{found.cost:,.2f}"),
     ]
     return Section("Maintenance", ["Over the whole run."], [Table(("", "of the crews"), rows, frozenset({1}))])
+
+
+def _health(result: RunResult) -> list[Section]:
+    """How machines really were in the end, and the worst of each kind."""
+    if not result.health:
+        return []
+    rows = []
+    for found in result.health:
+        named = [f"{each.device} {share(each.health)} ({_lasting(each.remaining_s)})" for each in found.worst]
+        rows.append(
+            (found.kind, f"{found.machines:,}", f"{found.ended:,}", share(found.median_health), ", ".join(named))
+        )
+    head = ("kind", "machines", "at their end", "health, median", "the worst, with the life that remains")
+    lines = ["At the end of the run. This is the truth: neither the core nor its operators know it."]
+    return [Section("Health of machines", lines, [Table(head, rows, frozenset({1, 2, 3}))])]
+
+
+def _lasting(remaining_s: float | None) -> str:
+    """A life that remains, in a unit that fits: nobody wants the seconds of years."""
+    if remaining_s is None:
+        return "nothing wears"
+    for unit, seconds in (("years", YEAR_S), ("days", DAY_S), ("h", 3_600.0)):
+        if remaining_s >= 2 * seconds:
+            return f"{remaining_s / seconds:,.1f} {unit}"
+    return duration(round(remaining_s))
 
 
 def _readings(result: RunResult) -> Section:

@@ -197,7 +197,6 @@ def test_a_kind_that_does_what_it_must_not_ends_the_run_and_is_named(
 
 
 LATE_DEEDS = {
-    "state runs away": ('state["speed_m_per_s"] += np.float32("inf")', "`step` left inf in the state `speed_m_per_s`"),
     "changes a parameter": (
         'parameters["rated_m_per_s"] += np.float32(0.001)',
         "`step` changed the parameter `rated_m_per_s`: only the state may change",
@@ -219,6 +218,18 @@ def test_what_a_kind_does_only_later_is_found_within_an_hour(
     assert command("run", belts(tmp_path)).code == 0, "nobody looks so soon"
     told = ends_as_a_bug_of_acme(command("run", belts(tmp_path), "--set", "duration=65 min"), tmp_path)
     assert said in told
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_state_that_runs_away_unseen_is_found_within_a_minute(
+    command: Command, install: Install, tmp_path: Path, value: str
+) -> None:
+    """No channel shows it: the one that would is written before."""
+    late = f'out[1] = 10.0\n        if inputs.now_us > 70_000_000:\n            state["speed_m_per_s"][7] = {value!r}'
+    install(KIND.replace("out[1] = 10.0", late), {"belt": "Belt"})
+    assert command("run", belts(tmp_path), "--set", "duration=75 s", "--set", "steps=[]").code in (0, 1, 3)
+    told = ends_as_a_bug_of_acme(command("run", belts(tmp_path), "--set", "duration=135 s"), tmp_path)
+    assert f"`step` left {'NaN' if value == 'nan' else value} in the state `speed_m_per_s`" in told
 
 
 ANSWERS = {

@@ -1,14 +1,15 @@
-"""`twinstorm waveform`: the record of one motor, and what is said about it."""
+"""`twinstorm waveform`: the record of one machine, and what is said about it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.cli.conftest import Ran
-from twinstorm.twin.physics.bearing import BALL_6309, ISO_10816_1_MM_S
+from twinstorm.twin.physics.bearing import BALL_6309, IMS_ZA_2115, ISO_10816_1_MM_S, ISO_10816_7_MM_S
 
 Command = Callable[..., Ran]
 
@@ -86,3 +87,88 @@ def test_a_severity_is_a_share_as_in_scenarios(severity: str, said: str, command
     assert "--severity" in ran.err
     assert said in ran.err
     assert "severity 60%" in command("waveform", "--failure", "imbalance", "--severity", "60 %").out
+
+
+PLANT = """
+storm: 1
+name: plant
+story: Pumps cavitate.
+duration: 5 min
+fleet:
+  devices: 12
+  sites: [ham-1]
+  segments:
+    pumps: {kind: pump, share: 50 %, every: 1 s}
+    chillers: {kind: chiller, share: 25 %, every: 10 s}
+    drives: {kind: motor, share: 25 %, every: 1 s}
+steps:
+  - {name: starved, at: 1 min, fault: cavitation, target: id=ham-1/pumps-0001, lasts: 3 min, with: {grows: 10 s}}
+"""
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> str:
+    path = tmp_path / "plant.storm.yaml"
+    path.write_text(PLANT)
+    return str(path)
+
+
+def test_a_pump_of_a_run_is_heard_as_it_is_at_the_instant(command: Command, plant: str) -> None:
+    early, late = (facts(command, plant, "--device", "ham-1/pumps-0001", "--at", at) for at in ("30 s", "3 min"))
+    assert "none" in early["ham-1/pumps-0001"]
+    assert "starved" in late["ham-1/pumps-0001"]
+    rms = [float(told["acceleration"].split()[1]) for told in (early, late)]
+    assert rms[1] > 5 * rms[0]
+    worst = float(late["velocity"].split()[0])
+    limits = ISO_10816_7_MM_S["II", "small"]
+    assert late["zone"] == f"{'ABCD'[sum(worst > limit for limit in limits)]} (ISO 10816-7, category II, up to 200 kW)"
+    turns_per_s = float(late["shaft"].split()[0])
+    assert 0.7 * 49.2 < turns_per_s < 1.02 * 49.2
+    assert float(late["outer ring"].split()[0]) == pytest.approx(BALL_6309.outer * turns_per_s, abs=0.05)
+
+
+def test_other_devices_and_seeds_are_heard_otherwise_and_the_same_again_alike(command: Command, plant: str) -> None:
+    def heard(device: str, seed: str) -> str:
+        return command(
+            "waveform", plant, "--device", device, "--at", "1min", "--seed", seed, "--csv", "--samples", "64"
+        ).out
+
+    motor, again = heard("ham-1/drives-0001", "1"), heard("ham-1/drives-0001", "1")
+    assert motor == again
+    assert len({motor, heard("ham-1/drives-0001", "2"), heard("ham-1/drives-0002", "1")}) == 3
+
+
+def test_a_compressor_turns_its_own_bearing_or_rests(command: Command, plant: str) -> None:
+    told = [facts(command, plant, "--device", f"ham-1/chillers-000{number}", "--at", "2 min") for number in (1, 2, 3)]
+    for each in told:
+        shaft, outer = (float(each[name].split()[0]) for name in ("shaft", "outer ring"))
+        assert each["load"] == ("compressor runs" if shaft else "compressor rests")
+        assert outer == pytest.approx(IMS_ZA_2115.outer * shaft, abs=0.1)
+        assert each["velocity"] == "no channel tells it"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--device", "ham-1/pumps-001"), "nearest: ham-1/pumps-00"),
+        ((), "--device ID"),
+        (("--device", "ham-1/pumps-0001", "--at", "1 h"), "after the end of plant, which lasts 5 min"),
+        (("--device", "ham-1/pumps-0001", "--failure", "imbalance"), "for a lone motor"),
+    ],
+)
+def test_what_cannot_be_heard_is_told(command: Command, plant: str, options: tuple[str, ...], said: str) -> None:
+    ran = command("waveform", plant, *options)
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_a_kind_without_a_bearing_is_told_with_those_that_have_one(command: Command, plant: str) -> None:
+    Path(plant).write_text(PLANT.replace("kind: chiller", "kind: meter"))
+    ran = command("waveform", plant, "--device", "ham-1/chillers-0001")
+    assert ran.code == 2
+    assert "of kind meter, which has no bearing" in ran.err
+    assert "motor, pump" in ran.err
+
+
+def test_options_of_a_run_need_a_scenario(command: Command) -> None:
+    assert "none is named" in command("waveform", "--at", "1min").err

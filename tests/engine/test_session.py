@@ -307,6 +307,16 @@ def test_the_page_of_a_motor_tells_its_zone_of_severity_and_that_of_others_none(
     assert not any(page_of(session).zones)
 
 
+def test_the_page_of_a_device_tells_the_truth_about_its_machine(session: Session) -> None:
+    engine = session.engine
+    engine.advance(30 * SECOND_US)
+    session.obey(AskDevice(name=engine.registry.names[3]))
+    page, truth = page_of(session), engine.wiring.truth_of(3)
+    assert truth is not None
+    assert page.health == truth.health
+    assert page.remaining_us == round(truth.remaining_s * SECOND_US)
+
+
 def test_a_name_that_no_device_has_is_told_with_the_nearest_and_the_page_before_stays(session: Session) -> None:
     names = session.engine.registry.names
     session.engine.advance(45 * SECOND_US)

@@ -273,6 +273,7 @@ def test_the_remaining_life_of_a_driven_motor_is_that_at_its_load() -> None:
     for load in (0.3, 1.0):
         machines = motors({"load_share": load})
         machines.step(MINUTE_US)
+        machines.state["ageing_per_s"][:] = 0.0  # windings are another matter
         told_s = exact(kind.truth(machines.state, machines.parameters).remaining_s)
         wear = exact(machines.state["wear"])
         machines.run(HOUR_US, 24)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.machines.motor import Motor
-from twinstorm.twin.physics import bearing, motor_waveform, waveform
+from twinstorm.twin.physics import bearing, motor_waveform, shaken, waveform
 from twinstorm.twin.physics.bearing import CWRU_6205, Geometry
 from twinstorm.twin.physics.waveform import Defects, Housing, acceleration
 
@@ -238,9 +238,9 @@ def test_the_waveform_of_a_motor_shows_what_its_values_show() -> None:
 
 
 def test_damage_sits_on_the_outer_ring_most_and_always_on_the_same_part() -> None:
-    parts = [motor_waveform.part_of(int(key)) for key in some_keys(3_000)]
-    assert parts == [motor_waveform.part_of(int(key)) for key in some_keys(3_000)]
-    for part, share in motor_waveform.PARTS:
+    parts = [shaken.part_of(int(key)) for key in some_keys(3_000)]
+    assert parts == [shaken.part_of(int(key)) for key in some_keys(3_000)]
+    for part, share in shaken.PARTS:
         assert parts.count(part) / 3_000 == pytest.approx(share, abs=0.03)
 
 

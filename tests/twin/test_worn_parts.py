@@ -10,7 +10,7 @@ import pytest
 from tests.twin.machine_runs import Machines, some_keys
 from tests.twin.worlds import Lab, plan
 from twinstorm.twin.chance import stream, words
-from twinstorm.twin.flow import HOUR_US, MINUTE_US, Values
+from twinstorm.twin.flow import HOUR_US, MINUTE_US, Mask, Values
 from twinstorm.twin.machines import checked, conformance
 from twinstorm.twin.machines.installed import catalogue
 from twinstorm.twin.machines.kind import FailureMode, Inputs, Truth
@@ -29,7 +29,7 @@ MADE = PARTS.parameters(lambda number: words(stream(3, number), some_keys(N), 0)
 SEVERE = np.full(N, 0.5, np.float32)
 
 
-def go(state: dict[str, Values], hours: float, running: Values | None = None, **failures: Values) -> None:
+def go(state: dict[str, Values], hours: float, running: Mask | None = None, **failures: Values) -> None:
     PARTS.wear(state, Inputs(0, int(hours * HOUR_US), running=running, failures=failures))
 
 
@@ -247,7 +247,7 @@ def test_a_hot_winding_ages_its_insulation_by_the_rule_of_ten_kelvin() -> None:
     assert (halvings > 4.0).all()
     ratio = hot.state["aged"].astype(np.float64) / well.state["aged"]
     assert ratio == pytest.approx(2.0**halvings, rel=0.02)
-    life_h = 20_000.0 * 2.0 ** ((130.0 - hot.state["winding_c"].astype(np.float64)) / 10.0)
+    life_h = 20_000.0 * 2.0 ** ((145.0 - hot.state["winding_c"].astype(np.float64)) / 10.0)
     told_h = hot.kind.truth(hot.state, hot.parameters).remaining_s / 3600.0
     assert told_h == pytest.approx(life_h, rel=0.05)
 

@@ -139,6 +139,18 @@ def span(length_us: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
+def lifetime(length_us: int) -> str:
+    """A life in the unit that fits it.
+
+    >>> lifetime(14 * 365 * 86_400_000_000), lifetime(36 * 86_400_000_000), lifetime(5_400_000_000), lifetime(0)
+    ('14 years', '36 days', '1.5 h', 'nothing')
+    """
+    for unit, unit_us in (("years", 31_557_600_000_000), ("days", 86_400_000_000), ("h", 3_600_000_000)):
+        if length_us >= unit_us * (2 if unit != "h" else 1):
+            return f"{_three_digits(length_us / unit_us)} {unit}"
+    return span(length_us) if length_us else "nothing"
+
+
 def speed(asked: float, holding: float, *, running: bool) -> str:
     """The asked speed and, when the machine cannot hold it, the real one.
 

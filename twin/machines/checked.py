@@ -1,20 +1,22 @@
 """Calls into a kind of machine that let nothing through which its contract forbids.
 
 Shapes and types are looked at when machines are set up, at the first step of a sample group, and at one of its steps
-every simulated hour. In between only what a step raises is caught here, and what it measures is compared with the range
-of each channel where it is rounded (`Scale.rounded`), so that a reading costs nothing more.
+every simulated hour. In between what a step raises is caught here, what it measures is compared with the range of each
+channel where it is rounded (`Scale.rounded`), so that a reading costs nothing more, and the state is glanced at once a
+minute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from twinstorm.twin.flow import HOUR_US, Int, Mask, Values
+from twinstorm.twin.flow import HOUR_US, MINUTE_US, Int, Mask, Values
 from twinstorm.twin.machines.kind import (
     Course,
     Draws,
@@ -34,6 +36,8 @@ COUNTS = (np.float32, np.int64, np.uint64)
 """What columns of event-driven machines may be."""
 LOOK_US = HOUR_US
 """From one close look at the steps of a sample group to the next."""
+GLANCE_US = MINUTE_US
+"""From one glance at their state to the next."""
 TRUTHS = 64
 """Machines of a group whose truth is looked at: a run does not need it, whoever asks later does."""
 
@@ -141,12 +145,24 @@ def watched_step(
     for name in sorted(columns.keys() | state.keys()):
         if columns.get(name) is not state.get(name):
             raise _failed(kind, f"`step` put another array in the place of `{name}`: change the state in place")
-    for name, column in columns.items():
-        if not np.isfinite(column).all():
-            raise _failed(kind, f"`step` left {_first_infinite(column)} in the state `{name}`; allowed: finite numbers")
+    _check_finite(kind, "step", columns)
     for name, column in fixed.items():
         if parameters.get(name) is None or not np.array_equal(parameters[name], column):
             raise _failed(kind, f"`step` changed the parameter `{name}`: only the state may change")
+
+
+def glance(kind: MachineKind, state: Mapping[str, NDArray[Any]], method: str = "step") -> None:
+    """See whether a state is finite, for the price of a sum a column: NaN and infinity do not get lost in one.
+
+    Raises:
+        PluginError: it is not.
+    """
+    total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for column in state.values():
+            total += float(np.add.reduce(column))
+    if not isfinite(total):  # or its numbers are very large
+        _check_finite(kind, method, state)
 
 
 def ahead_us(kind: EventKind, state: Mapping[str, NDArray[Any]], n: int) -> Int:
@@ -222,10 +238,13 @@ def truth(kind: MachineKind, state: Mapping[str, Values], parameters: Mapping[st
     """Hidden health and remaining life.
 
     Raises:
-        PluginError: in place of what the kind raises.
+        PluginError: the kind does not keep to its contract.
     """
     with _blamed(kind, "truth"):
-        return kind.truth(state, parameters)
+        found = kind.truth(state, parameters)
+    columns = (*state.values(), *parameters.values())
+    _check_truth(kind, found, len(columns[0]) if columns else 0)
+    return found
 
 
 def renew(
@@ -253,6 +272,13 @@ def measured_wrong(kind: MachineKind, channel: int, value: float, device: str, a
         f"`step` measured {told} on channel `{known.name}` of {device} at {at_us / 1e6:g} s; allowed: "
         f"{known.lowest:g} .. {known.highest:g} {known.unit}",
     )
+
+
+def _check_finite(kind: MachineKind, method: str, state: Mapping[str, NDArray[Any]]) -> None:
+    for name, column in state.items():
+        if not np.isfinite(column).all():
+            said = f"`{method}` left {_first_infinite(column)} in the state `{name}`; allowed: finite numbers"
+            raise _failed(kind, said)
 
 
 def _check_columns(kind: MachineKind, method: str, columns: object, n: int) -> None:

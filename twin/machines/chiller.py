@@ -25,10 +25,13 @@ from twinstorm.twin.flow import SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics import climate, vapour_cycle
 from twinstorm.twin.physics.air import DAY_US
+from twinstorm.twin.physics.bearing import IMS_ZA_2115
 from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.refrigerant import pressure_bar
 from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.shaken import Shaken, damaged, is_running
 from twinstorm.twin.physics.spread import uniform, unit
+from twinstorm.twin.physics.waveform import Housing
 from twinstorm.twin.physics.worn_parts import YEAR_H, WornPart, WornParts
 
 # --- time -------------------------------------------------------------------------------------------------------------
@@ -99,6 +102,12 @@ PARTS: Final = WornParts(
     WornPart("compressor", "the compressor", 18.0 * YEAR_H, 3.0, {"fouled-condenser": 6.0 * YEAR_H}),
     WornPart("contactor", "the contactor", spoils_h={"short-cycling": 1.0 * YEAR_H}, counted=True),
 )
+
+COMPRESSOR_RPM: Final = 2950.0
+COMPRESSOR_MM_S: Final = 0.8
+COMPRESSOR_M_S2: Final = 2.0
+"""Speed of a two-pole motor on 50 Hz, its imbalance, and the noise of the gas on its housing, rms (assumed); no channel
+tells vibration. Its bearing is that of a published test rig with a shaft of such a size."""
 
 # --- sensors ----------------------------------------------------------------------------------------------------------
 
@@ -250,6 +259,20 @@ class Chiller:
     def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
         """See `Renewable`. A full charge, a new compressor and a new contactor; the water stays as warm as it is."""
         PARTS.renew(state, parameters, rows)
+
+    def shaken(self, state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, key: int) -> Shaken:
+        """See `Shaking`. Bearings of a compressor break out late, as others do: by the fourth power of its wear."""
+        runs = float(state["on"][0]) > 0.0 and is_running(inputs)
+        worn = float(PARTS.worn("compressor", state, parameters)[0])
+        square = worn * worn
+        return Shaken(
+            "ZA-2115, one row",
+            IMS_ZA_2115,
+            COMPRESSOR_RPM / 60.0 if runs else 0.0,
+            damaged(key, square * square, COMPRESSOR_MM_S),
+            Housing(resonance_hz=4_500.0, noise_m_s2=COMPRESSOR_M_S2 if runs else Housing().noise_m_s2),
+            load="compressor runs" if runs else "compressor rests",
+        )
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends first of charge, compressor and contactor."""

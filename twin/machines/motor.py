@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.flow import SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.physics.bearing import ISO_10816_1_MM_S
+from twinstorm.twin.physics.bearing import BALL_6309, ISO_10816_1_MM_S
 from twinstorm.twin.physics.counting import add_to
 from twinstorm.twin.physics.motor_apart import DRIVES, FAILURES, Apart
 from twinstorm.twin.physics.motor_body import (
@@ -57,6 +57,8 @@ from twinstorm.twin.physics.motor_duty import (
     changed_levels,
     level,
 )
+from twinstorm.twin.physics.motor_waveform import defects_of, turns_per_s
+from twinstorm.twin.physics.shaken import Shaken, is_running
 from twinstorm.twin.physics.spread import uniform, weibull, whole
 from twinstorm.twin.physics.worn_parts import sooner
 
@@ -84,6 +86,9 @@ __all__ = [
 TEMPERATURE_NOISE_K: Final = 0.15
 CURRENT_NOISE_A: Final = 0.08
 SPEED_NOISE_RPM: Final = 0.4
+
+
+VELOCITY: Final = ("vibration_x_mm_s", "vibration_y_mm_s", "vibration_z_mm_s")
 
 
 class Motor:
@@ -201,6 +206,21 @@ class Motor:
             for name, column in seen.items():
                 column[nth] = state[name]
         _measure(seen, seen["load"], parameters, noise, out)
+
+    def shaken(self, state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, key: int) -> Shaken:
+        """See `Shaking`."""
+        load = float(state["load"][0])
+        turning = turns_per_s(load) if is_running(inputs) else 0.0
+        defects = defects_of(state, parameters, inputs.failures, 0, key)
+        return Shaken(
+            "6309",
+            BALL_6309,
+            turning,
+            defects,
+            load=f"{load:.0%} of the rated load" if turning else "at rest",
+            velocity=VELOCITY,
+            standard="ISO 10816-1, class II",
+        )
 
     def renew(
         self,

@@ -24,12 +24,14 @@ from twinstorm.twin import exact
 from twinstorm.twin.flow import SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics.air import DAY_US
-from twinstorm.twin.physics.bearing import rating_life_hours, weibull_scale
+from twinstorm.twin.physics.bearing import BALL_6309, ISO_10816_7_MM_S, rating_life_hours, weibull_scale
 from twinstorm.twin.physics.counting import add_to
 from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.pump_curves import EFFICIENCY, Asked, Duty, Ills, meet
 from twinstorm.twin.physics.relaxing import gone
+from twinstorm.twin.physics.shaken import RESIDUAL, Shaken, damaged
 from twinstorm.twin.physics.spread import uniform, unit, weibull, whole
+from twinstorm.twin.physics.waveform import Housing
 from twinstorm.twin.physics.worn_parts import WornPart, WornParts, sooner
 
 # --- demand -----------------------------------------------------------------------------------------------------------
@@ -114,6 +116,10 @@ RECIRCULATION: Final = 2.2
 """Vibration over that of the best point, far away from it: 1 + this times (q / n - 1)**2."""
 CAVITATION_MM_S: Final = 9.0
 DRY_MM_S: Final = 4.0
+SYNCHRONOUS_RPM: Final = 2950.0
+"""At rated speed: that of the bearing's life."""
+QUIET_M_S2, ROAR_M_S2, RUB_M_S2 = 0.5, 25.0, 10.0
+"""Noise of the housing, of violent cavitation and of a dry seal, rms (assumed)."""
 SCATTER: Final = ((0.003, 0.12), (0.004, 0.04), (0.012, 0.35))
 """Of flow (rated ones), suction and discharge pressure (bar): turbulence, and surging at breakdown."""
 POWER_NOISE_KW: Final = 0.03
@@ -133,7 +139,7 @@ class Pump:
         Channel("power_kw", "kW", 0.0, 60.0, 0.002),
         Channel("casing_temperature_c", "C", -20.0, 150.0, 0.05),
         Channel("bearing_temperature_c", "C", -20.0, 150.0, 0.05),
-        Channel("vibration_mm_s", "mm/s", 0.0, 50.0, 0.01),
+        Channel("vibration_mm_s", "mm/s", 0.0, 50.0, 0.01, zones=ISO_10816_7_MM_S["II", "small"]),
     )
     every_us = SECOND_US
     words = 2
@@ -212,7 +218,7 @@ class Pump:
         }
 
     def initial(self, parameters: Mapping[str, Values]) -> dict[str, Values]:
-        """Warmed up. `demand` and `habit` of the site are what the control system saw last."""
+        """Warmed up. `demand` and `habit` of the site, and how far a spoilt seal leaks, are as they were seen last."""
         wear = parameters["wear_at_start"].copy()
         friction = wear * wear * wear * wear * np.float32(WORN_FRICTION) + np.float32(1.0)
         rise = parameters["bearing_rise"] * np.float32(0.93 * BEARING_RISE_K)
@@ -224,6 +230,7 @@ class Pump:
             "wear": wear,
             "wear_rest": np.zeros_like(wear),
             "spoilt_per_s": np.zeros_like(wear),
+            "leak": np.zeros_like(wear),
             **PARTS.initial(wear),
         }
 
@@ -239,12 +246,12 @@ class Pump:
         _wear(state, parameters, inputs)
         failures = inputs.failures
         worn = _worn(state, failures.get("bearing-wear"))
-        ills = Ills(failures.get("dry-running"), failures.get("cavitation"), _leak(state, parameters))
         for start_us, end_us in parts(inputs.now_us, inputs.dt_us, CYCLE_US, MEMORY_US):
             if start_us % CYCLE_US == 0:
                 _look(state, parameters, start_us, inputs.calendar_us - (inputs.now_us - start_us))
+                _drip(state, parameters, inputs, inputs.now_us - start_us)
             asked = _asked(state, parameters, inputs)
-            duty = meet(asked, ills)
+            duty = meet(asked, _ills(state, failures))
             warming = _Warming.of(parameters, asked.speed, duty, (end_us - start_us) / SECOND_US)
             warming.go(state, parameters, worn)
         _tell(parameters, worn, asked.speed, duty, out)
@@ -261,7 +268,6 @@ class Pump:
         """See `Repeatable`. Where a pump works is worked out anew only when demand is looked at."""
         worn, casing, bearing = np.empty((3, *out.shape[1:]), np.float32)
         asked, first = _asked(state, parameters, inputs[0]), 0
-        ills = Ills(leak=_leak(state, parameters))
         duty: Duty | None = None
         warming: _Warming | None = None
         for nth, each in enumerate(inputs):
@@ -271,6 +277,7 @@ class Pump:
                 if duty is None or start_us % CYCLE_US == 0:
                     if start_us % CYCLE_US == 0:
                         _look(state, parameters, start_us, each.calendar_us - (each.now_us - start_us))
+                        _drip(state, parameters, each, each.now_us - start_us)
                     if duty is not None and nth > first:
                         done = slice(first, nth)
                         speed = np.tile(asked.speed, (nth - first, 1))
@@ -278,7 +285,7 @@ class Pump:
                         _disturb(casing[done], bearing[done], parameters, duty, noise[:, done], out[:, done])
                     first, warming = nth, None
                     asked = _asked(state, parameters, each)
-                    duty = meet(asked, ills)
+                    duty = meet(asked, _ills(state, {}))
                 dt_s = (end_us - start_us) / SECOND_US
                 if warming is None or warming.dt_s != dt_s:
                     warming = _Warming.of(parameters, asked.speed, duty, dt_s)
@@ -292,8 +299,28 @@ class Pump:
     def renew(self, state: Mapping[str, Values], parameters: Mapping[str, Values], rows: NDArray[np.intp]) -> None:
         """See `Renewable`. A new bearing, a new seal and, if need be, a new impeller."""
         PARTS.renew(state, parameters, rows)
+        state["leak"][rows] = 0.0
         state["wear"][rows] = 0.0
         state["wear_rest"][rows] = 0.0
+
+    def shaken(self, state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, key: int) -> Shaken:
+        """See `Shaking`. Bubbles that burst are a roar without a pitch."""
+        speed = float(_asked(state, parameters, inputs).speed[0])
+        roar, dry = (
+            float(inputs.failures[name][0]) if name in inputs.failures else 0.0
+            for name in ("cavitation", "dry-running")
+        )
+        severity = float(_worn(state, inputs.failures.get("bearing-wear"))[0])
+        return Shaken(
+            "6309",
+            BALL_6309,
+            SYNCHRONOUS_RPM / 60.0 * speed,
+            damaged(key, min(severity, 1.0), RESIDUAL * float(parameters["smooth_mm_s"][0]) * speed),
+            Housing(noise_m_s2=QUIET_M_S2 + speed * (ROAR_M_S2 * roar + RUB_M_S2 * dry)),
+            load=f"{speed:.0%} of the rated speed" if speed else "at rest",
+            velocity=("vibration_mm_s",),
+            standard="ISO 10816-7, category II, up to 200 kW",
+        )
 
     def truth(self, state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Truth:
         """See `MachineKind`. What ends is the bearing, at a wear of 1, or before it the seal or the impeller."""
@@ -334,10 +361,24 @@ def _wear(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs:
     np.minimum(state["wear"], WORST_WEAR, out=state["wear"])
 
 
-def _leak(state: Mapping[str, Values], parameters: Mapping[str, Values]) -> Values | None:
-    """How far seals leak; None: none does."""
-    spoilt = state[f"{SEAL}_harm"].any() or state[f"{SEAL}_broken"].any()
-    return PARTS.worn(SEAL, state, parameters) if spoilt else None
+def _ills(state: Mapping[str, Values], failures: Mapping[str, Values]) -> Ills:
+    """What is wrong now; a seal that was spoilt leaks whatever else fails."""
+    leak, spoilt = failures.get("seal-leak"), state["leak"]
+    if spoilt.any():
+        leak = spoilt if leak is None else np.maximum(leak, spoilt)
+    return Ills(failures.get("dry-running"), failures.get("cavitation"), leak)
+
+
+def _drip(state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, ago_us: int) -> None:
+    """How far seals leak at the beginning of a cycle, which lies so long before the end of the step."""
+    leak = state["leak"]
+    if not (state[f"{SEAL}_harm"].any() or state[f"{SEAL}_broken"].any() or leak.any()):
+        return
+    since = state[f"{SEAL}_haste"] * np.float32(ago_us / SECOND_US)
+    if inputs.running is not None:
+        since *= inputs.running
+    np.subtract(PARTS.worn(SEAL, state, parameters), since, out=leak)
+    np.maximum(leak, 0.0, out=leak)
 
 
 def _worn(state: Mapping[str, Values], failing: Values | None) -> Values:

@@ -33,6 +33,16 @@ ISO_10816_3_MM_S: Final[Mapping[tuple[int, str], Limits]] = {
 ISO 10816-3, now ISO 20816-3. Charts in circulation differ; `zone_within` takes the limits that a plant works by."""
 
 
+ISO_10816_7_MM_S: Final[Mapping[tuple[str, str], Limits]] = {
+    ("I", "small"): (2.5, 4.0, 6.6),
+    ("I", "large"): (3.5, 5.0, 7.6),
+    ("II", "small"): (3.2, 5.1, 8.5),
+    ("II", "large"): (4.2, 6.1, 9.5),
+}
+"""Limits of rotodynamic pumps by category and power: I where much depends on them, II all others; small up to 200 kW.
+Source: ISO 10816-7:2009, table A.1, as charts in circulation give it; not compared with the standard itself."""
+
+
 def rating_life_mrev(capacity_kn: float, load_kn: float, exponent: float = BALL) -> float:
     """Million revolutions that 90 % of identical bearings survive.
 
@@ -174,6 +184,9 @@ class Geometry:
 
 CWRU_6205: Final = Geometry(9, 0.3126 * 25.4, 1.537 * 25.4)
 """SKF 6205-2RS JEM, drive end of the test rig of the Case Western Reserve University Bearing Data Center."""
+IMS_ZA_2115: Final = Geometry(16, 0.331 * 25.4, 2.815 * 25.4, 0.96515)
+"""Rexnord ZA-2115, a row of its rollers at 15.17 degrees: the test to failure of the Center for Intelligent Maintenance
+Systems, University of Cincinnati (Qiu and others, J. Sound Vib. 289 (2006)), as its data set describes it."""
 BALL_6309: Final = Geometry(8, 17.462, 72.5)
 """Deep groove ball bearing 6309, 45 x 100 x 25 mm: eight balls of 11/16 inch (assumed: the usual inner dimensions of
 this size; makers differ)."""

@@ -81,10 +81,10 @@ DRY_WEAR: Final = 500.0
 DRY_VIBRATION: Final = 1.5
 """What metal contact adds to the vibration, over what there is (assumed)."""
 INSULATION_S: Final = 20_000.0 * 3600.0
-"""Life of the winding's insulation at `CLASS_B_C`; `HALVES_K` more halve it. Source: IEC 60085, thermal class 130 (B),
-with Montsinger's rule. At what motors usually have it outlives bearings by far: it is reckoned only where somebody
-looks at a motor by itself."""
-CLASS_B_C: Final = 130.0
+"""Life of the winding's insulation at `CLASS_C`; `HALVES_K` more halve it. Source: IEC 60085, thermal class 155 (F),
+less the 10 K by which the hottest spot exceeds the mean of a winding; Montsinger's rule. At what motors usually have it
+outlives bearings by far: it is reckoned only where somebody looks at a motor by itself."""
+CLASS_C: Final = 145.0
 HALVES_K: Final = 10.0
 IMBALANCE_MM_S: Final = 8.0
 """Radial vibration at 1500 rpm and full severity: zone D of ISO 10816-1, class II."""
@@ -309,7 +309,7 @@ _TO_WINDING: Final = 1.0 / (RUNNING.winding_case_k_w * RUNNING.case_j_k)
 
 def _ageing_per_s(winding_c: Values | Floats) -> Floats:
     """Share of the insulation's life that a second at this temperature takes."""
-    halvings = np.clip((winding_c.astype(np.float64) - CLASS_B_C) / HALVES_K, -30.0, 30.0)
+    halvings = np.clip((winding_c.astype(np.float64) - CLASS_C) / HALVES_K, -30.0, 30.0)
     return exact.exp(halvings * exact.log(2.0)) / INSULATION_S
 
 

@@ -199,7 +199,9 @@ class WornParts:
     @staticmethod
     def _aged(part: WornPart, state: Columns, parameters: Columns) -> Values:
         """Wear by time alone since the machine was made."""
-        aged: Values = state[LIVED] / (parameters[f"{part.name}_life_h"] * np.float32(3600.0))
+        life_s: Values = parameters[f"{part.name}_life_h"] * np.float32(3600.0)
+        lived_s: Values = state[LIVED]
+        aged: Values = lived_s / life_s
         aged += parameters[f"{part.name}_worn_at_start"]
         return aged
 

@@ -1,4 +1,5 @@
-"""One device: who it is, how it is, and its last readings. Everything here is what the core knows, not the truth."""
+"""One device: who it is, how it is, and its last readings. All of it is what the core knows, but for one line that is
+the truth and says so."""
 
 from __future__ import annotations
 
@@ -87,7 +88,15 @@ def page_lines(page: DevicePage, frame: Frame, signs: Signs, width: int) -> list
     made += [[], [("Readings", signs.strong), (_covered(page), signs.muted)]]
     made += _readings(page, signs, width)
     made += [[], [("Faults on it: ", signs.strong), (", ".join(page.faults) or "none", PLAIN)]]
+    if page.health is not None:
+        made += [[], [("TRUTH ", signs.strong), (_truth(page.health, page.remaining_us), PLAIN)]]
     return made
+
+
+def _truth(health: float, remaining_us: int | None) -> str:
+    """Hidden health and life, for whoever leads an exercise."""
+    lasts = "nothing wears" if remaining_us is None else f"{numbers.lifetime(remaining_us)} of life left"
+    return f"health {health * 100:.1f} %, {lasts} (the core and its operators do not know)"
 
 
 def _covered(page: DevicePage) -> str:
