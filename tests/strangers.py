@@ -31,7 +31,7 @@ class Belt:
     words = 1
     settable = (Quantity("rated_m_per_s", "m/s", 0.5, 4.0, "speed"),)
     drives = ()
-    failures = (FailureMode("slip", "the belt slips", ("speed_m_per_s",), harms=False),)
+    failures = (FailureMode("slip", "the belt slips", ("speed_m_per_s",)),)
 
     def parameters(self, draws, place):
         return {"rated_m_per_s": uniform(draws(0), 1.0, 2.0)}
