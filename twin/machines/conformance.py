@@ -454,8 +454,10 @@ def life_comes_to_an_end(kind: MachineKind) -> None:
     machines = Machines(kind, some_keys(10))
     machines.failures = {mode.name: np.ones(10, np.float32) for mode in kind.failures if mode.harms}
     ended = np.zeros(10, np.bool_)
-    for _ in range(1_000 if machines.failures else 10):
-        machines.step(kind.every_us if is_event_driven(kind) else 10 * DAY_US)
+    for number in range(600 if machines.failures else 10):
+        # Most end within months; some last for decades.
+        long_us = 10 * DAY_US if number < 200 else 100 * DAY_US
+        machines.step(kind.every_us if is_event_driven(kind) else long_us)
         truth = kind.truth(machines.state, machines.parameters)
         assert np.array_equal(truth.health <= 0, truth.remaining_s <= 0), "no health left is no life left"
         ended |= truth.health <= 0
