@@ -17,6 +17,8 @@ from twinstorm.twin.flow import NEVER_US, SECOND_US, Codes, Delivery, Int, LossC
 
 ENDLESS = 1 << 40
 """Messages that may wait where nothing limits them."""
+FEW = 16
+"""If fewer than one in so many rows of a slice are meant, they are handed on one by one: it costs less."""
 DOWNSTREAM_US = 1_000
 """From the broker to the core: one hop in a data centre."""
 
@@ -332,17 +334,20 @@ class Downstream:
 
 
 def _part(pending: Pending, rows: Mask, now_us: int) -> Delivery:
+    """These rows, all of which count."""
     readings = pending.readings
-    if readings.dense_from >= 0:
+    if _stays_dense(readings, rows):
         return Delivery(replace(readings, present=rows), pending.arrived_us, now_us)
     return Delivery(readings.taken(rows), pending.arrived_us[rows], now_us)
 
 
 def _rest(pending: Pending, rows: Mask) -> Pending:
+    """Those of these rows that count."""
     readings = pending.readings
-    if readings.dense_from >= 0:
-        present = rows if readings.present is None else rows & readings.present
-        return replace(pending, readings=replace(readings, present=present))
+    if readings.present is not None:
+        rows = rows & readings.present
+    if _stays_dense(readings, rows):
+        return replace(pending, readings=replace(readings, present=rows))
     return Pending(
         readings.taken(rows),
         pending.at_broker_us[rows],
@@ -351,3 +356,8 @@ def _rest(pending: Pending, rows: Mask) -> Pending:
         None if pending.departed_us is None else pending.departed_us[rows],
         None if pending.kept is None else pending.kept[rows],
     )
+
+
+def _stays_dense(readings: Readings, rows: Mask) -> bool:
+    """A slice of the fleet is passed on as one with gaps, unless nearly all of it is gap."""
+    return readings.dense_from >= 0 and bool(np.count_nonzero(rows) * FEW > len(rows))

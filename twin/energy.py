@@ -419,9 +419,11 @@ class Energy(Part):
         """What devices of this kind tell of their batteries: channel, percent of the full charge as counted, and which
         of these devices have one; None: nobody tells."""
         channel = self._channel.get(kind)
+        if channel is None:
+            return None
         own = self.row_of[rows]
         mine = own >= 0
-        if channel is None or not mine.any():
+        if not mine.any():
             return None
         percent = self.charge_nj[own] * 100.0 / self.full_nj[own]
         return channel, percent.astype(np.float32), mine

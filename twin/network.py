@@ -460,7 +460,10 @@ class Links:
         latency = jitter.view(np.int64)
         latency += self.base_us[code]
         share = self.retry_per_65536[code]
-        if np.any(share):
+        if isinstance(code, int):
+            if share:
+                latency[np.flatnonzero((draws & _LOW_BITS) < np.uint64(share))] += self.retry_us[code]
+        elif np.any(share):
             latency += np.where((draws & _LOW_BITS).view(np.int64) < share, self.retry_us[code], 0)
         return latency
 

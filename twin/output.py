@@ -31,6 +31,9 @@ BLOCK_DEVICES = 16_384
 UNACKED_WINDOW = 20
 """QoS 1 messages a client has in flight before it queues."""
 
+MOSTLY = 2
+"""If no fewer than one in so many devices of a block do something, all of them are looked at and the others masked."""
+
 SAMPLING = "sampling"
 READINGS_BETWEEN = "readings_between"
 """Readings at instants at which there are none but for a peak."""
@@ -221,17 +224,22 @@ class Output(Part):
     def _paced(self, group: SampleGroup, rows: Rows, direct: Mask, powered: Mask, now_us: int) -> tuple[Mask, Mask]:
         """Where links are slow or lossy: which devices send their reading now, and which have one to send or keep."""
         fleet, buffers = self._fleet, self._buffers
+        waiting = buffers.depth[rows]
+        if np.count_nonzero(fleet.link_cuts[rows]):
+            waiting = np.where(fleet.link_cuts[rows] > 0, waiting - buffers.unacked[rows], waiting)
+        free = ~self._uplinks.full(rows, now_us, waiting)
+        fits = self._reading_sizes[group.kind].fits
+        if fits.all() and not self._world.datagrams:
+            return direct & free, powered
         code = fleet.link[rows]
-        unfit = ~self._reading_sizes[group.kind].fits[code]
+        unfit = ~fits[code]
         if self._world.datagrams:
             # The device does not know that nobody hears it; what waits already, waits on.
             unfit |= self._blocked[rows] & fleet.links.datagram[code] & (buffers.depth[rows] == 0)
         unfit &= powered & self._uplinks.paced[rows]
         if unfit.any():
             self._world.lose(LossCause.QOS0, devices(rows, np.flatnonzero(unfit)))
-        depth = buffers.depth[rows]
-        waiting = np.where(fleet.link_cuts[rows] > 0, depth - buffers.unacked[rows], depth)
-        return direct & ~unfit & ~self._uplinks.full(rows, now_us, waiting), powered & ~unfit
+        return direct & ~unfit & free, powered & ~unfit
 
     def _hold(self, number: int, rows: Rows, held: Mask, seq: Int, now_us: int, steps: Steps) -> None:
         chosen = np.flatnonzero(held)
@@ -282,11 +290,13 @@ class Output(Part):
         """
         fleet = self._fleet
         n = count(rows)
-        arrive_us = self._latency_us(group, rows, seq) + now_us
+        latency_us = self._latency_us(group, rows, seq)
         for count_sent in self._parts.count_sent:
             count_sent(rows, direct)
         if self._uplinks.active:
-            direct = self._send_paced(group, rows, direct, seq, now_us, arrive_us)
+            direct, arrive_us = self._send_paced(group, rows, direct, seq, now_us, latency_us)
+        else:
+            arrive_us = latency_us + now_us
         arrive_us = self._sending.released_us(rows, arrive_us)
         # One instant for all rows, as `broadcast_to` would give it, which takes longer than a small group's readings.
         now = np.ndarray((n,), np.int64, np.array([now_us]), strides=(0,))
@@ -336,19 +346,30 @@ class Output(Part):
         fleet = self._fleet
         return fleet.links.latency_us(fleet.link[rows], words(self.uplink, fleet.key[rows], seq))
 
-    def _send_paced(self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, arrive_us: Int) -> Mask:
-        """Send readings of paced devices; writes when they arrive, returns who has sent what will arrive."""
-        chosen = np.flatnonzero(direct & self._uplinks.paced[rows])
-        if not len(chosen):
-            return direct
-        size = self._reading_sizes[group.kind]
-        sent = self._sending.transmit(READING, devices(rows, chosen), now_us, seq[chosen], size)
+    def _send_paced(
+        self, group: SampleGroup, rows: Rows, direct: Mask, seq: Int, now_us: int, latency_us: Int
+    ) -> tuple[Mask, Int]:
+        """Send readings of paced devices. Returns who of the block has sent what will arrive, and when that is."""
+        paced = direct & self._uplinks.paced[rows]
+        size, link = self._reading_sizes[group.kind], self._one_link.get(group.first)
+        n, sending = len(paced), np.count_nonzero(paced)
+        if sending == n or (isinstance(rows, slice) and MOSTLY * sending > n):
+            only = None if sending == n else paced
+            sent = self._sending.transmit(READING, rows, now_us, seq, size, latency_us, link, only)
+            arrives = direct if sent.lost is None else direct & ~sent.lost
+            return arrives, sent.arrive_us if only is None else np.where(only, sent.arrive_us, latency_us + now_us)
+        arrive_us = latency_us + now_us
+        if not sending:
+            return direct, arrive_us
+        chosen = np.flatnonzero(paced)
+        who = devices(rows, chosen)
+        sent = self._sending.transmit(READING, who, now_us, seq[chosen], size, latency_us[chosen], link)
         arrive_us[chosen] = sent.arrive_us
-        if not sent.lost.any():
-            return direct
+        if sent.lost is None or not sent.lost.any():
+            return direct, arrive_us
         arrives = direct.copy()
         arrives[chosen[sent.lost]] = False
-        return arrives
+        return arrives, arrive_us
 
 
 def _latency_us(links: Links, link: int, draws: Words) -> Int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from twinstorm.twin.flow import Device, Int
+from twinstorm.twin.flow import Device, Int, Mask
 
 Rows = slice | Int
 
@@ -18,6 +20,18 @@ def count(rows: Rows) -> int:
 def devices(rows: Rows, chosen: Int) -> Int:
     """The devices that stand at these places of a block: int64."""
     return chosen + rows.start if isinstance(rows, slice) else rows[chosen]
+
+
+def put(column: NDArray[Any], rows: Rows, values: NDArray[Any], only: Mask | None = None) -> None:
+    """Write into a column what these rows have now.
+
+    Args:
+        only: bool, of a slice: which of them; None: all.
+    """
+    if only is None:
+        column[rows] = values
+    else:
+        np.copyto(column[rows], values, where=only)
 
 
 def shifted(rows: Rows, first: int) -> Rows:

@@ -11,7 +11,7 @@ from twinstorm.twin.chance import Purpose, stream, words
 from twinstorm.twin.flow import Int, LossCause, Mask, Readings
 from twinstorm.twin.network import Size
 from twinstorm.twin.parts import Part
-from twinstorm.twin.rows import Rows
+from twinstorm.twin.rows import Rows, devices
 from twinstorm.twin.uplink import READING, Sent, horizon_us
 
 if TYPE_CHECKING:
@@ -109,19 +109,35 @@ class Sending(Part):
             count_sent(who, 1)
         size = self._world.reading_sizes[readings.kind]
         sent = self.transmit(READING, who, readings.sent_us, readings.seq, size)
-        arrives = ~sent.lost
-        if not arrives.all():
-            readings = readings.taken(arrives)
+        arrive_us = sent.arrive_us
+        if sent.lost is not None and sent.lost.any():
+            arrives = ~sent.lost
+            readings, who, arrive_us = readings.taken(arrives), who[arrives], arrive_us[arrives]
         if len(readings):
-            self._world.payloads.publish(readings, self.released_us(who[arrives], sent.arrive_us[arrives]))
+            self._world.payloads.publish(readings, self.released_us(who, arrive_us))
 
-    def transmit(self, what: str, device: Int, at_us: Int | int, number: Int, size: Size) -> Sent:
+    def transmit(
+        self,
+        what: str,
+        device: Rows,
+        at_us: Int | int,
+        number: Int,
+        size: Size,
+        latency_us: Int | None = None,
+        link: int | None = None,
+        only: Mask | None = None,
+    ) -> Sent:
         """See `Uplinks.send`; accounts for what is repeated and for what is lost."""
-        sent = self._world.uplinks.send(what, device, at_us, number, size)
-        for count_repeated in self._world.parts.count_repeated:
-            count_repeated(device, sent.retries, sent.slower_us)
-        if sent.lost.any():
-            self._world.lose(LossCause.QOS0, device[sent.lost])
+        world = self._world
+        sent = world.uplinks.send(what, device, at_us, number, size, latency_us, link, only)
+        if sent.retries is not None:
+            odd = sent.retries > 0 if sent.slower_us is None else (sent.retries > 0) | (sent.slower_us > 0)
+            rows = np.flatnonzero(odd)
+            slower_us = np.zeros(len(rows), np.int64) if sent.slower_us is None else sent.slower_us[rows]
+            for count_repeated in world.parts.count_repeated if len(rows) else ():
+                count_repeated(devices(device, rows), sent.retries[rows], slower_us)
+        if sent.lost is not None and sent.lost.any():
+            world.lose(LossCause.QOS0, devices(device, np.flatnonzero(sent.lost)))
         return sent
 
     def arrive_us(self, device: Int, at_us: Int) -> Int:

@@ -24,7 +24,7 @@ from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
 from twinstorm.twin.network import Size
 from twinstorm.twin.radio import BurstLoss
-from twinstorm.twin.rows import Rows
+from twinstorm.twin.rows import Rows, devices, put
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
@@ -179,12 +179,12 @@ def retry_us(first_us: Int, retries: Int) -> Int:
 @dataclass(frozen=True)
 class Sent:
     """What becomes of messages: when each arrives, int64 (n,), which do not, how often each had to be repeated beyond
-    what is usual, and how much longer it was on air than its link takes."""
+    what is usual, and how much longer it was on air than its link takes. None: none did, never, no longer."""
 
     arrive_us: Int
-    lost: Mask
-    retries: Int
-    slower_us: Int
+    lost: Mask | None = None
+    retries: Int | None = None
+    slower_us: Int | None = None
 
 
 class Wire(Protocol):
@@ -229,6 +229,8 @@ class Uplinks:
         self._trunks = world.trunks
         if self._trunks is not None:
             self._always = self._always | self._trunks.sends
+        self._paced_for_good = bool(self._always.all())
+        """All are paced by their class."""
         self.paced = self._always.copy()
         self.active = bool(self.paced.any())
         self.orders: list[LinkFault] = []
@@ -257,13 +259,64 @@ class Uplinks:
         mask: Mask = self.paced[device] & ahead
         return mask
 
-    def send(self, what: str, device: Int, at_us: Int | int, number: Int, size: Size) -> Sent:
+    def send(
+        self,
+        what: str,
+        device: Rows,
+        at_us: Int | int,
+        number: Int,
+        size: Size,
+        latency_us: Int | None = None,
+        link: int | None = None,
+        only: Mask | None = None,
+    ) -> Sent:
         """Send one message of each of these paced devices, which are distinct.
 
         Args:
             what: `READING` or `STATE`; a state is repeated until it arrives, also over datagram.
             number: of the message; chance hangs on it.
+            latency_us: by the draw for that number, which stays as it is; None: nobody has drawn it.
+            link: code of the link class of all of them; None: they may differ.
+            only: of a slice, who sends at all, most of them; what is told of the others means nothing. None: all.
         """
+        if self.orders or self._real is not None or (self._world.datagrams and what != STATE):
+            return self._send_disturbed(what, device, at_us, number, size, only)
+        fleet, links = self._fleet, self._fleet.links
+        code = fleet.link[device] if link is None else link
+        if latency_us is None:
+            latency_us = links.latency_us(code, words(self._latency, fleet.key[device], number))
+        air_us, rest_us = size.air_us[code], size.rest_us[code]
+        sent_us = np.maximum(self.free_us[device], at_us)
+        sent_us += air_us
+        retries = None
+        if self._fading is not None:
+            first_us = np.maximum(links.retry_us[code], LEAST_RETRY_US)
+            retries = self._repeat(self._fading, what, device, number, air_us, first_us, sent_us, link, only)
+        free_us = sent_us
+        if np.any(rest_us):
+            free_us = sent_us + (rest_us if retries is None else rest_us * (retries + 1))
+        arrive_us = sent_us + latency_us
+        np.maximum(arrive_us, self.last_us[device], out=arrive_us)
+        put(self.free_us, device, free_us, only)
+        put(self.last_us, device, arrive_us, only)
+        return Sent(arrive_us, retries=retries)
+
+    def _send_disturbed(
+        self, what: str, rows: Rows, at_us: Int | int, number: Int, size: Size, only: Mask | None
+    ) -> Sent:
+        """As `send`, where faults hold some of these devices, nobody repeats readings, or sockets carry them."""
+        device = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        if only is not None:
+            chosen = np.flatnonzero(only)
+            some = self._send_disturbed(what, device[chosen], at_us, number[chosen], size, None)
+            assert some.lost is not None
+            assert some.retries is not None
+            assert some.slower_us is not None
+            arrive_us, retries, slower_us = np.zeros((3, len(device)), np.int64)
+            lost = np.zeros(len(device), np.bool_)
+            arrive_us[chosen], retries[chosen], slower_us[chosen] = some.arrive_us, some.retries, some.slower_us
+            lost[chosen] = some.lost
+            return Sent(arrive_us, lost, retries, slower_us)
         fleet = self._fleet
         code = fleet.link[device]
         draws = words(self._latency, fleet.key[device], number)
@@ -293,15 +346,20 @@ class Uplinks:
                 latency_us[mine] += extra_us
             elif isinstance(order, Losses):
                 again = repeated[mine]
-                repeats = order.send(what, own[again], number[mine[again]])
-                self._count(order, RETRIED, repeats > 0)
-                retries[mine[again]] += repeats
+                times = order.send(what, own[again], number[mine[again]])
+                self._count(order, RETRIED, times > 0)
+                retries[mine[again]] += times
                 gone = order.drop(what, own[~again], number[mine[~again]])
                 self._count(order, LOST, gone)
                 lost[mine[~again]] |= gone
         first_us = np.maximum(fleet.links.retry_us[code], LEAST_RETRY_US)
         if self._fading is not None:
-            retries += self._faded(self._fading, what, device, at_us, number, air_us, first_us, repeated, lost)
+            sent_us = np.maximum(self.free_us[device], at_us) + air_us
+            repeats = self._repeat(
+                self._fading, what, device, number, air_us, first_us, sent_us, None, None, repeated, lost
+            )
+            if repeats is not None:
+                retries += repeats
         sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
         self.free_us[device] = sent_us + paced_us * (retries + 1) + size.rest_us[code] * (retries + 1)
         self._wait_for_sockets(device, sent_us)
@@ -329,30 +387,48 @@ class Uplinks:
         full = self._wire.backed_up(who)
         self.free_us[who[full]] = np.maximum(self.free_us[who[full]], horizon_us(at_us[full]))
 
-    def _faded(
+    def _repeat(
         self,
         fading: Fading,
         what: str,
-        device: Int,
-        at_us: Int | int,
+        device: Rows,
         number: Int,
         air_us: Int,
         first_us: Int,
-        repeated: Mask,
-        lost: Mask,
-    ) -> Int:
-        """How often each message is repeated because its link is bad; marks in `lost` what nobody repeats."""
-        retries = np.zeros(len(device), np.int64)
-        sent_us = np.maximum(self.free_us[device], at_us) + air_us
-        rows = np.flatnonzero(fading.device[device])
+        sent_us: Int,
+        link: int | None,
+        only: Mask | None,
+        repeated: Mask | None = None,
+        lost: Mask | None = None,
+    ) -> Int | None:
+        """How often each message is repeated because its link is bad; None: nobody's is.
+
+        Args:
+            air_us, first_us: one each, or one for all. sent_us: when each has been sent once; moved on.
+            link, only: see `send`.
+            repeated: whose messages are repeated, None: everybody's; the others are marked in `lost`.
+        """
+        if link is None:
+            rows = np.flatnonzero(fading.device[device])
+            gone = rows[fading.transmit(what, devices(device, rows), number[rows], 0, sent_us[rows])]
+        elif not fading.fades[link]:
+            return None
+        else:
+            gone = np.flatnonzero(fading.transmit(what, device, number, 0, sent_us, link, only))
+        retries = None
         for nth in range(MOST_RETRIES):
-            gone = rows[fading.transmit(what, device[rows], number[rows], nth, sent_us[rows])]
-            lost[gone[~repeated[gone]]] = True
-            rows = gone[repeated[gone]]
-            if not len(rows):
+            if repeated is not None and lost is not None:
+                lost[gone[~repeated[gone]]] = True
+                gone = gone[repeated[gone]]
+            if not len(gone):
                 break
-            retries[rows] += 1
-            sent_us[rows] += air_us[rows] + np.minimum(first_us[rows] << nth, LONGEST_RETRY_US)
+            if retries is None:
+                retries = np.zeros(len(sent_us), np.int64)
+            retries[gone] += 1
+            sent_us[gone] += _of(air_us, gone) + np.minimum(_of(first_us, gone) << nth, LONGEST_RETRY_US)
+            if nth + 1 < MOST_RETRIES:
+                who = devices(device, gone)
+                gone = gone[fading.transmit(what, who, number[gone], nth + 1, sent_us[gone], link)]
         return retries
 
     def restart(self, device: Int, at_us: Int) -> None:
@@ -498,6 +574,8 @@ class Uplinks:
 
     def settle(self, now_us: int, waiting: Waiting) -> None:
         """Stop looking at devices that no fault holds any more and that have nothing left to send."""
+        if self._paced_for_good:
+            return
         links, code = self._fleet.links, self._fleet.link
         # What has just been sent is as late as on any other day.
         usual_us = now_us + (links.base_us + links.jitter_us)[code]
@@ -514,6 +592,11 @@ def _without(orders: list[LinkFault], step: str, device: Device) -> list[LinkFau
         if order.step == step:
             order.keep(~np.isin(order.device, device))
     return [order for order in orders if len(order.device)]
+
+
+def _of(value: Int, rows: Int) -> Int:
+    """Of a value each these, or the one value of all."""
+    return value[rows] if np.ndim(value) else value
 
 
 Instant = TypeVar("Instant", Int, int)
