@@ -20,6 +20,9 @@ from twinstorm.twin.flow import Device, Int, Mask
 WINDOW = 64
 """Numbers behind the newest one that are remembered one by one."""
 
+LEAST_RUN = 4
+"""Readings that a stretch has at least, on the average, where stretches are looked at instead of readings."""
+
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ONE = np.uint64(1)
 _FAR = 1 << 62
@@ -145,9 +148,46 @@ class Judged:
     began: NDArray[np.intp]
 
 
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Rows of which each device has one stretch, numbered without a gap: what devices send that were away. Columns with
+    one row a device.
+
+    Attributes:
+        start: intp, the first row of each. length: int64.
+        boot: int32. first: int64, number of its first row.
+    """
+
+    start: NDArray[np.intp]
+    length: Int
+    device: Device
+    boot: Device
+    first: Int
+
+    @staticmethod
+    def of(device: Device, boot: Device, seq: Int) -> Runs | None:
+        """None: the rows are not so, or the stretches are too short to be worth it."""
+        same = device[1:] == device[:-1]
+        going_on = int(np.count_nonzero(same))
+        if (len(device) - going_on) * LEAST_RUN > len(device):
+            return None
+        same &= seq[1:] - seq[:-1] == 1
+        same &= boot[1:] == boot[:-1]
+        if np.count_nonzero(same) < going_on:
+            return None
+        start = np.append(0, np.flatnonzero(~same) + 1)
+        start = start[np.argsort(device[start], kind="stable")]
+        who = device[start]
+        if np.count_nonzero(who[1:] == who[:-1]):
+            return None
+        end = np.sort(start)
+        length = np.diff(end, append=len(device))[np.searchsorted(end, start)]
+        return Runs(start, length, who, boot[start], seq[start])
+
+
 class Seen:
-    """Memory of a whole fleet. The fast ways: `next_in_line` with `advance`, `are_next` with `advance_each`; the
-    general one is `take`."""
+    """Memory of a whole fleet. The fast ways: `next_in_line` with `advance`, `are_next` with `advance_each`,
+    `follow` with `advance_runs`; the general one is `take`."""
 
     def __init__(self, devices: int) -> None:
         self.current = SeenInBoot(devices)
@@ -190,13 +230,27 @@ class Seen:
             self.current.missing[device] = missing << _ONE
 
     def advance_by(self, device: Device, newest: Int, times: Int) -> None:
-        """Take rows that `are_next`, and those that follow them: so many a device, the last with this number."""
+        """Take rows that are next, and those that follow them: so many a device, the last with this number."""
         current = self.current
         current.newest[device] = newest
         missing = current.missing[device]
         if np.count_nonzero(missing):
             left = missing << np.minimum(times, WINDOW - 1).astype(np.uint64)
             current.missing[device] = np.where(times < WINDOW, left, np.uint64(0))
+
+    def follow(self, runs: Runs) -> bool:
+        """Whether each of these runs goes on where its device left off, or begins a boot."""
+        known = self.current.boot[runs.device]
+        goes_on = (runs.boot == known) & (runs.first == self.current.newest[runs.device] + 1)
+        return bool((goes_on | (runs.boot > known)).all())
+
+    def advance_runs(self, runs: Runs) -> Mask:
+        """Take runs that `follow`. Returns which of them began a boot."""
+        later: Mask = runs.boot > self.current.boot[runs.device]
+        if later.any():
+            self._begin(runs.device[later], runs.boot[later], runs.first[later])
+        self.advance_by(runs.device, runs.first + runs.length - 1, runs.length)
+        return later
 
     def take(self, device: Device, boot: Device, seq: Int) -> Judged:
         """Take numbers in any order, with repeats.

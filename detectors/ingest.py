@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from twinstorm.detectors.blocks import put
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
-from twinstorm.detectors.dedupe import Seen
+from twinstorm.detectors.dedupe import Runs, Seen
 from twinstorm.detectors.listing import Listing
 from twinstorm.detectors.turns import Line, Turn, columns_of
 from twinstorm.twin.flow import (
@@ -149,6 +149,9 @@ class Ingest:
         if readings.present is None and self.listing.strangers is None and self._is_in_line(readings, limits):
             self._next_of_each(readings, arrived_us, limits)
             return None
+        runs = self._runs_of(readings, limits)
+        if runs is not None:
+            return self._take_runs(runs, readings, arrived_us, limits)
         return self._sparse(readings, _present_rows(readings), arrived_us, limits)
 
     # --- many instants ---
@@ -299,6 +302,36 @@ class Ingest:
         self._each[device] += 1
         self.last_arrival_us[device] = arrived_us
         self.newest[: len(limits.channels), device] = readings.values.T
+
+    def _runs_of(self, readings: Readings, limits: Limits) -> Runs | None:
+        """Sound readings of devices that were away, each with a stretch that goes on where it left off; None: they are
+        not so."""
+        if readings.present is not None or self.listing.strangers is not None:
+            return None
+        runs = Runs.of(readings.device, readings.boot, readings.seq)
+        if runs is None or runs.device[0] < 0 or runs.device[-1] >= len(self._registry):
+            return None
+        numbered = int(runs.boot.min()) > 0 and int(runs.first.min()) >= 0 and int(readings.seq.max()) < LARGEST_SEQ
+        sound = (
+            numbered
+            and bool((self._registry.kind[runs.device] == limits.code).all())
+            and self.seen.follow(runs)
+            and _out_of_range(readings.values, limits) is None
+        )
+        return runs if sound else None
+
+    def _take_runs(self, runs: Runs, readings: Readings, arrived_us: Int, limits: Limits) -> NewBoots | None:
+        """Take such stretches: as `_sparse` would, a device at a time instead of a reading."""
+        began = self.seen.advance_runs(runs)
+        self.accepted += len(readings.device)
+        self._look_at_dates(readings.device_time_us, arrived_us, None)
+        last = runs.start + runs.length - 1
+        self._each[runs.device] += runs.length
+        self.last_arrival_us[runs.device] = arrived_us[last]
+        self.newest[: len(limits.channels), runs.device] = readings.values[last].T
+        if not began.any():
+            return None
+        return NewBoots(runs.device[began], runs.boot[began], arrived_us[runs.start[began]])
 
     def _sparse(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int, limits: Limits) -> NewBoots | None:
         """Take some rows of a batch, in any order."""

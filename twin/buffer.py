@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -86,6 +87,9 @@ class Buffers(Part):
     _rings: dict[int, Steps] = field(default_factory=dict)
     _times: dict[int, Int] = field(default_factory=dict)
     """Instants of what lies in `_rings`, of groups that are `dated`."""
+    _first: Int = field(init=False)
+    """First device of each group, ascending. `_kind`: a number for its kind."""
+    _kind: Int = field(init=False)
     dated: list[bool] = field(init=False)
     """Of each group: the instants of its readings are not implied by a period."""
 
@@ -100,6 +104,9 @@ class Buffers(Part):
         self.room = self.capacity
         self.closed = np.zeros(n, np.bool_)
         self.dated = [group.grid_us > 0 for group in self.groups]
+        self._first = np.array([group.first for group in self.groups], np.int64)
+        names = sorted({group.kind for group in self.groups})
+        self._kind = np.array([names.index(group.kind) for group in self.groups], np.int64)
 
     @classmethod
     def of(
@@ -300,18 +307,34 @@ class Buffers(Part):
             times = self._times[key] = np.zeros(len(ring), np.int64)
             times[_row(place, device - first)] = self.first_time_us[device] + nth * here.every_us
 
-    def _read(self, group: int, device: Int, nth: Int) -> tuple[Steps, Int]:
-        """The n-th oldest reading of each of these devices: steps (n, channels), and when it was made."""
-        position = (self.head[device] + nth) % self.capacity[device]
-        values = np.empty((len(device), self.channels[group]), self.step_types[group])
-        at_us = self.first_time_us[device] + nth * self.every_us[device]
+    def _read(self, code: Int, device: Int, number: Int, nth: Int) -> tuple[Steps, Int]:
+        """The oldest readings of each of these devices: steps (n, channels), and when they were made.
+
+        Args:
+            code: sample group of each device, all of one kind. number: how many of each.
+            nth: of each reading, counted from the oldest of its device.
+        """
+        position = np.repeat(self.head[device], number) + nth
+        capacity = np.repeat(self.capacity[device], number)
+        np.subtract(position, capacity, out=position, where=position >= capacity)
+        at_us = np.repeat(self.first_time_us[device], number) + nth * np.repeat(self.every_us[device], number)
+        group = int(code[0])
+        values = np.empty((len(nth), self.channels[group]), self.step_types[group])
         block = device // BLOCK_DEVICES
-        for number in np.flatnonzero(np.bincount(block)).tolist():
-            chosen = block == number
-            places = _row(position[chosen], device[chosen] - number * BLOCK_DEVICES)
-            values[chosen] = self._rings[group << 32 | number][places]
-            if self.dated[group]:
-                at_us[chosen] = self._times[group << 32 | number][places]
+        places = _row(position, np.repeat(device - block * BLOCK_DEVICES, number))
+        # Ring by ring: devices in that order, and behind them their readings.
+        key = (code << 32) | block
+        order = np.argsort(key, kind="stable")
+        key, many = key[order], number[order]
+        first = np.cumsum(number) - number
+        rows = np.repeat(first[order] - (np.cumsum(many) - many), many) + np.arange(len(nth))
+        ends = np.append(np.flatnonzero(key[1:] != key[:-1]) + 1, len(key))
+        upto = np.cumsum(many)[ends - 1].tolist()
+        for ring, low, high in zip(key[ends - 1].tolist(), [0, *upto[:-1]], upto, strict=True):
+            mine = rows[low:high]
+            values[mine] = self._rings[ring][places[mine]]
+            if self.dated[ring >> 32]:
+                at_us[mine] = self._times[ring][places[mine]]
         return values, at_us
 
     def drop(self, device: Int) -> Int:
@@ -328,7 +351,13 @@ class Buffers(Part):
         return lost
 
     def take(
-        self, device: Int, number: Int, at_us: Int, boot: NDArray[np.int32], scales: Mapping[str, Scale]
+        self,
+        device: Int,
+        number: Int,
+        at_us: Int,
+        boot: NDArray[np.int32],
+        scales: Mapping[str, Scale],
+        apart: bool = True,
     ) -> list[tuple[Readings, Int]]:
         """Take the oldest readings of these devices.
 
@@ -338,30 +367,37 @@ class Buffers(Part):
             at_us: when each sends, int64.
             boot: the fleet's boot column.
             scales: of each kind.
+            apart: sample groups of one kind do not come together.
 
         Returns:
             Sparse readings per kind, those sent again apart, each with the row of `device` that sent it (int64).
         """
+        rows = np.flatnonzero(number > 0)
+        code = np.searchsorted(self._first, device[rows], side="right") - 1
+        order = np.argsort(code, kind="stable")
+        rows, code = rows[order], code[order]
+        what = code if apart else self._kind[code]
+        edges = [0, *(np.flatnonzero(what[1:] != what[:-1]) + 1).tolist(), len(rows)]
         taken = []
-        for code, group in enumerate(self.groups):
-            rows = np.flatnonzero((device >= group.first) & (device < group.last) & (number > 0))
-            if not len(rows):
+        for low, high in pairwise(edges):
+            if low == high:
                 continue
-            who, many = device[rows], number[rows].astype(np.int64)
-            sender = np.repeat(rows, many)
+            mine = rows[low:high]
+            who, many, kind = device[mine], number[mine].astype(np.int64), self.groups[int(code[low])].kind
+            sender = np.repeat(mine, many)
             owner = device[sender]
             nth = np.arange(len(owner), dtype=np.int64) - np.repeat(np.cumsum(many) - many, many)
-            values, made_us = self._read(code, owner, nth)
+            values, made_us = self._read(code[low:high], who, many, nth)
             for duplicate, part in self._parts(who, owner, nth):
                 who_sends, nth_sent = owner[part], nth[part]
                 readings = Readings(
-                    kind=group.kind,
+                    kind=kind,
                     device=who_sends.astype(np.int32),
                     boot=boot[who_sends],
                     seq=self.first_seq[who_sends] + nth_sent,
                     device_time_us=made_us[part],
                     sent_us=at_us[sender[part]],
-                    values=scales[group.kind].readings_of(values[part]),
+                    values=scales[kind].readings_of(values[part]),
                     duplicate=duplicate,
                 )
                 taken.append((readings, sender[part]))

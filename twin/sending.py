@@ -42,6 +42,14 @@ class Sending(Part):
         if not world.uplinks.active:
             return
         world.advance_to(now_us)
+        if world.buffers.depth.any():
+            self._drain_due(now_us)
+        world.settle(now_us)
+        world.uplinks.settle(now_us, world.buffers.depth)
+
+    def _drain_due(self, now_us: int) -> None:
+        """Let paced devices send what they hold, as far as it starts within this second."""
+        world = self._world
         waits = self.ready() & ~world.payloads.held_back & world.uplinks.paced & (world.buffers.depth > 0)
         most = None
         if world.trunks is not None:
@@ -50,8 +58,6 @@ class Sending(Part):
             most[waits] = world.trunks.turns(np.flatnonzero(waits), world.buffers.depth[waits].astype(np.int64))
         device = np.flatnonzero(waits)
         self._drain(device, np.full(len(device), now_us, np.int64), most)
-        world.settle(now_us)
-        world.uplinks.settle(now_us, world.buffers.depth)
 
     def flush(self, device: Int, at_us: Int) -> None:
         """Send what these devices hold, oldest first, at `at_us` each, unless they hold it back."""
@@ -79,7 +85,7 @@ class Sending(Part):
         for count_sent in world.parts.count_sent:
             count_sent(device, number)
         arrive_us = self.released_us(device, self.arrive_us(device, at_us))
-        for readings, sender in world.buffers.take(device, number, at_us, world.fleet.boot, world.sampler.scales):
+        for readings, sender in self._taken(device, number, at_us):
             world.payloads.publish(self._dated(readings), arrive_us[sender])
 
     def _drain(self, device: Int, at_us: Int, most: Int | None = None) -> None:
@@ -100,8 +106,14 @@ class Sending(Part):
                 return
             device, at_us, end_us, start_us = device[more], at_us[more], end_us[more], start_us[more]
             one = np.ones(len(device), np.int64)
-            for readings, _ in world.buffers.take(device, one, start_us, world.fleet.boot, world.sampler.scales):
+            for readings, _ in self._taken(device, one, start_us):
                 self._send_one_each(self._dated(readings))
+
+    def _taken(self, device: Int, number: Int, at_us: Int) -> list[tuple[Readings, Int]]:
+        world = self._world
+        # Where a broker serves batches in their order, they must be those that a sampling would be.
+        apart = world.output.whole_batches
+        return world.buffers.take(device, number, at_us, world.fleet.boot, world.sampler.scales, apart)
 
     def _send_one_each(self, readings: Readings) -> None:
         who = readings.device.astype(np.int64)

@@ -10,8 +10,8 @@ from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.language.model import Hazards, Scenario, Segment
 
 BYTES_PER_DEVICE: Final = 920
-"""Fleet, core and machine of one device, buffers apart, and what is only needed for a while: that of the kinds that
-need most, controllers (a motor needs 590)."""
+"""Fleet, core and machine of one device, buffers apart: that of the kinds that need most, controllers (a motor needs
+590)."""
 BYTES_PER_BATTERY: Final = 130
 BYTES_PER_CLOCK: Final = 80
 BYTES_PER_HAZARDS: Final = 130
@@ -23,6 +23,12 @@ WIDE_KINDS: Final = frozenset({"building", "meter", "vehicle"})
 BYTES_PER_WIDE_BUFFERED: Final = 36
 """One reading of those kinds: up to 9 channels of 4 bytes (`twin.resolution`)."""
 
+BYTES_ONCE: Final = 2 * 2**20
+"""What a run makes once, however small its fleet is."""
+BLOCK_DEVICES: Final = 16_384
+"""Devices that are looked at together, see `twin.output`."""
+BYTES_PER_LOOK: Final = 450
+"""What a device takes while it is sampled and its reading received; for so many at once, and no more."""
 BYTES_PER_FORWARDED: Final = 150
 """One reading in a gateway, with its time and number, in a table that has grown to twice what it needs."""
 
@@ -33,7 +39,12 @@ def needed_bytes(scenario: Scenario) -> int:
         segment.devices * (_device_bytes(segment) + _buffered_bytes(segment) * segment.buffer.readings)
         for segment in scenario.fleet.segments
     )
-    return of_devices + BYTES_PER_FORWARDED * _most_forwarded(scenario)
+    return of_devices + BYTES_PER_FORWARDED * _most_forwarded(scenario) + _passing_bytes(scenario)
+
+
+def _passing_bytes(scenario: Scenario) -> int:
+    """What does not grow with a large fleet."""
+    return BYTES_ONCE + BYTES_PER_LOOK * min(scenario.fleet.devices, BLOCK_DEVICES)
 
 
 def _buffered_bytes(segment: Segment) -> int:
@@ -73,7 +84,8 @@ def refuse_what_cannot_fit(scenario: Scenario) -> None:
     needed, available, devices = needed_bytes(scenario), available_memory_bytes(), scenario.fleet.devices
     if available is None or needed <= available:
         return
-    fit = _rounded_down(devices * available // needed)
+    passing = _passing_bytes(scenario)
+    fit = _rounded_down(devices * max(available - passing, 0) // (needed - passing))
     room = f"{fit:,} device{'' if fit == 1 else 's'} fit" if fit else "not one device fits"
     raise Unavailable(
         f"memory for {devices:,} devices with their buffers",

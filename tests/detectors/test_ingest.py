@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.detectors.lab import CHANNELS, delivery, registry_of
+from twinstorm.detectors import dedupe
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import KEPT, MOST_REASONS
 from twinstorm.detectors.ingest import Ingest
@@ -33,6 +34,40 @@ def state(ingest: Ingest) -> dict[str, Any]:
         "arrival": ingest.last_arrival_us.tolist(),
         "newest values": np.nan_to_num(ingest.newest, nan=-1e9).tolist(),
     }
+
+
+STRETCH = st.tuples(st.sampled_from([0, 0, 0, 3, -2]), st.integers(1, 80), st.booleans())
+"""Numbers skipped since the last one, how many there are, and whether the device has booted."""
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 7), STRETCH, min_size=1), min_size=1, max_size=5), st.randoms())
+def test_stretches_leave_the_same_state_a_device_at_a_time_and_a_reading_at_a_time(batches: Any, chance: Any) -> None:
+    newest, boot = [0] * 8, [1] * 8
+    sent = []
+    for batch in batches:
+        device, boots, seq = [], [], []
+        for who in chance.sample(sorted(batch), len(batch)):
+            skip, length, booted = batch[who]
+            boot[who] += booted
+            first = max(newest[who] + 1 + skip, 0)
+            newest[who] = max(newest[who], first + length - 1)
+            device += [who] * length
+            boots += [boot[who]] * length
+            seq += range(first, first + length)
+        made = delivery(device, seq, values=[float(number % 90) for number in seq], arrived_us=list(range(len(seq))))
+        assert made.readings is not None
+        sent.append(replace(made, readings=replace(made.readings, boot=np.array(boots, np.int32))))
+
+    def taken(least_run: int) -> list[Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dedupe, "LEAST_RUN", least_run)
+            ingest = Ingest(FLEET)
+            began = [ingest.take(each) for each in sent]
+        told = [None if one is None else [c.tolist() for c in (one.device, one.boot, one.at_us)] for one in began]
+        memories = (ingest.seen.current, ingest.seen.former)
+        return [state(ingest), told, *({name: c.tolist() for name, c in vars(one).items()} for one in memories)]
+
+    assert taken(0) == taken(1 << 40)
 
 
 def test_readings_are_accepted_once_and_repeats_counted() -> None:

@@ -11,6 +11,7 @@ from twinstorm.scenarios.engine import memory
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.run import Run, RunOptions, build
 from twinstorm.scenarios.language.reader import load, read
+from twinstorm.twin import output
 from twinstorm.twin.flow import SECOND_US
 
 GIB = 2**30
@@ -94,6 +95,30 @@ def test_a_device_needs_no_more_than_was_estimated_and_not_far_less(what: str) -
     taken(100)  # what is imported and made once for all is no part of it
     (small, small_estimate), (large, large_estimate) = taken(36_000), taken(60_000)
     assert 0.4 < (large - small) / (large_estimate - small_estimate) < 1.0
+
+
+@pytest.mark.parametrize("devices", [20, 1_000, 4_000])
+@pytest.mark.parametrize("what", ["kind: controller, link: ethernet", f"kind: controller, link: lte-m, {ALL_THERE_IS}"])
+def test_a_small_fleet_needs_no_more_than_was_estimated(what: str, devices: int) -> None:
+    def made(devices: int) -> int:
+        text = ONE_KIND.replace("WHAT", what)
+        scenario = read(text, "much.storm.yaml", (f"fleet.devices={devices}",))
+        build(scenario, RunOptions(seed=1)).advance(5 * SECOND_US)
+        return memory.needed_bytes(scenario)
+
+    made(20)  # what is imported is no part of it
+    tracemalloc.start()
+    try:
+        estimate = made(devices)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken <= estimate
+    assert devices < 1_000 or taken > 0.3 * estimate
+
+
+def test_a_look_is_as_wide_as_the_world_takes_it() -> None:
+    assert memory.BLOCK_DEVICES == output.BLOCK_DEVICES
 
 
 def test_the_tightest_of_all_bounds_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

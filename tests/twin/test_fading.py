@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from tests.twin.worlds import Lab, plan
+from twinstorm.broker import downstream
 from twinstorm.scenarios.faults.network import BandwidthSqueeze, BurstLoss
 from twinstorm.scenarios.language.settings import fault_settings
+from twinstorm.twin import output
 from twinstorm.twin.cells import PowerPlan
 from twinstorm.twin.energy import MESSAGES
 from twinstorm.twin.fading import Fading
@@ -63,6 +65,16 @@ def test_the_probability_after_silence_is_that_of_the_steps_one_by_one() -> None
     assert far == pytest.approx([chain.bad_share] * 2, abs=1e-12)
 
 
+def test_what_the_table_says_is_the_probability_to_the_last_bit() -> None:
+    fading = links_of(replace(LINKS["cellular"], bursts=Chain(worsen=0.03, recover=0.4, through_good=0.9)), 1)
+    steps = np.arange(-1, 3_000)
+    for bad in (False, True):
+        was = np.full(len(steps), bad)
+        wanted = np.rint(fading._bad_after(np.zeros(len(steps), np.uint8), was, steps) * (1 << 32)).astype(np.uint64)
+        assert fading._chance(0, was, steps.copy()).tolist() == wanted.tolist()
+        assert fading._chance(np.zeros(len(steps), np.uint8), was, steps.copy()).tolist() == wanted.tolist()
+
+
 def on_link(name: str, **changes: Any) -> Any:
     fleet = plan(buffer=200, **changes)
     return replace(fleet, segments=tuple(replace(part, link=name) for part in fleet.segments))
@@ -76,6 +88,25 @@ def test_over_a_connection_nothing_is_lost_and_order_stays(name: str) -> None:
     assert not lab.world.lost
     assert lab.delivered
     assert all(seqs == sorted(seqs) for seqs in lab.order.values())
+
+
+@pytest.mark.parametrize("name", ["lte-m", "cellular", "lorawan-sf12", "datagram"])
+def test_masked_blocks_and_stragglers_one_by_one_change_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def arrivals(way: int) -> dict[tuple[int, int], int]:
+        monkeypatch.setattr(output, "MOSTLY", (2, 0, 1_000)[way])
+        monkeypatch.setattr(downstream, "FEW", (16, 0, 1_000)[way])
+        lab = Lab.make(on_link(name, motors=40, climate=0), connect_rate=None)
+        lab.until(60 * SECOND_US)
+        lab.world.power_off(np.arange(7, 30, dtype=np.int32), 60 * SECOND_US)
+        for second in range(61, 120):  # as often as a core looks
+            lab.until(second * SECOND_US)
+        assert lab.missing() == 0
+        return lab.arrived_us
+
+    usual = arrivals(0)
+    assert len(usual) > 1_000 or name.startswith("lorawan")
+    assert arrivals(1) == usual, "gathered, and never dense"
+    assert arrivals(2) == usual, "masked, and always dense"
 
 
 def test_what_nobody_repeats_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
