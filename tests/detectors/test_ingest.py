@@ -45,7 +45,9 @@ def test_stretches_leave_the_same_state_a_device_at_a_time_and_a_reading_at_a_ti
     newest, boot = [0] * 8, [1] * 8
     sent = []
     for batch in batches:
-        device, boots, seq = [], [], []
+        device: list[int] = []
+        boots: list[int] = []
+        seq: list[int] = []
         for who in chance.sample(sorted(batch), len(batch)):
             skip, length, booted = batch[who]
             boot[who] += booted
