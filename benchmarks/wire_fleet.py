@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -15,8 +15,8 @@ import numpy as np
 
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.tls import ClientTls
-from twinstorm.twin.fleet import FleetPlan, SegmentPlan, grow
-from twinstorm.twin.flow import SECOND_US, DeviceEvent, Identities, Readings, Registry
+from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan, grow
+from twinstorm.twin.flow import SECOND_US, DeviceEvent, Identities, Readings, Registry, Together
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.reconnect import ReconnectPolicy
 
@@ -36,6 +36,7 @@ class Order:
     Attributes:
         tls: certificates by name; None: plain.
         prefix: of the names of sites, so that two fleets may be on one broker.
+        gateways: that speak for the devices; 0: each speaks for itself.
     """
 
     host: str
@@ -44,16 +45,20 @@ class Order:
     qos: int
     tls: Mapping[str, ClientTls] | None = None
     prefix: str = "s"
+    gateways: int = 0
 
 
-def plan_of(devices: int, qos: int, prefix: str = "s") -> FleetPlan:
-    """Motors at one reading a second, on five sites."""
+def plan_of(devices: int, qos: int, prefix: str = "s", gateways: int = 0) -> FleetPlan:
+    """Motors at one reading a second, on five sites, behind gateways if there are any."""
     sites = tuple((f"{prefix}-{number}", "eu") for number in range(5))
-    each = [devices // 5 + (number < devices % 5) for number in range(5)]
+
+    def on_sites(count: int) -> tuple[int, ...]:
+        return tuple(count // 5 + (number < count % 5) for number in range(5))
+
     part = SegmentPlan(
         name="motors",
         kind="motor",
-        devices=tuple(each),
+        devices=on_sites(devices),
         every_us=SECOND_US,
         link="ethernet",
         keep_alive_us=300 * SECOND_US,
@@ -64,11 +69,14 @@ def plan_of(devices: int, qos: int, prefix: str = "s") -> FleetPlan:
         qos=qos,
         firmware="1.0.0",
     )
-    return FleetPlan(sites=sites, segments=(part,))
+    if not gateways:
+        return FleetPlan(sites=sites, segments=(part,))
+    edge = replace(part, name="edge", kind="gateway", devices=on_sites(gateways), gateway=GatewayPlan())
+    return FleetPlan(sites=sites, segments=(edge, replace(part, through="edge")))
 
 
-def registry_of(devices: int, qos: int) -> Registry:
-    plan = plan_of(devices, qos)
+def registry_of(devices: int, qos: int, gateways: int = 0) -> Registry:
+    plan = plan_of(devices, qos, gateways=gateways)
     return grow(plan).registry({part.kind: catalogue()[part.kind].channels for part in plan.segments})
 
 
@@ -123,7 +131,7 @@ class FleetProcess:
 
 
 def _serve(order: Order, pipe: Connection) -> None:
-    fleet = _Fleet(order)
+    fleet = _Gateways(order) if order.gateways else _Fleet(order)
     try:
         while True:
             while not pipe.poll(0.005):
@@ -140,25 +148,31 @@ def _serve(order: Order, pipe: Connection) -> None:
 
 
 class _Fleet:
+    AT_A_TIME = 20
+    """Messages between two looks at the clock and the sockets."""
+
     def __init__(self, order: Order) -> None:
-        plan = plan_of(order.devices, order.qos, order.prefix)
+        plan = plan_of(order.devices, order.qos, order.prefix, order.gateways)
         grown = grow(plan)
         self.end = LiveDeviceEnd(
             host=order.host,
             port=order.port,
-            passwords=("",) * order.devices,
+            passwords=("",) * len(grown),
             plan=plan,
             speed=Fraction(1),
             now_us=lambda: 0,
             username="bench",
             tls=order.tls,
         )
-        self.end.open(Identities(grown.names, grown.keep_alive_us, grown.qos))
-        self._qos, self._count = order.qos, order.devices
-        self._live = np.zeros(order.devices, np.bool_)
-        self._seq = np.zeros(order.devices, np.int64)
+        speaker = grown.speaker if order.gateways else None
+        self.end.open(Identities(grown.names, grown.keep_alive_us, grown.qos, speaker=speaker))
+        self._clients = np.arange(order.devices) if speaker is None else grown.gateway
+        self._carrier = grown.carrier
+        self._qos, self._count = order.qos, len(self._clients)
+        self._live = np.zeros(len(grown), np.bool_)
+        self._seq = np.zeros(len(grown), np.int64)
         channels = catalogue()["motor"].channels
-        draw = np.random.default_rng(1).random((order.devices, len(channels)))
+        draw = np.random.default_rng(1).random((len(grown), len(channels)))
         low = np.array([channel.lowest for channel in channels])
         self._values = (low + draw * np.array([channel.highest - channel.lowest for channel in channels])).astype(
             np.float32
@@ -177,14 +191,14 @@ class _Fleet:
 
     def hang_up(self) -> None:
         zeros = np.zeros(self._count, np.int64)
-        self.end.disconnect(np.arange(self._count, dtype=np.int32), zeros, zeros, abrupt=False)
+        self.end.disconnect(self._clients.astype(np.int32), zeros, zeros, abrupt=False)
         self._live[:] = False
         for _ in range(20):
             self.look()
 
     def connect(self) -> float:
         began = time.perf_counter()
-        device = np.arange(self._count, dtype=np.int32)
+        device = self._clients.astype(np.int32)
         asked = answered = 0
         while answered < self._count:
             more = min(AT_ONCE - (asked - answered), self._count - asked)
@@ -198,7 +212,7 @@ class _Fleet:
             if time.perf_counter() - began > GIVE_UP_S:
                 raise TimeoutError(f"{answered} of {self._count} devices were answered within {GIVE_UP_S:.0f} s")
         taken = time.perf_counter() - began
-        if not self._live.all():
+        if not self._live[self._clients].all():
             raise TimeoutError(f"only {int(self._live.sum())} of {self._count} devices are online")
         return self._count / taken
 
@@ -217,7 +231,7 @@ class _Fleet:
 
     def pace(self, per_s: float, lasts_s: float) -> tuple[int, float]:
         began = time.monotonic()
-        sent, at, late_s, every = 0, 0, 0.0, 20
+        sent, at, late_s, every = 0, 0, 0.0, self.AT_A_TIME
         while sent < per_s * lasts_s:
             due = began + sent / per_s
             now = time.monotonic()
@@ -249,3 +263,35 @@ class _Fleet:
         )
         self.end.publish(rows, stamp)
         return len(device)
+
+
+class _Gateways(_Fleet):
+    """Gateways, each of which sends a reading of every device behind it at once."""
+
+    AT_A_TIME = 4
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order)
+        self._behind = [np.flatnonzero(self._carrier == 1 + row).astype(np.int32) for row in range(self._count)]
+        self._sent = np.zeros(self._count, np.int64)
+
+    def _send(self, at: int, now_us: int, count: int = SLICE) -> int:
+        gateway = np.arange(at, min(at + count, self._count))
+        self._sent[gateway] += 1
+        behind = [self._behind[row] for row in gateway.tolist()]
+        device = np.concatenate(behind)
+        self._seq[device] += 1
+        stamp = np.full(len(device), now_us, np.int64)
+        message = np.repeat(np.arange(len(gateway)), [len(rows) for rows in behind])
+        rows = Readings(
+            kind="motor",
+            device=device,
+            boot=np.ones(len(device), np.int32),
+            seq=self._seq[device],
+            device_time_us=stamp,
+            sent_us=stamp,
+            values=self._values[device],
+            together=Together(message, self._clients[gateway].astype(np.int32), self._sent[gateway]),
+        )
+        self.end.publish(rows, stamp)
+        return len(gateway)

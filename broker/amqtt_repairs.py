@@ -44,10 +44,11 @@ from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, s
 from twinstorm.broker.connect_check import check_connect
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.live_misconduct import LiveMisconduct
-from twinstorm.broker.mailbox import Message
+from twinstorm.broker.mailbox import Message, readings_of
 from twinstorm.broker.pacing import Pace
 from twinstorm.broker.remarks import Remarks, other_version, refusal
 from twinstorm.broker.topic_index import TopicIndex
+from twinstorm.twin.wire.columns import topics_of
 
 TAKEOVER_TIMEOUT_S = 2.0
 
@@ -79,7 +80,8 @@ class RepairedBroker(Broker):
         count: totals; see `EmbeddedBroker.counters`.
         drops: messages that were not passed on, by cause.
         remarks: what to tell those who run it.
-        lost: messages that were acknowledged and reached nobody that matters, by topic; see `forget`.
+        lost: messages that were acknowledged and reached nobody that matters, by topic, and of columns the readings, by
+            theirs; see `forget`.
         overflown: those that were dropped because too much waited for the core, by topic.
     """
 
@@ -142,20 +144,20 @@ class RepairedBroker(Broker):
         }
 
     def kept_for(self, client_id: str) -> Counter[str]:
-        """Messages that wait for this client while it is away, by topic."""
+        """Messages that wait for this client while it is away, by topic; of columns the readings."""
         known = self._sessions.get(client_id)
         if known is None or known[0].transitions.state == "connected":
             return Counter()
-        return Counter(message.topic for message in mailbox_of(known[0]).owed())
+        return readings_of(mailbox_of(known[0]).owed())
 
     def forget(self) -> None:
         """Lose, as a dying broker does, every message that it has taken and that has not arrived."""
         for session, _ in list(self._sessions.values()):
             mailbox = mailbox_of(session)
             # PUBREC was the promise to pass it on.
-            self.lost.update(message.topic for message in mailbox.received.values())
+            self.lost.update(readings_of(mailbox.received.values()))
             if self._is_core(session):
-                self.lost.update(message.topic for message in mailbox.owed())
+                self.lost.update(readings_of(mailbox.owed()))
             mailbox.clear()
         if self.conduct is not None:
             self.lost.update(self.conduct.forget())
@@ -410,7 +412,7 @@ class RepairedBroker(Broker):
         """Pass on what a client published."""
         if not self._pass_on(topic, payload, qos):
             # Acknowledged, and nobody there to take it: after a restart, until the core has subscribed again.
-            self.lost[topic] += 1
+            self.lost.update(topics_of(topic, payload))
 
     async def _broadcast_message(
         self,
@@ -458,7 +460,7 @@ class RepairedBroker(Broker):
             cause = f"offline_{cause}"
         self._drop(cause, 1)
         if self._is_core(session):
-            self.overflown[message.topic] += 1
+            self.overflown.update(topics_of(message.topic, message.payload))
 
     def _drop(self, cause: str, messages: int) -> None:
         if messages:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
@@ -32,11 +32,14 @@ from twinstorm.twin.flow import (
     SessionEvents,
 )
 from twinstorm.twin.wire.codecs import Reading
+from twinstorm.twin.wire.columns import CHANNEL
+from twinstorm.twin.wire.desk import Desk
 from twinstorm.twin.wire.inbox import EXCERPT_BYTES, Inbox
 from twinstorm.twin.wire.wires import Ear
 
 CLIENT_ID = "twinstorm-core"
 KEEP_ALIVE_S = 30
+READ_BYTES = 65_536
 START_TIMEOUT_S = 10.0
 _LOOK_S = 0.05
 _CALM_LOOKS = 3
@@ -55,12 +58,34 @@ class _Link(Enum):
 
 
 class CoreClient(paho.Client):
-    """A paho client that knows the same WebSocket as the fleet."""
+    """A paho client that knows the same WebSocket as the fleet, and reads many messages at a time."""
 
     path: str | None = None
     """See `BrokerUrl`."""
     under: socket.socket | None = None
     """The newest connection, as soon as there is one: a handshake that nobody answers can be cut short."""
+
+    _ahead = b""
+    """Read from the socket; paho has what lies before `_at`."""
+    _at = 0
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read all that is there: paho would ask the system anew for every message, and for every part of one."""
+        while True:
+            code = super().loop_read(max_packets)
+            if code or self._sock is None or self._at >= len(self._ahead):
+                return code
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._at >= len(self._ahead):
+            self._ahead, self._at = super()._sock_recv(READ_BYTES), 0
+        taken = self._ahead[self._at : self._at + bufsize]
+        self._at += len(taken)
+        return taken
+
+    def reconnect(self) -> MQTTErrorCode:
+        self._ahead, self._at = b"", 0
+        return super().reconnect()
 
     def cut(self) -> None:
         """End the connection, whatever waits on it."""
@@ -132,6 +157,7 @@ class LiveCloudEnd:
         self._now_us = now_us
         self._registry = registry
         self._inbox = Inbox(registry, origin_us, ear)
+        self._desk = Desk(registry, self._inbox)
         self._filters = [(topic, qos) for topic in self._inbox.ear.core_filters]
         self._raw: queue.SimpleQueue[_Message | _Link] = queue.SimpleQueue()
         """Messages as they came, and between them the fate of the connection."""
@@ -217,6 +243,7 @@ class LiveCloudEnd:
                 topic, payload, arrived_us = message
                 malformed.append(Malformed(topic, payload[:EXCERPT_BYTES], arrived_us, wrong))
         deliveries = [self._delivery(kind, of_kind) for kind, of_kind in rows.items()]
+        deliveries.extend(self._desk.deliveries())
         if malformed:
             none = np.empty(0, np.int64)
             deliveries.append(Delivery(None, none, now_us, tuple(malformed)))
@@ -330,6 +357,8 @@ class LiveCloudEnd:
                 return state
             self._note_state(letter.device, state.online, state.boot, arrived_us, events)
             return ""
+        if letter.address.channel == CHANNEL:
+            return self._desk.take(letter, topic, payload, arrived_us)
         reading = self._inbox.reading(letter, payload)
         if isinstance(reading, str):
             return reading

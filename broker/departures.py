@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from twinstorm.twin.flow import NEVER_US, Message
+from twinstorm.twin.flow import NEVER_US, Device, Int, Message
+
+Said = tuple[Sequence[int] | Device, Sequence[int] | Int]
+"""Devices and sequence numbers of readings that are one message."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,14 @@ class Departure:
     """A message on the air.
 
     Attributes:
-        device: whose it is. seq: of its reading; None: it is a birth or a will.
+        device: whose it is. seq: of its reading; None: it is a birth or a will, or has columns.
+        said: what columns have.
     """
 
     device: int
     seq: int | None
     message: Message
+    said: Said | None = None
 
 
 class Departures:
@@ -81,7 +86,11 @@ class Departures:
 
     def readings(self) -> Iterable[int]:
         """Devices whose readings are on the air, one for each."""
-        return (each.device for each in self._waiting.values() if each.seq is not None)
+        for each in self._waiting.values():
+            if each.seq is not None:
+                yield each.device
+            elif each.said is not None:
+                yield from map(int, each.said[0])
 
     def _one_less(self, connection: int) -> None:
         self._left[connection] -= 1

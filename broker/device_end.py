@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
+from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.ceiling import Ceiling
-from twinstorm.broker.departures import Departure, Departures
+from twinstorm.broker.departures import Departure, Departures, Said
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK, will_reset
 from twinstorm.broker.tls import ClientTls, client_context, file_stamp
@@ -47,9 +48,11 @@ from twinstorm.twin.flow import (
     Readings,
     SessionEvent,
     SessionEvents,
+    Together,
 )
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.uplink import LinkFault
+from twinstorm.twin.wire import columns
 from twinstorm.twin.wire.codecs import Sender
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.profile import site_and_device
@@ -124,7 +127,7 @@ class _Line:
             none.
         watched: what the selector waits for on its socket.
         muted: a partition: bit 1, nothing is written; bit 2, nothing is read.
-        sent: message id to device and sequence number, of readings that nobody has acknowledged.
+        sent: message id to devices and sequence numbers, of readings that nobody has acknowledged.
     """
 
     client: FleetClient
@@ -137,7 +140,7 @@ class _Line:
     socket: Any = None
     watched: int = 0
     muted: int = 0
-    sent: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sent: dict[int, Said] = field(default_factory=dict)
 
     @property
     def speaks(self) -> bool:
@@ -254,6 +257,7 @@ class LiveDeviceEnd:
         self.in_doubt_each = np.zeros(len(self._names), np.int64)
         self._lines = {device: self._new_line(device) for device in clients}
         self._order = list(clients)
+        self._last_named: dict[int, tuple[Device, str, NDArray[np.uint16]]] = {}
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
         self._offered = (device.copy(), tries.copy())
@@ -325,6 +329,9 @@ class LiveDeviceEnd:
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:  # noqa: ARG002
         """See `DeviceEnd`: each goes to its socket at `at_broker_us`, for loopback takes no time. What a broker drops
         nobody tells."""
+        if readings.together is not None:
+            self._publish_columns(readings, readings.together, at_broker_us)
+            return None
         layout, soon_us = self._layouts[readings.kind], self._soon_us()
         rows = range(len(readings.device)) if readings.present is None else np.flatnonzero(readings.present).tolist()
         for row in rows:
@@ -347,25 +354,65 @@ class LiveDeviceEnd:
     def _soon_us(self) -> int:
         return self._now_us() + self._at_once_us
 
-    def _depart(self, at_us: int, soon_us: int, device: int, seq: int | None, message: Message) -> None:
+    def _depart(
+        self, at_us: int, soon_us: int, device: int, seq: int | None, message: Message, said: Said | None = None
+    ) -> None:
         """Send this when it has left the air, behind what its connection carries already."""
         if at_us > soon_us or self._air.has(self._speaker[device]):
-            self._air.add(self._speaker[device], at_us, Departure(device, seq, message))
+            self._air.add(self._speaker[device], at_us, Departure(device, seq, message, said))
         else:
-            self._arrive(device, seq, message)
+            self._arrive(device, seq, message, said)
 
-    def _arrive(self, device: int, seq: int | None, message: Message) -> None:
-        if seq is None:
+    def _arrive(self, device: int, seq: int | None, message: Message, said: Said | None = None) -> None:
+        if said is not None:
+            mid = self._publish(device, message.topic, message.payload, qos=1)
+            self._lines[self._speaker[device]].sent[mid] = said
+        elif seq is None:
             self._publish(device, message.topic, message.payload, qos=1)
         else:
             self._send(device, seq, message)
+
+    def _publish_columns(self, readings: Readings, together: Together, at_broker_us: Int) -> None:
+        """Send what gateways have gathered."""
+        soon_us = self._soon_us()
+        channels = [each.name for each in self._layouts[readings.kind].channels]
+        first = np.flatnonzero(together.begins)
+        clients = together.client[together.message[first]].tolist()
+        for gateway, start, stop in zip(clients, first.tolist(), [*first[1:].tolist(), len(readings)], strict=True):
+            rows = slice(start, stop)
+            text, which = self._named(gateway, readings.device[rows])
+            payload = columns.encode(
+                self._names[gateway],
+                channels,
+                columns.Columns.of(
+                    readings.kind,
+                    text,
+                    which,
+                    readings.boot[rows],
+                    readings.seq[rows],
+                    readings.device_time_us[rows] + self._origin_us,
+                    readings.values[rows],
+                ),
+            )
+            message = Message(columns.topic(self._names[gateway]), payload)
+            said = readings.device[rows], readings.seq[rows]
+            self._depart(int(at_broker_us[start]), soon_us, gateway, None, message, said)
+
+    def _named(self, gateway: int, device: Device) -> tuple[str, NDArray[np.uint16]]:
+        """Names of these devices as columns have them, and the line of each; those of the last message, mostly."""
+        last = self._last_named.get(gateway)
+        if last is None or not np.array_equal(last[0], device):
+            distinct, which = np.unique(device, return_inverse=True)
+            text = "\n".join(self._names[who] for who in distinct.tolist())
+            last = self._last_named[gateway] = device, text, which.astype(np.uint16)
+        return last[1], last[2]
 
     def poll(self, now_us: int) -> DeviceOutcome:
         """Move every socket that is ready; tell what happened, at `now_us`."""
         self._let_go()
         if not self._closed:
             for left in self._air.due(self._now_us() + self._at_once_us // 2):
-                self._arrive(left.device, left.seq, left.message)
+                self._arrive(left.device, left.seq, left.message, left.said)
             for key, mask in self._selector.select(timeout=0):
                 self._move(key.data, key.fileobj, mask)
             self._keep_alive()
@@ -382,14 +429,17 @@ class LiveDeviceEnd:
 
     def unacknowledged(self) -> int:
         """Readings at QoS 1 and 2 that nobody has acknowledged, at QoS 2 by a PUBCOMP, and those on the air."""
-        return sum(len(line.sent) for line in self._lines.values()) + sum(1 for _ in self._air.readings())
+        return sum(len(said) for line in self._lines.values() for said, _ in line.sent.values()) + sum(
+            1 for _ in self._air.readings()
+        )
 
     def unacknowledged_each(self) -> Int:
         """The same, one a device."""
         waiting = np.zeros(len(self._names), np.int64)
         for line in self._lines.values():
-            for device, _ in line.sent.values():
-                waiting[device] += 1
+            for said, _ in line.sent.values():
+                for device in said:
+                    waiting[device] += 1
         for device in self._air.readings():
             waiting[device] += 1
         return waiting
@@ -424,13 +474,21 @@ class LiveDeviceEnd:
         self._lines[device] = self._new_line(device, before.muted)
         # Its session outlives it at QoS 2: ids go on, for the broker may still hold some of the last ones.
         self._lines[device].client._last_mid = before.client._last_mid
-        for mid, (who, seq) in before.sent.items():
-            if who != device and self._durable[device]:
+        for mid, said in before.sent.items():
+            first = int(said[0][0])
+            if first != device and self._durable[device]:
                 message = before.client._out_messages[mid]
-                self._send(who, seq, Message(message.topic, bytes(message.payload)))
+                again = self._publish(first, message.topic, bytes(message.payload), 1)
+                self._lines[device].sent[again] = said
             else:
-                self.in_doubt_each[who] += 1
+                for who in said[0]:
+                    self.in_doubt_each[who] += 1
         for one in self._air.drop(device):
+            if one.said is not None and self._durable[device]:
+                self._arrive(one.device, None, one.message, one.said)
+                continue
+            for who in () if one.said is None else one.said[0]:
+                self.in_doubt_each[who] += 1
             if one.seq is None:
                 continue
             if one.device != device and self._durable[device]:
@@ -612,14 +670,14 @@ class LiveDeviceEnd:
         qos = self._qos[device] if speaker == device else 1
         # At QoS 2 the same id would be one message to the broker: there a repeat is another message.
         if message.repeated and qos == 1:
-            waiting = next((mid for mid, sent in line.sent.items() if sent == (device, seq)), None)
+            waiting = next((mid for mid, sent in line.sent.items() if _is_one(sent, device, seq)), None)
             if waiting is not None and line.session:
                 line.client._send_publish(waiting, message.topic.encode(), message.payload, qos, dup=True)
                 self._watch(speaker)
                 return
         mid = self._publish(device, message.topic, message.payload, qos)
         if qos:
-            line.sent[mid] = device, seq
+            line.sent[mid] = (device,), (seq,)
 
     def _publish(self, device: int, topic: str, payload: bytes, qos: int) -> int:
         """Returns the message id. Whatever the socket makes of it, paho keeps it until its PUBACK or PUBCOMP."""
@@ -732,6 +790,11 @@ class LiveDeviceEnd:
         self.connects.admitted += what == DeviceEvent.CONNECTED
         self.connects.refused += what == DeviceEvent.REFUSED
         self._happened.append((device, self._lines[device].tries, what))
+
+
+def _is_one(sent: Said, device: int, seq: int) -> bool:
+    """Whether a message has this reading, and no other."""
+    return len(sent[0]) == 1 and (sent[0][0], sent[1][0]) == (device, seq)
 
 
 def _packet_bytes(topic_bytes: int, payload_bytes: int, qos: int) -> int:

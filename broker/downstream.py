@@ -26,6 +26,18 @@ Undelivered = Callable[[Readings, Mask], int]
 """See `twin.flow.BrokerWatcher`: `undelivered` and `unarrived`."""
 
 
+def _places(readings: Readings, rows: Mask) -> Int:
+    """Of each row how many messages there are up to its own, of those that carry `rows`."""
+    together = readings.together
+    places: Int = np.cumsum(rows if together is None else rows & together.begins)
+    return places
+
+
+def _messages(readings: Readings, rows: Mask) -> int:
+    """How many messages carry these rows, each as a whole."""
+    return int(np.count_nonzero(rows if readings.together is None else rows & readings.together.begins))
+
+
 def _nobody(readings: Readings, rows: Mask) -> int:  # noqa: ARG001
     """Nobody has what is lost."""
     return 0
@@ -115,7 +127,7 @@ class Downstream:
         if self.rate is not None:
             return self.waiting + self._behind(now_us, self.rate)
         slow = (each for each in self._pending if each.departed_us is not None and not each.readings.duplicate)
-        return self.waiting + sum(int(np.count_nonzero(each.held_at(now_us))) for each in slow)
+        return self.waiting + sum(_messages(each.readings, each.held_at(now_us)) for each in slow)
 
     def _behind(self, now_us: int, rate: Fraction) -> int:
         behind_us = max(self.free_us - now_us, 0)
@@ -134,7 +146,7 @@ class Downstream:
 
     def drop(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
         """The broker drops these rows; what the device keeps, or what came before, is not lost with them."""
-        self.dropped += int(np.count_nonzero(rows))
+        self.dropped += _messages(readings, rows)
         self.lose(cause, readings, rows, kept)
 
     def lose(self, cause: LossCause, readings: Readings, rows: Mask, kept: Mask | None = None) -> None:
@@ -170,7 +182,7 @@ class Downstream:
         present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
         first_us = int(at_broker_us[present].min()) if present.any() else 0
         room = max(self.queue - self._behind(first_us, rate), 0)
-        place = np.cumsum(present)
+        place = _places(readings, present)
         taken = present & (place <= room)
         dropped: Mask = present & ~taken
         self.drop(LossCause.QUEUE_FULL, readings, dropped, held)
@@ -178,10 +190,10 @@ class Downstream:
         departed_us = free_us + place * SECOND_US * rate.denominator // rate.numerator
         departed_us = np.maximum(departed_us, ready_us)
         for holder in self.holders:
-            holder["messages_delayed"] += int(np.count_nonzero(departed_us[taken] > ready_us[taken]))
+            holder["messages_delayed"] += _messages(readings, taken & (departed_us > ready_us))
         if taken.any():
             last_us = int(departed_us[taken].max())
-            count = int(np.count_nonzero(taken))
+            count = _messages(readings, taken)
             self.free_us = free_us + count * SECOND_US * rate.denominator // rate.numerator
             arrived_us, last_us = departed_us + DOWNSTREAM_US, last_us + DOWNSTREAM_US
             pending = Pending(readings, at_broker_us, arrived_us, last_us, departed_us, held)
@@ -191,17 +203,18 @@ class Downstream:
     def _keep(self, readings: Readings, at_broker_us: Int, held: Mask | None) -> Mask:
         """A batch meets the queue of an absent core, in its order."""
         present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
-        once = present & (self.qos[readings.device] == 0)
+        # Gateways send at QoS 1 what they gather.
+        once = present & (self.qos[readings.device] == 0) & (readings.together is None)
         asked = present & ~once
         room = max(self.offline_queue - self.waiting, 0) if self.known else 0
-        taken = asked & (np.cumsum(asked) <= room)
+        taken = asked & (_places(readings, asked) <= room)
         dropped: Mask = asked & ~taken
         self.drop(LossCause.QUEUE_FULL if self.known else LossCause.OUTAGE, readings, dropped, held)
         self.drop(LossCause.QOS0, readings, once, held)
         if taken.any():
             never = np.full(len(at_broker_us), NEVER_US, np.int64)
             self._kept.append(_rest(Pending(readings, at_broker_us, never, NEVER_US, never, held), taken))
-            self.waiting += int(np.count_nonzero(taken))
+            self.waiting += _messages(readings, taken)
         return dropped | once
 
     # --- the core comes and goes --------------------------------------------------------------------------------------
@@ -222,7 +235,7 @@ class Downstream:
                 never = np.full(len(pending.arrived_us), NEVER_US, np.int64)
                 kept = _rest(replace(pending, arrived_us=never, departed_us=never, last_us=NEVER_US), waits)
                 self._kept.append(kept)
-                self.waiting += len(kept.readings)
+                self.waiting += kept.readings.messages
         self.free_us = 0
 
     def core_returns(self, at_us: int) -> None:
@@ -237,7 +250,7 @@ class Downstream:
             # A message that the device has sent already may not have reached the broker yet.
             departed_us = np.maximum(pending.at_broker_us, at_us)
             if rate is not None:
-                place = np.cumsum(present)
+                place = _places(pending.readings, present)
                 departed_us = np.maximum(departed_us, free_us + place * SECOND_US * rate.denominator // rate.numerator)
                 free_us += int(place[-1]) * SECOND_US * rate.denominator // rate.numerator
             arrived_us = departed_us + DOWNSTREAM_US
@@ -328,7 +341,7 @@ class Downstream:
             rest = _rest(pending, here & ~gone & ~unread)
             if len(rest.readings):
                 stays.append(rest)
-        self._pending, self._kept, self.waiting = remaining, kept, sum(len(each.readings) for each in kept)
+        self._pending, self._kept, self.waiting = remaining, kept, sum(each.readings.messages for each in kept)
         self.free_us = 0
         self.known = self.known if keep else not self.away
 

@@ -38,6 +38,7 @@ from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sys_topics import REFUSALS, told
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Device, Turns
+from twinstorm.twin.wire.columns import CHANNEL
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 from twinstorm.twin.wire.wires import Ear
 
@@ -508,9 +509,9 @@ class EmbeddedBroker(LiveOrders):
         return found
 
     def _said_by(self, topic: str) -> str:
-        """Whose telemetry it is; empty: it is none."""
+        """Whose telemetry it is, or whose columns; empty: it is neither."""
         said = self._ear.address(topic)
-        return said[0].name if said is not None and said[0].channel == "telemetry" else ""
+        return said[0].name if said is not None and said[0].channel in ("telemetry", CHANNEL) else ""
 
     def snapshot(self) -> Mapping[str, Any]:
         return {

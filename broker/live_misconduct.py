@@ -23,6 +23,7 @@ from twinstorm.broker.misconduct import (
     PUBLISH,
 )
 from twinstorm.twin.chance import Purpose, below_one, device_key, stream, word
+from twinstorm.twin.wire.columns import topics_of
 
 PassOn = Callable[[str, bytes, int | None], None]
 _MILLION = 1_000_000
@@ -102,7 +103,7 @@ class LiveMisconduct:
         most_waiting: messages that may wait for a rate of all; None: no limit.
 
     Attributes:
-        shed: messages that were acknowledged and not passed on, by topic.
+        shed: messages that were acknowledged and not passed on, by topic; of columns the readings, by theirs.
         overflown: those that found too much waiting, by topic.
     """
 
@@ -205,12 +206,12 @@ class LiveMisconduct:
             return False
         copies = self._copies(name)
         if not copies:
-            self.shed[topic] += 1
+            self.shed.update(topics_of(topic, payload))
             return True
         now_s = asyncio.get_running_loop().time()
         due_s = self._due_s(name, now_s)
         if due_s is None:
-            self.overflown[topic] += 1
+            self.overflown.update(topics_of(topic, payload))
             return True
         if due_s <= now_s:
             for _ in range(copies):
@@ -270,7 +271,7 @@ class LiveMisconduct:
 
     def forget(self) -> Counter[str]:
         """The broker dies. Returns what waited, by topic."""
-        lost = Counter(one.topic for one in self._waiting)
+        lost = Counter(topic for one in self._waiting for topic in topics_of(one.topic, one.payload))
         self._waiting.clear()
         self._last_due_s.clear()
         if self._timer is not None:

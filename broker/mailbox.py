@@ -4,13 +4,14 @@ from it. Plain data, that knows neither sockets nor a loop: it outlives connecti
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from struct import Struct
 
 from twinstorm.broker.limits import MOST_PACKET_IDS
+from twinstorm.twin.wire.columns import topics_of
 
 PUBLISH, PUBREL = 0x30, 0x62
 DUP = 0x08
@@ -42,6 +43,11 @@ class Message:
         head = _NUMBER(len(topic)) + topic + (_NUMBER(number) if self.qos else b"")
         first = PUBLISH | (DUP if again else 0) | self.qos << 1 | self.retain
         return bytes([first]) + length_of(len(head) + len(self.payload)) + head + self.payload
+
+
+def readings_of(messages: Iterable[Message]) -> Counter[str]:
+    """Telemetry topics of the readings in these messages, and topics of others."""
+    return Counter(topic for one in messages for topic in topics_of(one.topic, one.payload))
 
 
 class Stage(IntEnum):

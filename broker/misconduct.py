@@ -7,14 +7,14 @@ way. `broker.live_misconduct` does the same at the embedded broker.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
 
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
-from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Readings
+from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Readings, Together
 from twinstorm.twin.sensors import chosen
 
 CONNECTS_REFUSED, CONNECTS_DELAYED, MESSAGES_DELAYED = "connects_refused", "connects_delayed", "messages_delayed"
@@ -289,7 +289,12 @@ class Misconduct:
         return bool(self.throttles or self.mishandlings or any(one.message_us for one in self.slowness))
 
     def fate(self, readings: Readings, present: Mask, at_broker_us: Int) -> Fate:
-        """What becomes of messages that reach the broker, in their order; counts them."""
+        """What becomes of messages that reach the broker, in their order; counts them.
+
+        Of readings that travel together it is that of their message, which is one of whoever sent it.
+        """
+        if readings.together is not None:
+            return self._fate_together(readings, readings.together, at_broker_us)
         n = len(present)
         fate = Fate(at_broker_us, np.zeros(n, np.bool_), np.zeros(n, np.bool_))
         row = np.flatnonzero(present)
@@ -318,6 +323,14 @@ class Misconduct:
             fate.ready_us = fate.ready_us.copy()
             fate.ready_us[rows] = ready_us
         return fate
+
+    def _fate_together(self, readings: Readings, together: Together, at_broker_us: Int) -> Fate:
+        first = np.flatnonzero(together.begins)
+        which = together.message[first]
+        alone = replace(readings.taken(first), device=together.client[which], seq=together.number[which], together=None)
+        fate = self.fate(alone, np.ones(len(first), np.bool_), at_broker_us[first])
+        of = np.cumsum(together.begins) - 1
+        return Fate(fate.ready_us[of], fate.dropped[of], fate.twice[of])
 
 
 def interval_us(rate_per_s: float) -> int:

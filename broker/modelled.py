@@ -231,7 +231,7 @@ class ModelledBroker(Exhibits):
         self.sessions.announce(device, boot, at_us)
 
     def publish(self, readings: Readings, at_broker_us: Int, kept: Mask | None = None) -> Mask | None:
-        self.count["messages_in"] += len(readings)
+        self.count["messages_in"] += readings.messages
         if self.down:
             present = np.ones(len(readings.device), np.bool_) if readings.present is None else readings.present
             self.downstream.lose(LossCause.OUTAGE, readings, present, kept)
@@ -278,7 +278,7 @@ class ModelledBroker(Exhibits):
         if self.misconduct is not None and (self.misconduct.intrusions or self._flooded):
             deliveries += self._flooded + self._intruded(self.misconduct, now_us)
             self._flooded = ()
-        self.count["messages_out"] += sum(len(delivery.readings) for delivery in deliveries if delivery.readings)
+        self.count["messages_out"] += sum(each.readings.messages for each in deliveries if each.readings)
         told = self.sessions.until(now_us)
         if self.downstream.away:
             told = told[:0]

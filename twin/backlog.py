@@ -198,6 +198,21 @@ class Backlog:
         rows = self._leave(source, count, newest=False)
         self._enter(np.repeat(target, count), rows, front=False)
 
+    def ready(self, queue: Int, until_us: Int, most: Int) -> Int:
+        """How many from the front of each of these queues, which hold something, came by an instant; at most so many.
+
+        Args:
+            until_us, most: of each queue.
+        """
+        slot = self._slot[queue]
+        nth = np.arange(int(np.minimum(most, self.depth[queue]).max(initial=0)))
+        place = (self._head[slot][:, None] + nth) % self._ring.shape[1]
+        is_here = (nth < np.minimum(most, self.depth[queue])[:, None]) & (
+            self._pool.at_us[self._ring[slot[:, None], place]] <= until_us[:, None]
+        )
+        count: Int = np.logical_and.accumulate(is_here, axis=1).sum(axis=1)
+        return count
+
     def oldest_us(self, queue: Int) -> Int:
         """When the first message of each of these queues, which hold something, reached its gateway."""
         slot = self._slot[queue]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.cells import PowerPlan
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
-from twinstorm.twin.flow import NEVER_US, ORIGINS, Channel, Int, Mask, Registry
+from twinstorm.twin.flow import NEVER_US, ORIGINS, SECOND_US, Channel, Int, Mask, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.machines.installed import catalogue
 from twinstorm.twin.network import LINKS, LinkClass, Links, SpokenLink
@@ -54,6 +54,8 @@ class GatewayPlan:
         solar: it lives by a panel and a battery.
         panel_w: peak power of the panel, at 1,000 W/m2.
         battery_wh: what the full battery holds.
+        batch_readings: it gathers, and sends at most so many together; 0: each alone.
+        batch_every_us: how often it looks for what to send, if it gathers.
     """
 
     rate_per_s: float = 200.0
@@ -67,6 +69,8 @@ class GatewayPlan:
     solar: bool = False
     panel_w: float = 60.0
     battery_wh: float = 240.0
+    batch_readings: int = 0
+    batch_every_us: int = SECOND_US
 
 
 @dataclass(frozen=True)

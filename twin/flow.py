@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -174,6 +174,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Readings that travel many in a message, which lives or dies as a whole.
+
+    Attributes:
+        message: int64 (n,), in which message each row is; those of one message stand together.
+        client: int32 (m,), who sends each message. number: int64 (m,), its number with them.
+    """
+
+    message: Int
+    client: Device
+    number: Int
+
+    @property
+    def begins(self) -> Mask:
+        """bool (n,), rows with which a message begins."""
+        begins = np.ones(len(self.message), np.bool_)
+        begins[1:] = self.message[1:] != self.message[:-1]
+        return begins
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """Readings of devices of one kind, one row a reading.
 
@@ -203,6 +224,13 @@ class Readings:
     """No reading of its own in the ledger: sent again, or unreadable and already accounted for as lost."""
     wire: tuple[Message, ...] = ()
     """Sparse readings only, one a row: what is sent in place of what the columns say, which stay the truth."""
+    together: Together | None = None
+    """Sparse readings only; None: each is a message of its own."""
+
+    @property
+    def messages(self) -> int:
+        """That carry the readings that count."""
+        return len(self) if self.together is None else int(np.count_nonzero(self.together.begins))
 
     def __len__(self) -> int:
         """Readings that count, not rows."""
@@ -225,6 +253,7 @@ class Readings:
             self.values[chosen],
             duplicate=self.duplicate,
             wire=tuple(self.wire[row] for row in chosen.tolist()) if self.wire else (),
+            together=None if self.together is None else replace(self.together, message=self.together.message[chosen]),
         )
 
 

@@ -38,6 +38,7 @@ from twinstorm.twin.flow import (
     SessionEvents,
     Trunk,
 )
+from twinstorm.twin.gathering import Batches, Gathering
 from twinstorm.twin.parts import Part
 from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
@@ -141,6 +142,7 @@ class Gateways(Part):
         places = np.array([plan.buffer_readings for plan in plans], np.float64)
         self._places = np.minimum(places, disk / self._place_bytes).astype(np.int64)
         self._machines[:] = [1 + plan.spare for plan in plans]
+        self.gathering = Gathering(fleet, plans, self._parcels.kinds, self._world.channels)
 
     def _solar_rows(self, year_us: int) -> tuple[Int, SolarSupply] | None:
         fleet = self._fleet
@@ -372,7 +374,9 @@ class Gateways(Part):
                 self._queue_up(arrived.take(~passing))
                 arrived = arrived.take(passing)
             # Where nothing waits, a reading need not go through the buffer.
-            through = (sending & ~paced & (self.backlog.depth[: len(self.device)] == 0))[arrived.gateway]
+            through = (sending & ~paced & ~self.gathering.gathers & (self.backlog.depth[: len(self.device)] == 0))[
+                arrived.gateway
+            ]
             if through.any():
                 parts.append(arrived.take(through))
             if not through.all():
@@ -380,6 +384,10 @@ class Gateways(Part):
                 self.backlog.put(rest.gateway, rest)
         depth = self.backlog.depth[: len(self.device)]
         waiting = np.flatnonzero(sending & (depth > 0))
+        if len(waiting) and self.gathering.active:
+            gathers = self.gathering.gathers[waiting]
+            self._send_batches(waiting[gathers], to_us)
+            waiting = waiting[~gathers]
         if len(waiting):
             slow = paced[waiting]
             if slow.any():
@@ -463,6 +471,53 @@ class Gateways(Part):
             if not len(gateway):
                 return
 
+    def _send_batches(self, gateway: Int, to_us: int) -> None:
+        """Gateways that gather: one look into the buffer after the other."""
+        uplinks, gathering = self._world.uplinks, self.gathering
+        paced = uplinks.paced[self.device]
+        while len(gateway):
+            look_us = gathering.look_us(gateway, self.backlog.oldest_us(gateway))
+            start_us = np.maximum(np.maximum(look_us, self.free_us[gateway]), self.moved_us)
+            busy_us = np.where(paced[gateway], uplinks.free_us[self.device[gateway]], 0)
+            start_us = np.maximum(start_us, busy_us)
+            starts = start_us < to_us
+            gateway, start_us = gateway[starts], start_us[starts]
+            if not len(gateway):
+                return
+            batches = gathering.take(self.backlog, gateway, start_us)
+            which, count, _ = runs(batches.gateway)
+            began_us = np.repeat(start_us, count) + batches.nth * self._interval_us[batches.gateway]
+            number = self.sent[batches.gateway] + batches.nth
+            self.sent[which] += count
+            self.free_us[which] = start_us + count * self._interval_us[which]
+            self._hand_over_batches(batches, number, self._carried_us(batches, number, began_us, paced))
+            gateway = gateway[self.backlog.depth[gateway] > 0]
+
+    def _carried_us(self, batches: Batches, number: Int, began_us: Int, paced: Mask) -> Int:
+        """When these messages reach the broker, in order."""
+        fleet, uplinks, who = self._fleet, self._world.uplinks, batches.gateway
+        device = self.device[who]
+        draws = words(self._latency, fleet.key[device], number)
+        arrive_us = began_us + fleet.links.latency_us(fleet.link[device], draws)
+        np.maximum(arrive_us, uplinks.last_us[device], out=arrive_us)
+        for row in np.flatnonzero(paced[who]).tolist():
+            payload = int(batches.payload_bytes[row]) + self.gathering.topic_bytes(int(who[row]))
+            one = slice(row, row + 1)
+            size = fleet.links.plain_size(payload)
+            sent = uplinks.send(READING, device[one], began_us[one], number[one] + _FORWARDED, size)
+            arrive_us[row] = sent.arrive_us[0]
+        which, count, _ = runs(who)
+        np.maximum(arrive_us, self.last_us[who], out=arrive_us)
+        arrive_us = highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
+        self.last_us[which] = arrive_us[np.cumsum(count) - 1]
+        return arrive_us
+
+    def _hand_over_batches(self, batches: Batches, number: Int, arrive_us: Int) -> None:
+        device = self.device[batches.gateway].astype(np.int32)
+        for readings, rows in self._parcels.readings(batches.rows):
+            together = batches.together(device, number, rows)
+            self._inner.publish(replace(readings, together=together), arrive_us[together.message])
+
     def _hand_over(self, messages: Messages, arrive_us: Int) -> None:
         code = messages.gateway * len(self._cargo.sizes) + self._cargo.code_of(messages.device)
         self._forwarded += np.bincount(code, minlength=self._forwarded.size).reshape(self._forwarded.shape)
@@ -479,7 +534,13 @@ class Gateways(Part):
         code = np.arange(len(count))
         payload = self._cargo.payload_bytes(code, link)
         whole = np.array([size.total_bytes[link[0]] for size in self._cargo.sizes], np.int64)
-        return int(count.sum()), int((count * payload).sum()), int((count * whole).sum())
+        batches, of_batches, topics = self.gathering.sent[mine].sum(axis=0).tolist()
+        headers = batches * self._fleet.links.classes[int(link[0])].overhead_bytes + topics
+        return (
+            int(count.sum()) + batches,
+            int((count * payload).sum()) + of_batches,
+            int((count * whole).sum()) + of_batches + headers,
+        )
 
     def _trim(self) -> None:
         """Once a second: let buffers lose what is too much for them."""

@@ -480,6 +480,10 @@ class Links:
         """A reading that a gateway on each of these links sends on."""
         return self._size([link.cargo_bytes(channels, said) for link in self.classes])
 
+    def plain_size(self, payload_bytes: int) -> Size:
+        """A message of this payload on each of these links."""
+        return self._size([payload_bytes] * len(self.classes))
+
     def state_size(self) -> Size:
         return self._size([link.state_bytes for link in self.classes])
 

@@ -10,6 +10,7 @@ from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
+from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
@@ -112,6 +113,8 @@ def _gateway(written: Gateway | None, devices: int) -> GatewayPlan | None:
         solar=written.power == "solar",
         panel_w=written.panel_w,
         battery_wh=written.battery_wh,
+        batch_readings=0 if written.batch is None else written.batch.readings,
+        batch_every_us=SECOND_US if written.batch is None else written.batch.every_us,
     )
 
 

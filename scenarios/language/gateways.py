@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from twinstorm.scenarios.language.errors import Problems, closest, listed, quoted
 from twinstorm.scenarios.language.fields import Record, wrong
-from twinstorm.scenarios.language.model import Buffer, Fleet, Gateway
+from twinstorm.scenarios.language.model import Batch, Buffer, Fleet, Gateway
 from twinstorm.scenarios.language.placement import place
 
 KIND = "gateway"
@@ -29,6 +29,7 @@ def carrying_segments(segments: Mapping[str, Record]) -> frozenset[str]:
 def read_gateway(record: Record) -> Gateway:
     """What a segment says of its gateways, defaults filled in."""
     buffer = record.part("buffer")
+    batch = record.part("batch")
     return Gateway(
         rate=record.value("rate"),
         queue=record.value("queue"),
@@ -40,6 +41,7 @@ def read_gateway(record: Record) -> Gateway:
         power=record.value("power"),
         panel_w=record.value("panel"),
         battery_wh=record.value("battery"),
+        batch=Batch(batch.value("readings"), batch.value("every")) if record.has("batch") else None,
     )
 
 
@@ -110,6 +112,13 @@ def _tell_alone(name: str, own: Record, link: str, able: list[str], problems: Pr
 def check_sites(fleet: Fleet, segments: Mapping[str, Record], problems: Problems) -> bool:
     """Whether every device finds a gateway on its site, and no gateway more of them than its radio can hold; tells if
     not."""
+    if any(site.trunk for site in fleet.sites):
+        for segment in fleet.segments:
+            if segment.gateway is not None and segment.gateway.batch is not None:
+                message = f"the gateways of segment {quoted(segment.name)} gather, and sites have trunks"
+                hint = "a trunk knows no batches: remove `batch`, or the trunks"
+                problems.add(wrong(segments[segment.name].part("gateway").at("batch"), "S212", message, hint))
+                return False
     placed = {segment.name: place(segment.devices, fleet.sites) for segment in fleet.segments}
     whole = True
     behind: dict[tuple[str, str, str], int] = {}

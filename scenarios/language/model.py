@@ -101,6 +101,14 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """How a gateway gathers what it carries."""
+
+    readings: int
+    every_us: int
+
+
+@dataclass(frozen=True)
 class Gateway:
     """What each gateway of a segment does for the devices behind it."""
 
@@ -114,6 +122,8 @@ class Gateway:
     power: str  # mains, solar
     panel_w: float
     battery_wh: float
+    batch: Batch | None = None
+    """None: it sends each reading alone."""
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,17 @@ GATEWAY = Table(
         Key(
             "memory", Single("a size", values.bytes_of, "8 MB"), "what waits in memory; above it the gateway is killed"
         ),
+        Key(
+            "batch",
+            Table(
+                "the batches of a gateway",
+                (
+                    Key("readings", whole("2", "1000", "200"), "readings in one message, at most", default="200"),
+                    Key("every", duration("10 ms", "1 h", "1 s"), "how often it looks for what to send", default="1 s"),
+                ),
+            ),
+            "it gathers what it carries, and sends it as columns",
+        ),
         Key("spare", words("spare", "none", "standby"), "a second machine that takes over", default="none"),
         Key("power", words("power", "mains", "solar"), "what it lives by", default="mains"),
         Key("panel", amount("W", "1 W", "10000 W", "60 W"), "peak power of its solar panel", default="60 W"),

@@ -188,3 +188,27 @@ def test_a_link_of_the_whole_fleet_that_ends_at_a_gateway_is_told_where_it_bites
     (problem,) = raised.value.problems
     assert problem.path == "fleet.segments.ear"
     assert "such as `lte-m`" in problem.advice
+
+
+def test_gateways_gather_if_the_file_says_so() -> None:
+    assert read(FILE, "carried.storm.yaml").fleet.segments[0].gateway.batch is None  # type: ignore[union-attr]
+    said = FILE.replace("spare: standby", "batch: {readings: 50, every: 500 ms}")
+    plan = fleet_plan(read(said, "carried.storm.yaml")).segments[0].gateway
+    assert plan is not None
+    assert (plan.batch_readings, plan.batch_every_us) == (50, 500_000)
+    usual = fleet_plan(read(FILE.replace("spare: standby", "batch: {}"), "carried.storm.yaml")).segments[0].gateway
+    assert usual is not None
+    assert (usual.batch_readings, usual.batch_every_us) == (200, 1_000_000)
+
+
+@pytest.mark.parametrize("batch", ["readings: 1", "readings: 1001", "every: 1 ms", "every: 2 h", "rows: 3"])
+def test_batches_have_bounds(batch: str) -> None:
+    with pytest.raises(ScenarioErrors):
+        read(FILE.replace("spare: standby", f"batch: {{{batch}}}"), "carried.storm.yaml")
+
+
+def test_gateways_that_gather_stand_at_no_trunk() -> None:
+    said = FILE.replace("spare: standby", "batch: {}")
+    said = said.replace("sites: [oslo, rome]", "sites: {oslo: {trunk: {rate: 1 MB/s}}, rome: {}}")
+    with pytest.raises(ScenarioErrors, match="sites have trunks"):
+        read(said, "carried.storm.yaml")

@@ -372,3 +372,39 @@ def test_a_gateway_speaks_for_its_devices_and_for_nobody_else(
 def test_a_device_behind_a_gateway_has_no_credentials(broker: EmbeddedBroker, client: Callable[[], Client]) -> None:
     assert dict(zip(NAMES, broker.device_passwords, strict=True))[BEHIND] == ""
     assert client().connect(BEHIND, BEHIND, "") == 5
+
+
+# --- gateways that gather ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gathering(fleet: Callable[..., Path]) -> Callable[..., Path]:
+    def write(*given: Any, **more: Any) -> Path:
+        path = fleet(*given, **more)
+        path.write_text(path.read_text().replace("rate: 60/s", "rate: 60/s, batch: {readings: 50, every: 1 s}"))
+        return path
+
+    return write
+
+
+def test_columns_bring_the_same_readings_on_both_clocks_also_after_a_partition(gathering: Callable[..., Path]) -> None:
+    path = gathering(26, "name: dark, at: 6 s, fault: partition, target: kind=gateway, lasts: 6 s")
+    modelled, live = Seen(path, live=False), Seen(path, live=True)
+    assert not live.result.ledger.lost
+    common = modelled.values.keys() & live.values.keys()
+    assert len(common) > 0.9 * len(modelled.values)
+    assert all(modelled.values[key] == live.values[key] for key in common)
+    assert all(order == sorted(order) for order in live.order.values())
+    sent = {part.segment: part for part in live.result.traffic}
+    # Sixteen motors at 1 Hz behind two gateways are two messages a second.
+    assert 0 < sent["modern"].forwarded < 3 * 26
+
+
+def test_columns_that_the_broker_drops_are_lost_reading_by_reading(gathering: Callable[..., Path]) -> None:
+    path = gathering(
+        16, "name: shed, at: 5 s, fault: dropped-packets, target: segment=modern, lasts: 5 s, with: {share: 100 %}"
+    )
+    result = play(path, live=True, speed=5.0)
+    dropped = result.faults[0].evidence["messages_dropped"]
+    assert result.ledger.lost["shed"] > 4 * dropped
+    assert sum(result.ledger.lost.values()) == result.ledger.lost["shed"]

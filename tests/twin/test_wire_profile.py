@@ -78,7 +78,7 @@ def test_names_that_would_break_a_topic_are_refused(name: str) -> None:
 
 
 def test_unknown_channels_and_codecs_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="telemetry, events, state, ack"):
+    with pytest.raises(ValueError, match="telemetry, columns, events, state, ack"):
         TWINSTORM.topic("gossip", "a", "b")
     with pytest.raises(ValueError, match="json, cbor, msgpack"):
         TWINSTORM.topic("telemetry", "a", "b", "xml")

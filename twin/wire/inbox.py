@@ -44,7 +44,7 @@ class Inbox:
         self.origin_us = origin_us
 
     @cached_property
-    def _device(self) -> dict[str, int]:
+    def device_of(self) -> dict[str, int]:
         return {name: device for device, name in enumerate(self._registry.names)}
 
     def letter(self, topic: str) -> Letter | str:
@@ -53,7 +53,7 @@ class Inbox:
         if found is None:
             return "no topic of this profile"
         address, wire = found
-        device = self._device.get(address.name)
+        device = self.device_of.get(address.name)
         return f"unknown device: {address.name[:80]!a}" if device is None else Letter(address, device, wire)
 
     def reading(self, letter: Letter, payload: bytes) -> Reading | str:

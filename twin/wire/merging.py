@@ -42,7 +42,7 @@ def _joined(run: Sequence[Delivery]) -> Delivery:
     parts = [each.readings for each in run if each.readings is not None]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
     return Delivery(
-        replace(parts[0], **columns),
+        replace(parts[0], **columns, together=None),
         np.concatenate([each.arrived_us for each in run]),
         max(each.last_us for each in run),
         tuple(message for each in run for message in each.malformed),

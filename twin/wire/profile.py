@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-UP: Final = ("telemetry", "events", "state", "ack")
+UP: Final = ("telemetry", "columns", "events", "state", "ack")
 """What devices send."""
 DOWN: Final = ("command", "shadow", "update")
 """What devices are sent."""
@@ -110,8 +110,9 @@ class Profile:
 
     @property
     def core_filters(self) -> tuple[str, ...]:
-        """What the core subscribes to: readings in every codec (guests may differ from the fleet), and state."""
-        return *(self.filter("telemetry", codec) for codec in CODEC_NAMES), self.filter("state", "json")
+        """What the core subscribes to: readings in every codec (guests may differ from the fleet), columns, state."""
+        readings = (self.filter("telemetry", codec) for codec in CODEC_NAMES)
+        return *readings, self.filter("columns", "cbor"), self.filter("state", "json")
 
     def parse_topic(self, topic: str) -> Address | None:
         """What a topic says; None if it is none of this profile's, whatever tenant it names."""
