@@ -257,6 +257,10 @@ class LiveDeviceEnd:
         self.in_doubt_each = np.zeros(len(self._names), np.int64)
         self._lines = {device: self._new_line(device) for device in clients}
         self._order = list(clients)
+        if self._tls is not None:
+            # A key takes a millisecond to read, as long as a handshake: read now, it is no part of a storm.
+            for device in clients:
+                self._context(device)
         self._last_named: dict[int, tuple[Device, str, NDArray[np.uint16]]] = {}
 
     def offer(self, at_us: Int, device: Device, tries: Int, begin_us: Int) -> Outcome:  # noqa: ARG002
@@ -579,7 +583,7 @@ class LiveDeviceEnd:
         self._shake(device)
 
     def _context(self, device: int) -> ssl.SSLContext:
-        """Made when it is first needed, for a thousand at once take a second, and when its certificate has changed."""
+        """Made before the first connect, and again when its certificate has changed."""
         assert self._tls is not None
         papers = self._tls[self._names[device]] if isinstance(self._tls, Mapping) else self._tls
         found, file = self._contexts.get(papers), file_stamp(papers)
