@@ -238,7 +238,7 @@ class LiveDeviceEnd:
         # A connection through the proxy has two more ends here.
         _raise_file_limit(len(clients) + (2 * self._bad_links.devices if self._bad_links is not None else 0))
         self._speaker = list(clients) if identities.speaker is None else identities.speaker.tolist()
-        self._keep_alive_s = [max(math.ceil(us / 1e6 / self._speed), 1) for us in identities.keep_alive_us.tolist()]
+        self._keep_alive_s = [math.ceil(us / 1e6 / self._speed) for us in identities.keep_alive_us.tolist()]
         self._qos = identities.qos.tolist()
         plans = {part.name: part for part in self._plan.segments}
         self._senders, self._wires, self._durable = [], [], []

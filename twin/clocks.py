@@ -21,15 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Purpose, below, stream, words
-from twinstorm.twin.clockwork import PERFECT, PPM, gained_us
+from twinstorm.twin.clockwork import PERFECT, PPM, ClockPlan, gained_us
 from twinstorm.twin.fleet import Fleet, State
-from twinstorm.twin.flow import NEVER_US, Device, Int, Mask
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, Int, Mask
 from twinstorm.twin.parts import Part, Parts
 from twinstorm.twin.rows import Rows, meet
 
 MISDATED: Final = "readings_misdated"
 
-_DRIFT, _PHASE, _LEFT = range(3)
+_DRIFT, _PHASE, _LEFT, _OFFSET = range(4)
+_MOST_DRAWN: Final = (1 << 32) - 1
+"""More numbers `below` cannot tell apart."""
 _LEAST_KEPT: Final = 4_096
 
 
@@ -125,7 +127,8 @@ class Clocks(Part):
             self._wake()
 
     def _wake(self) -> None:
-        """Make the columns. Every device has been online for long: its clock was synchronised at its last turn."""
+        """Make the columns. Every device has been online for long: its clock was synchronised at its last turn, unless
+        it begins with an offset; then it is at its next one."""
         if self.active:
             return
         self.active = True
@@ -142,9 +145,20 @@ class Clocks(Part):
         # In milliseconds, so that a month fits 32 bits.
         self.grid_us = -below(draws, every_us // 1_000) * 1_000
         self.set_us = np.zeros(n, np.int64)
-        sync_us = np.where(every_us > 0, self.grid_us, NEVER_US)
-        zero = np.zeros(n, np.int64)
-        self.now = Stretches(zero.copy(), zero.copy(), rate_e12, sync_us, np.full(n, -1, np.int64))
+        off = np.array([plan.offset_us != (0, 0) for plan in plans], np.bool_)[segment]
+        sync_us = np.where(every_us > 0, self.grid_us + np.where(off, every_us, 0), NEVER_US)
+        ahead_us = self._offsets_us(plans) if off.any() else np.zeros(n, np.int64)
+        self.now = Stretches(np.zeros(n, np.int64), ahead_us, rate_e12, sync_us, np.full(n, -1, np.int64))
+
+    def _offsets_us(self, plans: list[ClockPlan]) -> Int:
+        """How far each is ahead at the start."""
+        low_us, high_us = np.array([plan.offset_us for plan in plans], np.int64).T[:, self.fleet.segment]
+        width_us = high_us - low_us
+        # As finely as one draw of 32 bits can: to the microsecond within 71 minutes, to the second within decades.
+        unit_us = np.where(width_us < _MOST_DRAWN, 1, np.where(width_us // 1_000 < _MOST_DRAWN, 1_000, SECOND_US))
+        draws = words(stream(self.seed, Purpose.CLOCK << 8 | _OFFSET), self.fleet.key, 0)
+        drawn_us: Int = low_us + below(draws, width_us // unit_us + 1) * unit_us
+        return drawn_us
 
     # --- what they show -----------------------------------------------------------------------------------------------
 

@@ -89,6 +89,8 @@ class ClockPlan:
         temperature_c: where the crystal works; None: as if at its turnover.
         has_battery: it runs on without power. False: after a boot it shows the epoch until it is synchronised.
         epoch_us: what it then shows, microseconds since 1970.
+        offset_us: least and most that it is ahead at the start of the run, one draw a device; negative: behind. A clock
+            with an offset has not been synchronised before.
     """
 
     sync_us: int = 0
@@ -98,6 +100,7 @@ class ClockPlan:
     temperature_c: float | None = None
     has_battery: bool = True
     epoch_us: int = 0
+    offset_us: tuple[int, int] = (0, 0)
 
     @property
     def common_ppm(self) -> float:

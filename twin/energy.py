@@ -7,7 +7,8 @@ and every one whose power is switched in that instant.
 
 The voltage under load is Voc(charge) - I R(charge, temperature). Where a burst of transmission pulls it under the
 device's limit, the device resets, boots, connects and may be reset by that again: a loop that costs more than it gives.
-Where it cannot even boot, it is *dark* until the battery is charged, swapped or warmer.
+Where booting pulls as hard, it resets again and again while it boots, and after a few times it is *dark* until the
+battery is charged, swapped or warmer. The cold does both long before the battery is empty.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from twinstorm.twin.cells import CELLS, OUTSIDE, PowerPlan
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.fleet import SegmentPlan, State
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Device, Int, Mask, Values
+from twinstorm.twin.keepalive import pings
 from twinstorm.twin.machines.kind import Inputs
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics import air, climate
@@ -42,6 +44,11 @@ WAKE_MARGIN: Final = 0.1
 """A dark device boots when the supply is above its limit by this share of the nominal voltage (assumed)."""
 LEAST_BURST: Final = 0.5
 """Bursts draw between this and all of the link's power, by lot: transmission power follows reception (assumed)."""
+BOOT_TRIES: Final = 5
+"""Boots in a row that a sagging supply may end, each within a second; then a supervisor holds the device (assumed)."""
+LOCKED_STIFFNESS: Final = 30
+"""What the cold locks in still gives a little: the resistance grows by so many times the share of the full charge that
+is drawn of it (assumed: four times as much at a tenth of the charge)."""
 FULL_SUN_W_M2: Final = 1000.0
 
 _DAY_US: Final = 24 * HOUR_US
@@ -141,6 +148,7 @@ class Energy(Part):
         self.born = np.zeros(len(fleet), np.int32)
         self.slower_us: Int = np.zeros(len(fleet), np.int64)
         self.dark = np.zeros(n, np.bool_)
+        self._failed_boots = np.zeros(n, np.uint8)
         self.mains_cuts = np.zeros(n, np.uint8)
         self.drains: list[Drain] = []
         self.spent_nj: Counter[str] = Counter()
@@ -212,14 +220,14 @@ class Energy(Part):
         attempts = fleet.tries[who] - self._tries[rows]
         boots = (fleet.boot[who] - self._boot[rows]).astype(np.int64)
         sent, born = self.sent[who].astype(np.int64), self.born[who].astype(np.int64)
-        pings = self._pings(who, sent, now_us, dt_us)
+        pinged = self._pings(who, sent, now_us, dt_us)
 
         idle = of["floor"][segment] * (fleet.state[who] != State.OFF)
         steady = (idle + of["shelf"][segment]) * dt_us + self._rest[rows]
         self._rest[rows] = steady % MILLION
         steady //= MILLION
         asleep = idle * dt_us // MILLION
-        messages = sent * of["message"][segment] + born * of["state"][segment] + pings * of["ping"][segment]
+        messages = sent * of["message"][segment] + born * of["state"][segment] + pinged * of["ping"][segment]
         messages += self.repeated[who] * of["repeat"][segment]
         messages += of["on_air"][segment] * self.slower_us[who]
         spent = {
@@ -249,21 +257,22 @@ class Energy(Part):
         self._seq[rows], self._tries[rows], self._boot[rows] = fleet.seq[who], fleet.tries[who], fleet.boot[who]
         self.sent[who] = self.repeated[who] = self.born[who] = 0
         self.slower_us[who] = 0
-        transmitted: Mask = (sent + born + pings + attempts) > 0
+        transmitted: Mask = (sent + born + pinged + attempts) > 0
         return transmitted
 
     def _pings(self, who: Int, sent: Int, now_us: int, dt_us: Int) -> Int:
         """Packets that keep a session alive where readings are too rare: on the beat of `Life.heard_us`."""
         fleet = self._fleet
-        gap_us = fleet.keep_alive_us[who]
-        if (fleet.every_us[who] <= gap_us).all():
+        rare = pings(fleet.every_us[who], fleet.keep_alive_us[who])
+        if not rare.any():
             return np.zeros(len(who), np.int64)
+        gap_us = np.where(rare, fleet.keep_alive_us[who], fleet.every_us[who])
         since_us = np.maximum(now_us - dt_us, fleet.connected_us[who])
         phase_us = fleet.phase_us[who]
         beats = (now_us - phase_us) // gap_us - (np.minimum(since_us, now_us) - phase_us) // gap_us
-        pings = np.maximum(beats - sent, 0)
-        pings[(fleet.state[who] != State.ONLINE) | (fleet.every_us[who] <= gap_us)] = 0
-        return pings
+        extra = np.maximum(beats - sent, 0)
+        extra[(fleet.state[who] != State.ONLINE) | ~rare] = 0
+        return extra
 
     def _drained(self, rows: Int, drawn_nj: Int, dt_us: Int) -> Int:
         total: Int = np.zeros(len(rows), np.int64)
@@ -324,16 +333,17 @@ class Energy(Part):
         return value
 
     def supply(self, rows: Int, now_us: int) -> tuple[Int, Int]:
-        """Voltage without load, uV, and resistance, uOhm, of these batteries now; an empty one has none."""
+        """Voltage without load, uV, and resistance, uOhm, of these batteries now; an empty one has no voltage."""
         temperature_mc = self._temperature_mc(rows, now_us)
         full = self.full_nj[rows] // MILLION
         usable = self._along("usable", rows, temperature_mc)
-        left = np.maximum(self.charge_nj[rows] - full * (MILLION - usable), 0)
-        charge = left // np.maximum(full * usable // MILLION, 1)
+        left = self.charge_nj[rows] - full * (MILLION - usable)
+        charge = np.maximum(left, 0) // np.maximum(full * usable // MILLION, 1)
         of, segment = self._of, self._segment[rows]
         open_uv = of["nominal_uv"][segment] * self._along("open_v", rows, charge) // MILLION
         worse = self._along("colder", rows, temperature_mc) * self._along("emptier", rows, charge) // MILLION
-        return np.where(left > 0, open_uv, 0), of["resistance_uohm"][segment] * worse // MILLION
+        worse += worse * LOCKED_STIFFNESS * (np.maximum(-left, 0) // np.maximum(full, 1)) // MILLION
+        return np.where(self.charge_nj[rows] > 0, open_uv, 0), of["resistance_uohm"][segment] * worse // MILLION
 
     def margins(self, rows: Int, now_us: int) -> NDArray[np.float64]:
         """Share by which the supply of these devices may sag before a burst resets them; negative: none is left."""
@@ -357,6 +367,7 @@ class Energy(Part):
         else:
             who = self.device[self._near]
             moved = (self._fleet.tries[who] != self._tries[self._near]) | (self.sent[who] > 0) | (self.born[who] > 0)
+            moved |= self._fleet.state[who] == State.BOOTING
             if moved.any():
                 stays = ~moved
                 stays[moved] = self._look(self._near[moved], now_us)
@@ -372,14 +383,21 @@ class Energy(Part):
         lowest_uv, burst_ua = of["lowest_uv"][segment], of["burst_ua"][segment]
         awake_uv = open_uv - of["awake_ua"][segment] * resistance_uohm // MILLION
         dark, fed = self.dark[rows], self._fed(rows)
+        state = self._fleet.state[self.device[rows]]
 
         wake_uv = lowest_uv + (of["nominal_uv"][segment] * WAKE_MARGIN).astype(np.int64)
         self._wake(rows[dark & ((awake_uv >= wake_uv) | fed)], now_us)
-        dies = ~dark & ~fed & ((awake_uv < lowest_uv) | (open_uv == 0))
+        lives = ~dark & ~fed
+        fails = lives & (state == State.BOOTING) & (awake_uv < lowest_uv)
+        self._failed_boots[rows[state > State.BOOTING]] = 0
+        self._failed_boots[rows[fails]] += 1
+        dies = lives & ((open_uv < lowest_uv) | (open_uv == 0)) | fails & (self._failed_boots[rows] > BOOT_TRIES)
         self._go_dark(rows[dies], now_us)
-        near: Mask = ~dark & ~dies & ~fed & (open_uv - burst_ua * resistance_uohm // MILLION < lowest_uv)
+        self._reset(rows[fails & ~dies], now_us)
+        weak_ua = np.maximum(burst_ua, of["awake_ua"][segment])
+        near: Mask = lives & ~dies & (open_uv - weak_ua * resistance_uohm // MILLION < lowest_uv)
 
-        pulls = near & transmitted
+        pulls = near & ~fails & transmitted
         if pulls.any():
             weak = rows[pulls]
             draws = words(self._chance, self._fleet.key[self.device[weak]], self._bursts[weak])
@@ -405,6 +423,7 @@ class Energy(Part):
 
     def _go_dark(self, rows: Int, now_us: int) -> None:
         self.dark[rows] = True
+        self._failed_boots[rows] = 0
         if len(rows):
             self._world.power_off(self.device[rows].astype(np.int32), now_us)
 

@@ -82,6 +82,7 @@ class SegmentPlan:
         boot_us: shortest and longest boot, inclusive; one draw a device.
         machine: parameters of its machines that are set, not drawn by the kind: name, lowest, highest.
         origin: one of `ORIGINS`.
+        keep_alive_us: MQTT's; 0: none.
         gateway: its machines carry others.
         through: segment of the gateways through which its devices reach the broker; empty: directly.
         power: their batteries; None: supplied from outside, whatever they do.

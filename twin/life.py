@@ -29,6 +29,7 @@ from twinstorm.twin.flow import (
     Int,
     Mask,
 )
+from twinstorm.twin.keepalive import FOREVER_US, TCP_GIVES_UP_US, beat_us, patience_us
 
 if TYPE_CHECKING:
     from twinstorm.twin.trunks import SiteTrunks
@@ -429,7 +430,7 @@ class Life:
         deaf = deaf[(fleet.due_us[deaf] == NEVER_US) | (self._broker_of(deaf) != SILENT)]
         self._notice_by_keep_alive(deaf, at_us)
         stale = unheard[~self._unforeseen[unheard]]
-        expires_us = self.heard_us(stale, at_us) + -(-3 * fleet.keep_alive_us[stale] // 2)
+        expires_us = self.heard_us(stale, at_us) + patience_us(fleet.keep_alive_us[stale])
         fleet.stale_us[stale] = np.minimum(fleet.stale_us[stale], expires_us)
         return unheard
 
@@ -513,11 +514,12 @@ class Life:
         In a peak also a reading between two of their period.
         """
         fleet = self.fleet
-        gap_us = np.minimum(fleet.every_us[device], fleet.keep_alive_us[device])
+        gap_us = beat_us(fleet.every_us[device], fleet.keep_alive_us[device])
         phase_us = fleet.phase_us[device]
         told_us = fleet.told_us[device]
         if told_us.any():  # event-driven: since what it told last, pings
-            gap_us = np.where(told_us > 0, fleet.keep_alive_us[device], gap_us)
+            keep_alive_us = fleet.keep_alive_us[device]
+            gap_us = np.where(told_us > 0, np.where(keep_alive_us > 0, keep_alive_us, FOREVER_US), gap_us)
             phase_us = np.where(told_us > 0, told_us, phase_us)
         last_us = phase_us + (at_us - phase_us) // gap_us * gap_us
         heard_us: Int = np.maximum(fleet.connected_us[device], np.where(at_us >= phase_us, last_us, 0))
@@ -532,12 +534,28 @@ class Life:
         self._agenda.add(device)
 
     def _notice_by_keep_alive(self, device: Devices, at_us: int) -> None:
-        """Nothing comes back any more: the client misses a ping answer one to two keep-alives later."""
+        """Nothing comes back any more: the client misses a ping answer one to two keep-alives later, and without one
+        finds out when TCP gives up its next reading."""
         fleet = self.fleet
         keep_alive_us = fleet.keep_alive_us[device]
         draws = words(self._streams[Purpose.DETECT], fleet.key[device], fleet.tries[device])
-        fleet.due_us[device] = at_us + keep_alive_us + below(draws, keep_alive_us)
+        # In milliseconds where a draw of 32 bits is too short.
+        unit_us = np.where(keep_alive_us < 1 << 32, 1, 1_000)
+        due_us = at_us + keep_alive_us + below(draws, keep_alive_us // unit_us) * unit_us
+        none = keep_alive_us == 0
+        if none.any():
+            due_us[none] = self._tcp_gives_up_us(device[none], at_us)
+        fleet.due_us[device] = due_us
         self._agenda.add(device)
+
+    def _tcp_gives_up_us(self, device: Devices, at_us: int) -> Int:
+        """When TCP ends the connections of these devices, behind which nothing is acknowledged; datagrams have none."""
+        fleet = self.fleet
+        every_us, phase_us = fleet.every_us[device], fleet.phase_us[device]
+        next_us = phase_us + ((at_us - phase_us) // every_us + 1) * every_us
+        told_us = fleet.told_us[device]
+        next_us = np.where(told_us > 0, np.maximum(told_us + every_us, at_us), next_us)
+        return np.where(fleet.links.datagram[fleet.link[device]], NEVER_US, next_us + TCP_GIVES_UP_US)
 
     def _notice_by_reset(self, device: Devices, at_us: int) -> None:
         """Their next packet meets a broker that does not know them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twinstorm.twin.flow import NEVER_US, Device, Int, Mask, SessionEvent, SessionEvents
-from twinstorm.twin.queues import ceil_div
+from twinstorm.twin.keepalive import patience_us
 
 _LINK = 5
 """Among the session events: the broker stops hearing a device (with the instant of its last packet) or hears it again
@@ -53,7 +53,7 @@ class Sessions:
         """All of these clients (None: every device) have been here for long.
 
         Args:
-            keep_alive_us: one a device of the fleet.
+            keep_alive_us: one a device of the fleet; 0: none.
         """
         n = len(keep_alive_us)
         self.clients = np.arange(n, dtype=np.int64) if clients is None else clients.astype(np.int64)
@@ -157,10 +157,10 @@ class Sessions:
         self.heard[device[admitted]] = False
         self.unheard[device[admitted]] = False
         # Until the device is heard, the session lives for one keep-alive: a client that gave up leaves a ghost.
-        self.expires_us[device[admitted]] = rows[admitted, 0] + ceil_div(self.keep_alive_us[device[admitted]] * 3, 2)
+        self.expires_us[device[admitted]] = rows[admitted, 0] + patience_us(self.keep_alive_us[device[admitted]])
         born = what == SessionEvent.BORN
         # A birth may arrive after the device fell silent: it was on its way, and is the last that is heard of it.
-        last_us = rows[born, 0] + ceil_div(self.keep_alive_us[device[born]] * 3, 2)
+        last_us = rows[born, 0] + patience_us(self.keep_alive_us[device[born]])
         self.expires_us[device[born]] = np.where(self.unheard[device[born]], last_us, NEVER_US)
         self.heard[device[born]] = True
         self.boot[device[born]] = rows[born, 3]
@@ -177,7 +177,7 @@ class Sessions:
         device, last_packet_us = rows[:, 1], rows[:, 3]
         again = last_packet_us == _HEARD
         self.unheard[device] = ~again
-        expires_us = last_packet_us + ceil_div(self.keep_alive_us[device] * 3, 2)
+        expires_us = last_packet_us + patience_us(self.keep_alive_us[device])
         self.expires_us[device] = np.where(again, NEVER_US, np.minimum(self.expires_us[device], expires_us))
 
     def _expire(self, device: Int | Device) -> Int:

@@ -23,7 +23,7 @@ from twinstorm.twin.network import LinkClass
 from twinstorm.twin.power_tables import PING_BYTES
 from twinstorm.twin.radio import off_us
 
-LONGEST_KEEP_ALIVE_US: Final = 3_600 * SECOND_US
+LONGEST_KEEP_ALIVE_US: Final = 18 * 3_600 * SECOND_US
 _MS_US: Final = 1_000
 
 
@@ -79,12 +79,14 @@ def note_of(every_us: int, keep_alive_us: int, reading: Turn, ping: Turn) -> str
     if every_us < reading.all_us:
         fits_us = _up_to_ms(reading.all_us)
         longer = ""
-        if keep_alive_us < fits_us <= LONGEST_KEEP_ALIVE_US:
+        if 0 < keep_alive_us < fits_us <= LONGEST_KEEP_ALIVE_US:
             longer = f", with a `keep_alive` as long, or pings come on top ({ping})"
         return (
             f"a reading every {show_duration(every_us)} takes {reading}; "
             f"the shortest period that fits is {_shown(fits_us)}{longer}"
         )
+    if not keep_alive_us:
+        return ""
     pings = max(Fraction(1, keep_alive_us) - Fraction(1, every_us), Fraction(0))
     share = Fraction(reading.all_us, every_us) + ping.all_us * pings
     if share <= 1:

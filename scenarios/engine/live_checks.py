@@ -97,8 +97,8 @@ def _of_the_fleet(scenario: Scenario, speed: float) -> Iterator[str]:
         yield "a live run needs a speed above 0"
         return
     for segment in scenario.fleet.segments:
-        if segment.through:
-            continue  # no socket of its own
+        if segment.through or not segment.keep_alive_us:
+            continue  # no socket of its own, or no keep-alive
         keep_alive_s = segment.keep_alive_us / 1e6 / speed
         if keep_alive_s < SHORTEST_KEEP_ALIVE_S:
             yield (

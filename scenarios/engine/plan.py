@@ -90,6 +90,7 @@ def _clock_plan(clock: Clock | None) -> ClockPlan:
     return ClockPlan(
         sync_us=clock.sync_us,
         accuracy_us=clock.accuracy_us,
+        offset_us=(clock.offset_us.low, clock.offset_us.high),
         drift_ppm=clock.drift_ppm,
         ageing_ppm_per_year=clock.ageing_ppm_per_year,
         temperature_c=clock.temperature_c,

@@ -200,8 +200,33 @@ def duration(least: str = "", most: str = "", example: str = "90 s") -> Single:
     return Single("a duration", values.duration, example, values.DURATION, least, most)
 
 
+class DurationOrNone(Single):
+    """``none`` lies below every bound, and may be written."""
+
+    def _out_of_bounds(self, node: ScalarNode, text: str, value: Any) -> Problem | None:
+        return None if text == "none" else super()._out_of_bounds(node, text, value)
+
+
+def duration_or_none(least: str = "", most: str = "", example: str = "90 s") -> Single:
+    """Microseconds; 0 where it is `none`."""
+    pattern = f"none|{values.DURATION}"
+    return DurationOrNone("a duration or `none`", values.duration_or_none, example, pattern, least, most)
+
+
 def duration_range(least: str = "", most: str = "", example: str = "8 s .. 12 s") -> Single:
     return Single("a duration or a range of durations", values.duration_range, example, values.RANGE, least, most)
+
+
+def signed_range(least: str, most: str, example: str) -> Single:
+    """As `duration_range`, with a sign before either end."""
+    return Single(
+        "a duration or a range of durations, with a sign",
+        values.signed_range,
+        example,
+        values.SIGNED_RANGE,
+        least,
+        most,
+    )
 
 
 def share(least: str = "", most: str = "", example: str = "20 %") -> Single:

@@ -309,6 +309,7 @@ def _clock(clock: Mapping[str, Any]) -> Clock:
     return Clock(
         sync_us=clock["sync"] or 0,
         accuracy_us=clock["accuracy"],
+        offset_us=clock["offset"],
         drift_ppm=clock["drift"],
         ageing_ppm_per_year=clock["ageing"],
         temperature_c=clock["temperature"],

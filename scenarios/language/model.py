@@ -36,11 +36,16 @@ class Buffer:
     evict: str = "oldest"  # oldest, newest
 
 
+RIGHT = Range(0, 0)
+"""The offset of a clock that has none."""
+
+
 @dataclass(frozen=True)
 class Clock:
     sync_us: int = 0
     """0: never."""
     accuracy_us: int = 10_000
+    offset_us: Range = RIGHT
     drift_ppm: float = 0.0
     ageing_ppm_per_year: float = 0.0
     temperature_c: float | None = None

@@ -30,11 +30,13 @@ from twinstorm.scenarios.language.fields import (
     amount,
     count,
     duration,
+    duration_or_none,
     duration_range,
     later,
     name,
     rate,
     share,
+    signed_range,
     walk,
     whole,
     words,
@@ -92,6 +94,12 @@ CLOCK = Table(
     (
         Key("sync", duration("1 s", "30 d", "1 h"), "time between two synchronisations while online; without it never"),
         Key("accuracy", duration("0 s", "1 min", "10 ms"), "what one leaves, at most, either way", default="10 ms"),
+        Key(
+            "offset",
+            signed_range("-520 w", "520 w", "-2 s .. 5 s"),
+            "how far it is ahead when the run begins; of a range, one draw a device",
+            default="0 s",
+        ),
         Key("drift", amount("ppm", "0 ppm", "1000 ppm", "20 ppm"), "its rate at most, by lot", default="0 ppm"),
         Key("ageing", amount("ppm", "-100 ppm", "100 ppm", "1 ppm"), "added to its mean rate a year", default="0 ppm"),
         Key("temperature", amount("C", "-55 C", "125 C", "40 C"), "where its crystal works; slower away from 25 C"),
@@ -161,7 +169,7 @@ HAZARDS = Table(
 )
 
 BEHAVIOUR = (
-    Key("keep_alive", duration("1 s", "1 h", "60 s"), "MQTT keep-alive", default="60 s"),
+    Key("keep_alive", duration_or_none("1 s", "18 h", "60 s"), "MQTT keep-alive; `none`: no pings", default="60 s"),
     Key("boot", duration_range("1 ms", "1 h"), "time to boot; of a range, one draw a device", default="8 s .. 12 s"),
     Key("reconnect", RECONNECT, "how a device asks for a session again"),
     Key("buffer", BUFFER, "readings that wait for a session"),

@@ -41,6 +41,7 @@ PER = r"/\s*(?:ms|s|min|h|d)"
 RATE = rf"{NUMBER}\s*%?\s*{PER}"
 COUNT = rf"[0-9]{{1,15}}|{SHARE}"
 RANGE = rf"{DURATION}(?:\s*\.\.\s*{DURATION})?"
+SIGNED_RANGE = rf"-?\s*{DURATION}(?:\s*\.\.\s*-?\s*{DURATION})?"
 NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 
 _NUMBER = re.compile(NUMBER)
@@ -90,6 +91,11 @@ def duration(text: str) -> int:
     if total > LONGEST_US:
         raise Refused("S210", f"{quoted(text)} is longer than ten years", "write a shorter duration")
     return int(total)
+
+
+def duration_or_none(text: str) -> int:
+    """As `duration`; ``none`` is 0."""
+    return 0 if text == "none" else duration(text)
 
 
 def _no_duration(text: str) -> Refused:
@@ -172,11 +178,24 @@ def calendar(text: str) -> str:
 
 def duration_range(text: str) -> Range:
     """``8 s .. 12 s``, both ends inclusive; a single duration is a range of width 0."""
+    return _ends(text, duration)
+
+
+def signed_range(text: str) -> Range:
+    """``-2 s .. 5 s``: as `duration_range`, but either end may lie below zero."""
+
+    def signed(part: str) -> int:
+        return -duration(part[1:].strip()) if part.startswith("-") else duration(part)
+
+    return _ends(text, signed)
+
+
+def _ends(text: str, read: Callable[[str], int]) -> Range:
     low, dots, high = text.partition("..")
-    low_us = duration(low.strip())
+    low_us = read(low.strip())
     if not dots:
         return Range(low_us, low_us)
-    high_us = duration(high.strip())
+    high_us = read(high.strip())
     if high_us < low_us:
         raise Refused(
             "S209", f"the range {quoted(text)} ends before it begins", f"write `{high.strip()} .. {low.strip()}`"

@@ -58,6 +58,20 @@ def test_what_a_segment_says_comes_before_its_firmware_key_by_key() -> None:
     assert own.hazards.full_us == 1_200_000_000
 
 
+@pytest.mark.parametrize(
+    ("written", "low_us", "high_us"),
+    [("5 min", 300_000_000, 300_000_000), ("-90 s", -90_000_000, -90_000_000), ("-2 s .. 500 ms", -2_000_000, 500_000)],
+)
+def test_the_offset_of_clocks_has_a_sign(written: str, low_us: int, high_us: int) -> None:
+    clock = segments(TEXT, f"fleet.segments.own.clock.offset={written}")["own"].clock
+    assert clock is not None
+    assert (clock.offset_us.low, clock.offset_us.high) == (low_us, high_us)
+
+
+def test_a_segment_may_have_no_keep_alive_where_its_firmware_has_one() -> None:
+    assert segments(TEXT, "fleet.segments.own.keep_alive=none")["own"].keep_alive_us == 0
+
+
 def test_other_versions_are_as_the_fleet_says() -> None:
     old = segments()["old"]
     assert (old.firmware, old.keep_alive_us, old.qos) == ("1.0.0", 90_000_000, 1)
@@ -82,6 +96,11 @@ def test_the_fleet_may_name_the_version_of_all_and_the_command_line_change_it() 
         ("firmware[2.5.0].reconnect.base=61 s", "S212", "firmware[2.5.0].reconnect.base"),
         ("firmware[2.5.0].clock.drift=20 C", "S208", "firmware[2.5.0].clock.drift"),
         ("firmware[2.5.0].clock.drift=2000 ppm", "S210", "firmware[2.5.0].clock.drift"),
+        ("firmware[2.5.0].clock.offset=5 s .. -2 s", "S209", "firmware[2.5.0].clock.offset"),
+        ("firmware[2.5.0].clock.offset=600 w", "S210", "firmware[2.5.0].clock.offset"),
+        ("firmware[2.5.0].clock.offset=--2 s", "S202", "firmware[2.5.0].clock.offset"),
+        ("firmware[2.5.0].keep_alive=0 s", "S210", "firmware[2.5.0].keep_alive"),
+        ("firmware[2.5.0].keep_alive=never", "S202", "firmware[2.5.0].keep_alive"),
         ("firmware[2.5.0].clock.backup=no", "S204", "firmware[2.5.0].clock.backup"),
         ("firmware[2.5.0].clock.epoch=1970", "S213", "firmware[2.5.0].clock.epoch"),
         ("firmware[2.5.0].size=2 MB", "S103", "firmware[2.5.0].size"),

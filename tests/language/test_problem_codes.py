@@ -117,7 +117,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S210", [("share: 20 %", "share: 120 %")], "19:41", "fleet.segments.climate.share", "more than 100 %", "between"),
     ("S210", [("sli: connectivity, at_least: 90 %", "sli: connectivity, at_least: 150 %")], "26:44", "objectives.connected.at_least", "`150 %` is more than 100 %", "between"),
     ("S210", [("[arn-1, fra-1, fra-2, fra-3, sin-1]", "[]")], "12:3", "fleet.sites", "1 to 10000 sites", "at least one"),
-    ("S210", [("keep_alive: 60 s", "keep_alive: 2 h")], "13:15", "fleet.keep_alive", "more than 1 h", "`1 h` or less"),
+    ("S210", [("keep_alive: 60 s", "keep_alive: 2 d")], "13:15", "fleet.keep_alive", "more than 18 h", "`18 h` or less"),
     ("S211", [("after: outage.end", "after: outage.begin")], "37:34", "expect[0].after", "`outage.begin` is not an instant", "`outage.end`"),
     ("S212", [("base: 1 s", "base: 3 min")], "15:43", "fleet.reconnect.base", "the first wait, 3 min, is longer than the longest, 2 min", "`cap` larger"),
     ("S212", [("warm_up: 3 min", "warm_up: 30 min")], "8:10", "warm_up", "leaves nothing of the run", "shorter"),

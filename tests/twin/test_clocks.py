@@ -120,6 +120,34 @@ def test_behind_a_cut_clocks_run_free_and_are_set_at_their_next_turn() -> None:
             assert abs(off_us) >= abs(int(rate[who])) * free_s // 1_000_000 - 2, "stamped when sampled, not when sent"
 
 
+@pytest.mark.parametrize("years", [0, 4], ids=["finely", "in seconds"])
+def test_clocks_begin_ahead_or_behind_by_lot_and_stay_so_without_synchronisation(years: int) -> None:
+    low_us, high_us = -2 * SECOND_US - years * YEAR_US, 5 * SECOND_US + years * YEAR_US
+    lab = Dated.of(ClockPlan(offset_us=(low_us, high_us)))
+    lab.until(5 * MINUTE_US)
+    of_device = [{off for (who, _), off in lab.off_us.items() if who == one} for one in ALL.tolist()]
+    assert all(len(offs) == 1 for offs in of_device), "nothing sets them"
+    offs = np.array([offs.pop() for offs in of_device])
+    width_us = high_us - low_us
+    assert ((low_us <= offs) & (offs <= high_us)).all()
+    assert len(set(offs.tolist())) == N
+    assert offs.min() < low_us + width_us // 5
+    assert offs.max() > high_us - width_us // 5
+
+
+def test_an_offset_lasts_until_the_first_synchronisation() -> None:
+    lab = Dated.of(ClockPlan(sync_us=2 * MINUTE_US, accuracy_us=5_000, offset_us=(HOUR_US, HOUR_US)))
+    lab.until(5 * MINUTE_US)
+    wrong, right = 0, 0
+    for (who, seq), off_us in lab.off_us.items():
+        sampled_us = lab.sampled_us(who, seq)
+        assert off_us == HOUR_US or abs(off_us) <= 5_000
+        wrong += off_us == HOUR_US
+        right += sampled_us > 2 * MINUTE_US
+        assert sampled_us <= 2 * MINUTE_US or off_us != HOUR_US
+    assert wrong > N < right
+
+
 def boots_of(clock: ClockPlan) -> tuple[Dated, list[int], list[int]]:
     """Half of the fleet is without power for a minute. Returns, of their readings after it, how far off the first and
     the last of each device was, in microseconds."""
