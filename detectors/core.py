@@ -19,6 +19,7 @@ from twinstorm.detectors.contract import Batch, Detector, Patient, Restful, buil
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
+from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
@@ -194,9 +195,9 @@ class Core(Exhibits):
 
     # --- whom the registry lists ------------------------------------------------------------------------------------
 
-    def strike_off(self, step: str, device: Device) -> None:
+    def strike_off(self, step: str, device: Device, entry: str = MISSING) -> None:
         """See `Knowledge`."""
-        gone = self._listing.strike(step, device)
+        gone = self._listing.strike(step, device, entry)
         self._ingest.forget(gone)
         self._sessions.hide(gone)
         self._look_again()
@@ -219,7 +220,7 @@ class Core(Exhibits):
 
     @property
     def refused_per_device(self) -> Int | None:
-        """int64 (n,), readings refused because the registry lacked their device; None: there are none."""
+        """int64 (n,), readings refused because of the entry of their device; None: there are none."""
         return self._listing.letters
 
     def evidence_of(self, step: str) -> Evidence:
@@ -365,7 +366,7 @@ class Core(Exhibits):
 
     def _resting(self, now_us: int) -> Lasting:
         """For how long all panes will be like the one that was judged just now."""
-        if now_us <= self._warm_up_us or self._listing.strangers is not None:
+        if now_us <= self._warm_up_us or self._listing.barred is not None:
             return FOR_NOW
         if len(self._patient) < len(self._detectors):
             return FOR_NOW

@@ -88,7 +88,7 @@ class Ingest:
     """What has arrived. Columns have one row a device of the registry.
 
     Attributes:
-        listing: whom the registry lists; readings of the others are refused.
+        listing: whom the registry lists, and as what; readings of the others are refused.
         accepted: unique valid readings.
         repeated: readings that had come before.
         misdated: accepted readings whose time stamp cannot be right. Their values can, and their order is that of
@@ -146,7 +146,7 @@ class Ingest:
         self.readings_from_us = min(self.readings_from_us, int(np.minimum.reduce(arrived_us)))
         if self._is_slice_of(readings, limits.code):
             return self._dense(readings, arrived_us, limits)
-        if readings.present is None and self.listing.strangers is None and self._is_in_line(readings, limits):
+        if readings.present is None and self.listing.barred is None and self._is_in_line(readings, limits):
             self._next_of_each(readings, arrived_us, limits)
             return None
         runs = self._runs_of(readings, limits)
@@ -247,9 +247,9 @@ class Ingest:
         count = int(np.count_nonzero(regular))
         if count:
             self.seen.advance(rows, readings.seq, None if count == n else regular)
-            if self.listing.strangers is not None:
-                strange = np.flatnonzero(self.listing.strangers[rows] & regular)
-                self._refuse_strangers(readings, strange, arrived_us)
+            if self.listing.barred is not None:
+                strange = np.flatnonzero(self.listing.barred[rows] & regular)
+                self._refuse_barred(readings, strange, arrived_us)
                 regular[strange] = False
                 count -= len(strange)
             bad = _out_of_range(readings.values, limits)
@@ -346,9 +346,9 @@ class Ingest:
         judged = self.seen.take(device, boot, seq)
         good = judged.new
         self.repeated += len(good) - int(np.count_nonzero(good))
-        if self.listing.strangers is not None:
-            strange = good & self.listing.strangers[device]
-            self._refuse_strangers(readings, rows[strange], arrived_us)
+        if self.listing.barred is not None:
+            strange = good & self.listing.barred[device]
+            self._refuse_barred(readings, rows[strange], arrived_us)
             good = good & ~strange
         bad = _out_of_range(readings.values[rows], limits)
         if bad is not None and (bad & good).any():
@@ -406,10 +406,14 @@ class Ingest:
         self.last_arrival_us[device] = LONG_AGO_US
         self.newest[:, device] = np.nan
 
-    def _refuse_strangers(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
+    def _refuse_barred(self, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
         if len(rows):
-            self.listing.refuse(readings.device[rows])
-            self._refuse(UNKNOWN_DEVICE, readings, rows, arrived_us)
+            device = readings.device[rows]
+            self.listing.refuse(device)
+            as_another = self.listing.reason(device)
+            for reason, mine in ((UNKNOWN_DEVICE, ~as_another), (WRONG_KIND, as_another)):
+                if mine.any():
+                    self._refuse(reason, readings, rows[mine], arrived_us)
 
     def _refuse(self, reason: str, readings: Readings, rows: NDArray[np.intp], arrived_us: Int) -> None:
         shown = rows[-KEPT:].tolist()

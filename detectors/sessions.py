@@ -13,7 +13,7 @@ _COLUMNS = ("live", "born_us", "ended_us", "boot", "connects", "rebooted_us", "r
 
 
 class Sessions:
-    """Columns have one row a device; rows of strangers look as if nothing had ever come of them.
+    """Columns have one row a device; rows of those who are not heard look as if nothing had ever come of them.
 
     Args:
         listing: whom the registry lists; None: everybody.
@@ -56,7 +56,7 @@ class Sessions:
             return
         self.events_from_us = min(self.events_from_us, int(events.at_us.min()))
         known = np.flatnonzero((events.device >= 0) & (events.device < len(self.live)))
-        strangers = self._listing.strangers
+        strangers = self._listing.unheard
         if strangers is not None and self._aside is not None:
             strange = strangers[events.device[known]]
             self._aside._take(events, known[strange])
@@ -75,7 +75,7 @@ class Sessions:
 
     def saw_boot(self, device: Device, boot: Device, at_us: Int) -> None:
         """Readings showed these boots, ascending in (device, boot)."""
-        strangers = self._listing.strangers
+        strangers = self._listing.unheard
         if strangers is not None and self._aside is not None:
             strange = strangers[device]
             self._aside.boot[device[strange]] = np.maximum(self._aside.boot[device[strange]], boot[strange])

@@ -647,15 +647,17 @@ class Broker(Protocol):
 class Knowledge(Protocol):
     """What faults may touch of the core: whom its registry lists."""
 
-    def strike_off(self, step: str, device: Device) -> None:
-        """Let the registry lack these devices from now on: what they send comes from strangers, and nobody counts them.
+    def strike_off(self, step: str, device: Device, entry: str = "missing") -> None:
+        """Let the entries of these devices be wrong from now on, so that what they send is refused.
 
         Args:
             step: of the fault that does it; several may, each until `list_again`.
+            entry: ``missing``: there is none, and nobody counts them. ``site``: it names another site, and so somebody
+                who never speaks. ``kind``: it is one of another kind of machine, whose sessions are theirs.
         """
 
     def list_again(self, step: str, at_us: int) -> None:
-        """Put devices that a step struck off back into the registry."""
+        """Put the entries right that a step made wrong."""
 
 
 # --- faults and their truth -----------------------------------------------------------------------------------------

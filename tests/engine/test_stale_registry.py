@@ -152,6 +152,38 @@ def test_a_ramp_takes_them_off_one_by_one() -> None:
     assert told(made).faults[0].evidence["readings_refused"] == made.ledger().lost["dead_letter"]
 
 
+# --- entries that are wrong ------------------------------------------------------------------------------------------
+
+SITE, KIND = (MISSING.replace("lasts: 30 s", f"lasts: 30 s, with: {{entries: {entry}}}") for entry in ("site", "kind"))
+
+
+@pytest.mark.parametrize(("step", "reason"), [(SITE, "unknown device"), (KIND, "device is of another kind")])
+def test_a_wrong_entry_costs_the_readings_of_its_device_under_its_own_reason(step: str, reason: str) -> None:
+    made = played(step)
+    assert told(made).faults[0].evidence == {"readings_refused": 330}
+    assert dict(made.core.dead_letters) == {reason: 330}
+    assert made.ledger().lost == {"dead_letter": 330}
+    assert made.core.reboots == 0
+    assert made.core.session_live.all(), "put right, they are known with their sessions"
+
+
+def test_an_entry_of_another_site_never_speaks_and_one_of_another_kind_is_connected_and_grows_stale() -> None:
+    site, kind = engine(SITE), engine(KIND)
+    for made in (site, kind):
+        made.advance(88 * SECOND_US)
+        motors = at_a(made)[made.registry.kind[at_a(made)] == made.registry.kinds.index("motor")]
+        assert (made.core.observed(made.now_us)[motors] != Observed.ONLINE).all(), "nothing new of them"
+    assert site.core.sli("connectivity", None, 10 * SECOND_US) == 0.5, "they count, unlike those that are missing"
+    assert kind.core.sli("connectivity", None, 10 * SECOND_US) == 1.0
+
+
+def test_what_is_missing_and_of_another_kind_is_missing() -> None:
+    both = KIND.replace("new", "two").replace("at: 60 s", "at: 70 s")
+    made = played(MISSING, both)
+    assert dict(made.core.dead_letters) == {"unknown device": 330, "device is of another kind": 110}
+    assert [each.evidence["readings_refused"] for each in told(made).faults] == [330, 330]
+
+
 # --- entries that are left over ---------------------------------------------------------------------------------------
 
 
@@ -216,7 +248,7 @@ OTHERS = (
 @settings(max_examples=25, deadline=None)
 @given(
     spans=st.lists(
-        st.tuples(st.integers(1, 90), st.integers(1, 60), st.sampled_from(["missing", "retired"])),
+        st.tuples(st.integers(1, 90), st.integers(1, 60), st.sampled_from(["missing", "retired", "site", "kind"])),
         min_size=1,
         max_size=3,
     ),
@@ -241,6 +273,6 @@ def test_the_ledger_closes_whatever_overlaps(
 
 
 @pytest.mark.parametrize("entries", ["new", "Missing"])
-def test_other_entries_are_an_error_that_names_both(entries: str) -> None:
-    with pytest.raises(Exception, match="missing, retired"):
+def test_other_entries_are_an_error_that_names_all(entries: str) -> None:
+    with pytest.raises(Exception, match="missing, site, kind, retired"):
         engine(MISSING.replace("lasts: 30 s", f"lasts: 30 s, with: {{entries: {entries}}}"))
