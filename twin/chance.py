@@ -71,6 +71,8 @@ class Purpose(IntEnum):
     """What a fault proxy does to what passes through it."""
     FADING = 26
     """When the link of a device is bad, and what is lost on it."""
+    MESH = 27
+    """Where a device of a mesh stands, whether it passes on what others send, and when it looks for another way."""
 
 
 def _mix(z: int) -> int:

@@ -20,6 +20,7 @@ from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.flow import NEVER_US, ORIGINS, SECOND_US, Channel, Int, Mask, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.machines.installed import catalogue
+from twinstorm.twin.mesh_plan import MeshPlan
 from twinstorm.twin.network import LINKS, LinkClass, Links, SpokenLink
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 ONE_PHASE_BELOW = 40_000
 """Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
 MANY_PHASES = 10
+MOST_HOPS = 15
+"""From a device of a mesh to its gateway (Zigbee's depth of a network)."""
 
 NO_GATEWAY = "none"
 """Name of the gateway of devices that reach the broker directly."""
@@ -88,6 +91,7 @@ class SegmentPlan:
         power: their batteries; None: supplied from outside, whatever they do.
         schema: of the documents that they send.
         slots: the other image that their boot loader has; None: there is none.
+        mesh: they reach their gateway by way of others; None: each for itself.
         wire: what they say, as the scenario chooses it; None: it does not, and messages have the assumed length.
     """
 
@@ -113,6 +117,7 @@ class SegmentPlan:
     schema: int = SCHEMA
     slots: SlotPlan | None = None
     wire: Wire | None = None
+    mesh: MeshPlan | None = None
 
     @property
     def speaks(self) -> Wire:
@@ -214,6 +219,8 @@ class Fleet:
     """Whose broker a device talks with: 0 the one in the cloud, 1 + i that of gateway i."""
     gateway: Int
     """Gateways that carry others, as devices of the fleet, ascending; row i is gateway i."""
+    hop_links: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    """Rows of `links` over 1 to `MOST_HOPS` hops, by segment; empty: nobody is on a mesh."""
 
     state: NDArray[np.uint8] = field(init=False)
     due_us: Int = field(init=False)
@@ -345,6 +352,9 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
     link_of_segment = tuple(link_of(part, plan.sites) for part in plan.segments)
     links = sorted(dict.fromkeys(link_of_segment), key=lambda link: link.name)
     link = np.array([links.index(one) for one in link_of_segment], np.uint8)[segment]
+    hop_links = np.zeros((0, 0), np.uint8)
+    if any(part.mesh for part in plan.segments):
+        hop_links = _over_hops(plan, link_of_segment, links)
     return Fleet(
         plan=plan,
         groups=_groups(kinds, kind, every_us, phase_us, grid_us),
@@ -362,7 +372,20 @@ def grow(plan: FleetPlan, grids_us: Mapping[str, int] | None = None) -> Fleet:
         qos=np.array([part.qos for part in plan.segments], np.uint8)[segment],
         carrier=carrier,
         gateway=gateway,
+        hop_links=hop_links,
     )
+
+
+def _over_hops(plan: FleetPlan, of_segment: Sequence[LinkClass], links: list[LinkClass]) -> NDArray[np.uint8]:
+    """`Fleet.hop_links`; adds what is missing to `links`."""
+    codes = np.zeros((len(of_segment), MOST_HOPS), np.uint8)
+    for number, (part, link) in enumerate(zip(plan.segments, of_segment, strict=True)):
+        for hops in range(1, MOST_HOPS + 1 if part.mesh else 2):
+            far = link.over(hops)
+            if far not in links:
+                links.append(far)
+            codes[number, hops - 1] = links.index(far)
+    return codes
 
 
 def link_of(part: SegmentPlan, sites: Sequence[tuple[str, str]]) -> LinkClass:

@@ -8,8 +8,9 @@ emulators, 3GPP and Semtech documents, 2020s), not measurements; they stand in e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import Self
 
 import numpy as np
 
@@ -109,6 +110,23 @@ class LinkClass:
         if said is None or (self.packed and not said.always):
             return LinkClass.reading_bytes(self, channels)
         return said.reading + (said.topic - TOPIC_BYTES if self._has_topics else 0)
+
+    def over(self, hops: int) -> Self:
+        """This class by way of others, each of which receives a message before it sends it on: the time of every hop,
+        its own on air included, and the risk of a repetition at each. What it costs is the first transmission."""
+        if hops == 1:
+            return self
+        relay_us = self.air_us(self.payload_bytes // 2)
+        once = 1.0 - self.retry_per_65536 / 65_536
+        through = 1.0
+        for _ in range(hops):
+            through *= once
+        return replace(
+            self,
+            base_us=hops * self.base_us + (hops - 1) * relay_us,
+            jitter_us=hops * self.jitter_us,
+            retry_per_65536=_per_65536(1.0 - through),
+        )
 
     @property
     def _has_topics(self) -> bool:

@@ -39,6 +39,7 @@ from twinstorm.twin.gateways import Gateways
 from twinstorm.twin.life import CLOUD, Hooks, Life
 from twinstorm.twin.machines.kind import catalogue, is_event_driven
 from twinstorm.twin.maintenance import Maintenance, MaintenancePlan
+from twinstorm.twin.mesh import Mesh
 from twinstorm.twin.output import BLOCK_DEVICES, Output
 from twinstorm.twin.parts import EverySecond, Part, Parts
 from twinstorm.twin.peaks import Peaks
@@ -125,6 +126,10 @@ class World(Exhibits):
         """What other devices stand behind; None: they all talk with the broker in the cloud."""
         if len(self.fleet.gateway):
             device_end = self.gateways = self._joined(Gateways(self, device_end, year_us, sockets))
+        self.mesh: Mesh | None = None
+        """Ways of devices to their gateways by way of others; None: each has its own."""
+        if len(self.fleet.hop_links):
+            self.mesh = self._joined(Mesh(self))
         if self.trunks is not None:
             # After gateways: what these forward passes the trunk.
             self._joined(self.trunks)
@@ -169,6 +174,8 @@ class World(Exhibits):
             looks.insert(1, self.trunks.look)
         if self.gateways is not None:
             looks.append(self.gateways.look)
+        if self.mesh is not None:
+            looks.append(self.mesh.look)
         self.seconds = self._joined(EverySecond(looks))
         device_end.open(Identities(self.fleet.names, self.fleet.keep_alive_us, self.fleet.qos))
 

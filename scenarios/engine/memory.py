@@ -15,6 +15,8 @@ BYTES_PER_DEVICE: Final = 920
 BYTES_PER_BATTERY: Final = 130
 BYTES_PER_CLOCK: Final = 80
 BYTES_PER_HAZARDS: Final = 130
+BYTES_PER_MESH: Final = 110
+"""Twelve columns of 8 bytes and what sorts them."""
 BYTES_PER_DUTY_CYCLE: Final = 600
 """A radio that must keep still, with what waits for it; as the others measured, and more than any kind needed."""
 BYTES_PER_BUFFERED: Final = 16
@@ -58,6 +60,7 @@ def _device_bytes(segment: Segment) -> int:
         + BYTES_PER_BATTERY * (segment.power is not None)
         + BYTES_PER_CLOCK * (segment.clock is not None)
         + BYTES_PER_HAZARDS * (segment.hazards != Hazards())
+        + BYTES_PER_MESH * (segment.mesh is not None)
         + BYTES_PER_DUTY_CYCLE * segment.link.startswith("lorawan")
     )
 

@@ -56,6 +56,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
                 slots=_slot_plan(segment.slots),
                 gateway=_gateway(segment.gateway, fleet.devices),
                 through=segment.through,
+                mesh=segment.mesh,
                 power=segment.power,
                 wire=_wire(segment.speech),
             )

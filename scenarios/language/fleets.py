@@ -10,6 +10,7 @@ from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
+from twinstorm.scenarios.language.meshes import read_mesh
 from twinstorm.scenarios.language.model import (
     Buffer,
     Clock,
@@ -262,6 +263,7 @@ def _segment(
         speech=_speech(layers),
         gateway=read_gateway(own.part("gateway")) if carries else None,
         through=own.own("through") or "",
+        mesh=read_mesh(own) if isinstance(own.own("mesh"), Record) else None,
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
     )
 

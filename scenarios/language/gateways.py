@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from twinstorm.scenarios.language.errors import Problems, closest, listed, quoted
 from twinstorm.scenarios.language.fields import Record, wrong
+from twinstorm.scenarios.language.meshes import check_mesh
 from twinstorm.scenarios.language.model import Batch, Buffer, Fleet, Gateway
 from twinstorm.scenarios.language.placement import place
 
@@ -52,6 +53,8 @@ def check_gateways(fleet: Record, segments: Mapping[str, Record], problems: Prob
     for name, own in segments.items():
         if own.has("gateway"):
             _check_own(name, own, problems)
+        if own.has("mesh"):
+            check_mesh(name, own, own.own("link") or fleet.value("link"), problems)
         if own.own("through") is not None:
             _check_through(name, own, segments, able, problems)
         elif (link := own.own("link") or fleet.value("link")) in NEED_A_GATEWAY:

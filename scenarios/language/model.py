@@ -18,6 +18,7 @@ from twinstorm.scenarios.language.quantities import Range as Range
 from twinstorm.scenarios.language.quantities import Rate as Rate
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.twin.cells import PowerPlan
+from twinstorm.twin.mesh_plan import MeshPlan
 from twinstorm.twin.wire.spec import Spec
 
 
@@ -165,6 +166,8 @@ class Segment:
     """Its machines carry others."""
     through: str = ""
     """Segment of the gateways that carry its devices; empty: none do."""
+    mesh: MeshPlan | None = None
+    """Its devices reach these by way of others."""
 
     @property
     def origin(self) -> str:

@@ -42,6 +42,7 @@ from twinstorm.scenarios.language.fields import (
     words,
     wrong,
 )
+from twinstorm.scenarios.language.meshes import MESH
 from twinstorm.scenarios.language.model import Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.power import POWER
@@ -230,6 +231,7 @@ SEGMENT = Table(
         Key("synthetic", words("synthetic", "true", "false"), "probes: no objective counts them", default="false"),
         Key("through", name("a segment's name", "edge"), "segment of the gateways that carry its devices"),
         Key("gateway", GATEWAY, "what its gateways do for the devices behind them"),
+        Key("mesh", MESH, "its devices reach their gateway by way of others"),
         Key("power", POWER, "battery of its devices, what charges it and what they draw"),
         *DEVICE_DEFAULTS,
     ),

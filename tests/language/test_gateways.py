@@ -18,6 +18,7 @@ from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.reader import read
 from twinstorm.twin.fleet import grow
 from twinstorm.twin.machines.kind import catalogue
+from twinstorm.twin.mesh_plan import MeshPlan
 
 FILE = """
 storm: 1
@@ -45,6 +46,17 @@ def test_what_gateways_do_is_read_with_defaults() -> None:
     plan = fleet_plan(read(FILE, "carried.storm.yaml")).segments[0].gateway
     assert plan is not None
     assert (plan.rate_per_s, plan.durable, plan.spare) == (0.5, False, True)
+
+
+def test_a_mesh_is_read_with_defaults_and_devices_on_batteries_pass_nothing_on() -> None:
+    def soil(more: str) -> MeshPlan | None:
+        text = FILE.replace("through: edge", f"through: edge, link: zigbee, mesh: {more}")
+        return fleet_plan(read(text, "carried.storm.yaml")).segments[1].mesh
+
+    assert soil("{}") == MeshPlan(1.0, 20.0, 60.0, 20_000_000)
+    assert soil("{}, power: {battery: 19 Wh}") == MeshPlan(0.0, 20.0, 60.0, 20_000_000)
+    assert soil("{routers: 25 %, range: 30 m, area: 1000 m, rejoin: 1 min}") == MeshPlan(0.25, 30, 1000, 60_000_000)
+    assert fleet_plan(read(FILE, "carried.storm.yaml")).segments[1].mesh is None
 
 
 @pytest.mark.parametrize(("devices", "gateways"), [(7, 3), (3, 7), (30, 30), (1, 1), (100, 7), (0, 2)])
@@ -105,6 +117,14 @@ def test_a_gateway_brings_those_behind_it() -> None:
         ("store: memory", "power: solar, panel: 60 Wh", "S208", "this is in W, not in Wh"),
         ("devices: 67", "devices: 10", "S212", "has devices of `soil` and no gateway"),
         ("kind: gateway,", "kind: gateway, link: zigbee,", "S212", "ends at a gateway, and stands behind none"),
+        ("through: edge", "through: edge, mesh: {}", "S212", "is on `ethernet`, whose devices pass on nothing"),
+        (
+            "through: edge",
+            "through: edge, link: zigbee, power: {battery: 19 Wh}, mesh: {routers: 10 %}",
+            "S212",
+            "would have to listen all the time, and live on batteries",
+        ),
+        ("through: edge", "through: edge, link: zigbee, mesh: {range: 20}", "S208", "needs a unit"),
         ("target: segment=edge", "target: segment=soil", "S309", "no targeted device is a gateway that carries others"),
         ("gateway-crash", "disk-full", "S309", "no targeted gateway buffers on a disk"),
         ("target: segment=edge", "target: gateway=oslo/egde-0001", "S301", "matches 0 of 67 devices"),
