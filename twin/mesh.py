@@ -46,7 +46,7 @@ class Mesh(Part):
         network: int32, whose gateway it stands behind, as in `Fleet.carrier`.
         east_mm, north_mm: int64, where it is, seen from its gateway. reach_mm2: square of its range.
         parent: int64, a row or `GATEWAY`. hops: int64, from it to the gateway, 1 to `MOST_HOPS`.
-        lost: bool, it has no way to its gateway. due_us: when it looks for one.
+        adrift: bool, it has no way to its gateway. due_us: when it looks for one.
         up: bool, it has booted.
         broken, found: ways so far that ended, and that were found instead.
     """
@@ -79,7 +79,7 @@ class Mesh(Part):
         self.parent: Int = np.full(n, GATEWAY, np.int64)
         self.hops: Int = np.ones(n, np.int64)
         self.up = np.ones(n, np.bool_)
-        self.lost = np.ones(n, np.bool_)
+        self.adrift = np.ones(n, np.bool_)
         self.due_us: Int = np.full(n, NEVER_US, np.int64)
         self._next_us = NEVER_US
         self._looked: Int = np.zeros(n, np.int64)
@@ -101,7 +101,7 @@ class Mesh(Part):
             left = self._by_range(members, seekers)
             while installed and len(left):
                 left = self._by_range(members, self._by_hand(members, left))
-        joined = rows[~self.lost[rows]]
+        joined = rows[~self.adrift[rows]]
         fleet = self._fleet
         fleet.link[self.device[joined]] = fleet.hop_links[self._segment[joined], self.hops[joined] - 1]
         return joined
@@ -144,15 +144,15 @@ class Mesh(Part):
             nearest, by_router_mm2 = self._nearest(seekers, servers)
             parent = np.where(by_router_mm2 < away_mm2, nearest, parent)
             away_mm2 = np.minimum(by_router_mm2, away_mm2)
-        chosen = away_mm2.argmin()[np.newaxis] if len(routers) else np.arange(len(seekers))
+        chosen = np.array([int(away_mm2.argmin())]) if len(routers) else np.arange(len(seekers))
         rows, parent = seekers[chosen], parent[chosen]
         self.reach_mm2[rows] = away_mm2[chosen]
         self._attach(rows, parent, np.where(parent == GATEWAY, 1, self.hops[parent] + 1))
-        return left[self.lost[left]]
+        return left[self.adrift[left]]
 
     def _servers(self, members: Int) -> Int:
         """Those who pass on what others send, and can."""
-        servers: Int = members[self.router[members] & self.up[members] & ~self.lost[members]]
+        servers: Int = members[self.router[members] & self.up[members] & ~self.adrift[members]]
         return servers
 
     def _from_gateway(self, rows: Int) -> Int:
@@ -168,7 +168,7 @@ class Mesh(Part):
         return servers[best], away_mm2[np.arange(len(rows)), best]
 
     def _attach(self, rows: Int, parent: Int | int, hops: Int | int) -> None:
-        self.parent[rows], self.hops[rows], self.lost[rows] = parent, hops, False
+        self.parent[rows], self.hops[rows], self.adrift[rows] = parent, hops, False
 
     # --- once a second ------------------------------------------------------------------------------------------------
 
@@ -183,29 +183,29 @@ class Mesh(Part):
         if self._next_us > now_us:
             return
         # Who has no power, or boots, looks as soon as it has booted.
-        due = self.lost & (self.due_us <= now_us) & (state[self.device] >= State.CONNECTING)
+        due = self.adrift & (self.due_us <= now_us) & (state[self.device] >= State.CONNECTING)
         if due.any():
             self._look_for_ways(np.flatnonzero(due), now_us)
-        self._next_us = int(self.due_us[self.lost].min(initial=NEVER_US))
+        self._next_us = int(self.due_us[self.adrift].min(initial=NEVER_US))
 
     def _break(self, now_us: int) -> None:
         """Cut off whoever is behind a router that passes nothing on."""
-        whole = ~self.lost
+        whole = ~self.adrift
         for hops in range(2, int(self.hops.max()) + 1):
             rows = np.flatnonzero(self.hops == hops)
             parent = self.parent[rows]
             whole[rows] &= self.up[parent] & whole[parent]
-        rows = np.flatnonzero(~whole & ~self.lost)
+        rows = np.flatnonzero(~whole & ~self.adrift)
         if len(rows):
             self.broken += len(rows)
-            self.lost[rows] = True
+            self.adrift[rows] = True
             self._look_later(rows, now_us)
             self._world.cut(self.device[rows].astype(np.int32), now_us, "both")
 
     def _look_for_ways(self, rows: Int, now_us: int) -> None:
         joined = self._join(rows)
         self.found += len(joined)
-        self._look_later(rows[self.lost[rows]], now_us)
+        self._look_later(rows[self.adrift[rows]], now_us)
         if len(joined):
             self._world.heal(self.device[joined].astype(np.int32), now_us, "both")
 

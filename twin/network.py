@@ -28,6 +28,8 @@ PACKED_CHANNEL_BYTES = 2
 STATE_BYTES = 200
 """A birth as a document."""
 PACKED_STATE_BYTES = 12
+PING_BYTES = 2
+"""What keeps a session alive where there is nothing to say."""
 CONNECT_BYTES = 120
 """A CONNECT with its name, password and will."""
 PACKED_CONNECT_BYTES = 23
@@ -504,6 +506,9 @@ class Links:
 
     def state_size(self) -> Size:
         return self._size([link.state_bytes for link in self.classes])
+
+    def ping_size(self) -> Size:
+        return self._size([PING_BYTES] * len(self.classes))
 
     def connect_bytes(self) -> Int:
         """A CONNECT with its headers, by link code."""

@@ -9,12 +9,11 @@ import numpy as np
 from twinstorm.twin.cells import CELLS, Cell, Points, PowerPlan
 from twinstorm.twin.fleet import SegmentPlan
 from twinstorm.twin.flow import SECOND_US, Int
-from twinstorm.twin.network import LinkClass
+from twinstorm.twin.network import PING_BYTES, LinkClass
 from twinstorm.twin.physics import battery
 
 NJ: Final = 1_000_000_000
 MILLION: Final = 1_000_000
-PING_BYTES: Final = 2
 SOLAR_YIELD: Final = 0.8
 """Share of a panel's power that reaches the battery (assumed)."""
 

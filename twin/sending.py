@@ -96,6 +96,7 @@ class Sending(Part):
         """
         world = self._world
         end_us = horizon_us(at_us)
+        world.uplinks.ping(device, at_us)
         while True:
             start_us = np.maximum(world.uplinks.free_us[device], at_us)
             more = (world.buffers.depth[device] > 0) & (start_us < end_us)

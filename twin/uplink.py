@@ -4,7 +4,7 @@ Most links are far faster than their devices talk, and `twin.network` draws a la
 looks after the others, the *paced* devices: those on a slow or lossy class, and those that a link fault holds. Each has
 one transmitter. A message starts when it is written or when the transmitter is free, is on air for its size, is
 repeated while it is lost, and arrives a latency later, never before an older one. Over datagram nothing is repeated or
-ordered.
+ordered. Pings take their time of it as well, between messages.
 
 What cannot start before the next whole second waits in the device's buffer, where a power cut finds it. `World` moves
 it on once a second; as each message starts at the earliest instant that it can, no result depends on that second.
@@ -22,6 +22,7 @@ from twinstorm.twin.chance import Purpose, Words, below, device_key, stream, wor
 from twinstorm.twin.fading import Fading
 from twinstorm.twin.fleet import State
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
+from twinstorm.twin.keepalive import pings
 from twinstorm.twin.network import Size
 from twinstorm.twin.radio import BurstLoss
 from twinstorm.twin.rows import Rows, devices, put
@@ -244,6 +245,39 @@ class Uplinks:
             fades = np.array([link.bursts is not None for link in links.classes], np.bool_)[fleet.link]
             self._fading = Fading(world.seed, links, fleet.link, fleet.key, fades)
         self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
+        ping = links.ping_size()
+        self._ping_us: Int = ping.air_us + ping.rest_us
+        """Time on air of a ping with the silence after it, by link code."""
+        rare = pings(fleet.every_us, fleet.keep_alive_us) & self._always & (self._ping_us > 0)[fleet.link]
+        self._rare: Mask | None = rare if rare.any() else None
+        """Whose readings alone do not keep their session alive, and whose pings take time; None: nobody's."""
+        self._said_us: Int = np.zeros(n if self._rare is not None else 0, np.int64)
+        """When each of these last began a message or a ping, as far as anybody had to know."""
+
+    # --- pings --------------------------------------------------------------------------------------------------------
+
+    def ping(self, device: Rows, now_us: Int | int) -> None:
+        """Let happen what these devices sent up to `now_us` so that their sessions live on.
+
+        A ping is due when nothing was begun for a keep-alive, and starts when the transmitter is free: one after the
+        other in the same distance, so that the last of them says all. Whoever is asked twice gives the same answer.
+        """
+        if self._rare is None:
+            return
+        fleet = self._fleet
+        rows = np.flatnonzero(self._rare[device] & (fleet.state[device] == State.ONLINE))
+        if not len(rows):
+            return
+        who = rows + (device.start or 0) if isinstance(device, slice) else device[rows].astype(np.int64)
+        until_us = now_us if isinstance(now_us, int) else now_us[rows]
+        turn_us, keep_alive_us = self._ping_us[fleet.link[who]], fleet.keep_alive_us[who]
+        first_us = np.maximum(self._said_us[who] + keep_alive_us, self.free_us[who])
+        apart_us = np.maximum(keep_alive_us, turn_us)
+        last_us = first_us + (until_us - first_us) // apart_us * apart_us
+        some = last_us >= first_us
+        who, last_us = who[some], last_us[some]
+        self._said_us[who] = last_us
+        self.free_us[who] = last_us + turn_us[some]
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -253,6 +287,7 @@ class Uplinks:
         Args:
             waiting: how many messages wait in each buffer.
         """
+        self.ping(device, now_us)
         ahead = (waiting > 0) | (self.free_us[device] >= horizon_us(now_us))
         if self._trunks is not None:
             ahead |= self._trunks.full[device] & ~self._fleet.links.datagram[self._fleet.link[device]]
@@ -281,6 +316,9 @@ class Uplinks:
         """
         if self.orders or self._real is not None or (self._world.datagrams and what != STATE):
             return self._send_disturbed(what, device, at_us, number, size, only)
+        if self._rare is not None:
+            self.ping(device, at_us)
+            put(self._said_us, device, np.maximum(self.free_us[device], at_us), only)
         fleet, links = self._fleet, self._fleet.links
         code = fleet.link[device] if link is None else link
         if latency_us is None:
@@ -318,6 +356,7 @@ class Uplinks:
             lost[chosen] = some.lost
             return Sent(arrive_us, lost, retries, slower_us)
         fleet = self._fleet
+        self.ping(device, at_us)
         code = fleet.link[device]
         draws = words(self._latency, fleet.key[device], number)
         latency_us = fleet.links.latency_us(code, draws)
@@ -360,7 +399,10 @@ class Uplinks:
             )
             if repeats is not None:
                 retries += repeats
-        sent_us = np.maximum(self.free_us[device], at_us) + air_us * (retries + 1) + retry_us(first_us, retries)
+        start_us = np.maximum(self.free_us[device], at_us)
+        if self._rare is not None:
+            self._said_us[device] = start_us
+        sent_us = start_us + air_us * (retries + 1) + retry_us(first_us, retries)
         self.free_us[device] = sent_us + paced_us * (retries + 1) + size.rest_us[code] * (retries + 1)
         self._wait_for_sockets(device, sent_us)
         arrive_us = sent_us + latency_us
@@ -436,6 +478,8 @@ class Uplinks:
         given_up_us = np.minimum(self.free_us[device], at_us)
         rests = self._rests[self._fleet.link[device]]
         self.free_us[device] = np.where(rests, self.free_us[device], given_up_us)
+        if self._rare is not None:
+            self._said_us[device] = at_us
 
     def connect_extra_us(self, device: Int, tries: Int) -> Int:
         """How much longer a CONNECT that is sent now takes because of faults. Changes nothing."""

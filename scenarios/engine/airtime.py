@@ -19,8 +19,7 @@ from twinstorm.scenarios.language.values import decimal, show_duration
 from twinstorm.twin.fleet import SegmentPlan, link_of
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.machines.kind import catalogue
-from twinstorm.twin.network import LinkClass
-from twinstorm.twin.power_tables import PING_BYTES
+from twinstorm.twin.network import PING_BYTES, LinkClass
 from twinstorm.twin.radio import off_us
 
 LONGEST_KEEP_ALIVE_US: Final = 18 * 3_600 * SECOND_US

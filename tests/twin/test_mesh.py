@@ -95,7 +95,7 @@ def test_every_way_leads_by_routers_in_range_over_fewest_hops_to_its_own_gateway
 
 def test_where_nobody_is_in_range_the_nearest_one_hears_it_all_the_same() -> None:
     net = mesh(lab_of(meshed(plan=replace(WIDE, range_m=12.0))))
-    assert not net.lost.any()
+    assert not net.adrift.any()
     by_hand = np.flatnonzero(net.reach_mm2 > 12_000**2).tolist()
     assert by_hand
     for row in by_hand:
@@ -161,18 +161,18 @@ def test_a_router_without_power_takes_all_behind_it_along_until_they_find_anothe
     lab.until(MINUTE_US)
     lab.world.power_off(net.device[gone].astype(np.int32), MINUTE_US)
     lab.until(MINUTE_US + 2 * SECOND_US)
-    assert net.lost[orphans].all()
-    assert not net.lost[others].any()
+    assert net.adrift[orphans].all()
+    assert not net.adrift[others].any()
     assert not lab.world.online()[net.device[orphans]].any()
     assert lab.world.online()[net.device[others]].all()
     lab.until(3 * MINUTE_US)
-    back = [row for row in orphans if not net.lost[row]]
+    back = [row for row in orphans if not net.adrift[row]]
     assert len(back) > len(orphans) // 2
     assert all(not set(way(net, row)) & set(gone) for row in back), "by another way"
     assert (fleet.state[net.device[back]] == State.ONLINE).all()
     lab.world.power_on(net.device[gone].astype(np.int32), 3 * MINUTE_US)
     lab.until(6 * MINUTE_US)
-    assert not net.lost.any(), "whom nobody else hears has waited for them"
+    assert not net.adrift.any(), "whom nobody else hears has waited for them"
     assert (fleet.link_cuts == 0).all()
     assert lab.world.online().all()
     assert net.broken == net.found == len(orphans)
@@ -213,7 +213,7 @@ def test_a_world_saved_while_ways_are_lost_goes_on_alike() -> None:
         return lab
 
     whole, saved = cut_off(), cut_off()
-    assert mesh(saved).lost.any()
+    assert mesh(saved).adrift.any()
     world, broker, log = pickle.loads(pickle.dumps((saved.world, saved.broker, saved.log)))
     rest = Lab(world, broker, log, Stage(world.acts, world.stories, MINUTE_US + 8 * SECOND_US))
     for lab in (whole, rest):
