@@ -217,3 +217,26 @@ def test_the_library_compares_two_policies() -> None:
     good, bad = kept(found["condition"]), kept(found["run-to-failure"])
     assert bad.downtime_s > 1.5 * good.downtime_s
     assert bad.cost > good.cost
+
+
+CELLS = """
+storm: 1
+name: cells
+story: Production cells and motors of one works, and whoever repairs them.
+duration: 45 min
+fleet:
+  sites: [ham-1]
+  segments: {cells: {kind: controller, devices: 4}, motors: {kind: motor, devices: 2, every: 1 min}}
+maintenance: {policy: run-to-failure, crews: 1, travel: 2 min, repair: 8 min, breakdown: 25 min}
+"""
+
+
+def test_controllers_and_other_machines_share_the_crews_and_wait_for_them() -> None:
+    (engine, shared), (_, own) = (
+        played(read(CELLS.replace("crews: 1", f"crews: {crews}"), "cells.storm.yaml")) for crews in (1, 6)
+    )
+    upkeep = engine.wiring.world.maintenance  # type: ignore[attr-defined]
+    is_cell = engine.registry.kind == engine.registry.kinds.index("controller")
+    assert upkeep.repairs[is_cell].sum() >= 2
+    assert upkeep.repairs[~is_cell].sum() >= 1
+    assert (kept(own).mean_wait_s, kept(shared).mean_wait_s > 200) == (pytest.approx(120), True)
