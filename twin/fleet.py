@@ -74,6 +74,8 @@ class GatewayPlan:
     battery_wh: float = 240.0
     batch_readings: int = 0
     batch_every_us: int = SECOND_US
+    edge_every_us: int = 0
+    edge_mean: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.backlog import Backlog, Messages, Parcels, highest_so_far, joined, nothing, runs
 from twinstorm.twin.cargo import Cargo
 from twinstorm.twin.chance import Purpose, stream, words
+from twinstorm.twin.edge import EdgeProcessors
 from twinstorm.twin.fleet import GatewayPlan, State
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -115,6 +116,8 @@ class Gateways(Part):
         self._full_disks: list[_FullDisk] = []
         self._latency = stream(world.seed, Purpose.TRUNK)
         self._offered: tuple[Int, Device] = (np.empty(0, np.int64), np.empty(0, np.int32))
+        self._edge: EdgeProcessors | None = None
+        """What makes fewer readings of many; None: all gateways pass on all."""
         self._plan_columns()
         self._solar = self._solar_rows(year_us)
 
@@ -125,6 +128,11 @@ class Gateways(Part):
             plan = fleet.plan.segments[int(fleet.segment[device])].gateway
             assert plan is not None
             plans.append(plan)
+        if EdgeProcessors.needed(plans):
+            parcels = self._parcels
+            self._edge = EdgeProcessors(
+                plans, len(fleet), parcels.kinds, self._world.channels, parcels.widest, self._world.lose
+            )
         self._interval_us = np.array([max(round(SECOND_US / plan.rate_per_s), 1) for plan in plans], np.int64)
         self._queue_places = np.array([plan.queue_readings for plan in plans], np.int64)
         self._evict_oldest = np.array([plan.evict_oldest for plan in plans], np.bool_)
@@ -303,7 +311,8 @@ class Gateways(Part):
     @property
     def held(self) -> int:
         """Readings in gateways."""
-        return self.backlog.held + sum(len(part) for part in self._returned)
+        edge = 0 if self._edge is None else self._edge.held
+        return self.backlog.held + edge + sum(len(part) for part in self._returned)
 
     @property
     def in_flight(self) -> int:
@@ -312,7 +321,8 @@ class Gateways(Part):
 
     def held_each(self) -> Int:
         """The former, one row a device."""
-        waiting = np.concatenate([self.backlog.devices(), *(part.device for part in self._returned)])
+        edge = [] if self._edge is None else [self._edge.devices()]
+        waiting = np.concatenate([self.backlog.devices(), *edge, *(part.device for part in self._returned)])
         return np.bincount(waiting, minlength=len(self._fleet)).astype(np.int64)
 
     def in_flight_each(self) -> Int:
@@ -354,7 +364,7 @@ class Gateways(Part):
         if self._trunk is not None:
             self._forward(self._trunk, now_us)
         while self.moved_us < now_us:
-            if not self._inbox and not self.backlog.held:
+            if not self._inbox and not self.backlog.held and not (self._edge and self._edge.held):
                 self.moved_us = now_us
                 return
             to_us = min(now_us, (self.moved_us // SECOND_US + 1) * SECOND_US)
@@ -365,6 +375,8 @@ class Gateways(Part):
 
     def _move(self, to_us: int) -> None:
         arrived = self._arrived(to_us)
+        if self._edge is not None:
+            arrived = self._condensed(self._edge, arrived)
         sending = self._sending
         paced = self._world.uplinks.paced[self.device]
         parts = []
@@ -399,6 +411,14 @@ class Gateways(Part):
         parts = [part for part in parts if len(part)]
         if parts:
             self._send(joined(parts), to_us)
+
+    def _condensed(self, edge: EdgeProcessors, arrived: Messages) -> Messages:
+        """What processors make of what arrived; what they cannot take yet stays as it is."""
+        passing = self._passing
+        taken = passing[arrived.gateway]
+        parts = [edge.finished(self.moved_us, passing), edge.take(arrived.take(taken)), arrived.take(~taken)]
+        found = joined([part for part in parts if len(part)] or parts[:1])
+        return found.take(np.lexsort((found.seq, found.device, found.at_us, found.gateway)))
 
     def _arrived(self, to_us: int) -> Messages:
         """What reached gateways before `to_us`, by gateway in order of arrival."""
@@ -611,6 +631,8 @@ class Gateways(Part):
         self.up[rows] = False
         n = len(self.device)
         self._world.lose(LossCause.POWER, self.backlog.drop(n + rows, self.backlog.depth[n + rows]))
+        if self._edge is not None:
+            self._edge.stop(rows, LossCause.POWER)
         volatile = rows[~self._durable[rows]]
         self._world.lose(LossCause.POWER, self.backlog.drop(volatile, self.backlog.depth[volatile]))
         self.presence.note(rows, at_us, MUTE)
@@ -673,6 +695,8 @@ class Gateways(Part):
             self._world.lose(LossCause.OUTAGE, lost)
             found["sessions_ended"] = self._broker_dies(rows, at_us, silent=False)
             found["readings_lost"] = len(lost)
+        elif service == PROCESSOR and self._edge is not None:
+            found["readings_lost"] = self._edge.stop(rows, LossCause.OUTAGE)
         elif service == BUFFER:
             volatile = rows[~self._durable[rows]]
             lost = self.backlog.drop(volatile, self.backlog.depth[volatile])
@@ -705,7 +729,14 @@ class Gateways(Part):
     def _take_in(self, rows: Int, at_us: int) -> None:
         """What waited for these processors goes on to their buffers."""
         rows = rows[self._passing[rows]]
-        self.backlog.move(len(self.device) + rows, rows)
+        queue = len(self.device) + rows
+        if self._edge is None:
+            self.backlog.move(queue, rows)
+        else:
+            waited = self.backlog.take(queue, self.backlog.depth[queue])
+            waited.at_us[:] = at_us
+            passed = self._edge.take(waited)
+            self.backlog.put(passed.gateway, passed)
         self.free_us[rows] = np.maximum(self.free_us[rows], at_us)
 
     def fail_over(self, device: Device, at_us: int, takeover_us: int) -> dict[str, int]:

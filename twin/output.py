@@ -77,10 +77,13 @@ class Output(Part):
         self.uplink = stream(world.seed, Purpose.READING_LINK)
         groups = fleet.groups
         firsts = [int(fleet.link[group.first]) for group in groups]
+        routed = np.zeros(len(fleet), np.bool_)
+        if world.mesh is not None:
+            routed[world.mesh.device] = True  # their routes change, and the time that these take
         self._one_link = {
             group.first: code
             for group, code in zip(groups, firsts, strict=True)
-            if (fleet.link[group.first : group.last] == code).all()
+            if (fleet.link[group.first : group.last] == code).all() and not routed[group.first : group.last].any()
         }
         self._ways = {
             group.first: self._way(group, self._one_link[group.first])

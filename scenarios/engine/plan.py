@@ -117,6 +117,8 @@ def _gateway(written: Gateway | None, devices: int) -> GatewayPlan | None:
         battery_wh=written.battery_wh,
         batch_readings=0 if written.batch is None else written.batch.readings,
         batch_every_us=SECOND_US if written.batch is None else written.batch.every_us,
+        edge_every_us=written.edge_every_us,
+        edge_mean=written.edge_keep == "mean",
     )
 
 

@@ -18,6 +18,7 @@ MOST_BEHIND: Mapping[str, int] = {"ble": 30}
 """Devices that a gateway can talk with over such a link: connections that a central of that radio holds at a time."""
 NEED_A_GATEWAY = ("ble", "zigbee")
 """Links that end at a gateway: nothing on them reaches a broker by itself."""
+SECOND_US = 1_000_000
 _OF_THE_SUN = ("panel", "battery")
 
 
@@ -29,8 +30,8 @@ def carrying_segments(segments: Mapping[str, Record]) -> frozenset[str]:
 
 def read_gateway(record: Record) -> Gateway:
     """What a segment says of its gateways, defaults filled in."""
-    buffer = record.part("buffer")
     batch = record.part("batch")
+    buffer, processor = record.part("buffer"), record.part("processor")
     return Gateway(
         rate=record.value("rate"),
         queue=record.value("queue"),
@@ -43,6 +44,8 @@ def read_gateway(record: Record) -> Gateway:
         panel_w=record.value("panel"),
         battery_wh=record.value("battery"),
         batch=Batch(batch.value("readings"), batch.value("every")) if record.has("batch") else None,
+        edge_every_us=processor.own("every") or 0,
+        edge_keep=processor.value("keep"),
     )
 
 
@@ -79,6 +82,14 @@ def _check_own(name: str, own: Record, problems: Problems) -> None:
     if said.has("disk") and said.value("store") == "memory":
         message = f"the gateways of segment {quoted(name)} have a disk and keep what waits in memory"
         problems.add(wrong(said.at("disk"), "S212", message, "remove `disk`, or write `store: disk`"))
+    processor = said.part("processor")
+    every_us = processor.own("every")
+    if every_us is not None and every_us % SECOND_US:
+        message = f"the gateways of segment {quoted(name)} condense at whole seconds"
+        problems.add(wrong(processor.at("every"), "S212", message, "write whole seconds, such as `10 s`"))
+    if processor.has("keep") and not processor.has("every"):
+        message = f"the gateways of segment {quoted(name)} keep one reading of each device, in no time"
+        problems.add(wrong(processor.at("keep"), "S212", message, "add `every`, such as `every: 10 s`"))
     for key in _OF_THE_SUN:
         if said.has(key) and said.value("power") != "solar":
             message = f"the gateways of segment {quoted(name)} live by the mains and need no {key}"

@@ -130,6 +130,9 @@ class Gateway:
     battery_wh: float
     batch: Batch | None = None
     """None: it sends each reading alone."""
+    edge_every_us: int = 0
+    """Its processor passes on one reading of each device in this time; 0: all."""
+    edge_keep: str = "first"  # first, mean
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,17 @@ GATEWAY = Table(
         ),
         Key("queue", whole("1", "10000000", "1000"), "readings that wait for its processor", default="1000"),
         Key(
+            "processor",
+            Table(
+                "the processor of a gateway",
+                (
+                    Key("every", duration("1 s", "1 d", "1 min"), "it passes on one reading of each device in a time"),
+                    Key("keep", words("keep", "first", "mean"), "which", default="first"),
+                ),
+            ),
+            "what it leaves of the readings that pass it; without it all",
+        ),
+        Key(
             "buffer",
             Table(
                 "the buffer of a gateway",

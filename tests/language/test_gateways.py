@@ -48,6 +48,17 @@ def test_what_gateways_do_is_read_with_defaults() -> None:
     assert (plan.rate_per_s, plan.durable, plan.spare) == (0.5, False, True)
 
 
+def test_what_a_processor_leaves_is_read() -> None:
+    def edge(processor: str) -> tuple[int, bool]:
+        plan = fleet_plan(read(FILE.replace("store: memory", processor), "carried.storm.yaml")).segments[0].gateway
+        assert plan is not None
+        return plan.edge_every_us, plan.edge_mean
+
+    assert edge("store: memory") == (0, False)
+    assert edge("processor: {every: 10 s}, store: memory") == (10_000_000, False)
+    assert edge("processor: {every: 1 min, keep: mean}, store: memory") == (60_000_000, True)
+
+
 def test_a_mesh_is_read_with_defaults_and_devices_on_batteries_pass_nothing_on() -> None:
     def soil(more: str) -> MeshPlan | None:
         text = FILE.replace("through: edge", f"through: edge, link: zigbee, mesh: {more}")
@@ -114,6 +125,9 @@ def test_a_gateway_brings_those_behind_it() -> None:
         ("kind: gateway,", "kind: gateway, through: edge,", "S212", "stand behind others"),
         ("store: memory", "store: memory, disk: 1 MB", "S212", "have a disk and keep what waits in memory"),
         ("store: memory", "panel: 60 W", "S212", "live by the mains and need no panel"),
+        ("store: memory", "processor: {keep: mean}", "S212", "keep one reading of each device, in no time"),
+        ("store: memory", "processor: {every: 1500 ms}", "S212", "condense at whole seconds"),
+        ("store: memory", "processor: {every: 10 s, keep: last}", "S204", "`last`"),
         ("store: memory", "power: solar, panel: 60 Wh", "S208", "this is in W, not in Wh"),
         ("devices: 67", "devices: 10", "S212", "has devices of `soil` and no gateway"),
         ("kind: gateway,", "kind: gateway, link: zigbee,", "S212", "ends at a gateway, and stands behind none"),
