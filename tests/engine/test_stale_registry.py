@@ -276,3 +276,16 @@ def test_the_ledger_closes_whatever_overlaps(
 def test_other_entries_are_an_error_that_names_all(entries: str) -> None:
     with pytest.raises(Exception, match="missing, site, kind, retired"):
         engine(MISSING.replace("lasts: 30 s", f"lasts: 30 s, with: {{entries: {entries}}}"))
+
+
+def test_a_damaged_message_that_is_repeated_in_a_calm_stretch_is_a_dead_letter_all_the_same() -> None:
+    """Found by the test above: what nobody could read was dropped where a stretch was closed second by second."""
+    everything = "lasts: 1 s, target: site=a, with: {share: 100 %"
+    made = engine(
+        f"{{name: again, at: 61 s, fault: payload-duplicate, {everything}, after: 5 s}}}}",
+        f"{{name: damaged, at: 61 s, fault: payload-corruption, {everything}, bits: 400}}}}",
+        minutes=3,
+    )
+    made.play()
+    assert sum(made.core.dead_letters.values()) > 0
+    assert made.ledger().difference == 0

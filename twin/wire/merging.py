@@ -50,14 +50,19 @@ def _joined(run: Sequence[Delivery]) -> Delivery:
 
 
 def parted(deliveries: Iterable[Delivery], at_us: int) -> tuple[tuple[Delivery, ...], tuple[Delivery, ...]]:
-    """What of these arrived up to and including this instant, and the rest; readings alone."""
+    """What of these arrived up to and including this instant, and the rest."""
     here: list[Delivery] = []
     rest: list[Delivery] = []
     for each in deliveries:
         if each.last_us <= at_us:
             here.append(each)
             continue
-        assert each.readings is not None
+        for part, early in ((here, True), (rest, False)):
+            for message in each.malformed:
+                if (message.arrived_us <= at_us) == early:
+                    part.append(Delivery(None, np.empty(0, np.int64), message.arrived_us, (message,)))
+        if each.readings is None:
+            continue
         counts = each.arrived_us <= at_us
         for part, rows in ((here, counts), (rest, ~counts)):
             chosen = np.flatnonzero(rows if each.readings.present is None else rows & each.readings.present)
