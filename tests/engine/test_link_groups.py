@@ -109,7 +109,7 @@ def wiring_of(*, own_broker: bool = True, papers: bool = False, secure: bool = F
         (ReplayedMessage, {"papers": True}, "over TLS nobody can"),
         (ReplayedMessage, {"own_broker": False, "secure": True}, "over TLS nobody can"),
         (ReplayedMessage, {}, ""),
-        (TrunkSqueeze, {}, "virtual time only"),
+        (TrunkSqueeze, {}, ""),
     ],
 )
 def test_by_hand_a_live_run_refuses_what_it_cannot_do(fault: type[Fault], run: dict[str, bool], told: str) -> None:
