@@ -26,6 +26,8 @@ OUT = click.Option(
     metavar="DIR",
     help="Where run folders are made.",
 )
+SEED = click.IntRange(0, (1 << 63) - 1)
+"""What a record can hold."""
 JSON = click.Option(["--json"], is_flag=True, help="One document on standard output.")
 
 

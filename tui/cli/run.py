@@ -11,7 +11,7 @@ import click
 
 from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
 from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
-from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SETTINGS, must_be_writable, read_duration
+from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SEED, SETTINGS, must_be_writable, read_duration
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @command(
     SCENARIOS,
-    click.Option(["--seed"], type=click.IntRange(min=0), metavar="N", help="Of all chance in the run; 1 if absent."),
+    click.Option(["--seed"], type=SEED, metavar="N", help="Of all chance in the run; 1 if absent."),
     click.Option(["--seeds"], metavar="1..20", help="One run a seed."),
     SETTINGS,
     click.Option(

@@ -14,7 +14,7 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
-from twinstorm.tui.cli.options import DEVICES, OUT, SETTINGS
+from twinstorm.tui.cli.options import DEVICES, OUT, SEED, SETTINGS
 from twinstorm.tui.cli.signals import caught, exit_code
 from twinstorm.tui.cli.talk import Talk
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     click.Argument(
         ["scenario"], required=False, metavar="[SCENARIO]", help="A name in the library, or a file; absent: a list."
     ),
-    click.Option(["--seed"], type=click.IntRange(min=0), default=1, metavar="N", help="Of all chance in the run."),
+    click.Option(["--seed"], type=SEED, default=1, metavar="N", help="Of all chance in the run."),
     SETTINGS,
     DEVICES,
     LIVE,

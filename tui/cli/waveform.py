@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.options import SETTINGS, read_duration, read_share
+from twinstorm.tui.cli.options import SEED, SETTINGS, read_duration, read_share
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class _Heard:
     SETTINGS,
     click.Option(["--failure"], metavar="MODE", help="Without a scenario: how a lone motor fails; well if absent."),
     click.Option(["--severity"], metavar="SHARE", help="How far that failure has gone; 100% if absent."),
-    click.Option(["--seed"], type=click.IntRange(0), default=1, help="Of the run, or which lone motor; which cut."),
+    click.Option(["--seed"], type=SEED, default=1, help="Of the run, or which lone motor; which cut."),
     click.Option(["--samples"], type=click.IntRange(1, 1 << 24), default=25_600, help="Length of the record."),
     click.Option(["--csv"], is_flag=True, help="Print the record, a line a sample, instead of what it means."),
 )
