@@ -85,7 +85,13 @@ def test_every_command_is_listed_with_a_whole_sentence(command: Command) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["rnu"], "run"), (["run"], "SCENARIO"), (["run", "x", "--sed", "1"], "--seed")]
+    ("arguments", "told"),
+    [
+        (["rnu"], "run"),
+        (["run"], "SCENARIO"),
+        (["run", "x", "--sed", "1"], "--seed"),
+        (["run", "x", "--seed", str(1 << 63)], "not in the range"),
+    ],
 )
 def test_a_wrong_command_line_is_usage(arguments: list[str], told: str, command: Command) -> None:
     ran = command(*arguments)
