@@ -19,8 +19,10 @@ from twinstorm.twin.flow import SECOND_US
 Check = Callable[[type[ValueDetector]], None]
 
 SERIES = 6
-VALUES = 1_600
-EVERY_US = 60 * SECOND_US
+VALUES = 700
+EVERY_US = 300 * SECOND_US
+DAY = 288
+"""Values of a day."""
 GROWTH_BYTES = 512
 
 
@@ -36,14 +38,14 @@ def made(kind: type[ValueDetector], series: int = SERIES) -> ValueDetector:
 
 
 def story(series: int = SERIES, values: int = VALUES) -> Iterator[Sample]:
-    """Values of unlike series, one a minute: waves with noise of a few levels, one that is silent now and then, one
+    """Values of unlike series, one in five minutes: waves with noise of a few levels, one that is silent now and then, one
     that stands still, one that jumps near the end. Arrays are read-only."""
     every = np.arange(series)
     for number in range(values):
         # A whole number scrambled: noise without a generator, the same for every series number everywhere.
         mixed = ((number * series + every + 1) * 2_654_435_761) % 4_294_967_296
         noise = ((mixed ^ (mixed >> 13)) * 2_246_822_519 % 4_294_967_296) / 4_294_967_296 - 0.5
-        phase = (number % 1_440) / 1_440
+        phase = number % DAY / DAY
         wave = 16.0 * phase * (1.0 - phase)
         value = 10.0 * every + wave + np.round(noise * 8.0) / 8.0
         value[every % 6 == 2] = 5.0
@@ -78,7 +80,7 @@ def scoring_changes_nothing(kind: type[ValueDetector]) -> None:
     """A second look at a sample gives the same scores, and leaves the detector as it was."""
     detector = made(kind)
     for number, sample in enumerate(story()):
-        if number % 50 == 0:
+        if number % 20 == 0:
             before = pickle.dumps(detector)
             first, second = detector.score(sample), detector.score(sample)
             assert np.array_equal(first, second, equal_nan=True), f"{kind.name} scores unlike itself"
@@ -112,7 +114,7 @@ def picklable(kind: type[ValueDetector]) -> None:
     """A detector that was saved and restored halfway scores on as if nothing had happened."""
     detector = made(kind)
     for number, (sample, wanted) in enumerate(zip(story(), _scores(kind), strict=True)):
-        if number in (30, 700, VALUES - 90):
+        if number in (30, 350, VALUES - 90):
             # Copies by the same protocol; reading pickles back is the business of whoever owns snapshots.
             assert pickle.dumps(detector)
             detector = copy.deepcopy(detector)
