@@ -19,11 +19,12 @@ PATIENCE_S: Final = 2.0
 BEAT_S: Final = 0.05
 """How often a flood is topped up."""
 _BROKEN_PACKETS: Final = (
-    b"\x10\x02\x00\x04",  # a CONNECT that ends within the name of its protocol
-    b"\x00\x00",  # a packet type that does not exist
+    b"\x10\x04\x00\x04MQ",  # a CONNECT that ends within the name of its protocol
+    b"\x00\x04\x00\x00\x00\x00",  # a packet type that does not exist
     b"\x30\x05\x00\x03a/b",  # a PUBLISH before any CONNECT
     b"\x10\xff\xff\xff\xff\x01",  # a length of five bytes
 )
+"""A broker with TLS waits for a record's header, five bytes; if the second is 3, its version, for the rest too."""
 _TOO_LONG: Final = b"\x10\xff\xff\xff\x7f"
 """A CONNECT of 256 MiB."""
 
@@ -54,9 +55,9 @@ async def intrude(order: Intrusion, port: int, user: str, password: str, bit: Ca
             try:
                 if order.what in (MALFORMED, OVERSIZED):
                     bad = _TOO_LONG if order.what == OVERSIZED else _BROKEN_PACKETS[number % len(_BROKEN_PACKETS)]
+                    number += 1  # also if the broker bears it: the next packet may be another
                     await _provoke(reader, writer, bad)
                     bit(order.step, CONNECTIONS_ENDED, 1)
-                    number += 1
                 else:
                     await _publish(order, reader, writer, _connect(user, password), bit)
             finally:

@@ -34,6 +34,10 @@ INTRUDERS = """
   - {name: heard, at: 4 s, fault: replayed-message, target: site=heard, lasts: 12 s, with: {share: 100 %, after: 3 s}}
   - {name: flood, at: 4 s, fault: flood, lasts: 8 s, with: {rate: 50/s}}
 """
+BROKEN = """
+  - {name: malformed, at: 4 s, fault: malformed-packets, lasts: 8 s, with: {rate: 1/s}}
+  - {name: oversized, at: 4 s, fault: oversized-packets, lasts: 8 s, with: {rate: 1/s}}
+"""
 PAPERS = """
   - {name: revoked, at: 4 s, fault: certificate-revocation, target: site=bad, lasts: 6 s}
   - {name: expired, at: 4 s, fault: certificate-expiry, target: site=worse, lasts: 6 s, with: {open: stay}}
@@ -79,4 +83,13 @@ def test_bad_certificates_keep_devices_out_until_they_are_good_again(tmp_path: P
     failed = [note for note in result.notes if "handshakes failed" in note]
     assert "certificate revoked" in failed[0]
     assert "certificate has expired" in failed[0], "OpenSSL found out, not we"
+    assert result.verdict == "held"
+
+
+def test_a_broker_with_tls_hangs_up_on_each_malformed_and_oversized_packet(tmp_path: Path) -> None:
+    result = play(tmp_path, BROKEN, tls=True)
+    evidence = {fault.name: fault.evidence for fault in result.faults}
+    assert evidence["malformed"]["connections_ended"] >= 3
+    assert evidence["oversized"]["connections_ended"] >= 3
+    assert not [note for note in result.notes if "timeout" in note], "the broker waited for more of a packet"
     assert result.verdict == "held"
