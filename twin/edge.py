@@ -2,7 +2,8 @@
 
 Time is cut into windows of equal length from the start of the run, of whole seconds. Of each device a processor passes
 on one reading a window: the first, at once, or at the end of the window the mean of all that came in it, which goes by
-the name (boot, number, time) of the newest. What it does not pass on is lost on purpose, under a cause of its own. A
+the name (boot, number, time) of the newest. Of a channel that has no mean (`Channel.averaged`) the newest value goes
+on. What it does not pass on is lost on purpose, under a cause of its own. A
 window is one of arrival: what a device had buffered and sends at once falls into one.
 
 A mean that is not finished is in the processor, and gone with it. Nothing here exists where all gateways pass on all.
@@ -56,9 +57,11 @@ class EdgeProcessors:
         self._sum = np.zeros((0, width))
         self._count: Int = np.zeros((0, width), np.int64)
         self._step, self._offset = np.ones((len(kinds), width)), np.zeros((len(kinds), width))
+        self._averaged = np.ones((len(kinds), width), np.bool_)
         for code, kind in enumerate(kinds):
             for column, channel in enumerate(channels[kind]):
                 self._step[code, column], self._offset[code, column] = channel.step, channel.offset
+                self._averaged[code, column] = channel.averaged
 
     @staticmethod
     def needed(plans: Sequence[GatewayPlan]) -> bool:
@@ -116,10 +119,14 @@ class EdgeProcessors:
         absorbed[np.unique(device, return_index=True)[1]] = False
         absorbed |= self.waiting[device]
         self._lose(LossCause.EDGE_AGGREGATED, messages.device[absorbed])
-        known = ~np.isnan(messages.values)
+        known, averaged = ~np.isnan(messages.values), self._averaged[messages.kind]
+        adds = known & averaged
         # One after the other, in the order in which they came: the sum hangs on nothing else.
-        np.add.at(self._sum, slot, np.where(known, messages.values, 0.0).astype(np.float64))
-        np.add.at(self._count, slot, known)
+        np.add.at(self._sum, slot, np.where(adds, messages.values, 0.0).astype(np.float64))
+        np.add.at(self._count, slot, adds)
+        row, column = np.nonzero(known & ~averaged)
+        # Of rows of one device the last is written last, and stays.
+        self._sum[slot[row], column], self._count[slot[row], column] = messages.values[row, column], 1
         for name in ("gateway", "kind", "device", "boot", "seq", "device_time_us", "sent_us"):
             getattr(self._newest, name)[slot] = getattr(messages, name)
         self.waiting[device], self._window[device] = True, window
@@ -156,11 +163,11 @@ class EdgeProcessors:
         return found
 
     def _mean(self, slot: NDArray[np.int32], kind: NDArray[np.int16]) -> Values:
-        """In the sensor's own steps; NaN where nothing was told."""
-        count = self._count[slot]
-        mean = self._sum[slot] / np.maximum(count, 1)
+        """In the sensor's own steps, and as it was told what has no mean; NaN where nothing was told."""
+        total, count = self._sum[slot], self._count[slot]
+        mean = total / np.maximum(count, 1)
         step, offset = self._step[kind], self._offset[kind]
-        mean = offset + step * np.rint((mean - offset) / step)
+        mean = np.where(self._averaged[kind], offset + step * np.rint((mean - offset) / step), total)
         return np.where(count > 0, mean, np.nan).astype(np.float32)
 
     def stop(self, gateway: Int, cause: LossCause) -> int:

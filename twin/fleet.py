@@ -59,6 +59,8 @@ class GatewayPlan:
         battery_wh: what the full battery holds.
         batch_readings: it gathers, and sends at most so many together; 0: each alone.
         batch_every_us: how often it looks for what to send, if it gathers.
+        edge_every_us: of each device its processor passes on one reading in this time; 0: all.
+        edge_mean: the mean of them, not the first.
     """
 
     rate_per_s: float = 200.0
@@ -293,7 +295,7 @@ class Fleet:
             firmware=column(firmwares, "firmware"),
             firmwares=firmwares,
             origin=self.origin,
-            every_us=self.every_us,
+            every_us=self._heard_us(),
             keep_alive_us=self.keep_alive_us,
             channels={kind: channels[kind] for kind in kinds},
             gateway=self._beside(),
@@ -314,6 +316,14 @@ class Fleet:
         trunks = self.plan.trunks or (None,) * len(self.plan.sites)
         shared: Mask = np.array([plan is not None for plan in trunks], np.bool_)[self.site] & (self.carrier == 0)
         return shared
+
+    def _heard_us(self) -> Int:
+        """How often each device is to be heard: not more often than the processor of its gateway passes readings on."""
+        thinned_us = {part.name: part.gateway.edge_every_us for part in self.plan.segments if part.gateway is not None}
+        if not any(thinned_us.values()):
+            return self.every_us
+        least_us = np.array([thinned_us.get(part.through, 0) for part in self.plan.segments], np.int64)
+        return np.maximum(self.every_us, least_us[self.segment])
 
     def _beside(self) -> NDArray[np.int32]:
         """Code of the gateway that each device belongs to; a gateway belongs to itself."""

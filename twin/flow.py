@@ -80,6 +80,8 @@ class Channel:
             24 bits and a sign if that is not enough (`twin.resolution`).
         offset: see `step`.
         zones: limits between the zones A to D of severity by ISO 10816 (`twin.physics.bearing`); empty: it has none.
+        averaged: the mean of several values is one that the quantity might have had. Not so of an angle, of a counter
+            that begins again at 0, and of a code: who makes one value of many keeps the newest of these.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Channel:
     step: float
     offset: float = 0.0
     zones: tuple[float, ...] = ()
+    averaged: bool = True
 
     MOST_STEPS: ClassVar[int] = 32_767
     MOST_WIDE_STEPS: ClassVar[int] = 2**24 - 1
@@ -129,7 +132,7 @@ class Registry:
     """0 simulated, 1 guest, 2 mirrored, 3 synthetic: a probe (`ORIGINS`). Nothing may assume that a registered device
     has a twin."""
     every_us: Int
-    """Sampling period of each device."""
+    """How often each device is to be heard: its sampling period, or that of what thins its readings out on the way."""
     keep_alive_us: Int
     channels: Mapping[str, tuple[Channel, ...]]
     """Kind to its channels, in the order of the columns of `Readings.values`."""

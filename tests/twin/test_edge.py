@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.twin.worlds import Lab, carried
+from twinstorm.twin.backlog import Messages
+from twinstorm.twin.edge import EdgeProcessors
+from twinstorm.twin.fleet import GatewayPlan, grow
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, LossCause
 from twinstorm.twin.gateways import BROKER, BUFFER, PROCESSOR
+from twinstorm.twin.machines.installed import catalogue
 from twinstorm.twin.stories import Stage
 
 EVERY_US = 10 * SECOND_US
@@ -130,3 +135,77 @@ def test_readings_of_a_gateway_itself_are_not_condensed() -> None:
     assert lab.world.gateways is not None
     device = lab.world.gateways.device.tolist()
     assert all(len(lab.order[who]) == 30 for who in device)
+
+
+def test_the_core_expects_devices_behind_a_processor_as_often_as_it_passes_their_readings_on() -> None:
+    made = carried(MOTORS, CLIMATE, gateways=2, edge_every_us=MINUTE_US)
+    edge, motors, climate = made.segments
+    direct = replace(motors, name="direct", through="")
+    fleet = grow(replace(made, segments=(edge, motors, replace(climate, every_us=2 * MINUTE_US), direct)))
+    channels = {part.kind: catalogue()[part.kind].channels for part in fleet.plan.segments}
+    registry = fleet.registry(channels)
+    found = {name: set(registry.every_us[registry.segment == code]) for code, name in enumerate(registry.segments)}
+    assert found == {
+        "edge": {10 * SECOND_US},
+        "motors": {MINUTE_US},
+        "climate": {2 * MINUTE_US},
+        "direct": {SECOND_US},
+    }
+    assert set(fleet.every_us[fleet.segment == 1]) == {SECOND_US}, "they sample as ever"
+
+
+def test_of_what_has_no_mean_the_newest_value_that_was_told_goes_on_as_it_is() -> None:
+    channels = catalogue()["vehicle"].channels
+    names = [channel.name for channel in channels]
+    heading, speed, longitude = (names.index(name) for name in ("heading_deg", "speed_km_h", "longitude_deg"))
+    lost: list[int] = []
+    processor = EdgeProcessors(
+        [GatewayPlan(rate_per_s=1.0, edge_every_us=EVERY_US, edge_mean=True)],
+        2,
+        ["vehicle"],
+        {"vehicle": channels},
+        len(channels),
+        lambda _cause, device: lost.extend(device.tolist()),
+    )
+
+    def messages(device: list[int], at_us: int, values: np.ndarray) -> Messages:
+        n = np.zeros(len(device), np.int64)
+        who, boot = np.array(device, np.int32), n.astype(np.int32)
+        return Messages(n, n.astype(np.int16), who, boot, n, n, n, n + at_us, values)
+
+    def came(at_s: int, device: list[int], told: list[tuple[float, float, float]]) -> None:
+        values = np.zeros((len(device), len(channels)), np.float32)
+        values[:, [heading, speed, longitude]] = told
+        assert not len(processor.take(messages(device, at_s * SECOND_US, values)).device)
+
+    came(1, [0, 1], [(359.0, 10.0, 179.9), (90.0, 30.0, 5.0)])
+    came(2, [0, 0], [(2.0, 20.0, -179.9), (1.03, 60.0, -179.8)])
+    came(3, [1], [(np.nan, 50.0, np.nan)])
+    passed = processor.finished(EVERY_US, np.ones(1, np.bool_))
+    assert passed.device.tolist() == [0, 1]
+    expected = np.array([[1.03, 30.0, -179.8], [90.0, 40.0, 5.0]], np.float32)
+    assert (passed.values[:, [heading, speed, longitude]] == expected).all()
+    assert sorted(lost) == [0, 0, 1]
+
+    came(11, [0], [(np.nan, 8.0, 3.0)])
+    again = processor.finished(2 * EVERY_US, np.ones(1, np.bool_)).values[0]
+    assert np.isnan(again[heading]), "a new window knows nothing of the one before"
+    assert again[longitude] == 3.0
+
+
+def test_angles_counters_and_codes_have_no_mean() -> None:
+    kinds = [kind for kind in catalogue().values() if kind.__module__.startswith("twinstorm.")]
+    found = {f"{kind.name} {one.name}" for kind in kinds for one in kind.channels if not one.averaged}
+    assert found == {
+        "building hvac_energy_kwh",
+        "camera pictures",
+        "controller parts",
+        "controller scrap",
+        "controller state",
+        "controller stops",
+        "meter energy_kwh",
+        "shelf door_openings",
+        "vehicle heading_deg",
+        "vehicle inside_geofence",
+        "vehicle longitude_deg",
+    }

@@ -96,7 +96,7 @@ class Camera:
         Channel("latency_ms", "ms", 0.0, 6_000.0, 0.2),
         Channel("focus_pct", "%", 0.0, 100.0, 0.1),
         Channel("exposure_ms", "ms", 0.0, LONGEST_MS, 0.01),
-        Channel("pictures", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
+        Channel("pictures", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
     )
     every_us = 5 * MINUTE_US
     grid_us = SECOND_US

@@ -59,12 +59,12 @@ class Vehicle:
         Channel("east_m", "m", -16_000.0, 16_000.0, 0.5),
         Channel("north_m", "m", -16_000.0, 16_000.0, 0.5),
         Channel("speed_km_h", "km/h", 0.0, 160.0, 0.1),
-        Channel("heading_deg", "deg", 0.0, 360.0, 0.1),
+        Channel("heading_deg", "deg", 0.0, 360.0, 0.1, averaged=False),
         Channel("satellites", "1", 0.0, float(receiver.MOST_SATELLITES), 1.0),
         Channel("hdop", "1", 0.0, 100.0, 0.01),
-        Channel("inside_geofence", "1", 0.0, 1.0, 1.0),
+        Channel("inside_geofence", "1", 0.0, 1.0, 1.0, averaged=False),
         Channel("latitude_deg", "deg", -90.0, 90.0, 1e-5),
-        Channel("longitude_deg", "deg", -180.0, 180.0, 2e-5),
+        Channel("longitude_deg", "deg", -180.0, 180.0, 2e-5, averaged=False),
     )
     every_us = MINUTE_US
     words = 2

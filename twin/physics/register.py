@@ -24,7 +24,7 @@ _J_PER_WH: Final = 3600.0
 
 def channel(name: str) -> Channel:
     """The channel that tells such a register."""
-    return Channel(name, "kWh", 0.0, LAST_KWH, STEP_KWH)
+    return Channel(name, "kWh", 0.0, LAST_KWH, STEP_KWH, averaged=False)
 
 
 def shown_kwh(state: Mapping[str, Values]) -> Values:

@@ -43,11 +43,11 @@ class ChargePoint:
     name = "charge-point"
     summary = "charge point for cars, speaks when one comes or leaves: power, energy, contacts"
     channels: tuple[Channel, ...] = (
-        Channel("plugged", "1", 0.0, 1.0, 1.0),
+        Channel("plugged", "1", 0.0, 1.0, 1.0, averaged=False),
         Channel("power_kw", "kW", 0.0, 25.0, 0.01),
-        Channel("energy_kwh", "kWh", 0.0, 50.0, 0.01),
+        Channel("energy_kwh", "kWh", 0.0, 50.0, 0.01, averaged=False),
         Channel("contact_c", "C", -40.0, 200.0, 0.1),
-        Channel("cars", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0),
+        Channel("cars", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
     )
     every_us = 15 * MINUTE_US
     grid_us = SECOND_US
