@@ -38,8 +38,8 @@ def made(kind: type[ValueDetector], series: int = SERIES) -> ValueDetector:
 
 
 def story(series: int = SERIES, values: int = VALUES) -> Iterator[Sample]:
-    """Values of unlike series, one in five minutes: waves with noise of a few levels, one that is silent now and then, one
-    that stands still, one that jumps near the end. Arrays are read-only."""
+    """Values of unlike series, one in five minutes: waves with noise of a few levels, one that is silent now and then,
+    one that stands still, one that jumps near the end. Arrays are read-only."""
     every = np.arange(series)
     for number in range(values):
         # A whole number scrambled: noise without a generator, the same for every series number everywhere.
