@@ -170,5 +170,21 @@ def test_a_kind_without_a_bearing_is_told_with_those_that_have_one(command: Comm
     assert "motor, pump" in ran.err
 
 
+def test_the_start_of_a_run_can_be_heard(command: Command, plant: str) -> None:
+    told = facts(command, plant, "--device", "ham-1/pumps-0001", "--at", "0s")
+    assert "none" in told["ham-1/pumps-0001"]
+    assert "bearing" in told
+
+
+def test_a_machine_without_power_rests_and_is_in_no_zone(command: Command, plant: str) -> None:
+    dark = "  - {name: dark, at: 1 min, fault: power-outage, target: site=ham-1, lasts: 3 min}\n"
+    Path(plant).write_text(PLANT + dark)
+    for device in ("ham-1/pumps-0001", "ham-1/drives-0001"):
+        before, after = (facts(command, plant, "--device", device, "--at", at) for at in ("50 s", "2 min"))
+        assert "zone" in before
+        assert "zone" not in after
+        assert after["velocity"] == after["load"] == "at rest"
+
+
 def test_options_of_a_run_need_a_scenario(command: Command) -> None:
     assert "none is named" in command("waveform", "--at", "1min").err

@@ -46,18 +46,21 @@ def must_be_writable(path: str | Path | None) -> None:
         raise UsageError(f"cannot write {path}: it is a folder")
 
 
-def read_duration(option: str, text: str | None) -> int | None:
+def read_duration(option: str, text: str | None, *, or_none: bool = False) -> int | None:
     """Microseconds of ``30min``; None without the option.
 
+    Args:
+        or_none: `0 s` will do.
+
     Raises:
-        UsageError: it is no duration, or nothing.
+        UsageError: it is no duration, or none without `or_none`.
     """
     if text is None:
         return None
     from twinstorm.scenarios.language.values import duration
 
     found = read(option, text, duration)
-    if found <= 0:
+    if found < 0 or (found == 0 and not or_none):
         raise UsageError(f"{option}: `{text}` is no time at all")
     return found
 

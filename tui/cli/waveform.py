@@ -71,7 +71,7 @@ def waveform(
       twinstorm waveform worn-bearings --device ham-1/motors-0001 --at 10min --seed 42
       twinstorm waveform --failure bearing-spall --csv > motor.csv
     """
-    at_us = read_duration("--at", at)
+    at_us = read_duration("--at", at, or_none=True)
     if scenario is None:
         if device is not None or at is not None or settings:
             raise UsageError("`--device`, `--at` and `--set` are about a scenario, and none is named")
@@ -201,11 +201,13 @@ def _print(talk: Talk, heard: _Heard, seed: int, samples: int, csv: bool) -> Non
 
 
 def _velocity(heard: _Heard) -> list[tuple[str, str]]:
-    """What its own sensors told last of its vibration, and in which zone that is."""
+    """What its own sensors told last of its vibration, and in which zone that is; of one at rest, that it is."""
     from math import isnan
 
     from twinstorm.twin.physics.bearing import zone_within
 
+    if heard.shaken.velocity and not heard.shaken.turns_per_s:
+        return [("velocity", "at rest")]  # What was told last is of before it stopped.
     told = {name: heard.told[name] for name in heard.shaken.velocity if not isnan(heard.told[name])}
     if not told:
         return [("velocity", "no channel tells it" if not heard.shaken.velocity else "nothing has been told yet")]

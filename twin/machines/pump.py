@@ -118,8 +118,9 @@ CAVITATION_MM_S: Final = 9.0
 DRY_MM_S: Final = 4.0
 SYNCHRONOUS_RPM: Final = 2950.0
 """At rated speed: that of the bearing's life."""
-QUIET_M_S2, ROAR_M_S2, RUB_M_S2 = 0.5, 25.0, 10.0
-"""Noise of the housing, of violent cavitation and of a dry seal, rms (assumed)."""
+QUIET_M_S2, ROAR_M_S2, RUB_M_S2 = 0.5, 18.0, 8.0
+"""Noise of the housing, of violent cavitation and of a dry seal, rms (assumed, so that integrated it is no more than
+what they add to the velocity)."""
 SCATTER: Final = ((0.003, 0.12), (0.004, 0.04), (0.012, 0.35))
 """Of flow (rated ones), suction and discharge pressure (bar): turbulence, and surging at breakdown."""
 POWER_NOISE_KW: Final = 0.03
@@ -305,17 +306,20 @@ class Pump:
 
     def shaken(self, state: Mapping[str, Values], parameters: Mapping[str, Values], inputs: Inputs, key: int) -> Shaken:
         """See `Shaking`. Bubbles that burst are a roar without a pitch."""
-        speed = float(_asked(state, parameters, inputs).speed[0])
-        roar, dry = (
-            float(inputs.failures[name][0]) if name in inputs.failures else 0.0
-            for name in ("cavitation", "dry-running")
-        )
-        severity = float(_worn(state, inputs.failures.get("bearing-wear"))[0])
+        asked = _asked(state, parameters, inputs)
+        duty = meet(asked, _ills(state, inputs.failures))
+        worn = _worn(state, inputs.failures.get("bearing-wear"))
+        told = np.zeros((len(self.channels), 1), np.float32)
+        _tell(parameters, worn, asked.speed, duty, told)
+        speed, roar, severity, velocity_mm_s = (float(one[0]) for one in (asked.speed, duty.bubbles, worn, told[-1]))
+        dry = 0.0 if duty.wet is None else 1.0 - float(duty.wet[0])
         return Shaken(
             "6309",
             BALL_6309,
             SYNCHRONOUS_RPM / 60.0 * speed,
-            damaged(key, min(severity, 1.0), RESIDUAL * float(parameters["smooth_mm_s"][0]) * speed),
+            damaged(
+                key, min(severity, 1.0), RESIDUAL * float(parameters["smooth_mm_s"][0]) * speed * speed, velocity_mm_s
+            ),
             Housing(noise_m_s2=QUIET_M_S2 + speed * (ROAR_M_S2 * roar + RUB_M_S2 * dry)),
             load=f"{speed:.0%} of the rated speed" if speed else "at rest",
             velocity=("vibration_mm_s",),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import stream, word
@@ -84,6 +85,11 @@ def part_of(key: int) -> str:
     return PARTS[-1][0]
 
 
-def damaged(key: int, severity: float, imbalance_mm_s: float) -> Defects:
-    """A bearing that is broken out so far on its part, and a rotor that shakes."""
-    return Defects(**{part_of(key): severity}, imbalance_mm_s=imbalance_mm_s)
+def damaged(key: int, severity: float, imbalance_mm_s: float, velocity_mm_s: float = 0.0) -> Defects:
+    """A bearing that is broken out so far on its part, and a rotor that shakes.
+
+    Args:
+        velocity_mm_s: of the whole vibration, rms. What it exceeds the imbalance by, as powers, has no rate.
+    """
+    rest = max(velocity_mm_s * velocity_mm_s - imbalance_mm_s * imbalance_mm_s, 0.0)
+    return Defects(**{part_of(key): severity}, imbalance_mm_s=imbalance_mm_s, broadband_mm_s=float(np.sqrt(rest)))

@@ -4,7 +4,8 @@ A defect is struck at the rate that the bearing's geometry gives it, a percent o
 Each stroke rings a resonance of the housing that dies away within milliseconds. How hard it is depends on how much load
 the spot carries: a spot of the outer ring always the same, one of the inner ring turns through the load with the shaft,
 one of a roller with the cage. In the spectrum that energy lies around the resonance; the rate of the knocks stands in
-the spectrum of the envelope.
+the spectrum of the envelope. What else shakes a machine, its flow, its belt, its worn races, has no lines: a rumble of
+tens of hertz, which is most of its velocity and little of its acceleration.
 
 Sources: McFadden and Smith, Model for the vibration produced by a single point defect, J. Sound Vib. 96 (1984); Randall
 and Antoni, Rolling element bearing diagnostics, Mech. Syst. Signal Process. 25 (2011).
@@ -49,6 +50,14 @@ INNER_STRIKES: Final = 0.85
 CAGE_KNOCKS: Final = 16
 CAGE_ARC: Final = 0.35
 """A broken cage rattles: so many knocks, spread over this part of its turn."""
+BAND_HZ: Final = (10.0, 1_000.0)
+"""In which vibration velocity is measured (ISO 10816-1)."""
+KNOTS_HZ: Final = 300.0
+"""Of the random curve that is the rumble: its velocity lies within 10 to 200 Hz, most at 65 Hz, far below what strokes
+ring (assumed)."""
+_RUMBLE_SQUARE: Final = 67_956.0 / 181_440.0
+"""Mean square of the slope of a curve of quintic B-splines with standard normal weights, over one knot: twice the
+value of the spline of degree 9 at its middle less that one knot away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Defects:
     Attributes:
         outer, inner, ball, cage: severity of a defect on each part, 0 none to 1 grave; strokes grow in proportion.
         imbalance_mm_s: vibration velocity at the rate of the shaft, rms, >= 0.
+        broadband_mm_s: that without a rate, in `BAND_HZ`, rms, >= 0; the floor of noise counts towards it.
 
     Raises:
         ValueError: if an attribute lies outside of its range; the text names it.
@@ -68,10 +78,11 @@ class Defects:
     ball: float = 0.0
     cage: float = 0.0
     imbalance_mm_s: float = 0.0
+    broadband_mm_s: float = 0.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value, highest = getattr(self, one.name), 1.0 if one.name != "imbalance_mm_s" else 1e3
+            value, highest = getattr(self, one.name), 1e3 if one.name.endswith("_mm_s") else 1.0
             if not 0.0 <= value <= highest:
                 raise ValueError(f"{one.name} must lie in 0 to {highest:g}, not {value:g}")
 
@@ -148,6 +159,9 @@ def acceleration(
     total = made.noise_m_s2 * record.noise()
     if turns_per_s > 0.0:
         total += record.shaking(defects.imbalance_mm_s)
+        missing = defects.broadband_mm_s * defects.broadband_mm_s - record.floor_mm_s * record.floor_mm_s
+        if missing > 0.0:
+            total += record.rumble(float(np.sqrt(missing)))
         for part, severity in enumerate((defects.outer, defects.inner, defects.ball, defects.cage)):
             if severity > 0.0:
                 at_s, strength = record.strokes(part)
@@ -155,7 +169,7 @@ def acceleration(
     return total.astype(np.float32)
 
 
-_OUTER, _INNER, _BALL, _CAGE, _PHASES, _NOISE, _RATTLE = range(7)
+_OUTER, _INNER, _BALL, _CAGE, _PHASES, _NOISE, _RATTLE, _RUMBLE = range(8)
 """Streams of chance."""
 
 
@@ -180,6 +194,29 @@ class _Record:
         """White, standard normal."""
         drawn = normals(self._words(_NOISE, -(-self.samples // LANES)))
         return drawn.reshape(-1)[: self.samples].astype(np.float64)
+
+    @property
+    def floor_mm_s(self) -> float:
+        """Vibration velocity of the noise in `BAND_HZ`, rms: white, integrated."""
+        low_hz, high_hz = BAND_HZ
+        density = 2.0 * self.housing.noise_m_s2 * self.housing.noise_m_s2 / self.rate_hz
+        return 1e3 * float(np.sqrt(density * (1.0 / low_hz - 1.0 / high_hz))) / TURN
+
+    def rumble(self, velocity_mm_s: float) -> Floats:
+        """Acceleration of a random velocity: the second derivative of a quintic spline, which is a cubic one."""
+        knots = np.arange(self.samples, dtype=np.float64) * (KNOTS_HZ / self.rate_hz)
+        before = np.floor(knots)
+        late, first = knots - before, before.astype(np.intp)
+        count = int(first[-1]) + 6
+        drawn = normals(self._words(_RUMBLE, -(-count // LANES))).reshape(-1)[:count].astype(np.float64)
+        bent = drawn[2:] - 2.0 * drawn[1:-1] + drawn[:-2]
+        early, square = 1.0 - late, late * late
+        cube = square * late
+        total = bent[first] * (early * early * early)
+        total += bent[first + 1] * (3.0 * cube - 6.0 * square + 4.0)
+        total += bent[first + 2] * (3.0 * (late + square - cube) + 1.0)
+        total += bent[first + 3] * cube
+        return total * (velocity_mm_s * 1e-3 * KNOTS_HZ / (6.0 * float(np.sqrt(_RUMBLE_SQUARE))))
 
     def shaking(self, velocity_mm_s: float) -> Floats:
         """Acceleration of a sinusoidal velocity at the rate of the shaft."""
