@@ -34,7 +34,6 @@ from twinstorm.broker.links import Links
 from twinstorm.broker.live_misconduct import LiveMisconduct
 from twinstorm.broker.live_orders import LiveOrders
 from twinstorm.broker.own_loop import OwnLoop
-from twinstorm.broker.remarks import Remarks
 from twinstorm.broker.sys_topics import REFUSALS, told
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Device, Turns
@@ -112,9 +111,10 @@ class EmbeddedBroker(LiveOrders):
             any_topic=door.any_topic,
         )
         most_waiting = None if core_per_s is None else core_queue
-        super().__init__(OwnLoop("twinstorm-broker"), doorkeeper, speed, seed, self._said_by, most_waiting, papers)
+        context = None if tls is None else server_context(tls)  # before there is a loop that would have to be closed
+        own = OwnLoop("twinstorm-broker")
+        super().__init__(own, doorkeeper, speed, seed, self._said_by, most_waiting, tell, papers)
         self.refusals = doorkeeper.refusals
-        self.remarks = Remarks(tell)
         self.outages_of, self.absences_of = Turns(), Turns()
         self._core_expiries: dict[str, int] = {}
         """Steps that let the session of an absent core end after so long, simulated microseconds."""
@@ -134,7 +134,6 @@ class EmbeddedBroker(LiveOrders):
         self._connecting = 0
         self._core: RepairedBroker | None = None
         self._servers: list[asyncio.Server] = []
-        context = None if tls is None else server_context(tls)
         self._links = Links(context, limits, self._count, self._handshake_failed, self._serve)
         self._outages = 0
         self._kept_state: BrokerState | None = None

@@ -12,6 +12,7 @@ from twinstorm.broker.doorkeeper import Doorkeeper
 from twinstorm.broker.intruder import Intrusion, intrude
 from twinstorm.broker.live_misconduct import EXPIRED, REVOKED, Distrust, LiveMisconduct, Refusal, Slowness, Throttle
 from twinstorm.broker.own_loop import OwnLoop
+from twinstorm.broker.remarks import Remarks, failed_handshake
 from twinstorm.twin.flow import SECOND_US, Device, Exhibits
 from twinstorm.twin.wire.profile import TWINSTORM, site_and_device
 
@@ -30,7 +31,11 @@ class LiveOrders(Exhibits, ABC):
         seed: of the run.
         said_by: whose telemetry a topic is; empty: it is none.
         most_waiting: messages that may wait for a rate of all; None: no limit.
+        tell: gets each remark once, see `Remarks`.
         papers: certificates of the run; None: nobody has one.
+
+    Attributes:
+        remarks: what was told, or would have been.
     """
 
     def __init__(
@@ -41,12 +46,14 @@ class LiveOrders(Exhibits, ABC):
         seed: int,
         said_by: Callable[[str], str],
         most_waiting: int | None,
+        tell: Callable[[str], None] | None,
         papers: RunCertificates | None = None,
     ) -> None:
         self.evidence = {}
         self._own, self._doorkeeper, self._speed, self._seed = own, doorkeeper, speed, seed
         self._said_by, self._most_waiting = said_by, most_waiting
         self._papers = papers
+        self.remarks = Remarks(tell)
         self._conduct: LiveMisconduct | None = None
         """What it was ordered to do; None: nothing yet, and nobody is asked."""
         self._intrusions: dict[str, list[asyncio.Task[None]]] = {}
@@ -127,6 +134,7 @@ class LiveOrders(Exhibits, ABC):
 
     def _handshake_failed(self, reason: str) -> None:
         self._doorkeeper.refusals[reason] += 1
+        self.remarks.note(failed_handshake(reason))
         if self._conduct is not None:
             self._conduct.disbelieved(reason)
 

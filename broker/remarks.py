@@ -8,6 +8,7 @@ from collections.abc import Callable
 MOST = 200
 """Different lines that are kept: their text holds what strangers send."""
 LONGEST_ID = 40
+LONGEST_REASON = 200
 
 
 class Remarks:
@@ -54,6 +55,12 @@ def refusal(version: str, client_id: str, address: str) -> str:
         f"refused a client at {address}, {shown}: it speaks MQTT {version}, and this broker MQTT 3.1.1 only; "
         "set the client's version to 3.1.1 (mosquitto_sub -V mqttv311, paho protocol=MQTTv311)"
     )
+
+
+def failed_handshake(reason: str) -> str:
+    """The line about a client of which nobody learned who it is; a reason may hold what it sent."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in reason[:LONGEST_REASON])
+    return f"a handshake failed: {shown}"
 
 
 def _past_properties(rest: bytes) -> bytes:

@@ -78,7 +78,7 @@ def server_context(tls: ServerTls) -> ssl.SSLContext:
         raise ValueError("a certificate authority of clients goes with its list of revoked certificates")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(tls.certificate, tls.key)
+    _show(context, tls.certificate, tls.key)
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     if tls.ca is not None and tls.crl is not None:
@@ -106,8 +106,29 @@ def client_context(tls: ClientTls) -> ssl.SSLContext:
     else:
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer Pythons begin with it
     if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
+        _show(context, tls.certificate, tls.key)
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Let this be one's own certificate; never asks whoever sits there for a password.
+
+    Raises:
+        OSError: as for `server_context`, or the key has a password.
+    """
+    asked: list[Path] = []
+
+    def no_password() -> str:
+        # Without such a function OpenSSL asks the terminal, in the middle of things.
+        asked.append(key or certificate)
+        return ""
+
+    try:
+        context.load_cert_chain(certificate, key, no_password)
+    except OSError as error:
+        if asked:
+            raise OSError(f"the key in {asked[0]} must have no password") from error
+        raise
 
 
 def file_stamp(tls: ClientTls) -> tuple[int, int]:

@@ -438,10 +438,6 @@ class LiveWiring:
             f"embedded broker amqtt on 127.0.0.1:{self.broker.target.port}{over}, worker lag {lag_ms:.0f} ms",
             *([] if self._crowd is None else self._crowd.notes(len(self.registry))),
         ]
-        refused = sum(embedded.refusals.values())
-        if refused:
-            reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(embedded.refusals.items()))
-            notes.append(f"{refused:,} TLS handshakes failed at the broker: {reasons}")
         notes += embedded.remarks.lines()
         if lag_ms > _LATE_MS:
             notes.append("twins were late: this machine has no time for such a fleet at such a speed")

@@ -1,8 +1,16 @@
-"""A TLS handshake in memory: no socket, no wait."""
+"""A TLS handshake in memory: no socket, no wait; and a key that nobody can read."""
 
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 
 def shake(
@@ -34,3 +42,10 @@ def shake(
     ends[0].write(b"!")
     assert ends[1].read(1) == b"!"
     return ends[0], ends[1]
+
+
+def with_password(key: Path, password: bytes = b"secret") -> None:
+    """Write this key anew, so that only the password opens it."""
+    found = load_pem_private_key(key.read_bytes(), None)
+    sealed = BestAvailableEncryption(password)
+    key.write_bytes(found.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.broker.handshake import shake
+from tests.broker.handshake import shake, with_password
 from twinstorm.broker import pki as module
 from twinstorm.broker.certificates import Credential, Signer
 from twinstorm.broker.identity import Role, identity_uri, parse_identity
@@ -102,6 +102,21 @@ def test_a_certificate_authority_of_clients_never_comes_without_its_list(authori
     pair = authority.pair(authority.newest("broker"))
     with pytest.raises(ValueError, match="revoked"):
         server_context(ServerTls(pair.certificate, pair.key, ca=authority.certificate))
+
+
+def test_nobody_is_asked_for_the_password_of_a_key(authority: Authority) -> None:
+    pair = authority.pair(authority.newest("broker"))
+    with_password(pair.key)
+    with pytest.raises(OSError, match=r"key\.pem must have no password"):
+        server_context(ServerTls(pair.certificate, pair.key))
+    with pytest.raises(OSError, match=r"key\.pem must have no password"):
+        client_context(ClientTls(authority.certificate, pair.certificate, pair.key))
+
+
+def test_a_key_of_another_certificate_is_not_said_to_have_a_password(authority: Authority) -> None:
+    pair = authority.pair(authority.newest("broker"))
+    with pytest.raises(ssl.SSLError):
+        server_context(ServerTls(pair.certificate, authority.folder / "ca.key"))
 
 
 def test_a_certificate_that_has_expired_is_refused(authority: Authority, now: datetime) -> None:

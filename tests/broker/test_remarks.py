@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.live.raw_mqtt import text
-from twinstorm.broker.remarks import LONGEST_ID, MOST, Remarks, other_version, refusal
+from twinstorm.broker.remarks import (
+    LONGEST_ID,
+    LONGEST_REASON,
+    MOST,
+    Remarks,
+    failed_handshake,
+    other_version,
+    refusal,
+)
 
 FIVE = text("MQTT") + bytes([5, 2]) + struct.pack(">H", 60)
 
@@ -57,3 +65,10 @@ def test_a_line_is_told_once_and_strangers_do_not_fill_the_memory() -> None:
     for number in range(2 * MOST):
         remarks.note(str(number))
     assert len(told) == len(remarks.lines()) == MOST
+
+
+def test_what_a_stranger_sent_does_not_reach_the_terminal_raw_nor_whole() -> None:
+    assert failed_handshake("certificate revoked") == "a handshake failed: certificate revoked"
+    line = failed_handshake("no WebSocket: \x1b[2J\n" + "x" * 10_000)
+    assert line.isprintable()
+    assert len(line) <= LONGEST_REASON + 20

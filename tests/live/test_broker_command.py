@@ -14,6 +14,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from tests.broker.handshake import with_password
 from tests.cli.conftest import Ran, command
 from tests.live.broker_process import Running
 from tests.live.raw_mqtt import RawClient, publish, until
@@ -137,10 +138,15 @@ def test_certificates_of_a_folder_are_believed_and_what_pki_does_meanwhile_count
     command("pki", "revoke", ONE)
     assert one.ends(10.0) != "open"
     guest.ping()
+    stranger = RawClient(running.port)
+    stranger.send_connect(ONE, None, None)
+    assert stranger.ends(10.0) != "open"
+    stranger.close()
     guest.close()
     one.close()
     assert running.end()[0] == 0
     assert "1 revoked, 1 of them cut" in running.said
+    assert "a handshake failed: " in running.said
 
 
 def kept(stack: ExitStack, running: Running, present: int) -> RawClient:
@@ -250,6 +256,17 @@ def test_a_server_without_a_good_certificate_does_not_start(
     ran = command("broker", "--pki", "pki")
     assert ran.code == 2
     assert told in ran.err
+
+
+def test_a_server_whose_key_has_a_password_does_not_start_and_asks_nobody(
+    command: Callable[..., Ran], tmp_path: Path
+) -> None:
+    command("pki", "init")
+    command("pki", "issue", "broker", "--server")
+    with_password(tmp_path / "pki/issued/broker/_1/key.pem")
+    ran = command("broker", "--pki", "pki", "--port", "0")
+    assert ran.code == 2
+    assert "key.pem must have no password" in ran.err
 
 
 def test_other_addresses_are_bound_only_when_meant() -> None:

@@ -273,7 +273,10 @@ def _papers(pki: Path, server: str) -> tuple[Authority, ServerTls]:
 def _made(door: Door, clients: tuple[str, ...], tls: ServerTls | None, options: Mapping[str, Any]) -> EmbeddedBroker:
     from twinstorm.broker.embedded import EmbeddedBroker
 
-    return EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, **options)
+    try:
+        return EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, **options)
+    except OSError as error:  # errors of TLS are OSErrors
+        raise UsageError(f"--pki: {error.strerror or error}", "twinstorm pki renew makes another pair") from error
 
 
 def _open(made: EmbeddedBroker, door: Door, known: BrokerState | None) -> None:
