@@ -28,6 +28,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.ceiling import Ceiling
 from twinstorm.broker.departures import Departure, Departures, Said
+from twinstorm.broker.file_limit import SPARE, raise_file_limit
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.sockets import LOOPBACK, will_reset
 from twinstorm.broker.tls import ClientTls, client_context, file_stamp
@@ -236,7 +237,7 @@ class LiveDeviceEnd:
         self._names = list(identities.client_ids)
         clients = range(len(self._names)) if identities.clients is None else identities.clients.tolist()
         # A connection through the proxy has two more ends here.
-        _raise_file_limit(len(clients) + (2 * self._bad_links.devices if self._bad_links is not None else 0))
+        raise_file_limit(len(clients) + (2 * self._bad_links.devices if self._bad_links is not None else 0) + SPARE)
         self._speaker = list(clients) if identities.speaker is None else identities.speaker.tolist()
         self._keep_alive_s = [math.ceil(us / 1e6 / self._speed) for us in identities.keep_alive_us.tolist()]
         self._qos = identities.qos.tolist()
@@ -805,16 +806,3 @@ def _packet_bytes(topic_bytes: int, payload_bytes: int, qos: int) -> int:
     """Of a PUBLISH: fixed header with a length of seven bits a byte, topic, identifier, payload (MQTT 3.1.1, 3.3)."""
     rest = 2 + topic_bytes + 2 * (qos > 0) + payload_bytes
     return 1 + -(-rest.bit_length() // 7) + rest
-
-
-def _raise_file_limit(devices: int) -> None:
-    """One socket a device; does nothing where the system has no such limit."""
-    try:
-        import resource
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = devices + 256
-    if soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +29,11 @@ from twinstorm.broker.cloud_end import CLIENT_ID
 from twinstorm.broker.door import Door, Ports
 from twinstorm.broker.doorkeeper import CORE_USER, Doorkeeper
 from twinstorm.broker.expiry import LOOK_S, calendar_s
+from twinstorm.broker.file_limit import raise_file_limit
 from twinstorm.broker.front import Alone, Front
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.links import Links
+from twinstorm.broker.listening import Listening, Streams
 from twinstorm.broker.live_misconduct import LiveMisconduct
 from twinstorm.broker.live_orders import LiveOrders
 from twinstorm.broker.own_loop import OwnLoop
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
     from twinstorm.broker.run_certificates import RunCertificates
 
 LISTENER = "default"
-BACKLOG = 1_024
 ACCEPT_PASSES = 4
 """Passes of the loop from accepting a connection to serving it."""
 DEFAULTS = Limits()
@@ -133,7 +135,7 @@ class EmbeddedBroker(LiveOrders):
         self._telling: asyncio.Task[None] | None = None
         self._connecting = 0
         self._core: RepairedBroker | None = None
-        self._servers: list[asyncio.Server] = []
+        self._listening: list[tuple[Listening, socket.socket]] = []
         self._links = Links(context, limits, self._count, self._handshake_failed, self._serve)
         self._outages = 0
         self._kept_state: BrokerState | None = None
@@ -258,9 +260,16 @@ class EmbeddedBroker(LiveOrders):
         if state is not None:
             await self._core.restore(state)
         for serve, listener in zip((self._links.serve, self._links.serve_frames), self._ports.take(), strict=False):
-            self._servers.append(await asyncio.start_server(serve, sock=listener, backlog=BACKLOG))
+            streams = Streams(self._own.loop, serve)
+            self._listening.append((Listening(self._own.loop, listener, streams.take, self._out_of_files), listener))
         if self._sys_every_s is not None:
             self._telling = asyncio.create_task(self._tell_again_and_again(self._core, self._sys_every_s))
+
+    def _out_of_files(self) -> None:
+        self.remarks.note(
+            f"no connection can be accepted while {raise_file_limit(0):,} files are open, as many as this process may "
+            "have: clients wait, and are tried again; raise `ulimit -n`"
+        )
 
     async def _tell_again_and_again(self, core: RepairedBroker, every_s: float) -> None:
         version, began_s = importlib.metadata.version("twinstorm"), time.monotonic()
@@ -356,15 +365,15 @@ class EmbeddedBroker(LiveOrders):
         if self._telling is not None:
             self._telling.cancel()
             self._telling = None
-        if self._servers:
-            # What asyncio has accepted and not yet handed over when its server closes is never closed by anybody.
-            for listener in [each for server in self._servers for each in server.sockets]:
-                self._own.loop.remove_reader(listener)
+        if self._listening:
+            for listening, _ in self._listening:
+                listening.end()
+            # What is accepted and not yet handed over is nobody's to close.
             for _ in range(ACCEPT_PASSES):
                 await asyncio.sleep(0)
-            for server in self._servers:
-                server.close()
-            self._servers.clear()
+            for _, listener in self._listening:
+                listener.close()
+            self._listening.clear()
         self._links.reset()
         core, self._core = self._core, None
         if core is not None:

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 
 from twinstorm.broker.calibration import Target
+from twinstorm.broker.file_limit import MANY, raise_file_limit
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.sockets import LOOPBACK
 from twinstorm.broker.tls import ServerTls, client_context
@@ -85,6 +86,7 @@ def _serve(pipe: Connection, tls: ServerTls | None) -> None:
     from twinstorm.broker.door import Door
     from twinstorm.broker.embedded import EmbeddedBroker
 
+    raise_file_limit(MANY)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the process that measures decides
     broker = EmbeddedBroker((), now_us=lambda: 0, tls=tls, door=Door(any_topic=True))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -20,6 +19,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from twinstorm.broker.listening import Listening
 from twinstorm.broker.middlemen import Middleman
 from twinstorm.broker.pump import Counters, Pump
 from twinstorm.broker.sockets import bound, reset, will_reset
@@ -28,14 +28,10 @@ from twinstorm.twin.chance import Purpose, device_key, stream, word
 
 T = TypeVar("T")
 
-BACKLOG: Final = 1_024
 SOCKET_BYTES: Final = 32_768
 """What each socket may hold in either direction: else megabytes that look sent vanish into an outage."""
 DIAL_TIMEOUT_S: Final = 10.0
-ACCEPT_AGAIN_S: Final = 0.5
-"""When no file descriptor was left."""
 CALL_TIMEOUT_S: Final = 10.0
-_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class _Side(asyncio.BufferedProtocol):
@@ -174,11 +170,9 @@ class Group:
         self.counters = Counters()
         self.space = bytearray(LARGEST_READ_BYTES)
         self._listener = bound(0)
-        self._listener.setblocking(False)
         # Those that are accepted inherit it.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
-        self._listens = False
-        self._pause: asyncio.TimerHandle | None = None
+        self._listening: Listening | None = None
         self.port: int = self._listener.getsockname()[1]
         self._dials: dict[asyncio.Task[None], None] = {}
         self._connections: dict[int, _Connection] = {}
@@ -201,7 +195,7 @@ class Group:
         for connection in list(self._connections.values()):
             connection.set(toxics)
         refuses = any(isinstance(each, Refuse) for each in toxics.values())
-        if refuses == self._listens:
+        if refuses == (self._listening is not None):
             self._hold() if refuses else self._listen()
 
     def draws(self, number: int, direction: str, name: str) -> Draw:
@@ -211,41 +205,25 @@ class Group:
     # --- connections --------------------------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        self._listener.listen(BACKLOG)
-        self._listens = True
-        self.loop.add_reader(self._listener, self._accept)
+        self._listening = Listening(self.loop, self._listener, self._accept)
 
     def _hold(self) -> None:
         """Refuse: a socket that listens cannot be told not to, so another one takes its place and its port."""
         self._deaf()
         self._listener.close()
         self._listener = bound(self.port)
-        self._listener.setblocking(False)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BYTES)
 
     def _deaf(self) -> None:
-        self._listens = False
-        self.loop.remove_reader(self._listener)
-        if self._pause is not None:
-            self._pause.cancel()
+        if self._listening is not None:
+            self._listening.end()
+            self._listening = None
 
-    def _accept(self) -> None:
-        for _ in range(BACKLOG):
-            try:
-                sock, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                self.loop.remove_reader(self._listener)
-                self._pause = self.loop.call_later(ACCEPT_AGAIN_S, self.loop.add_reader, self._listener, self._accept)
-                return
-            sock.setblocking(False)
-            self.counters.connections += 1
-            task = self.loop.create_task(self._serve(sock, self.counters.connections))
-            self._dials[task] = None
-            task.add_done_callback(self._dials.pop)
+    def _accept(self, sock: socket.socket) -> None:
+        self.counters.connections += 1
+        task = self.loop.create_task(self._serve(sock, self.counters.connections))
+        self._dials[task] = None
+        task.add_done_callback(self._dials.pop)
 
     async def _serve(self, sock: socket.socket, number: int) -> None:
         """Connect a client through; what it sends meanwhile waits in its socket."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.file_limit import SPARE, raise_file_limit
 from twinstorm.broker.front import Front
 from twinstorm.broker.guest_files import GuestFiles
 from twinstorm.broker.limits import Limits
@@ -127,8 +128,9 @@ def open_broker(
         through: those without a client of their own, and who speaks for them.
 
     Raises:
-        Unavailable: no port, or no room for certificates.
+        Unavailable: no port, no room for certificates, or too few open files.
     """
+    sure_of_files(len(names) - len(through), 2)
     papers = _certify([name for name in names if name not in through]) if options.tls else None
     if options.broker_url is not None:
         target, login = parse_url(options.broker_url), options.broker_login
@@ -163,6 +165,28 @@ def open_broker(
         user, password = embedded.core_credentials
         target = replace(target, username=user, password=password)
     return LiveBroker(target, settings, options, embedded, papers)
+
+
+def sure_of_files(clients: int, better: int = 0, proxied: int = 0) -> None:
+    """Raise the limit of open files of this process and of those to come, as it is needed for so many devices.
+
+    Args:
+        clients: devices with a client of their own; each has a socket in the worker, and one here.
+        better: sockets a device that are asked for, but not insisted upon: a device may be back before the broker
+            has noticed that its former connection is dead.
+        proxied: how many of them connect through the fault proxy, whose two sockets are in the worker as well.
+
+    Raises:
+        Unavailable: the system allows too few.
+    """
+    needed = clients + 2 * proxied + SPARE
+    limit = raise_file_limit(max(needed, better * clients + SPARE))
+    if limit < needed:
+        raise Unavailable(
+            f"room for {clients:,} devices",
+            f"they need {needed:,} open files in a process, and it may have {limit:,} (ulimit -n)",
+            f"Raise the hard limit (ulimit -n {needed}), or take fewer with --devices",
+        )
 
 
 def _certify(names: Sequence[str]) -> RunCertificates:

@@ -19,7 +19,7 @@ from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.link_groups import are_whole_groups, groups_on_bad_links
 from twinstorm.scenarios.engine.live_books import LiveBooks
-from twinstorm.scenarios.engine.live_broker import LiveBroker, open_broker
+from twinstorm.scenarios.engine.live_broker import LiveBroker, open_broker, sure_of_files
 from twinstorm.scenarios.engine.live_checks import connect_ceiling, unfit
 from twinstorm.scenarios.engine.live_fleet import LiveFleet
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan, origin_us, start_of, year_us
@@ -167,6 +167,8 @@ class LiveWiring:
         if self._rest is not None:
             self._crowd = Crowd(self._rest, self._seed, self._clock.speed)
         self._bad_links = groups_on_bad_links(engine, self._has_socket)
+        clients = int(self._has_socket.sum())
+        sure_of_files(clients, proxied=sum(group.size for group in self._bad_links))
         self.fleet.start(replace(self._task, bad_links=tuple(self._bad_links)))
 
     def gather(self, interrupted: Callable[[], bool], tell: Callable[[int], None] | None = None) -> None:

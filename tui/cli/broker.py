@@ -93,7 +93,7 @@ def broker(
     a guest's certificate (`pki issue --guest`), may use every topic; a device those of its own name. Certificates that
     `twinstorm pki` issues or revokes meanwhile count within seconds.
 
-    Exit: 0 after Ctrl+C or its time, 2 command line wrong, 4 port not available.
+    Exit: 0 after Ctrl+C or its time, 2 command line wrong, 4 port or open files not available.
     """
     every_us, lasts_us = read_duration("--every", every), read_duration("--for", lasts)
     assert every_us is not None
@@ -272,7 +272,16 @@ def _papers(pki: Path, server: str) -> tuple[Authority, ServerTls]:
 
 def _made(door: Door, clients: tuple[str, ...], tls: ServerTls | None, options: Mapping[str, Any]) -> EmbeddedBroker:
     from twinstorm.broker.embedded import EmbeddedBroker
+    from twinstorm.broker.file_limit import MANY, SPARE, raise_file_limit
+    from twinstorm.scenarios.engine.errors import Unavailable
 
+    limit, needed = raise_file_limit(MANY), len(clients) + SPARE
+    if clients and limit < needed:
+        raise Unavailable(
+            f"room for {len(clients):,} clients",
+            f"they need {needed:,} open files, and this process may have {limit:,} (ulimit -n)",
+            f"ulimit -Hn {needed} as root, or fewer --client.",
+        )
     try:
         return EmbeddedBroker(clients, now_us=lambda: 0, tls=tls, door=door, **options)
     except OSError as error:  # errors of TLS are OSErrors
