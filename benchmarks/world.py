@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Result, at_least, at_most, median_s
+from benchmarks.harness import Result, at_least, at_most, median_s, peak_resident_bytes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.run import RunOptions, build
@@ -182,10 +182,8 @@ def memory_bytes(devices: int) -> int:
 
 
 def peak_bytes(devices: int) -> int:
-    import resource
-
     play(devices, 5)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_resident_bytes()
 
 
 def first_tick_s(devices: int) -> float:

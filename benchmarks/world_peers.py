@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import simpy
 
+from benchmarks.harness import peak_resident_bytes
 from twinstorm.twin.cells import CELLS, PowerPlan
 from twinstorm.twin.flow import SECOND_US
 from twinstorm.twin.machines.kind import catalogue
@@ -331,14 +332,10 @@ def start_s(devices: int) -> float:
 
 def memory_bytes(devices: int) -> float:
     """What a device takes, once it has played for 3 s; in a process of its own."""
-    import resource
-    import sys
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident_bytes()
     env, _, _ = begun(devices, "lte-m", battery=True, core=True)
     env.run(until=3 * SECOND_US + 1)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit / devices
+    return (peak_resident_bytes() - before) / devices
 
 
 def storm_s(devices: int, telemetry: bool, per_s: float = 5_000.0) -> tuple[float, int]:
