@@ -10,16 +10,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from twinstorm.detectors.contract import Detector
 from twinstorm.detectors.grouping import LONE, Cause, Grouping
 from twinstorm.detectors.incidents import Incidents
 from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import Alarm, Finding, Incident, Mask, Registry, Severity, Values
 
 FINDINGS_KEPT = 1_000
+
+
+class Source(Protocol):
+    """What raises alarms: a detector, or an objective whose budget burns.
+
+    Attributes:
+        name: also that of its alarms.
+        headline: what happened to the affected devices, for titles: ``fell silent``.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def headline(self) -> str: ...
+    @property
+    def policy(self) -> Policy: ...
 
 
 @dataclass
@@ -38,7 +54,7 @@ class _Cover:
 
 @dataclass
 class _Watch:
-    """One detector's way to its alarms."""
+    """One source's way to its alarms."""
 
     covers: list[_Cover] = field(default_factory=list)
     group_since_us: int | None = None
@@ -69,30 +85,30 @@ class Alarms:
         findings: the newest decisions of detectors, those that suppression kept from becoming alarms included.
     """
 
-    def __init__(self, registry: Registry, detectors: Sequence[Detector]) -> None:
+    def __init__(self, registry: Registry, sources: Sequence[Source]) -> None:
         self.all: list[Alarm] = []
         self.findings: deque[Finding] = deque(maxlen=FINDINGS_KEPT)
         self.incidents = Incidents()
         self._devices = len(registry)
         self._grouping = Grouping(registry)
-        self._watches = {detector.name: _Watch() for detector in detectors}
+        self._watches = {source.name: _Watch() for source in sources}
 
-    def is_idle(self, detector: Detector) -> bool:
-        """Nothing of this detector is open, about to be, or in its quiet period."""
-        watch = self._watches[detector.name]
+    def is_idle(self, source: Source) -> bool:
+        """Nothing of this source is open, about to be, or in its quiet period."""
+        watch = self._watches[source.name]
         return watch.calm and not watch.covers
 
-    def rest(self, now_us: int, detector: Detector, changes: Changes) -> bool:
+    def rest(self, now_us: int, source: Source, changes: Changes) -> bool:
         """The same as `step` for scores that all lie under `Policy.clear_threshold`."""
-        watch = self._watches[detector.name]
+        watch = self._watches[source.name]
         watch.group_since_us = watch.lone_since_us = None
         if watch.covers:
             nobody = np.zeros(self._devices, np.bool_)
-            self._go_on(now_us, watch, detector.policy, nobody, nobody, changes)
+            self._go_on(now_us, watch, source.policy, nobody, nobody, changes)
         return watch.calm
 
-    def step(self, now_us: int, detector: Detector, score: Values, changes: Changes) -> bool:
-        """Judge one detector's scores.
+    def step(self, now_us: int, source: Source, score: Values, changes: Changes) -> bool:
+        """Judge one source's scores.
 
         Args:
             changes: gets what is new.
@@ -100,7 +116,7 @@ class Alarms:
         Returns:
             Whether all is calm, so that the detector may learn.
         """
-        watch, policy = self._watches[detector.name], detector.policy
+        watch, policy = self._watches[source.name], source.policy
         affected = score >= policy.threshold
         if not watch.covers and not affected.any():
             watch.group_since_us = watch.lone_since_us = None
@@ -110,8 +126,8 @@ class Alarms:
         for cover in watch.covers:
             if cover.members is not None:
                 affected &= ~cover.members
-        self._look_for_group(now_us, watch, detector, affected, known, score, changes)
-        self._look_for_lone(now_us, watch, detector, affected, score, changes)
+        self._look_for_group(now_us, watch, source, affected, known, score, changes)
+        self._look_for_lone(now_us, watch, source, affected, score, changes)
         return watch.calm
 
     # --- open alarms --------------------------------------------------------------------------------------------------
@@ -147,14 +163,14 @@ class Alarms:
         self,
         now_us: int,
         watch: _Watch,
-        detector: Detector,
+        source: Source,
         affected: Mask,
         known: Mask,
         score: Values,
         changes: Changes,
     ) -> None:
         """Raise an alarm about a group; takes its devices out of `affected`, also while it is only about to be one."""
-        policy = detector.policy
+        policy = source.policy
         cause = self._grouping.cause(affected, known, policy) if affected.any() else None
         if cause is None:
             watch.group_since_us = None
@@ -165,14 +181,16 @@ class Alarms:
         if now_us - watch.group_since_us >= policy.hold_us:
             watch.group_since_us = None
             members = np.ones_like(cause.members) if policy.single else cause.members
-            self._raise(now_us, watch, detector, policy.severity, inside, members, cause, score, changes)
+            spreads = policy.cascades and self._grouping.spreads(np.flatnonzero(inside).astype(np.int32))
+            severity = Severity.PAGE if spreads else policy.severity
+            self._raise(now_us, watch, source, severity, inside, members, cause, score, changes)
         affected &= ~inside
 
     def _look_for_lone(
-        self, now_us: int, watch: _Watch, detector: Detector, affected: Mask, score: Values, changes: Changes
+        self, now_us: int, watch: _Watch, source: Source, affected: Mask, score: Values, changes: Changes
     ) -> None:
         """Raise one ticket about the devices that no group explains."""
-        policy = detector.policy
+        policy = source.policy
         lone = affected if policy.lone_threshold is None else affected & (score >= policy.lone_threshold)
         speaks = any(cover.members is None for cover in watch.covers)
         if policy.lone_threshold is None or speaks or not lone.any():
@@ -182,13 +200,13 @@ class Alarms:
             watch.lone_since_us = now_us
         if now_us - watch.lone_since_us >= policy.hold_us:
             watch.lone_since_us = None
-            self._raise(now_us, watch, detector, Severity.TICKET, lone, None, None, score, changes)
+            self._raise(now_us, watch, source, Severity.TICKET, lone, None, None, score, changes)
 
     def _raise(
         self,
         now_us: int,
         watch: _Watch,
-        detector: Detector,
+        source: Source,
         severity: Severity,
         affected: Mask,
         members: Mask | None,
@@ -199,11 +217,11 @@ class Alarms:
         device = np.flatnonzero(affected).astype(np.int32)
         group = LONE if cause is None else cause.group
         highest = round(float(score[device].max()), 3)
-        self.findings.append(Finding(detector.name, now_us, group, device, highest, detector.policy.threshold))
+        self.findings.append(Finding(source.name, now_us, group, device, highest, source.policy.threshold))
         if cause is None and self.incidents.covers(device):
             return
         alarm = Alarm(
-            name=detector.name,
+            name=source.name,
             at_us=now_us,
             severity=severity,
             group=group,
@@ -211,7 +229,7 @@ class Alarms:
             cause="" if cause is None else cause.text,
             incident=0,
         )
-        opened = self.incidents.admit(alarm, detector.headline)
+        opened = self.incidents.admit(alarm, source.headline)
         if opened is not None:
             changes.opened.append(opened)
         self.all.append(alarm)

@@ -3,7 +3,7 @@
 For each label of the registry (site, segment, ...) the groups of which enough devices are affected are taken together;
 how well they explain the affected is the share of the affected that lies inside them, times the share of them that is
 affected. Of the labels that explain nearly as well as the best, the simplest is named: the whole fleet before a label,
-few groups before many.
+few groups before many. One gateway goes before everything but the fleet: that it failed explains all behind it at once.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.policy import Policy
-from twinstorm.twin.flow import Mask, Registry
+from twinstorm.twin.flow import Device, Mask, Registry
 
 ALL = "all"
+GATEWAY = "gateway"
 LONE = "no group"
 """Stands where affected devices share nothing."""
 
@@ -57,10 +58,12 @@ class _Label:
     codes: NDArray[np.integer]
     names: Sequence[str]
     sizes: NDArray[np.intp]
+    first: int
+    """Codes below it name no group."""
 
     @staticmethod
-    def of(name: str, codes: NDArray[np.integer], names: Sequence[str]) -> _Label:
-        return _Label(name, codes, names, np.bincount(codes, minlength=len(names)))
+    def of(name: str, codes: NDArray[np.integer], names: Sequence[str], first: int = 0) -> _Label:
+        return _Label(name, codes, names, np.bincount(codes, minlength=len(names)), first)
 
     def count(self, mask: Mask, count: int) -> NDArray[np.intp]:
         """How many of these devices, of which there are so many, each group has."""
@@ -76,6 +79,15 @@ class _Candidate:
     inside: int
     known: int
 
+    @property
+    def simplicity(self) -> int:
+        """Less is simpler."""
+        if self.label is None:
+            return 0
+        if self.label.name == GATEWAY and len(self.chosen) == 1:
+            return 1
+        return max(len(self.chosen) - NAMED, 1) + 1
+
     def fit(self, affected: int) -> float:
         return self.inside * self.inside / (affected * self.known)
 
@@ -86,7 +98,7 @@ class Grouping:
     def __init__(self, registry: Registry) -> None:
         self._devices = len(registry)
         # In the order in which they are named when they explain equally well.
-        self._labels = (
+        self._labels: tuple[_Label, ...] = (
             _Label.of("site", registry.site, registry.sites),
             _Label.of("region", registry.region, registry.regions),
             _Label.of("segment", registry.segment, registry.segments),
@@ -94,6 +106,17 @@ class Grouping:
             _Label.of("firmware", registry.firmware, registry.firmwares),
             _Label.of("link", registry.link, registry.links),
         )
+        self._hangs_on: NDArray[np.integer] = registry.site
+        """What each device shares with its neighbours: its gateway, or its site."""
+        if registry.gateway is not None:
+            # Devices without a gateway have nothing in common by that.
+            gateways = _Label.of(GATEWAY, registry.gateway, registry.gateways, first=1)
+            self._labels = (*self._labels, gateways)
+            self._hangs_on = np.where(registry.gateway > 0, registry.gateway, -1 - registry.site)
+
+    def spreads(self, device: Device) -> bool:
+        """Whether these devices hang on more than one gateway, or stand at more than one site where they have none."""
+        return len(np.unique(self._hangs_on[device])) > 1
 
     def cause(self, affected: Mask, known: Mask, policy: Policy) -> Cause | None:
         """What the affected devices share, if groups as large as the policy wants are affected.
@@ -117,7 +140,7 @@ class Grouping:
         best = max(candidate.fit(count) for candidate in candidates)
         near = [candidate for candidate in candidates if candidate.fit(count) >= NEARLY * best]
         # Python's `min` keeps the first of equals, so the order of labels decides.
-        simplest = min(near, key=lambda each: 0 if each.label is None else max(len(each.chosen) - NAMED, 1))
+        simplest = min(near, key=lambda each: each.simplicity)
         return self._named(simplest, count, judged)
 
     def _named(self, candidate: _Candidate, affected: int, known: int) -> Cause:
@@ -142,6 +165,7 @@ def _of_label(
     """The groups of a label that are affected enough, as one candidate; masks with the number of their devices."""
     hit, of = label.count(*affected), label.count(*known)
     chosen = np.flatnonzero((hit >= fewest) & (hit >= share * of))
+    chosen = chosen[chosen >= label.first]
     if not len(chosen):
         return []
     return [_Candidate(label, chosen, int(hit[chosen].sum()), int(of[chosen].sum()))]

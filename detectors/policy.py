@@ -29,6 +29,8 @@ class Policy:
         clear_us: it must be absent this long before the alarm is resolved.
         quiet_us: after that, the same group raises no alarm of this detector for so long.
         severity: of an alarm about a group.
+        cascades: it is a page after all if its devices hang on more than one gateway (or stand at more than one site,
+            where they have none): then it is no single thing that broke.
         single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
     """
@@ -42,7 +44,8 @@ class Policy:
     hold_us: int = 3 * SECOND_US
     clear_us: int = 60 * SECOND_US
     quiet_us: int = 60 * SECOND_US
-    severity: Severity = Severity.PAGE
+    severity: Severity = Severity.TICKET
+    cascades: bool = False
     single: bool = False
     lone_threshold: float | None = None
 

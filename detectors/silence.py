@@ -35,7 +35,7 @@ class Silence:
         Option("share", "share", "30 %", "of a site, segment, ... that must be silent for an alarm about it"),
         Option("devices", "count", "5", "silent devices that make a group"),
         Option("hold", "duration", "3 s", "how long a group must be silent"),
-        Option("severity", "word", "page", "of an alarm about a group", choices=("page", "ticket")),
+        Option("severity", "word", "ticket", "of an alarm about a group", choices=("page", "ticket")),
     )
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:

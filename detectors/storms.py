@@ -13,7 +13,7 @@ from twinstorm.detectors.options import Option
 from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, Registry, Severity, Values
 
-_SEVERITY = Option("severity", "word", "page", "of the alarm", choices=("page", "ticket"))
+_SEVERITY = Option("severity", "word", "ticket", "of the alarm", choices=("page", "ticket"))
 
 
 class ConnectStorm:
@@ -111,18 +111,26 @@ class RebootStorm:
         Option("devices", "count", "5", "rebooted devices that make a storm"),
         Option("within", "duration", "60 s", "how long a reboot is recent"),
         Option("hold", "duration", "3 s", "how long the storm must last"),
-        _SEVERITY,
+        Option(
+            "severity",
+            "word",
+            "cascade",
+            "cascade: a page beyond one gateway, or one site where there are none, else a ticket",
+            choices=("cascade", "page", "ticket"),
+        ),
     )
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
         self._within_us: int = max(settings["within"], SECOND_US)
+        cascades = settings["severity"] == "cascade"
         self.policy = Policy(
             share=settings["share"],
             fleet_share=settings["share"],
             devices=settings["devices"],
             clear_share=settings["share"] / 2,
             hold_us=settings["hold"],
-            severity=Severity(settings["severity"]),
+            severity=Severity.TICKET if cascades else Severity(settings["severity"]),
+            cascades=cascades,
         )
 
     def learn(self, batch: Batch) -> None:

@@ -56,9 +56,9 @@ def test_a_power_cut_and_its_storm_are_one_incident_and_one_page() -> None:
     lab = Lab.start(FLEET, OBJECTIVES, warm_up_s=30)
     panes = power_storm(lab)
     assert alarms(lab) == [
-        ("silence", "site=fra-1,fra-2,fra-3", Severity.PAGE, 1),
+        ("silence", "site=fra-1,fra-2,fra-3", Severity.TICKET, 1),
         ("connect-storm", "site=fra-1,fra-2,fra-3", Severity.TICKET, 1),
-        ("reboot-storm", "site=fra-1,fra-2,fra-3", Severity.TICKET, 1),
+        ("reboot-storm", "site=fra-1,fra-2,fra-3", Severity.PAGE, 1),
     ]
     (incident,) = lab.core.incidents
     assert incident.alarms == ["silence", "connect-storm", "reboot-storm"]
@@ -123,7 +123,7 @@ def test_a_broker_outage_blames_everybody_not_the_fast_devices() -> None:
     lab.play(60)
     lab.drop(ALL)
     lab.play(60)
-    assert alarms(lab) == [("silence", "all", Severity.PAGE, 1)]
+    assert alarms(lab) == [("silence", "all", Severity.TICKET, 1)]
     assert lab.core.alarms[0].cause == ""
     lab.reconnects(ALL)
     lab.connect(attempts=500)
@@ -166,8 +166,8 @@ def test_a_second_site_makes_an_alarm_and_an_incident_of_its_own() -> None:
     lab.power_off(np.flatnonzero(FLEET.site == 0))
     lab.play(60)
     assert alarms(lab) == [
-        ("silence", "site=fra-2", Severity.PAGE, 1),
-        ("silence", "site=arn-1", Severity.PAGE, 2),
+        ("silence", "site=fra-2", Severity.TICKET, 1),
+        ("silence", "site=arn-1", Severity.TICKET, 2),
     ]
 
 
@@ -202,8 +202,8 @@ def test_after_half_an_hour_the_same_site_is_another_incident() -> None:
         lab.reconnects(FRA_2)
         lab.play(180 + 31 * 60)
     assert [(alarm.severity, alarm.incident) for alarm in named(lab, "silence")] == [
-        (Severity.PAGE, 1),
-        (Severity.PAGE, 2),
+        (Severity.TICKET, 1),
+        (Severity.TICKET, 2),
     ]
 
 
