@@ -487,10 +487,10 @@ class Links:
             latency += np.where((draws & _LOW_BITS).view(np.int64) < share, self.retry_us[code], 0)
         return latency
 
-    def goes_astray(self, code: np.ndarray, draws: Words) -> Mask:
-        """Which of these readings never arrive, because nobody repeats them."""
+    def lost_once(self, code: np.ndarray | int, draws: Words) -> Mask:
+        """Which of these messages are lost, and if somebody repeats them, get through the second time."""
         lost: Mask = (draws & _LOW_BITS).view(np.int64) < self.retry_per_65536[code]
-        return lost & self.datagram[code]
+        return lost
 
     def reading_size(self, channels: int) -> Size:
         longest = [link.longest_bytes(channels) for link in self.classes]

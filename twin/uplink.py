@@ -245,6 +245,10 @@ class Uplinks:
             fades = np.array([link.bursts is not None for link in links.classes], np.bool_)[fleet.link]
             self._fading = Fading(world.seed, links, fleet.link, fleet.key, fades)
         self._rests = np.array([link.duty_per_mille < 1_000 for link in links.classes], np.bool_)
+        self._lost_once_us: Int = links.base_us + np.maximum(links.retry_us, 1)
+        """No message that was lost once is sooner there, by link code."""
+        self._repeats = bool(np.any((links.retry_per_65536 > 0) & (links.ping_size().air_us > 0)))
+        """On a class that loses messages one by one they take time on air."""
         ping = links.ping_size()
         self._ping_us: Int = ping.air_us + ping.rest_us
         """Time on air of a ping with the silence after it, by link code."""
@@ -334,10 +338,20 @@ class Uplinks:
         if np.any(rest_us):
             free_us = sent_us + (rest_us if retries is None else rest_us * (retries + 1))
         arrive_us = sent_us + latency_us
+        if self._repeats:
+            again = self._lost_once(device, number, code, latency_us)
+            arrive_us[again] += _of(air_us, again)
+            free_us[again] += _of(air_us, again) + _of(rest_us, again)
         np.maximum(arrive_us, self.last_us[device], out=arrive_us)
         put(self.free_us, device, free_us, only)
         put(self.last_us, device, arrive_us, only)
         return Sent(arrive_us, retries=retries)
+
+    def _lost_once(self, device: Rows, number: Int, code: NDArray[np.integer] | int, latency_us: Int) -> Int:
+        """Rows of messages that are repeated once, which their latency knows: they are on air a second time."""
+        rows = np.flatnonzero(latency_us >= self._lost_once_us[code])
+        draws = words(self._latency, self._fleet.key[devices(device, rows)], number[rows])
+        return rows[self._fleet.links.lost_once(_of(code, rows), draws)]
 
     def _send_disturbed(
         self, what: str, rows: Rows, at_us: Int | int, number: Int, size: Size, only: Mask | None
@@ -361,7 +375,8 @@ class Uplinks:
         draws = words(self._latency, fleet.key[device], number)
         latency_us = fleet.links.latency_us(code, draws)
         repeated = ~fleet.links.datagram[code] | (what == STATE)
-        lost = fleet.links.goes_astray(code, draws) & ~repeated
+        lost_once = fleet.links.lost_once(code, draws)
+        lost = lost_once & ~repeated
         air_us = size.air_us[code]
         usual_us = air_us
         paced_us = self._paced_us(device, air_us, size)
@@ -403,12 +418,14 @@ class Uplinks:
         if self._rare is not None:
             self._said_us[device] = start_us
         sent_us = start_us + air_us * (retries + 1) + retry_us(first_us, retries)
-        self.free_us[device] = sent_us + paced_us * (retries + 1) + size.rest_us[code] * (retries + 1)
+        again_us = np.where(lost_once & repeated, air_us, 0)
+        times = retries + 1 + (lost_once & repeated)
+        self.free_us[device] = sent_us + again_us + (paced_us + size.rest_us[code]) * times
         self._wait_for_sockets(device, sent_us)
-        arrive_us = sent_us + latency_us
+        arrive_us = sent_us + latency_us + again_us
         arrive_us = np.where(repeated, np.maximum(arrive_us, self.last_us[device]), arrive_us)
         self.last_us[device] = np.where(lost, self.last_us[device], np.maximum(arrive_us, self.last_us[device]))
-        return Sent(arrive_us, lost, retries, (air_us - usual_us) * (retries + 1))
+        return Sent(arrive_us, lost, retries, (air_us - usual_us) * times)
 
     def _paced_us(self, device: Int, air_us: Int, size: Size) -> Int | int:
         """How much longer transmitters are busy because of a squeeze that the wire carries out on what they send."""
@@ -638,9 +655,9 @@ def _without(orders: list[LinkFault], step: str, device: Device) -> list[LinkFau
     return [order for order in orders if len(order.device)]
 
 
-def _of(value: Int, rows: Int) -> Int:
+def _of(value: NDArray[np.integer] | int, rows: Int) -> NDArray[np.integer] | int:
     """Of a value each these, or the one value of all."""
-    return value[rows] if np.ndim(value) else value
+    return value[rows] if isinstance(value, np.ndarray) and value.ndim else value
 
 
 Instant = TypeVar("Instant", Int, int)
