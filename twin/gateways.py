@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.backlog import Backlog, Messages, Parcels, highest_so_far, joined, nothing, runs
-from twinstorm.twin.cargo import Cargo
-from twinstorm.twin.chance import Purpose, stream, words
+from twinstorm.twin.backlog import Backlog, Messages, Parcels, joined, nothing, runs
+from twinstorm.twin.chance import Purpose
 from twinstorm.twin.edge import EdgeProcessors
 from twinstorm.twin.fleet import GatewayPlan, State
 from twinstorm.twin.flow import (
@@ -39,23 +38,19 @@ from twinstorm.twin.flow import (
     SessionEvents,
     Trunk,
 )
-from twinstorm.twin.gathering import Batches, Gathering
+from twinstorm.twin.forwarder import Forwarder
 from twinstorm.twin.parts import Part
 from twinstorm.twin.places import place
 from twinstorm.twin.presence import MUTE, RISE, SYNC, Presence
 from twinstorm.twin.sessions import NO_EVENTS, Sessions
 from twinstorm.twin.solar import STEP_US, SolarSupply
 from twinstorm.twin.undelivered import accounted_for
-from twinstorm.twin.uplink import READING
 
 if TYPE_CHECKING:
     from twinstorm.twin.world import World
 
 BROKER, PROCESSOR, BUFFER, FORWARDER = range(4)
 SERVICES: Final = ("broker", "processor", "buffer", "forwarder")
-
-_FORWARDED: Final = 1 << 40
-"""Numbers of forwarded messages begin here where a link counts them beside those of the gateway itself."""
 
 
 @dataclass
@@ -78,8 +73,7 @@ class Gateways(Part):
     Attributes:
         up: the machine has booted, and is not down.
         stopped: uint8 (services, n), faults that hold each service down.
-        free_us: when the forwarder may start its next message. last_us: when its newest one arrives.
-        sent: messages started. killed: how often memory ran out.
+        killed: how often memory ran out.
         broken: machines of the pair that failed for good. dead: the active one did, and none has taken over yet.
         takes_over_us: when the spare does.
     """
@@ -93,9 +87,6 @@ class Gateways(Part):
         self.device = fleet.gateway
         self.up: Mask = np.ones(n, np.bool_)
         self.stopped: NDArray[np.uint8] = np.zeros((len(SERVICES), n), np.uint8)
-        self.free_us: Int = np.zeros(n, np.int64)
-        self.last_us: Int = np.zeros(n, np.int64)
-        self.sent: Int = np.zeros(n, np.int64)
         self.broken: Int = np.zeros(n, np.int64)
         self.dead: Mask = np.zeros(n, np.bool_)
         self._machines: Int = np.ones(n, np.int64)
@@ -108,13 +99,9 @@ class Gateways(Part):
         self._parcels = Parcels(world.channels, kinds, fleet.segment.astype(np.int64))
         self.backlog = Backlog(2 * n, self._parcels.widest)
         """Queue i is the buffer of gateway i, queue n + i waits for its processor."""
-        self._cargo = Cargo(fleet, world.channels)
-        self._forwarded: Int = np.zeros((n, len(self._cargo.sizes)), np.int64)
-        """Messages that each gateway sent on, by `Cargo.code`."""
         self._inbox: list[Messages] = []
         self._returned: list[Messages] = []
         self._full_disks: list[_FullDisk] = []
-        self._latency = stream(world.seed, Purpose.TRUNK)
         self._offered: tuple[Int, Device] = (np.empty(0, np.int64), np.empty(0, np.int32))
         self._edge: EdgeProcessors | None = None
         """What makes fewer readings of many; None: all gateways pass on all."""
@@ -133,13 +120,13 @@ class Gateways(Part):
             self._edge = EdgeProcessors(
                 plans, len(fleet), parcels.kinds, self._world.channels, parcels.widest, self._world.lose
             )
-        self._interval_us = np.array([max(round(SECOND_US / plan.rate_per_s), 1) for plan in plans], np.int64)
+        self.forwarder = Forwarder(self._world, self._inner, plans, self._parcels, self.backlog)
         self._queue_places = np.array([plan.queue_readings for plan in plans], np.int64)
         self._evict_oldest = np.array([plan.evict_oldest for plan in plans], np.bool_)
         self._durable = np.array([plan.durable for plan in plans], np.bool_)
         # The largest message that its devices send is what a place takes.
         largest = np.ones(1 + len(plans), np.int64)
-        np.maximum.at(largest, fleet.carrier, self._cargo.stored_bytes[fleet.segment])
+        np.maximum.at(largest, fleet.carrier, self.forwarder.cargo.stored_bytes[fleet.segment])
         self._place_bytes = largest[1:]
         endless = float(NEVER_US)
         memory = np.array([endless if plan.memory_bytes is None else plan.memory_bytes for plan in plans])
@@ -150,7 +137,6 @@ class Gateways(Part):
         places = np.array([plan.buffer_readings for plan in plans], np.float64)
         self._places = np.minimum(places, disk / self._place_bytes).astype(np.int64)
         self._machines[:] = [1 + plan.spare for plan in plans]
-        self.gathering = Gathering(fleet, plans, self._parcels.kinds, self._world.channels)
 
     def _solar_rows(self, year_us: int) -> tuple[Int, SolarSupply] | None:
         fleet = self._fleet
@@ -378,7 +364,6 @@ class Gateways(Part):
         if self._edge is not None:
             arrived = self._condensed(self._edge, arrived)
         sending = self._sending
-        paced = self._world.uplinks.paced[self.device]
         parts = []
         if len(arrived):
             passing = self._passing[arrived.gateway]
@@ -386,31 +371,15 @@ class Gateways(Part):
                 self._queue_up(arrived.take(~passing))
                 arrived = arrived.take(passing)
             # Where nothing waits, a reading need not go through the buffer.
-            through = (sending & ~paced & ~self.gathering.gathers & (self.backlog.depth[: len(self.device)] == 0))[
-                arrived.gateway
-            ]
+            empty = self.backlog.depth[: len(self.device)] == 0
+            through = (sending & self.forwarder.sends_at_once() & empty)[arrived.gateway]
             if through.any():
                 parts.append(arrived.take(through))
             if not through.all():
                 rest = arrived.take(~through)
                 self.backlog.put(rest.gateway, rest)
-        depth = self.backlog.depth[: len(self.device)]
-        waiting = np.flatnonzero(sending & (depth > 0))
-        if len(waiting) and self.gathering.active:
-            gathers = self.gathering.gathers[waiting]
-            self._send_batches(waiting[gathers], to_us)
-            waiting = waiting[~gathers]
-        if len(waiting):
-            slow = paced[waiting]
-            if slow.any():
-                self._send_paced(waiting[slow], to_us)
-                waiting = waiting[~slow]
-            first_us = np.maximum(self.free_us[waiting], self.moved_us)
-            most = -(-np.maximum(to_us - first_us, 0) // self._interval_us[waiting])
-            parts.append(self.backlog.take(waiting, np.minimum(most, depth[waiting])))
-        parts = [part for part in parts if len(part)]
-        if parts:
-            self._send(joined(parts), to_us)
+        waiting = np.flatnonzero(sending & (self.backlog.depth[: len(self.device)] > 0))
+        self.forwarder.send(joined(parts) if parts else None, waiting, self.moved_us, to_us)
 
     def _condensed(self, edge: EdgeProcessors, arrived: Messages) -> Messages:
         """What processors make of what arrived; what they cannot take yet stays as it is."""
@@ -437,130 +406,6 @@ class Gateways(Part):
         fits = self.backlog.depth[queue] + nth < self._queue_places[messages.gateway]
         self._world.lose(LossCause.QUEUE_FULL, messages.device[~fits])
         self.backlog.put(queue[fits], messages.take(fits))
-
-    def _send(self, messages: Messages, to_us: int) -> None:
-        """Start messages, at most one an interval; those that cannot start before `to_us` go (back) to the buffer."""
-        messages = messages.take(np.argsort(messages.gateway, kind="stable"))
-        gateway = messages.gateway
-        which, count, nth = runs(gateway)
-        behind_us = nth * self._interval_us[gateway]
-        ready_us = np.maximum(np.maximum(messages.at_us, self.free_us[gateway]), self.moved_us) - behind_us
-        start_us = highest_so_far(ready_us, np.repeat(np.arange(len(which)), count)) + behind_us
-        starts = start_us < to_us
-        if not starts.all():
-            self.backlog.put_back(gateway[~starts], messages.take(~starts))
-            messages, gateway, start_us = messages.take(starts), gateway[starts], start_us[starts]
-            which, count, nth = runs(gateway)
-        if not len(messages):
-            return
-        fleet, device = self._fleet, self.device[gateway]
-        last = np.cumsum(count) - 1
-        self.free_us[which] = start_us[last] + self._interval_us[which]
-        draws = words(self._latency, fleet.key[device], self.sent[gateway] + nth)
-        self.sent[which] += count
-        arrive_us = start_us + fleet.links.latency_us(fleet.link[device], draws)
-        np.maximum(arrive_us, self.last_us[gateway], out=arrive_us)
-        np.maximum(arrive_us, self._world.uplinks.last_us[device], out=arrive_us)
-        arrive_us = highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
-        self.last_us[which] = arrive_us[last]
-        self._hand_over(messages, arrive_us)
-
-    def _send_paced(self, gateway: Int, to_us: int) -> None:
-        """Where links are slow or lossy, message by message, with what else the gateway sends (`twin.uplink`)."""
-        uplinks = self._world.uplinks
-        while True:
-            ready_us = np.maximum(self.backlog.oldest_us(gateway), self.free_us[gateway])
-            start_us = np.maximum(np.maximum(ready_us, uplinks.free_us[self.device[gateway]]), self.moved_us)
-            gateway, start_us = gateway[start_us < to_us], start_us[start_us < to_us]
-            if not len(gateway):
-                return
-            messages = self.backlog.take(gateway, np.ones(len(gateway), np.int64))
-            arrive_us = np.empty(len(messages), np.int64)
-            cargo = self._cargo.code_of(messages.device)
-            for code in np.flatnonzero(np.bincount(cargo)).tolist():
-                rows = np.flatnonzero(cargo == code)
-                who = gateway[rows]
-                number = self.sent[who] + _FORWARDED
-                sent = uplinks.send(READING, self.device[who], start_us[rows], number, self._cargo.sizes[code])
-                arrive_us[rows] = np.maximum(sent.arrive_us, self.last_us[who])
-            self.sent[gateway] += 1
-            self.free_us[gateway] = start_us + self._interval_us[gateway]
-            self.last_us[gateway] = arrive_us
-            self._hand_over(messages, arrive_us)
-            gateway = gateway[self.backlog.depth[gateway] > 0]
-            if not len(gateway):
-                return
-
-    def _send_batches(self, gateway: Int, to_us: int) -> None:
-        """Gateways that gather: one look into the buffer after the other."""
-        uplinks, gathering = self._world.uplinks, self.gathering
-        paced = uplinks.paced[self.device]
-        while len(gateway):
-            look_us = gathering.look_us(gateway, self.backlog.oldest_us(gateway))
-            start_us = np.maximum(np.maximum(look_us, self.free_us[gateway]), self.moved_us)
-            busy_us = np.where(paced[gateway], uplinks.free_us[self.device[gateway]], 0)
-            start_us = np.maximum(start_us, busy_us)
-            starts = start_us < to_us
-            gateway, start_us = gateway[starts], start_us[starts]
-            if not len(gateway):
-                return
-            batches = gathering.take(self.backlog, gateway, start_us)
-            which, count, _ = runs(batches.gateway)
-            began_us = np.repeat(start_us, count) + batches.nth * self._interval_us[batches.gateway]
-            number = self.sent[batches.gateway] + batches.nth
-            self.sent[which] += count
-            self.free_us[which] = start_us + count * self._interval_us[which]
-            self._hand_over_batches(batches, number, self._carried_us(batches, number, began_us, paced))
-            gateway = gateway[self.backlog.depth[gateway] > 0]
-
-    def _carried_us(self, batches: Batches, number: Int, began_us: Int, paced: Mask) -> Int:
-        """When these messages reach the broker, in order."""
-        fleet, uplinks, who = self._fleet, self._world.uplinks, batches.gateway
-        device = self.device[who]
-        draws = words(self._latency, fleet.key[device], number)
-        arrive_us = began_us + fleet.links.latency_us(fleet.link[device], draws)
-        np.maximum(arrive_us, uplinks.last_us[device], out=arrive_us)
-        for row in np.flatnonzero(paced[who]).tolist():
-            payload = int(batches.payload_bytes[row]) + self.gathering.topic_bytes(int(who[row]))
-            one = slice(row, row + 1)
-            size = fleet.links.plain_size(payload)
-            sent = uplinks.send(READING, device[one], began_us[one], number[one] + _FORWARDED, size)
-            arrive_us[row] = sent.arrive_us[0]
-        which, count, _ = runs(who)
-        np.maximum(arrive_us, self.last_us[who], out=arrive_us)
-        arrive_us = highest_so_far(arrive_us, np.repeat(np.arange(len(which)), count))
-        self.last_us[which] = arrive_us[np.cumsum(count) - 1]
-        return arrive_us
-
-    def _hand_over_batches(self, batches: Batches, number: Int, arrive_us: Int) -> None:
-        device = self.device[batches.gateway].astype(np.int32)
-        for readings, rows in self._parcels.readings(batches.rows):
-            together = batches.together(device, number, rows)
-            self._inner.publish(replace(readings, together=together), arrive_us[together.message])
-
-    def _hand_over(self, messages: Messages, arrive_us: Int) -> None:
-        code = messages.gateway * len(self._cargo.sizes) + self._cargo.code_of(messages.device)
-        self._forwarded += np.bincount(code, minlength=self._forwarded.size).reshape(self._forwarded.shape)
-        for readings, rows in self._parcels.readings(messages):
-            self._inner.publish(readings, arrive_us[rows])
-
-    def forwarded(self, segment: int) -> tuple[int, int, int]:
-        """Messages that gateways of a segment sent on, their payload, and with headers, bytes."""
-        mine = self._fleet.segment[self.device] == segment
-        count = self._forwarded[mine].sum(axis=0)
-        if not mine.any():
-            return 0, 0, 0
-        link = np.full(len(count), self._fleet.link[self.device[mine][0]])
-        code = np.arange(len(count))
-        payload = self._cargo.payload_bytes(code, link)
-        whole = np.array([size.total_bytes[link[0]] for size in self._cargo.sizes], np.int64)
-        batches, of_batches, topics = self.gathering.sent[mine].sum(axis=0).tolist()
-        headers = batches * self._fleet.links.classes[int(link[0])].overhead_bytes + topics
-        return (
-            int(count.sum()) + batches,
-            int((count * payload).sum()) + of_batches,
-            int((count * whole).sum()) + of_batches + headers,
-        )
 
     def _trim(self) -> None:
         """Once a second: let buffers lose what is too much for them."""
@@ -615,7 +460,7 @@ class Gateways(Part):
         at = np.zeros(len(self._fleet), np.int64)
         at[device] = at_us
         rows = self.rows_of(device)
-        self.free_us[rows] = np.maximum(self.free_us[rows], at[self.device[rows]])
+        self.forwarder.wait(rows, at[self.device[rows]])
         self.presence.note(rows, at[self.device[rows]], SYNC)
 
     def cut(self, device: Int, at_us: int, up: bool) -> None:
@@ -737,7 +582,7 @@ class Gateways(Part):
             waited.at_us[:] = at_us
             passed = self._edge.take(waited)
             self.backlog.put(passed.gateway, passed)
-        self.free_us[rows] = np.maximum(self.free_us[rows], at_us)
+        self.forwarder.wait(rows, at_us)
 
     def fail_over(self, device: Device, at_us: int, takeover_us: int) -> dict[str, int]:
         """The active machines of these gateways die; where a spare stands by, it takes over. Returns evidence."""

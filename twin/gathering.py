@@ -7,7 +7,7 @@ takes what had come by its last look before it could.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +59,7 @@ class Gathering:
     def __init__(
         self,
         fleet: Fleet,
-        plans: list[GatewayPlan],
+        plans: Sequence[GatewayPlan],
         kinds: tuple[str, ...],
         channels: Mapping[str, tuple[Channel, ...]],
     ) -> None:

@@ -121,7 +121,7 @@ class Traffic(Part):
             readings, births, repeats = (
                 int(column[number]) for column in (self._readings, self._births, self._repeats)
             )
-            forwarded = (0, 0, 0) if gateways is None else gateways.forwarded(number)
+            forwarded = (0, 0, 0) if gateways is None else gateways.forwarder.forwarded(number)
             connects = int(fleet.tries[fleet.segment == number].sum())
             reading, birth = link.reading_bytes(channels), link.state_bytes
             payload = readings * reading + births * birth

@@ -120,7 +120,7 @@ def test_what_is_counted_as_sent_is_as_long_as_it_is() -> None:
         names = {world.fleet.names[device] for device in devices}
         payload += lengths.payload(len(devices), len(names), sum(len(name) for name in names))
     segment = int(world.fleet.segment[GATEWAYS[0]])
-    messages, told, whole = world.gateways.forwarded(segment)
+    messages, told, whole = world.gateways.forwarder.forwarded(segment)
     assert (messages, told) == (len(sent.messages), payload)
     assert whole > told
 
