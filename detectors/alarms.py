@@ -43,6 +43,7 @@ class _Cover:
     """An alarm and the devices for which it speaks; after it is resolved, until its quiet period ends.
 
     Attributes:
+        alarm: in no list if its source is only a shadow.
         members: bool (n,); None: devices without a group.
     """
 
@@ -142,6 +143,8 @@ class Alarms:
             elif now_us - cover.true_us >= policy.clear_us:
                 cover.alarm.resolved_us = now_us
                 cover.quiet_until_us = now_us + policy.quiet_us
+                if policy.shadow:
+                    continue
                 changes.resolved.append(cover.alarm)
                 closed = self.incidents.resolved(cover.alarm, now_us)
                 if closed is not None:
@@ -229,6 +232,9 @@ class Alarms:
             cause="" if cause is None else cause.text,
             incident=0,
         )
+        if source.policy.shadow:
+            watch.covers.append(_Cover(alarm, members, now_us))
+            return
         opened = self.incidents.admit(alarm, source.headline)
         if opened is not None:
             changes.opened.append(opened)

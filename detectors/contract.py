@@ -59,6 +59,20 @@ class Batch:
         return len(self.session_live)
 
 
+class Scorer(Protocol):
+    """What the core asks of whatever scores devices: a `Detector`, or a detector on values at work on a fleet."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def headline(self) -> str: ...
+
+    policy: Policy
+
+    def learn(self, batch: Batch) -> None: ...
+    def score(self, batch: Batch) -> Values: ...
+
+
 class Detector(Protocol):
     """Scores devices once a pane. State is plain data of bounded size, so that a pickle is a snapshot.
 

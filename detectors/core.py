@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from twinstorm.detectors.alarms import Alarms, Changes
-from twinstorm.detectors.contract import Batch, Detector, Patient, Restful, build
+from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
+from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import SLIS, Members, Series, Sli, make, panes_of
+from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -130,7 +132,7 @@ class Core(Exhibits):
     Args:
         registry: who was commissioned. Faults may take devices off it for a while.
         objectives: judged over the panes that end after the warm-up.
-        detectors: detector to its settings; None: every installed one with its defaults.
+        detectors: detector to its settings, see `lineup.build`; None: every installed one but those on values.
         warm_up_us: until then detectors learn and nothing is judged or raised.
         run_us: length of the run if known: an error budget is then that of the whole run.
 
@@ -162,6 +164,8 @@ class Core(Exhibits):
         self._detectors = build(registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
         """Of detectors that say for how long there is nothing to score."""
+        self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
+        self._ingest.taps.extend(self._on_values)
         self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._alarms = Alarms(registry, self._detectors)
         self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
@@ -490,7 +494,7 @@ class Core(Exhibits):
                 detector.learn(batch)
         self._alarms.incidents.forget(batch.now_us)
 
-    def _rests(self, detector: Detector, batch: Batch) -> bool:
+    def _rests(self, detector: Scorer, batch: Batch) -> bool:
         """Nobody comes near the limits of this detector."""
         restful, hold = self._quiet.get(detector.name, (None, None))
         if restful is None or hold is None:
@@ -593,6 +597,11 @@ class Core(Exhibits):
     def incidents(self) -> list[Incident]:
         """In order of opening."""
         return self._alarms.incidents.all
+
+    @property
+    def on_values(self) -> Sequence[OnFleet]:
+        """Detectors that look at what readings say."""
+        return self._on_values
 
     @property
     def findings(self) -> Sequence[Finding]:

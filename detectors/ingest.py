@@ -22,6 +22,7 @@ from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
 from twinstorm.detectors.dedupe import Runs, Seen
 from twinstorm.detectors.listing import Listing
+from twinstorm.detectors.taps import Accepted, Tap
 from twinstorm.detectors.turns import Line, Turn, columns_of
 from twinstorm.twin.flow import (
     HOUR_US,
@@ -97,6 +98,7 @@ class Ingest:
             is older than the newest changes it no more.
         newest: float32 (channels of the widest kind, n), values of that reading, NaN where there is none.
         readings_from_us: when the earliest reading since `turn` arrived, or an earlier instant; else `NEVER_US`.
+        taps: who gets what was accepted. While there are some, `in_turn` takes nothing.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -108,6 +110,7 @@ class Ingest:
         self.listing = Listing(n)
         self.seen = Seen(n)
         self.dead = DeadLetters()
+        self.taps: list[Tap] = []
         self.accepted = 0
         self.repeated = 0
         self.misdated = 0
@@ -159,6 +162,8 @@ class Ingest:
     def in_turn(self, deliveries: Sequence[Delivery]) -> Turn | None:
         """Look whether these are sound readings, of each device the next ones, which arrive in their order; nothing is
         taken. None: they are not."""
+        if self.taps:
+            return None
         kinds: dict[str, list[Delivery]] = {}
         for each in deliveries:
             if each.malformed or each.readings is None or each.readings.duplicate or each.readings.wire:
@@ -263,6 +268,7 @@ class Ingest:
             self._keep_slice(rows, readings.values, arrived_us, None if count == n else regular)
             self._look_at_dates(readings.device_time_us, arrived_us, None if count == n else regular)
             self.accepted += count
+            self._pass_on(limits, readings, arrived_us, rows, None if count == n else regular)
         if rest is None or not np.count_nonzero(rest):
             return None
         return self._sparse(readings, np.flatnonzero(rest), arrived_us, limits)
@@ -302,6 +308,7 @@ class Ingest:
         self._each[device] += 1
         self.last_arrival_us[device] = arrived_us
         self.newest[: len(limits.channels), device] = readings.values.T
+        self._pass_on(limits, readings, arrived_us)
 
     def _runs_of(self, readings: Readings, limits: Limits) -> Runs | None:
         """Sound readings of devices that were away, each with a stretch that goes on where it left off; None: they are
@@ -329,6 +336,7 @@ class Ingest:
         self._each[runs.device] += runs.length
         self.last_arrival_us[runs.device] = arrived_us[last]
         self.newest[: len(limits.channels), runs.device] = readings.values[last].T
+        self._pass_on(limits, readings, arrived_us)
         if not began.any():
             return None
         return NewBoots(runs.device[began], runs.boot[began], arrived_us[runs.start[began]])
@@ -361,6 +369,11 @@ class Ingest:
         newest = judged.newest[good[judged.newest]]
         self.last_arrival_us[device[newest]] = arrived_us[rows[newest]]
         self.newest[: len(limits.channels), device[newest]] = readings.values[rows[newest]].T
+        if self.taps:
+            late = good.copy()
+            late[newest] = False
+            self._pass_rows_on(limits, readings, arrived_us, rows[newest], late=False)
+            self._pass_rows_on(limits, readings, arrived_us, rows[late], late=True)
         if not len(judged.began):
             return None
         began = judged.began
@@ -380,6 +393,41 @@ class Ingest:
             self._refuse(WRONG_KIND, readings, rows[~fits], arrived_us)
             rows = rows[fits]
         return rows
+
+    def _pass_on(
+        self,
+        limits: Limits,
+        readings: Readings,
+        arrived_us: Int,
+        rows: slice | None = None,
+        good: Mask | None = None,
+    ) -> None:
+        """Give readings that were accepted as they came to the taps."""
+        if not self.taps:
+            return
+        columns = readings.device, readings.boot, readings.seq, readings.device_time_us, arrived_us, readings.values
+        accepted = Accepted(limits.code, *columns, rows=rows, good=good)
+        for tap in self.taps:
+            tap.take(accepted)
+
+    def _pass_rows_on(
+        self, limits: Limits, readings: Readings, arrived_us: Int, rows: NDArray[np.intp], *, late: bool
+    ) -> None:
+        """Give these rows to the taps."""
+        if not len(rows):
+            return
+        accepted = Accepted(
+            limits.code,
+            readings.device[rows],
+            readings.boot[rows],
+            readings.seq[rows],
+            readings.device_time_us[rows],
+            arrived_us[rows],
+            readings.values[rows],
+            late=late,
+        )
+        for tap in self.taps:
+            tap.take(accepted)
 
     def _count(self, device: Device) -> None:
         """Count one reading for each row."""

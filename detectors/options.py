@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 OptionKind = Literal["duration", "share", "count", "number", "word"]
@@ -91,7 +92,8 @@ def _read(option: Option, text: str) -> int | float | str | None:
             return _duration_us(text)
         case "share":
             amount = text.removesuffix("%").strip()
-            return float(amount) / 100 if text.endswith("%") and _is_share(amount) else None
+            # Exactly as the language reads it: 2.6 / 100 is not 0.026 in floating point.
+            return float(Fraction(amount) / 100) if text.endswith("%") and _is_share(amount) else None
         case "count":
             return int(text) if text.isdecimal() else None
         case "number":

@@ -33,6 +33,7 @@ class Policy:
             where they have none): then it is no single thing that broke.
         single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
+        shadow: what it finds is kept as a finding and is no alarm.
     """
 
     share: float
@@ -48,6 +49,7 @@ class Policy:
     cascades: bool = False
     single: bool = False
     lone_threshold: float | None = None
+    shadow: bool = False
 
     def fewest(self, fleet: int) -> int:
         """Affected devices that make a group in a fleet of this size."""

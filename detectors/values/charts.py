@@ -104,6 +104,7 @@ class Cusum(Chart):
 
     name: ClassVar[str] = "cusum"
     summary: ClassVar[str] = "a small shift of the mean that lasts"
+    headline: ClassVar[str] = "have shifted"
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("slack", "number", "0.5", "k, standard deviations that cost nothing: half of the shift to see"),
@@ -138,6 +139,7 @@ class Spread(Chart):
 
     name: ClassVar[str] = "spread"
     summary: ClassVar[str] = "a change of variance, up or down"
+    headline: ClassVar[str] = "scatter as they did not before"
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("weight", "share", "5 %", "of the newest value", least="0.1 %"),

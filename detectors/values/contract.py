@@ -30,6 +30,21 @@ Which = slice | Int
 ALL = slice(None)
 
 
+DECISION: tuple[Option, ...] = (
+    Option("threshold", "number", "1", "score from which a value counts; 1 is the limit of the detector", least="0.01"),
+    Option("clear_threshold", "share", "100 %", "of `threshold`: down to that an open alarm stays open"),
+    Option("persist", "count", "1", "values in a row of one channel that must count", least="1", most="30000"),
+    Option("within", "duration", "0 s", "for how long such a value counts; 0 s: until the device's next reading"),
+    Option("share", "share", "30 %", "of a site, segment, ... that must be affected for an alarm about it"),
+    Option("devices", "count", "5", "affected devices that make a group", least="1"),
+    Option("hold", "duration", "3 s", "how long the condition must last"),
+    Option("clear", "duration", "60 s", "how long it must be absent before the alarm is over"),
+    Option("quiet", "duration", "60 s", "how long after that there is no other alarm about the same group"),
+    Option("severity", "word", "ticket", "of an alarm about a group", choices=("page", "ticket")),
+)
+"""When scores are an alarm: settings that every detector on values has beside its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One value of each of some series.
@@ -55,6 +70,8 @@ class ValueDetector(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     """One line for lists."""
+    headline: ClassVar[str] = "tell what they never told before"
+    """What the devices of an alarm do, for titles: ``repeat themselves`` reads ``12 devices repeat themselves``."""
     options: ClassVar[tuple[Option, ...]]
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
@@ -65,6 +82,12 @@ class ValueDetector(ABC):
         """
         self.settings = dict(settings)
         self.series = series
+
+    @classmethod
+    def fleet_options(cls) -> tuple[Option, ...]:
+        """All settings in a scenario, its own first, which win where names are the same."""
+        own = {option.name for option in cls.options}
+        return (*cls.options, *(option for option in DECISION if option.name not in own))
 
     @abstractmethod
     def score(self, sample: Sample) -> Reals:

@@ -23,6 +23,7 @@ class FlatLine(ValueDetector):
 
     name: ClassVar[str] = "flat-line"
     summary: ClassVar[str] = "a value that repeats itself for too long"
+    headline: ClassVar[str] = "repeat themselves"
     options: ClassVar[tuple[Option, ...]] = (
         Option("values", "count", "20", "equal values in a row, at least", least="2"),
         Option("times", "number", "3", "as long as the longest run that ended", least="1"),
@@ -59,6 +60,7 @@ class Rate(ValueDetector):
 
     name: ClassVar[str] = "rate"
     summary: ClassVar[str] = "a change a second far beyond the usual one"
+    headline: ClassVar[str] = "tell values that jump"
     options: ClassVar[tuple[Option, ...]] = (
         Option("least", "count", "20", "changes before anything is said", least="2"),
         Option("weight", "share", "2 %", "of the newest change", least="0.1 %"),

@@ -106,7 +106,7 @@ class Engine:
         self._judged_masks: dict[str, Mask | None] = {}
         self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
         self.objectives = [self._objective(each) for each in scenario.objectives]
-        self.core = Core(self.registry, self.objectives, scenario.detectors, scenario.warm_up_us, run_us=self.end_us)
+        self.core = Core(self.registry, self.objectives, self._detectors(), scenario.warm_up_us, run_us=self.end_us)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -747,6 +747,19 @@ class Engine:
             within_us=written.within_us,
             percentile=written.percentile,
         )
+
+    def _detectors(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """As they are written, their selectors as masks."""
+        written = self.scenario.detectors
+        if written is None:
+            return None
+        return {
+            name: {
+                key: self.selector.mask(value) if key == "on" and value is not None else value
+                for key, value in settings.items()
+            }
+            for name, settings in written.items()
+        }
 
     def _make_judge(self) -> Judge:
         watched = []

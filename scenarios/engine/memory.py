@@ -1,13 +1,19 @@
-"""Whether a fleet fits this machine, asked before anything of it exists. Needs no NumPy: `check` asks as well."""
+"""Whether a fleet fits this machine, asked before anything of it exists. Needs no NumPy, because `check` asks as well,
+but where a scenario has detectors on values."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from twinstorm.scenarios.engine.errors import Unavailable
-from twinstorm.scenarios.language.model import Hazards, Scenario, Segment
+from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language.model import Fleet, Hazards, Scenario, Segment
+from twinstorm.scenarios.language.reach import Reach
+from twinstorm.scenarios.language.selectors import Selector
 
 BYTES_PER_DEVICE: Final = 920
 """Fleet, core and machine of one device, buffers apart: that of the kinds that need most, controllers (a motor needs
@@ -25,6 +31,9 @@ WIDE_KINDS: Final = frozenset({"building", "meter", "vehicle"})
 BYTES_PER_WIDE_BUFFERED: Final = 36
 """One reading of those kinds: up to 9 channels of 4 bytes (`twin.resolution`)."""
 
+BYTES_PER_WATCHED: Final = 28
+"""What a detector on values remembers of a device beside its channels."""
+
 BYTES_ONCE: Final = 2 * 2**20
 """What a run makes once, however small its fleet is."""
 BLOCK_DEVICES: Final = 16_384
@@ -41,7 +50,8 @@ def needed_bytes(scenario: Scenario) -> int:
         segment.devices * (_device_bytes(segment) + _buffered_bytes(segment) * segment.buffer.readings)
         for segment in scenario.fleet.segments
     )
-    return of_devices + BYTES_PER_FORWARDED * _most_forwarded(scenario) + _passing_bytes(scenario)
+    forwarded = BYTES_PER_FORWARDED * _most_forwarded(scenario)
+    return of_devices + forwarded + _watched_bytes(scenario) + _passing_bytes(scenario)
 
 
 def _passing_bytes(scenario: Scenario) -> int:
@@ -62,6 +72,41 @@ def _device_bytes(segment: Segment) -> int:
         + BYTES_PER_HAZARDS * (segment.hazards != Hazards())
         + BYTES_PER_MESH * (segment.mesh is not None)
         + BYTES_PER_DUTY_CYCLE * segment.link.startswith("lorawan")
+    )
+
+
+def _watched_bytes(scenario: Scenario) -> int:
+    """What detectors on values remember of every channel of every device; loads those that are named."""
+    total = 0
+    for name, settings in (scenario.detectors or {}).items():
+        if not catalogue.looks_at_values(name):
+            continue
+        from twinstorm.detectors.values.fleet import bytes_a_series
+
+        each = bytes_a_series(name, settings)
+        for kind, devices in _devices_of_kinds(scenario.fleet, settings.get("on")).items():
+            total += devices * (BYTES_PER_WATCHED + each * _watched_channels(kind, settings.get("channels")))
+    return total
+
+
+def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:
+    """How many devices of each kind a selector names."""
+    found: Counter[str] = Counter()
+    for segment in fleet.segments:
+        if on is None:
+            found[segment.kind] += segment.devices
+            continue
+        only = replace(fleet, segments=(segment,))
+        found[segment.kind] += Reach(only).count(on)
+    return found
+
+
+def _watched_channels(kind: str, names: list[str] | None) -> int:
+    machines = catalogue.machines([kind])
+    return sum(
+        channel.averaged if names is None else channel.name in names
+        for machine in machines
+        for channel in machine.channels
     )
 
 
@@ -93,7 +138,8 @@ def refuse_what_cannot_fit(scenario: Scenario) -> None:
     raise Unavailable(
         f"memory for {devices:,} devices with their buffers",
         f"{_size(needed)} needed, {_size(available)} free: {room}",
-        "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)",
+        "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)"
+        + (", or let detectors on values look at fewer channels" if _watched_bytes(scenario) else ""),
     )
 
 

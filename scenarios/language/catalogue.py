@@ -274,7 +274,7 @@ def machines(names: Sequence[str]) -> Sequence[Any]:
 
 
 def alarms() -> tuple[str, ...]:
-    """Detectors that are installed, sorted; each raises the alarm of its name."""
+    """Detectors that look where a scenario names none, sorted; each raises the alarm of its name."""
     return tuple(_installed("twinstorm.detectors"))
 
 
@@ -302,11 +302,27 @@ class Option(Protocol):
     def most(self) -> str: ...
 
 
+def detectors() -> tuple[str, ...]:
+    """All that a scenario may name: those that look by default, then those on values; each sorted."""
+    return (*alarms(), *(name for name in value_detectors() if name not in alarms()))
+
+
+def looks_at_values(detector: str) -> bool:
+    """Whether this is one on values, which has devices and channels of its own."""
+    return detector not in alarms() and detector in value_detectors()
+
+
 def detector_options(name: str) -> Sequence[Option]:
     """Settings of an installed detector. Loads it, and with it whatever it computes with."""
-    detector: Any = _installed("twinstorm.detectors")[name].load()
-    options: Sequence[Option] = detector.options
+    on_values = looks_at_values(name)
+    detector: Any = _installed("twinstorm.value_detectors" if on_values else "twinstorm.detectors")[name].load()
+    options: Sequence[Option] = detector.fleet_options() if on_values else detector.options
     return options
+
+
+def detector_summary(name: str) -> str:
+    """One line about an installed detector on values. Loads it."""
+    return str(_installed("twinstorm.value_detectors")[name].load().summary)
 
 
 @cache

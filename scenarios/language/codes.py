@@ -212,7 +212,7 @@ CODES: Mapping[str, Code] = {
         "nobody looks for that alarm",
         "An alarm is raised by the detector of its name. Where `detectors` leaves that one out, `alarm` can only be "
         "missed and `no_alarm` holds whatever happens; where it is empty, the same goes for every bound of alarms, "
-        "pages and incidents. Add the detector, or remove `detectors`: then all of them look.",
+        "pages and incidents. Add the detector, or remove `detectors`: then the default ones look.",
     ),
     "S309": Code(
         "a fault that these machines cannot have",

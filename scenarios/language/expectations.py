@@ -220,7 +220,7 @@ def check_raised(record: Record, detectors: tuple[str, ...], problems: Problems)
             elif not detectors:
                 subject = "alarms" if key == "no_alarm" else quoted(name)
                 message = f"nothing raises {subject}: `detectors` is empty"
-                hint = "name detectors there, or remove the key: then all of them look"
+                hint = "name detectors there, or remove the key: then the default ones look"
                 problems.add(wrong(node, "S308", message, hint, _place_of(name, node)))
 
 

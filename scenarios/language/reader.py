@@ -48,6 +48,7 @@ from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
+from twinstorm.scenarios.language.watching import check_channels, selectors_of
 from twinstorm.scenarios.language.wires import insert_files
 from twinstorm.twin.plugins import PluginError
 
@@ -250,6 +251,7 @@ class _Assembly:
         maintenance: Maintenance | None = None
         if fleet is not None:
             self._check_faults(fleet)
+            check_channels(record, fleet, problems)
             if record.own("maintenance") is not None:
                 maintenance = read_maintenance(record.own("maintenance"), fleet, problems)
         problems.check()
@@ -379,6 +381,7 @@ class _Assembly:
         for record in (self._record.own("objectives") or {}).values():
             if record.own("of") is not None:
                 yield _Use(record.own("of"), record.at("of"))
+        yield from (_Use(selector, node) for selector, node in selectors_of(self._record))
         for step in self._steps:
             if step.record.own("target") is not None:
                 yield _Use(step.record.own("target"), step.record.at("target"), at_any_moment=True)
@@ -433,13 +436,15 @@ def _about(step: Record, message: str) -> Node:
 
 
 def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
-    """Names of the detectors that the file chooses; None if it leaves that open, or if not all could be read."""
+    """Names of the detectors that look; None if not all could be read."""
+    if not scenario.has("detectors"):
+        return catalogue.alarms()
     node = scenario.at("detectors") if scenario.own("detectors") is not None else None
     if isinstance(node, ListNode):
         names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]
     else:
         names = list(node.entries) if isinstance(node, MapNode) else [""]
-    return tuple(dict.fromkeys(names)) if set(names) <= set(catalogue.alarms()) else None
+    return tuple(dict.fromkeys(names)) if set(names) <= set(catalogue.detectors()) else None
 
 
 def _detectors(chosen: Mapping[str, Mapping[str, Any]] | None, devices: int) -> Mapping[str, Mapping[str, Any]] | None:

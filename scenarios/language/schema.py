@@ -46,8 +46,8 @@ from twinstorm.scenarios.language.meshes import MESH
 from twinstorm.scenarios.language.model import Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.power import POWER
-from twinstorm.scenarios.language.settings import settings_table
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
+from twinstorm.scenarios.language.watching import Detectors
 from twinstorm.scenarios.language.wires import CODEC, Profile
 
 LANGUAGE = "1"
@@ -431,45 +431,6 @@ BROKER = Table(
 )
 
 
-DETECTOR = Word("detector", catalogue.alarms, code="S104", all_at="all: twinstorm list detectors")
-
-
-class Detectors(Field):
-    """A list of names, or a mapping from name to settings; read to a dict from name to the settings that are given."""
-
-    def read(self, node: Node, problems: Problems) -> Any:
-        if isinstance(node, ListNode):
-            names = Listing("a list of detectors", DETECTOR).read(node, problems)
-            return BAD if names is BAD else {name: {} for name in names}
-        named = Named("a list or a mapping of detectors", Raw("the settings of a detector"), name_of=DETECTOR).read(
-            node, problems
-        )
-        if named is BAD:
-            return BAD
-        return {name: self._settings(name, given, problems) for name, given in named.items()}
-
-    @staticmethod
-    def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
-        nothing = (isinstance(node, ScalarNode) and node.is_absent) or (isinstance(node, MapNode) and not node.entries)
-        if nothing or name not in catalogue.alarms():
-            return {}
-        # Only a scenario that changes a detector loads it: detectors come with numbers and models.
-        record = settings_table(f"a mapping of settings of `{name}`", catalogue.detector_options(name)).read(
-            node, problems
-        )
-        return {} if record is BAD else dict(record.read)
-
-    def json_schema(self) -> dict[str, Any]:
-        known = list(catalogue.alarms())
-        settings = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "number"]}}
-        return {
-            "oneOf": [
-                {"type": "array", "items": {"enum": known}},
-                {"type": "object", "properties": dict.fromkeys(known, settings), "additionalProperties": False},
-            ]
-        }
-
-
 SLI = Word(
     "SLI",
     lambda: tuple(sli.name for sli in catalogue.SLIS.values() if not sli.is_later),
@@ -525,9 +486,9 @@ STEP = Table(
 
 # --- expectations -----------------------------------------------------------------------------------------------------
 
-ALARM = Word("alarm", catalogue.alarms, code="S104", all_at="all: twinstorm list detectors")
+ALARM = Word("alarm", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
 ALARM_OR_ANY = Word(
-    "alarm", lambda: ("any", *catalogue.alarms()), code="S104", all_at="`any`, or one of twinstorm list detectors"
+    "alarm", lambda: ("any", *catalogue.detectors()), code="S104", all_at="`any`, or one of twinstorm list detectors"
 )
 STEP_NAME = name("a step's name", "outage")
 WITHIN = duration("1 s", example="5 min")

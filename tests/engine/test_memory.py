@@ -10,6 +10,7 @@ import pytest
 from twinstorm.scenarios.engine import memory
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.run import Run, RunOptions, build
+from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.reader import load, read
 from twinstorm.twin import output
 from twinstorm.twin.flow import SECOND_US
@@ -46,6 +47,33 @@ def test_not_even_one_device_may_fit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_system_that_does_not_say_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     have(monkeypatch, None)
     memory.refuse_what_cannot_fit(load("partition", devices=10_000_000))
+
+
+WATCHED = """storm: 1
+name: watched
+story: Machines whose values somebody looks at.
+duration: 10 min
+fleet:
+  devices: 100000
+  segments: {climate: {kind: environment, share: 60 %}, motors: {kind: motor, share: 40 %}}
+detectors:
+"""
+
+
+def test_what_detectors_on_values_remember_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(detector: str) -> Scenario:
+        return read(f"{WATCHED}  {detector}\n", "watched.storm.yaml")
+
+    nothing = memory.needed_bytes(watched("silence: {}"))
+    one = memory.needed_bytes(watched("flat-line: {on: kind=motor, channels: [current_a]}"))
+    assert one - nothing == 40_000 * (24 + memory.BYTES_PER_WATCHED)
+    more = memory.needed_bytes(watched("flat-line: {on: kind=motor, channels: [current_a, humidity_pct]}"))
+    assert more == one
+    have(monkeypatch, GIB)
+    memory.refuse_what_cannot_fit(watched("flat-line: {}"))
+    with pytest.raises(Unavailable, match=r"free: [\d,]+ devices fit") as raised:
+        memory.refuse_what_cannot_fit(watched("context: {}"))
+    assert "fewer channels" in raised.value.hint
 
 
 def test_a_larger_buffer_takes_more() -> None:

@@ -79,7 +79,7 @@ def test_settings_of_every_fault_have_readable_defaults(name: str) -> None:
     assert set(fault_settings(fault, {})) == {setting.name for setting in fault.settings}
 
 
-@pytest.mark.parametrize("name", catalogue.alarms())
+@pytest.mark.parametrize("name", catalogue.detectors())
 def test_settings_of_every_detector_have_readable_defaults(name: str) -> None:
     given = {option.name: option.default for option in catalogue.detector_options(name)}
     settings = "".join(f"    {key}: {value}\n" for key, value in given.items())

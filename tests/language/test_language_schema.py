@@ -68,6 +68,10 @@ RIGHT: list[Change] = [
     ("boot: 8 s .. 12 s", "boot: 1h30min"),
     ("\nobjectives", "\ndetectors: [silence]\n\nobjectives"),
     ("\nobjectives", "\ndetectors: {silence: {periods: 3}, reboot-storm: }\n\nobjectives"),
+    (
+        "\nobjectives",
+        "\ndetectors: {flat-line: {on: kind=motor, channels: [current_a], values: 9, shadow: true}}\n\nobjectives",
+    ),
     ("fault: power-outage", "fault: partition\n    with: {direction: up}"),
     ("  - {count: pages, at_most: 1}", "  - at: outage.end + 30 s\n    that: online > 5"),
     ("  - {count: pages, at_most: 1}", "  - {no_alarm: any, from: outage, to: end}"),

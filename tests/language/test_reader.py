@@ -307,6 +307,22 @@ def test_a_list_of_detectors_takes_their_defaults() -> None:
     assert small("detectors: [silence, connect-storm]\n").detectors == {"silence": {}, "connect-storm": {}}
 
 
+def test_a_detector_on_values_has_devices_channels_and_a_decision_beside_its_own_settings() -> None:
+    found = small(
+        "detectors:\n  flat-line: {on: kind=motor, channels: [current_a], values: 30, persist: 2, within: 1 min}\n"
+        "  silence: {shadow: true}\n"
+    ).detectors
+    assert found is not None
+    assert found["silence"] == {"shadow": "true"}
+    assert found["flat-line"] == {
+        "on": parse_selector("kind=motor"),
+        "channels": ["current_a"],
+        "values": 30,
+        "persist": 2,
+        "within": 60 * S,
+    }
+
+
 def test_settings_of_detectors_are_checked_like_all_others() -> None:
     with pytest.raises(ScenarioErrors) as raised:
         small("detectors: {silence: {period: 4, least: 20, severity: pager}}\n")

@@ -65,7 +65,8 @@ def listed(kind: str) -> Mapping[str, str]:
         kinds = catalogue.kinds()
         return {name: catalogue.KINDS.get(name) or _summary(kinds.tried_one(name)) for name in kinds}
     if kind == "detectors":
-        return {name: catalogue.ALARMS.get(name, "") for name in catalogue.alarms()}
+        own = {name: catalogue.ALARMS.get(name, "") for name in catalogue.alarms()}
+        return own | {name: catalogue.detector_summary(name) for name in catalogue.detectors() if name not in own}
     return {name: sli.summary for name, sli in catalogue.SLIS.items() if not sli.is_later}
 
 

@@ -339,10 +339,17 @@ def _from_class(group: str, name: str, summary: str) -> str:
         ("Driven from outside, by a recording or a controller", _quantities(getattr(kind, "drives", ()))),
         ("Parameters that may be set", _quantities(getattr(kind, "settable", ()), by_key=True)),
         ("Settings", _settings(getattr(kind, "options", ()))),
+        ("Settings in a scenario, beside `on`, `channels` and `shadow`", _settings(_of_fleets(kind))),
     ):
         if things:
             parts.append(f"{title}:\n\n{_rows(things)}")
     return _joined(f"{name}: {summary}" if summary else name, parts)
+
+
+def _of_fleets(kind: Any) -> Sequence[Any]:
+    """Settings that a detector on values has besides, where it looks at a fleet."""
+    own = getattr(kind, "options", ())
+    return [option for option in kind.fleet_options() if option not in own] if hasattr(kind, "fleet_options") else ()
 
 
 def _period(kind: Any) -> str:

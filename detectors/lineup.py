@@ -1,0 +1,46 @@
+"""Who looks: the detectors of a run, those on sessions and silence as well as those on values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from twinstorm.detectors import contract
+from twinstorm.detectors.contract import Scorer
+from twinstorm.detectors.values import contract as on_values
+from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.twin.flow import Registry
+
+SHADOW = "shadow"
+"""Setting of every detector: it scores and finds, and never raises an alarm."""
+
+
+def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) -> list[Scorer]:
+    """Detectors of a run, sorted by name.
+
+    Args:
+        wanted: detector to its settings, as text or typed, `shadow` (true or false) among them; for those on values
+            also `on` and `channels`, see `OnFleet`. None: every installed one with its defaults, but those on values.
+
+    Raises:
+        ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+    """
+    if wanted is None:
+        return list(contract.build(registry, None))
+    known, known_on_values = contract.catalogue(), on_values.catalogue()
+    found: list[Scorer] = []
+    for name in sorted(wanted):
+        settings = dict(wanted[name] or {})
+        is_shadow = settings.pop(SHADOW, "false") in ("true", True)
+        detector: Scorer
+        if name in known:
+            (detector,) = contract.build(registry, {name: settings})
+        elif name in known_on_values:
+            detector = OnFleet(known_on_values[name], registry, settings)
+        else:
+            raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*known, *known_on_values))}")
+        if is_shadow:
+            detector.policy = replace(detector.policy, shadow=True)
+        found.append(detector)
+    return found

@@ -1,0 +1,303 @@
+"""A detector on values as one of a fleet: which series it looks at, and from their scores to scores of devices.
+
+A device that is watched has one series a channel. Series are numbered in the order of devices, those of one device
+beside each other, so that the devices of a dense batch are one slice of every column of state.
+
+A reading is judged when it is accepted, in the order of boot and number of its device. One that arrives behind a newer
+one is *late*: it is counted and not judged, because what came after it is already part of what is normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.lasting import FOR_NOW, Lasting
+from twinstorm.detectors.options import typed
+from twinstorm.detectors.policy import Policy
+from twinstorm.detectors.taps import Accepted
+from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, catalogue
+from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Severity, Values
+
+BLOCK_VALUES = 16_384
+"""Values that are judged at a time: what fits the cache. No result depends on it."""
+
+STALE_PERIODS, STALE_US = 3, 10 * SECOND_US
+"""What a device said is no news any more after so many of its sampling periods, and at least so long."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Which series there are.
+
+    Attributes:
+        first: int64 (devices + 1,), the first series of each device; as many as the next one's if it has none.
+        columns: kind, as a code, to its channels that are watched.
+        mask: bool (devices,), who is watched; None: all of those kinds.
+    """
+
+    first: Int
+    columns: Mapping[int, NDArray[np.intp]]
+    mask: Mask | None
+
+    @staticmethod
+    def of(registry: Registry, channels: Sequence[str] | None, mask: Mask | None) -> Watched:
+        """
+        Args:
+            channels: names; None: all that have a mean (angles, counters and codes have none).
+            mask: whom; None: all.
+        """
+        columns = {}
+        width = np.zeros(len(registry.kinds), np.int64)
+        for code, kind in enumerate(registry.kinds):
+            chosen = [
+                column
+                for column, channel in enumerate(registry.channels[kind])
+                if (channel.averaged if channels is None else channel.name in channels)
+            ]
+            if chosen:
+                columns[code] = np.array(chosen, np.intp)
+                width[code] = len(chosen)
+        each = width[registry.kind]
+        if mask is not None:
+            each[~mask] = 0
+        return Watched(np.concatenate(([0], np.cumsum(each))), columns, mask)
+
+    @property
+    def series(self) -> int:
+        return int(self.first[-1])
+
+
+class OnFleet:
+    """One detector on values, at work on the devices of a registry: a detector of the core that gets every accepted
+    reading.
+
+    Args:
+        kind: the detector.
+        settings: its `fleet_options`, as text or typed; `on`: bool (n,), which devices, None: all;
+            `channels`: names, None: all that have a mean.
+
+    Raises:
+        ValueError: a setting that it does not have, or a value of the wrong kind; the text names what is allowed.
+
+    Attributes:
+        late: readings that were not judged, because a newer one of their device had been.
+        judged: values that were looked at.
+    """
+
+    def __init__(self, kind: type[ValueDetector], registry: Registry, settings: Mapping[str, Any]) -> None:
+        given = {key: value for key, value in settings.items() if key not in ("on", "channels")}
+        values = typed(f"detector `{kind.name}`", kind.fleet_options(), given)
+        own = {option.name: values[option.name] for option in kind.options}
+        self.name, self.summary, self.options = kind.name, kind.summary, kind.options
+        self.headline = kind.headline
+        self.late = 0
+        self.judged = 0
+        self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"))
+        self._detector = kind(self._watched.series, own)
+        self._threshold = float(values["threshold"])
+        self.policy = Policy(
+            share=values["share"],
+            fleet_share=min(0.05, values["share"]),
+            devices=values["devices"],
+            threshold=self._threshold,
+            clear_threshold=self._threshold * float(values["clear_threshold"]),
+            hold_us=values["hold"],
+            clear_us=values["clear"],
+            quiet_us=values["quiet"],
+            severity=Severity(values["severity"]),
+            lone_threshold=self._threshold,
+        )
+        n = len(registry)
+        self._stale_us: Int = np.maximum(registry.every_us * STALE_PERIODS, STALE_US)
+        self._score: Values = np.full(n, np.nan, np.float32)
+        """Of the newest reading of each device that had a score."""
+        self._near = 0
+        """Devices whose score is not under `clear_threshold`."""
+        self._persist = int(values["persist"])
+        self._over: NDArray[np.int16] | None = np.zeros(self._watched.series, np.int16) if self._persist > 1 else None
+        """Scores in a row that reached the threshold."""
+        self._within_us = int(values["within"])
+        self._peak: Values = np.full(n if self._within_us else 0, np.nan, np.float32)
+        self._peak_us: Int = np.zeros(len(self._peak), np.int64)
+        self._last_peak_us = -(1 << 62)
+
+    # --- what arrives -------------------------------------------------------------------------------------------------
+
+    def take(self, accepted: Accepted) -> None:
+        """Judge readings; see `Tap`."""
+        columns = self._watched.columns.get(accepted.code)
+        if columns is None:
+            return
+        if accepted.rows is not None:
+            self._take_dense(accepted, accepted.rows, columns)
+            return
+        mine = None if self._watched.mask is None else self._watched.mask[accepted.device]
+        if accepted.late:
+            self.late += len(accepted.device) if mine is None else int(np.count_nonzero(mine))
+            return
+        device, dated_us, arrived_us, values = accepted.device, accepted.dated_us, accepted.arrived_us, accepted.values
+        if mine is not None:
+            device, dated_us, arrived_us, values = device[mine], dated_us[mine], arrived_us[mine], values[mine]
+        values = _chosen(values, columns)
+        for rows in _one_of_each(device):
+            if isinstance(rows, slice):
+                self._judge_each(device, dated_us, arrived_us, values)
+            else:
+                self._judge_each(device[rows], dated_us[rows], arrived_us[rows], values[rows])
+
+    def _take_dense(self, accepted: Accepted, rows: slice, columns: NDArray[np.intp]) -> None:
+        """Readings of a slice of the fleet; who is not there has no values."""
+        size = max(BLOCK_VALUES // len(columns), 1)
+        one_date = accepted.dated_us.strides == (0,)
+        for begin in range(0, rows.stop - rows.start, size):
+            block = slice(begin, min(begin + size, rows.stop - rows.start))
+            devices = slice(rows.start + block.start, rows.start + block.stop)
+            mine = None if self._watched.mask is None else self._watched.mask[devices]
+            if mine is not None and mine.all():
+                mine = None
+            values = np.array(_chosen(accepted.values[block], columns), np.float64, order="C")
+            if accepted.good is not None:
+                values[~accepted.good[block]] = np.nan
+            dated_us = accepted.dated_us[block]
+            who: slice | Device = devices
+            if mine is not None:
+                values, dated_us = values[mine], dated_us[mine]
+                who = accepted.device[block][mine]
+            if not len(values):
+                continue
+            at_us = np.broadcast_to(dated_us[0], values.size) if one_date else np.repeat(dated_us, len(columns))
+            first = self._watched.first
+            series = slice(int(first[devices.start]), int(first[devices.stop]))
+            scores = self._detector.step(Sample(at_us, values.ravel(), series))
+            arrived_us = accepted.arrived_us[block]
+            self._note(scores.reshape(values.shape), who, series, arrived_us if mine is None else arrived_us[mine])
+
+    def _judge_each(self, device: Device, dated_us: Int, arrived_us: Int, values: Values) -> None:
+        """Readings of different devices, ascending."""
+        width = values.shape[1]
+        size = max(BLOCK_VALUES // width, 1)
+        for begin in range(0, len(device), size):
+            block = slice(begin, begin + size)
+            who = device[block]
+            series = (self._watched.first[who][:, None] + np.arange(width)).ravel()
+            taken = np.array(values[block], np.float64, order="C").ravel()
+            scores = self._detector.step(Sample(np.repeat(dated_us[block], width), taken, series))
+            self._note(scores.reshape(-1, width), who, series, arrived_us[block])
+
+    # --- from series to devices ---------------------------------------------------------------------------------------
+
+    def _note(self, scores: Reals, who: slice | Device, series: slice | Int, arrived_us: Int) -> None:
+        """Remember what devices score: the highest of their channels.
+
+        Args:
+            scores: float64 (k, channels).
+        """
+        self.judged += scores.size
+        clear = self.policy.clear_threshold
+        high = not (np.fmax.reduce(scores, axis=None, initial=-1.0) < min(clear, self._threshold))
+        if not high and not self._near and self._over is None and not np.isnan(scores).any():
+            self._score[who] = 0.0
+            return
+        if self._over is not None:
+            scores = self._lasting(scores, self._over, series)
+        highest = scores[:, 0].astype(np.float32)
+        for channel in range(1, scores.shape[1]):
+            np.fmax(highest, scores[:, channel], out=highest, casting="same_kind")
+        before = self._score[who]
+        after = np.where(highest == highest, highest, before)
+        self._near += int(np.count_nonzero(after >= clear)) - int(np.count_nonzero(before >= clear))
+        self._score[who] = after
+        if self._within_us:
+            self._keep_peaks(highest, who, arrived_us)
+
+    def _lasting(self, scores: Reals, over: NDArray[np.int16], series: slice | Int) -> Reals:
+        """Scores, but nothing that counts before as many in a row have counted as there must be."""
+        flat = scores.ravel()
+        run = over[series]
+        longer = np.minimum(run + np.int16(1), np.int16(self._persist))
+        goes_on = (flat != flat) | ((run >= self._persist) & (flat >= self.policy.clear_threshold))
+        run = np.where(flat >= self._threshold, longer, np.where(goes_on, run, np.int16(0)))
+        over[series] = run
+        below = np.minimum(flat, np.nextafter(np.float32(self.policy.clear_threshold), np.float32(0.0)))
+        return np.where(run < self._persist, below, flat).reshape(scores.shape)
+
+    def _keep_peaks(self, highest: Values, who: slice | Device, arrived_us: Int) -> None:
+        peak, peak_us = self._peak[who], self._peak_us[who]
+        over = arrived_us - peak_us > self._within_us
+        fresh = (highest >= self._threshold) & (over | ~(highest < peak))
+        if fresh.any():
+            self._peak[who] = np.where(fresh, highest, peak)
+            self._peak_us[who] = np.where(fresh, arrived_us, peak_us)
+            self._last_peak_us = max(self._last_peak_us, int(arrived_us[fresh].max()))
+
+    # --- what the core asks -------------------------------------------------------------------------------------------
+
+    def quiet(self, batch: Batch) -> Lasting | None:
+        """Nobody is near the limit in this pane; of the next nothing is known."""
+        lately = self._within_us and batch.now_us - self._last_peak_us <= self._within_us
+        return None if self._near or lately else FOR_NOW
+
+    def score(self, batch: Batch) -> Values:
+        """What devices scored last, for as long as that is news; within `within` their highest."""
+        score = self._score
+        if self._within_us:
+            kept = np.where(batch.now_us - self._peak_us <= self._within_us, self._peak, np.float32(np.nan))
+            score = np.fmax(score, kept)
+        return np.where(batch.now_us - batch.last_arrival_us > self._stale_us, np.float32(np.nan), score)
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing: it learns from readings."""
+
+
+def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
+    """Memory of one channel of one device.
+
+    Args:
+        settings: as those of `OnFleet`.
+    """
+    kind = catalogue()[name]
+    given = {key: value for key, value in settings.items() if key not in ("on", "channels")}
+    values = typed(f"detector `{name}`", kind.fleet_options(), given)
+    own = {option.name: values[option.name] for option in kind.options}
+    return _size_of(kind(2, own)) - _size_of(kind(1, own)) + 2 * (values["persist"] > 1)
+
+
+def _size_of(state: object) -> int:
+    """Bytes of all arrays."""
+    total = 0
+    for each in vars(state).values():
+        if isinstance(each, np.ndarray):
+            total += each.nbytes
+        elif hasattr(each, "__dict__"):
+            total += _size_of(each)
+    return total
+
+
+def _chosen(values: Values, columns: NDArray[np.intp]) -> Values:
+    """Some columns; a view if these are all."""
+    return values if len(columns) == values.shape[1] else values[:, columns]
+
+
+def _one_of_each(device: Device) -> list[slice | NDArray[np.intp]]:
+    """Part rows so that each part has a device at most once, ascending, and the rows of a device keep their order."""
+    if not len(device):
+        return []
+    if np.count_nonzero(device[1:] > device[:-1]) == len(device) - 1:
+        return [slice(0, len(device))]
+    order = np.argsort(device, kind="stable")
+    who = device[order]
+    begins = np.ones(len(who), np.bool_)
+    np.not_equal(who[1:], who[:-1], out=begins[1:])
+    if begins.all():
+        return [order]
+    index = np.arange(len(who))
+    rank = index - np.maximum.accumulate(np.where(begins, index, 0))
+    by_rank = np.argsort(rank, kind="stable")
+    edges = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2))
+    return [order[by_rank[low:high]] for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
