@@ -119,6 +119,8 @@ class RepairedBroker(Broker):
         self._remarks = remarks
         self.count, self.drops, self.lost, self.overflown = count, drops, lost, overflown
         self.brake = Brake() if core_per_s is None else None
+        self.core_listens = asyncio.Event()
+        """The core has subscribed."""
         self.conduct: LiveMisconduct | None = None
         """What faults make it do; None: nothing yet."""
 
@@ -373,6 +375,8 @@ class RepairedBroker(Broker):
     async def subscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None:
         """See `Desk`."""
         await self._handle_subscription(session, handler, _done(Subscription(number, topics)))
+        if self._is_core(session):
+            self.core_listens.set()
 
     async def unsubscribe(self, session: Session, handler: RepairedHandler, number: int, topics: list[Any]) -> None:
         """See `Desk`."""

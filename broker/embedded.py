@@ -14,7 +14,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 LISTENER = "default"
 ACCEPT_PASSES = 4
 """Passes of the loop from accepting a connection to serving it."""
+CORE_BACK_S = 1.0
+"""For how long a broker that comes back without state lets clients wait for the core; `RECONNECT_S` is a tenth."""
 DEFAULTS = Limits()
 _CONFIG = {"listeners": {LISTENER: {"type": "external", "bind": "unused"}}, "plugins": {}}
 
@@ -134,6 +136,8 @@ class EmbeddedBroker(LiveOrders):
         self._sys_every_s = sys_every_s
         self._telling: asyncio.Task[None] | None = None
         self._connecting = 0
+        self._awaits_core = False
+        """It has lost the subscriptions of a core that was there when it died."""
         self._core: RepairedBroker | None = None
         self._listening: list[tuple[Listening, socket.socket]] = []
         self._links = Links(context, limits, self._count, self._handshake_failed, self._serve)
@@ -188,19 +192,31 @@ class EmbeddedBroker(LiveOrders):
     async def _admit(self, session: Session) -> bool:
         """Devices meet the same limit as in virtual time, guests only if there is a crowd, and the core never."""
         front, user = self._front, session.username
-        if front is None or not (user in self._doorkeeper.clients or (front.guests_too and user != CORE_USER)):
-            return True
-        now_us = self._now_us()
-        start_us = await front.offer(now_us)
-        if start_us is None:
-            return False
-        if start_us > now_us:
-            self._connecting += 1
-            try:
-                await asyncio.sleep(float(Fraction(start_us - now_us, SECOND_US) / self._speed))
-            finally:
-                self._connecting -= 1
+        if front is not None and (user in self._doorkeeper.clients or (front.guests_too and user != CORE_USER)):
+            now_us = self._now_us()
+            start_us = await front.offer(now_us)
+            if start_us is None:
+                return False
+            if start_us > now_us:
+                await self._connects_for(asyncio.sleep(float(Fraction(start_us - now_us, SECOND_US) / self._speed)))
+        if self._awaits_core and user != CORE_USER:
+            await self._connects_for(self._core_listens())
         return True
+
+    async def _connects_for(self, wait: Awaitable[None]) -> None:
+        self._connecting += 1
+        try:
+            await wait
+        finally:
+            self._connecting -= 1
+
+    async def _core_listens(self) -> None:
+        """Wait until the core has subscribed again: what came before would be acknowledged and passed on to nobody. In
+        virtual time the core is there as soon as the broker is."""
+        if self._core is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._core.core_listens.wait(), CORE_BACK_S)
+        self._awaits_core = False
 
     def begin(self, front: Front | Admission | None) -> None:
         """The fleet has gathered: count from here, and from now on devices meet this limit, or who knows of more."""
@@ -349,7 +365,9 @@ class EmbeddedBroker(LiveOrders):
         core = self._core
         if core is None or self._links.is_silent:
             return 0
-        cost = sum(session.username in self._doorkeeper.clients for session, _ in core.connected())
+        users = [session.username for session, _ in core.connected()]
+        cost = sum(user in self._doorkeeper.clients for user in users)
+        self._awaits_core = CORE_USER in users and not with_state
         self._kept_state = core.freeze() if with_state else None
         if silent:
             self._links.fall_silent()

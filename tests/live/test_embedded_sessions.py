@@ -29,7 +29,7 @@ from tests.live.raw_mqtt import (
     text,
     until,
 )
-from twinstorm.broker import amqtt_connection
+from twinstorm.broker import amqtt_connection, embedded
 from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_connection import RepairedHandler
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
@@ -506,6 +506,28 @@ def test_what_a_dying_broker_had_acknowledged_is_counted(stand: Stand) -> None:
         assert mute.message(acknowledge=False).payload == b"x"
     stand.broker.stop(0, silent=True)
     assert stand.broker.lost_readings() == {ONE: 10}
+
+
+def test_after_a_restart_clients_wait_until_the_core_listens_and_nothing_is_acknowledged_in_vain(stand: Stand) -> None:
+    stand.core()
+    stand.device()
+    stand.broker.restart(with_state=False)
+    one = stand.ask()
+    assert until(lambda: stand.broker.counters(0).connecting == 1)
+    core = stand.core()
+    assert one.connack() == 0
+    one.send(publish(TELEMETRY, b"x", qos=1))
+    assert core.message().payload == b"x"
+    assert stand.broker.counters(0).connecting == 0
+    assert stand.broker.lost_readings() == {}
+
+
+def test_a_core_that_does_not_come_back_is_not_waited_for_long(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "CORE_BACK_S", 0.02)
+    stand.core()
+    stand.broker.restart(with_state=False)
+    stand.device().send(publish(TELEMETRY, b"x", qos=1))
+    assert until(lambda: stand.broker.lost_readings() == {ONE: 1})
 
 
 def test_it_closes_within_two_seconds_with_idle_half_open_and_stalled_clients(stand: Stand) -> None:
