@@ -35,7 +35,7 @@ def calibrate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_it_writes_is_a_broker_that_a_scenario_can_have(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    ran = calibrate(tmp_path, "--broker", mosquitto.url, "--out", "mine.yaml")
+    ran = calibrate(tmp_path, "--yes", "--broker", mosquitto.url, "--out", "mine.yaml")
     assert ran.returncode == 0, ran.stderr
     written = (tmp_path / "mine.yaml").read_text()
     assert ran.stdout.endswith(written)
@@ -49,7 +49,7 @@ def test_what_it_writes_is_a_broker_that_a_scenario_can_have(mosquitto: Mosquitt
 
 
 def test_json_tells_machine_and_figures(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    ran = calibrate(tmp_path, "--broker", mosquitto.url, "--json", "--no-progress")
+    ran = calibrate(tmp_path, "--yes", "--broker", mosquitto.url, "--json", "--no-progress")
     document = msgspec.json.decode(ran.stdout)
     assert ran.stderr == ""
     assert document["schema"] == "twinstorm/calibration/1"
@@ -74,14 +74,15 @@ def test_ctrl_c_ends_it_at_once_and_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--broker", "mqtt://broker.example"), "add --yes"),
+        (("--broker", "mqtt://broker.example"), "broker.example:1883 is on another machine"),
+        (("--broker", "mqtt://127.0.0.1"), "127.0.0.1:1883 was not started by this command"),
         (("--broker", "http://127.0.0.1"), "mqtt://"),
         (("--credentials", "login"), "its own passwords"),
         (("--broker", "mqtts://127.0.0.1"), "--tls-port"),
-        (("--broker", "mqtt://ana:secret@127.0.0.1"), "--credentials FILE"),
+        (("--yes", "--broker", "mqtt://ana:secret@127.0.0.1"), "--credentials FILE"),
         (("--ca", "ca.pem"), "certificates of its own"),
         (("--broker", "mqtt://127.0.0.1", "--tls-port", "8883"), "--ca"),
-        (("--broker", "mqtt://127.0.0.1", "--tls-port", "8883", "--ca", "none.pem"), "--ca or --cert"),
+        (("--broker", "mqtt://127.0.0.1", "--tls-port", "8883", "--ca", "none.pem", "--yes"), "--ca or --cert"),
         (("--out", "none/mine.yaml"), "not a folder"),
     ],
 )

@@ -63,7 +63,7 @@ class Case:
         back: the fleet was away, and how long it takes to come back is compared.
         each: of every device: nothing else but its own draws decides when it is back.
         luck_s: but for those that ask so close to the end of the fault: moments decide whether the broker is there.
-        in_gate: which shares its machine with whatever else runs there: the mean of the fleet may differ by half a tick.
+        in_gate: whose machine has other work to do: the mean of the fleet may differ by half a tick.
     """
 
     fault: str

@@ -36,7 +36,7 @@ PATH = click.Path(path_type=Path)
     click.Option(["--cert"], type=PATH, metavar="FILE", help="With --tls-port: our certificate and key, in one file."),
     click.Option(["--out"], type=PATH, metavar="FILE", help="Write the constants there, as part of a scenario."),
     click.Option(["--quick"], is_flag=True, help="Few and short samples: a few seconds, rough figures."),
-    click.Option(["--yes"], is_flag=True, help="The broker may be another machine."),
+    click.Option(["--yes"], is_flag=True, help="With --broker: it may get as much as it can take."),
     JSON,
 )
 def calibrate(
@@ -55,8 +55,8 @@ def calibrate(
 
     \b
       twinstorm calibrate
-      twinstorm calibrate --broker mqtt://127.0.0.1:1883 --out mine.yaml
-      twinstorm calibrate --broker mqtt://127.0.0.1:1883 --tls-port 8883 --ca ca.pem
+      twinstorm calibrate --yes --broker mqtt://127.0.0.1:1883 --out mine.yaml
+      twinstorm calibrate --yes --broker mqtt://127.0.0.1:1883 --tls-port 8883 --ca ca.pem
 
     Connects and messages a second are those that it can just do, so nobody else should be using it: about a minute, at
     most four. What is printed last is the `broker` of a scenario; `--set broker.handshake=...` does the same.
@@ -142,9 +142,10 @@ def _foreign(
         raise UsageError(f"--broker: {error}") from error
     if where.secure or where.path is not None:
         raise UsageError("calibrate measures MQTT over TCP", "write mqtt://host:port; --tls-port for TLS as well")
-    if not where.is_loopback and not yes:
+    if not yes:
+        what = "was not started by this command" if where.is_loopback else "is on another machine"
         raise UsageError(
-            f"{where.host} is another machine, and would get as much as it can take",
+            f"the broker at {where.host}:{where.port} {what}, and would get as much as it can take",
             "add --yes if it is yours and nobody else is using it",
         )
     login = login_for(where, credentials)
