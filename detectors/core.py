@@ -17,6 +17,7 @@ import numpy as np
 from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.deadletters import DeadLetter
+from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
 from twinstorm.detectors.lineup import build
@@ -141,6 +142,7 @@ class Core(Exhibits):
 
     Attributes:
         reboots: new boot numbers seen after the warm-up.
+        taken_out: detectors that broke, in the order in which they did.
     """
 
     def __init__(
@@ -168,6 +170,9 @@ class Core(Exhibits):
         self._ingest.taps.extend(self._on_values)
         self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._alarms = Alarms(registry, self._detectors)
+        self._broken: dict[str, str] = {}
+        """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
+        self.taken_out: list[TakenOut] = []
         self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
         self._tracks: dict[str, Track] = {}
         for objective in objectives:
@@ -399,7 +404,11 @@ class Core(Exhibits):
         for track in self._tracks.values():
             track.repeat(panes, self._now_us)
         for detector in self._patient:
-            detector.pass_by(panes)
+            try:
+                with fenced("pass_by"):
+                    detector.pass_by(panes)
+            except BrokenError as broken:
+                self._broken[detector.name] = str(broken)
 
     def _rates(self, broker: BrokerCounters, seconds: int) -> tuple[int, int]:
         """CONNECTs since the last pane. The first pane only sets the mark: the fleet may have connected before it.
@@ -478,21 +487,49 @@ class Core(Exhibits):
         return self.__dict__ | {"_columns": None}
 
     def _detect(self, batch: Batch, changes: Changes) -> None:
-        for detector in self._detectors:
-            calm = True
-            if batch.now_us > self._warm_up_us:
-                if self._rests(detector, batch):
-                    calm = self._alarms.rest(batch.now_us, detector, changes)
-                else:
-                    score = detector.score(batch)
-                    if self._listing.strangers is not None:
-                        # Nothing can be said of strangers, whatever a detector makes of rows without news.
-                        score = np.where(self._listing.strangers, np.float32(np.nan), score)
-                    calm = self._alarms.step(batch.now_us, detector, score, changes)
-            # A storm must not become the new normal; the one place where that is decided.
-            if calm:
-                detector.learn(batch)
+        for detector in tuple(self._detectors):
+            try:
+                self._ask(detector, batch, changes)
+            except BrokenError as broken:
+                self._take_out(detector, str(broken), batch.now_us, changes)
         self._alarms.incidents.forget(batch.now_us)
+
+    def _ask(self, detector: Scorer, batch: Batch, changes: Changes) -> None:
+        """Let one detector look at a pane.
+
+        Raises:
+            BrokenError: it did what it may not do.
+        """
+        broken = detector.broken if isinstance(detector, OnFleet) else self._broken.get(detector.name, "")
+        if broken:
+            raise BrokenError(broken)
+        calm = True
+        if batch.now_us > self._warm_up_us:
+            if self._rests(detector, batch):
+                calm = self._alarms.rest(batch.now_us, detector, changes)
+            else:
+                with fenced("score"):
+                    score = checked(detector.score(batch), len(batch))
+                if self._listing.strangers is not None:
+                    # Nothing can be said of strangers, whatever a detector makes of rows without news.
+                    score = np.where(self._listing.strangers, np.float32(np.nan), score)
+                calm = self._alarms.step(batch.now_us, detector, score, changes)
+        # A storm must not become the new normal; the one place where that is decided.
+        if calm:
+            with fenced("learn"):
+                detector.learn(batch)
+
+    def _take_out(self, detector: Scorer, what: str, now_us: int, changes: Changes) -> None:
+        """This one looks no more, and an incident of its own says so. Its open alarms stay open."""
+        self._detectors.remove(detector)
+        self._quiet.pop(detector.name, None)
+        self._patient = [each for each in self._patient if each.name != detector.name]
+        self._on_values = [each for each in self._on_values if each is not detector]
+        if isinstance(detector, OnFleet):
+            self._ingest.taps.remove(detector)
+        self.taken_out.append(TakenOut(detector.name, now_us, what))
+        title = f"detector {detector.name} broke and looks no more: {what}"
+        changes.opened.append(self._alarms.incidents.open_own(title, detector.name, now_us))
 
     def _rests(self, detector: Scorer, batch: Batch) -> bool:
         """Nobody comes near the limits of this detector."""
@@ -501,7 +538,8 @@ class Core(Exhibits):
             return False
         if hold.still(batch.now_us, batch.news):
             return True
-        lasting = restful.quiet(batch)
+        with fenced("quiet"):
+            lasting = restful.quiet(batch)
         hold.renew(FOR_NOW if lasting is None else lasting)
         return lasting is not None
 

@@ -90,6 +90,12 @@ class Incidents:
         trail.device = _together(trail.device, alarm.device)
         return opened
 
+    def open_own(self, title: str, group: str, now_us: int) -> Incident:
+        """An incident of the core itself, which no alarm tells of, joins or ends."""
+        incident = Incident(len(self.all) + 1, title, now_us, Severity.TICKET, group, [])
+        self.all.append(incident)
+        return incident
+
     def resolved(self, alarm: Alarm, now_us: int) -> Incident | None:
         """An alarm is over. Returns its incident if that is over with it."""
         for trail in self._trails:

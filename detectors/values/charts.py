@@ -5,6 +5,7 @@ Limits hold if values are independent and normally distributed around the baseli
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ import numpy as np
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import Baseline
+
+FADED = 1e-17
+"""1 less this is 1."""
 
 TRAIN = Option("train", "count", "200", "values that are taken as normal before anything is said", least="2")
 
@@ -75,21 +79,41 @@ class Ewma(Chart):
     def _next(self, sample: Sample) -> tuple[Reals, Reals]:
         """The average in deviations, and its fading, with this value; NaN where there is none."""
         weight = float(self.settings["weight"])
-        z = self.baseline.z(sample.series, sample.values)
-        average = self._average[sample.series]
-        return average + weight * (z - average), self._fading[sample.series] * ((1.0 - weight) * (1.0 - weight))
+        average = self.baseline.z(sample.series, sample.values)
+        before = self._average[sample.series]
+        average -= before
+        average *= weight
+        average += before
+        return average, self._fading[sample.series] * ((1.0 - weight) * (1.0 - weight))
 
     def score(self, sample: Sample) -> Reals:
+        return self._score_of(*self._next(sample))
+
+    def _score_of(self, average: Reals, fading: Reals) -> Reals:
         weight = float(self.settings["weight"])
-        average, fading = self._next(sample)
-        limit = float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
-        return np.abs(average) / limit
+        score = np.abs(average)
+        if fading.max(initial=0.0) < FADED:
+            score /= float(self.settings["deviations"]) * math.sqrt(weight / (2.0 - weight))
+        else:
+            score /= float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
+        return score
 
     def learn(self, sample: Sample) -> None:
+        self._absorb(sample, *self._next(sample))
+
+    def step(self, sample: Sample) -> Reals:
         average, fading = self._next(sample)
+        score = self._score_of(average, fading)
+        self._absorb(sample, average, fading)
+        return score
+
+    def _absorb(self, sample: Sample, average: Reals, fading: Reals) -> None:
         here = average == average
-        self._average[sample.series] = np.where(here, average, self._average[sample.series])
-        self._fading[sample.series] = np.where(here, fading, self._fading[sample.series])
+        if not here.all():
+            average = np.where(here, average, self._average[sample.series])
+            fading = np.where(here, fading, self._fading[sample.series])
+        self._average[sample.series] = average
+        self._fading[sample.series] = fading
         self.baseline.learn(sample.series, sample.values)
 
 
@@ -118,15 +142,36 @@ class Cusum(Chart):
     def _next(self, sample: Sample) -> Reals:
         z = self.baseline.z(sample.series, sample.values)
         slack = float(self.settings["slack"])
-        return np.maximum(self._sums[:, sample.series] + np.stack((z - slack, -z - slack)), 0.0)
+        sums = np.empty((2, len(z)))
+        np.subtract(z, slack, out=sums[0])
+        np.subtract(-slack, z, out=sums[1])
+        sums += self._sums[:, sample.series]
+        return np.maximum(sums, 0.0, out=sums)
+
+    def _score_of(self, sums: Reals) -> Reals:
+        score = np.maximum(sums[0], sums[1])
+        score /= float(self.settings["limit"])
+        return score
 
     def score(self, sample: Sample) -> Reals:
-        return self._next(sample).max(axis=0) / float(self.settings["limit"])
+        return self._score_of(self._next(sample))
 
     def learn(self, sample: Sample) -> None:
+        self._absorb(sample, self._next(sample))
+
+    def step(self, sample: Sample) -> Reals:
         sums = self._next(sample)
-        begun = np.where(sums >= float(self.settings["limit"]), 0.0, sums)
-        self._sums[:, sample.series] = np.where(sums == sums, begun, self._sums[:, sample.series])
+        score = self._score_of(sums)
+        self._absorb(sample, sums)
+        return score
+
+    def _absorb(self, sample: Sample, sums: Reals) -> None:
+        limit = float(self.settings["limit"])
+        # The largest is NaN if one of them is.
+        if not sums.max(initial=0.0) < limit:
+            begun = np.where(sums >= limit, 0.0, sums)
+            sums = np.where(sums == sums, begun, self._sums[:, sample.series])
+        self._sums[:, sample.series] = sums
         self.baseline.learn(sample.series, sample.values)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.fence import BrokenError, fenced
 from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
@@ -88,6 +89,7 @@ class OnFleet:
     Attributes:
         late: readings that were not judged, because a newer one of their device had been.
         judged: values that were looked at.
+        broken: what the detector did that it may not do; then it looks at nothing more. Empty: nothing.
     """
 
     def __init__(self, kind: type[ValueDetector], registry: Registry, settings: Mapping[str, Any]) -> None:
@@ -98,6 +100,7 @@ class OnFleet:
         self.headline = kind.headline
         self.late = 0
         self.judged = 0
+        self.broken = ""
         self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"))
         self._detector = kind(self._watched.series, own)
         self._threshold = float(values["threshold"])
@@ -132,8 +135,14 @@ class OnFleet:
     def take(self, accepted: Accepted) -> None:
         """Judge readings; see `Tap`."""
         columns = self._watched.columns.get(accepted.code)
-        if columns is None:
+        if columns is None or self.broken:
             return
+        try:
+            self._take(accepted, columns)
+        except BrokenError as broken:
+            self.broken = str(broken)
+
+    def _take(self, accepted: Accepted, columns: NDArray[np.intp]) -> None:
         if accepted.rows is not None:
             self._take_dense(accepted, accepted.rows, columns)
             return
@@ -174,7 +183,7 @@ class OnFleet:
             at_us = np.broadcast_to(dated_us[0], values.size) if one_date else np.repeat(dated_us, len(columns))
             first = self._watched.first
             series = slice(int(first[devices.start]), int(first[devices.stop]))
-            scores = self._detector.step(Sample(at_us, values.ravel(), series))
+            scores = self._scores(Sample(at_us, values.ravel(), series))
             arrived_us = accepted.arrived_us[block]
             self._note(scores.reshape(values.shape), who, series, arrived_us if mine is None else arrived_us[mine])
 
@@ -184,11 +193,48 @@ class OnFleet:
         size = max(BLOCK_VALUES // width, 1)
         for begin in range(0, len(device), size):
             block = slice(begin, begin + size)
-            who = device[block]
+            who, at_us, taken = device[block], dated_us[block], values[block]
+            span = int(who[-1]) - int(who[0]) + 1
+            if span <= 2 * len(who):
+                self._judge_stretch(who, span, at_us, arrived_us[block], taken)
+                continue
             series = (self._watched.first[who][:, None] + np.arange(width)).ravel()
-            taken = np.array(values[block], np.float64, order="C").ravel()
-            scores = self._detector.step(Sample(np.repeat(dated_us[block], width), taken, series))
+            flat = np.array(taken, np.float64, order="C").ravel()
+            scores = self._scores(Sample(np.repeat(at_us, width), flat, series))
             self._note(scores.reshape(-1, width), who, series, arrived_us[block])
+
+    def _judge_stretch(self, who: Device, span: int, dated_us: Int, arrived_us: Int, values: Values) -> None:
+        """Readings of most of the devices of a stretch of the fleet: a slice of it, in which the others have no values.
+        A slice costs a third of what the places of each series would."""
+        first, width = int(who[0]), values.shape[1]
+        ends = self._watched.first
+        series = slice(int(ends[first]), int(ends[first + span]))
+        if span == len(who) and series.stop - series.start == span * width:
+            flat = np.array(values, np.float64, order="C").ravel()
+            scores = self._scores(Sample(np.repeat(dated_us, width), flat, series))
+            self._note(scores.reshape(-1, width), slice(first, first + span), series, arrived_us)
+            return
+        places = ends[who] - series.start
+        flat = np.full(series.stop - series.start, np.nan)
+        at_us = np.zeros(len(flat), np.int64)
+        for channel in range(width):
+            flat[places + channel] = values[:, channel]
+            at_us[places + channel] = dated_us
+        scores = self._scores(Sample(at_us, flat, series))
+        mine = (places[:, None] + np.arange(width)).ravel()
+        self._note(scores[mine].reshape(-1, width), who, series.start + mine, arrived_us)
+
+    def _scores(self, sample: Sample) -> Reals:
+        """What the detector says of these values.
+
+        Raises:
+            BrokenError: nothing that scores can be.
+        """
+        with fenced("step"):
+            scores = self._detector.step(sample)
+        if not isinstance(scores, np.ndarray) or scores.shape != sample.values.shape or scores.dtype != np.float64:
+            raise BrokenError("`step` gave no score, as float64, for each value")
+        return scores
 
     # --- from series to devices ---------------------------------------------------------------------------------------
 
@@ -200,8 +246,8 @@ class OnFleet:
         """
         self.judged += scores.size
         clear = self.policy.clear_threshold
-        high = not (np.fmax.reduce(scores, axis=None, initial=-1.0) < min(clear, self._threshold))
-        if not high and not self._near and self._over is None and not np.isnan(scores).any():
+        # The largest is NaN if one is missing.
+        if not self._near and self._over is None and scores.max(initial=0.0) < clear:
             self._score[who] = 0.0
             return
         if self._over is not None:

@@ -81,18 +81,25 @@ class Baseline:
         self._count: Int = np.zeros(series, np.int64)
         self._mean: Reals = np.zeros(series)
         self._squares: Reals = np.zeros(series)
+        self._centre: Reals = np.full(series, np.nan)
+        """The mean, once it is known; so that nothing is worked out again for each value."""
+        self._scale: Reals = np.ones(series)
+        """The deviation, likewise."""
 
     def know(self, mean: float, deviation: float) -> None:
         """Take these as known for all series, instead of learning them."""
         self._count[:] = self._size
         self._mean[:] = mean
         self._squares[:] = deviation * deviation * max(self._size - 1, 1)
+        self._settle(np.arange(len(self._count)))
 
     def learn(self, which: Which, values: Reals) -> None:
         """Take values into account until there are enough.
 
         Source: Welford 1962, doi:10.2307/1266577.
         """
+        if not np.isnan(self._centre[which]).any():
+            return
         wanted = (self._count[which] < self._size) & (values == values)
         if not wanted.any():
             return
@@ -102,6 +109,14 @@ class Baseline:
         self._squares[which] += step * np.where(wanted, values - mean, 0.0)
         self._mean[which] = mean
         self._count[which] = count
+        whole = wanted & (count >= self._size)
+        if whole.any():
+            self._settle(np.arange(len(self._count))[which][whole])
+
+    def _settle(self, series: Int) -> None:
+        """The baseline of these series is whole."""
+        self._centre[series] = self._mean[series]
+        self._scale[series] = self.deviation(series)
 
     def ready(self, which: Which = ALL) -> Mask:
         """bool (k,), whose baseline is whole."""
@@ -118,9 +133,10 @@ class Baseline:
         return np.maximum(deviation, smallest(self._mean[which]))
 
     def z(self, which: Which, values: Reals) -> Reals:
-        """Values in deviations from the mean; NaN where the baseline is not whole."""
-        z = (values - self.mean(which)) / self.deviation(which)
-        return np.where(self.ready(which), z, np.nan)
+        """Values in deviations from the mean, a new array; NaN where the baseline is not whole."""
+        z = values - self._centre[which]
+        z /= self._scale[which]
+        return z
 
 
 class Extremes:

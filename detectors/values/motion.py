@@ -49,6 +49,23 @@ class FlatLine(ValueDetector):
         self._run[series] = np.where(ended, 1, run + here)
         self._last[series] = np.where(here, values, last)
 
+    def step(self, sample: Sample) -> Reals:
+        """The same as `score` and `learn`, with fewer passes where no value is missing."""
+        series, values = sample.series, sample.values
+        if np.isnan(values.max(initial=0.0)):
+            return super().step(sample)
+        before, longest = self._run[series], self._longest[series]
+        goes_on = values == self._last[series]
+        run = before * goes_on
+        ended = before - run
+        run += 1
+        limit = longest * float(self.settings["times"])
+        np.maximum(limit, float(self.settings["values"]), out=limit)
+        self._longest[series] = np.maximum(longest, ended, out=ended)
+        self._run[series] = run
+        self._last[series] = values
+        return np.divide(run, limit, out=limit)
+
 
 class Rate(ValueDetector):
     """A change a second far beyond the usual one.

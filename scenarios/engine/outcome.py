@@ -63,6 +63,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     maintained = _maintenance(engine)
     if maintained is not None and not maintained.requests:
         notes.append("no machine stopped and nobody asked for a crew: maintenance had nothing to do")
+    for found in engine.core.taken_out:
+        notes.append(f"detector `{found.name}` broke {found.at_us / SECOND_US:g} s into the run: {found.what}")
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
