@@ -91,14 +91,15 @@ def _chosen(scenario: Record) -> Iterator[tuple[str, Mapping[str, Any], Node]]:
 def selectors_of(scenario: Record) -> Iterator[tuple[Selector, Node]]:
     """Whose values are looked at, and where that stands."""
     for _, settings, node in _chosen(scenario):
-        if settings.get("on") is not None and isinstance(node, MapNode):
+        # A key that is misspelt is read as what it means, and told where it was read.
+        if settings.get("on") is not None and isinstance(node, MapNode) and "on" in node.entries:
             yield settings["on"], node.entries["on"]
 
 
 def check_channels(scenario: Record, fleet: Fleet, problems: Problems) -> None:
     """Tell of channels that no machine of the fleet has. Loads the kinds where there is something to look at."""
     for _, settings, node in _chosen(scenario):
-        if not settings.get("channels") or not isinstance(node, MapNode):
+        if not settings.get("channels") or not isinstance(node, MapNode) or "channels" not in node.entries:
             continue
         kinds = catalogue.machines(sorted({segment.kind for segment in fleet.segments}))
         known = {channel.name for kind in kinds for channel in kind.channels}

@@ -323,6 +323,16 @@ def test_a_detector_on_values_has_devices_channels_and_a_decision_beside_its_own
     }
 
 
+def test_misspelt_devices_and_channels_of_a_detector_are_told_once() -> None:
+    with pytest.raises(ScenarioErrors) as raised:
+        small("detectors: {flat-line: {onn: kind=pump, chanels: [flow]}, flatline: {}}\n")
+    assert [(one.code, one.path) for one in raised.value.problems if one.code in ("S102", "S104")] == [
+        ("S102", "detectors.flat-line.on"),
+        ("S102", "detectors.flat-line.channels"),
+        ("S104", "detectors.flatline"),
+    ]
+
+
 def test_settings_of_detectors_are_checked_like_all_others() -> None:
     with pytest.raises(ScenarioErrors) as raised:
         small("detectors: {silence: {period: 4, least: 20, severity: pager}}\n")
