@@ -305,10 +305,10 @@ def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     """Memory of one channel of one device.
 
     Args:
-        settings: as those of `OnFleet`.
+        settings: as those of `OnFleet`; `shadow` may be among them.
     """
     kind = catalogue()[name]
-    given = {key: value for key, value in settings.items() if key not in ("on", "channels")}
+    given = {key: value for key, value in settings.items() if key not in ("on", "channels", "shadow")}
     values = typed(f"detector `{name}`", kind.fleet_options(), given)
     own = {option.name: values[option.name] for option in kind.options}
     return _size_of(kind(2, own)) - _size_of(kind(1, own)) + 2 * (values["persist"] > 1)
