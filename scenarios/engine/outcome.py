@@ -65,6 +65,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         notes.append("no machine stopped and nobody asked for a crew: maintenance had nothing to do")
     for found in engine.core.taken_out:
         notes.append(f"detector `{found.name}` broke {found.at_us / SECOND_US:g} s into the run: {found.what}")
+    notes += _in_the_shadow(engine)
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
@@ -113,6 +114,18 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         health=_health(engine),
         notes=notes,
     )
+
+
+def _in_the_shadow(engine: Engine) -> list[str]:
+    """What detectors found that raise no alarms; of a long run what is still remembered."""
+    told = []
+    for name, settings in (engine.scenario.detectors or {}).items():
+        if settings.get("shadow") == "true":
+            found = [each for each in engine.core.findings if each.detector == name]
+            first = f": first {found[0].at_us / SECOND_US:g} s into the run, {found[0].group}" if found else ""
+            times = "once" if len(found) == 1 else f"{len(found):,} times"
+            told.append(f"in the shadow `{name}` would have raised an alarm {times if found else 'never'}{first}")
+    return told
 
 
 def _traffic(engine: Engine) -> list[TrafficResult]:
