@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from twinstorm.detectors.grouping import LONE, Cause, Grouping
+from twinstorm.detectors.handling import FLAP_CLEAR_US, FLAPS, Past, learnt
 from twinstorm.detectors.incidents import Incidents
 from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import Alarm, Finding, Incident, Mask, Registry, Severity, Values
@@ -45,19 +46,25 @@ class _Cover:
     Attributes:
         alarm: in no list if its source is only a shadow.
         members: bool (n,); None: devices without a group.
+        clear_us: its condition must be absent for so long, at least.
     """
 
     alarm: Alarm
     members: Mask | None
     true_us: int
     quiet_until_us: int = 0
+    clear_us: int = 0
 
 
 @dataclass
 class _Watch:
     """One source's way to its alarms."""
 
+    policy: Policy
+    first: Policy
+    """As the scenario set it; `policy` is what was learnt since."""
     covers: list[_Cover] = field(default_factory=list)
+    past: Past = field(default_factory=Past)
     group_since_us: int | None = None
     lone_since_us: int | None = None
 
@@ -76,6 +83,9 @@ class Changes:
     resolved: list[Alarm] = field(default_factory=list)
     opened: list[Incident] = field(default_factory=list)
     closed: list[Incident] = field(default_factory=list)
+    flapping: list[Alarm] = field(default_factory=list)
+    """Alarms that were opened once more instead of new ones."""
+    escalated: list[Incident] = field(default_factory=list)
 
 
 class Alarms:
@@ -92,7 +102,10 @@ class Alarms:
         self.incidents = Incidents()
         self._devices = len(registry)
         self._grouping = Grouping(registry)
-        self._watches = {source.name: _Watch() for source in sources}
+        self._watches = {source.name: _Watch(source.policy, source.policy) for source in sources}
+        self._windows: dict[str, Mask] = {}
+        self._muted: Mask | None = None
+        """Devices in a maintenance window."""
 
     def is_idle(self, source: Source) -> bool:
         """Nothing of this source is open, about to be, or in its quiet period."""
@@ -105,7 +118,7 @@ class Alarms:
         watch.group_since_us = watch.lone_since_us = None
         if watch.covers:
             nobody = np.zeros(self._devices, np.bool_)
-            self._go_on(now_us, watch, source.policy, nobody, nobody, changes)
+            self._go_on(now_us, watch, watch.policy, nobody, nobody, changes)
         return watch.calm
 
     def step(self, now_us: int, source: Source, score: Values, changes: Changes) -> bool:
@@ -117,19 +130,25 @@ class Alarms:
         Returns:
             Whether all is calm, so that the detector may learn.
         """
-        watch, policy = self._watches[source.name], source.policy
+        watch = self._watches[source.name]
+        policy = watch.policy
         affected = score >= policy.threshold
         if not watch.covers and not affected.any():
             watch.group_since_us = watch.lone_since_us = None
             return True
         known = ~np.isnan(score)
+        planned = False
+        if self._muted is not None:
+            planned = bool((affected & self._muted).any())
+            affected &= ~self._muted
+            known &= ~self._muted
         self._go_on(now_us, watch, policy, score >= policy.clear_threshold, known, changes)
         for cover in watch.covers:
             if cover.members is not None:
                 affected &= ~cover.members
         self._look_for_group(now_us, watch, source, affected, known, score, changes)
         self._look_for_lone(now_us, watch, source, affected, score, changes)
-        return watch.calm
+        return watch.calm and not planned
 
     # --- open alarms --------------------------------------------------------------------------------------------------
 
@@ -140,18 +159,23 @@ class Alarms:
                 continue
             if self._still_true(watch, cover, policy, affected, known):
                 cover.true_us = now_us
-            elif now_us - cover.true_us >= policy.clear_us:
-                cover.alarm.resolved_us = now_us
-                cover.quiet_until_us = now_us + policy.quiet_us
-                if policy.shadow:
-                    continue
-                changes.resolved.append(cover.alarm)
-                closed = self.incidents.resolved(cover.alarm, now_us)
-                if closed is not None:
-                    changes.closed.append(closed)
+            elif now_us - cover.true_us >= max(policy.clear_us, cover.clear_us):
+                self._resolve(now_us, watch, cover, changes)
         watch.covers = [
             cover for cover in watch.covers if cover.alarm.resolved_us is None or cover.quiet_until_us > now_us
         ]
+
+    def _resolve(self, now_us: int, watch: _Watch, cover: _Cover, changes: Changes) -> None:
+        alarm = cover.alarm
+        alarm.resolved_us = now_us
+        cover.quiet_until_us = now_us + watch.policy.quiet_us
+        if watch.policy.shadow:
+            return
+        watch.past.add(alarm)
+        changes.resolved.append(alarm)
+        closed = self.incidents.resolved(alarm, now_us)
+        if closed is not None:
+            changes.closed.append(closed)
 
     @staticmethod
     def _still_true(watch: _Watch, cover: _Cover, policy: Policy, affected: Mask, known: Mask) -> bool:
@@ -173,7 +197,7 @@ class Alarms:
         changes: Changes,
     ) -> None:
         """Raise an alarm about a group; takes its devices out of `affected`, also while it is only about to be one."""
-        policy = source.policy
+        policy = watch.policy
         cause = self._grouping.cause(affected, known, policy) if affected.any() else None
         if cause is None:
             watch.group_since_us = None
@@ -184,8 +208,8 @@ class Alarms:
         if now_us - watch.group_since_us >= policy.hold_us:
             watch.group_since_us = None
             members = np.ones_like(cause.members) if policy.single else cause.members
-            spreads = policy.cascades and self._grouping.spreads(np.flatnonzero(inside).astype(np.int32))
-            severity = Severity.PAGE if spreads else policy.severity
+            spreads = source.policy.cascades and self._grouping.spreads(np.flatnonzero(inside).astype(np.int32))
+            severity = Severity.PAGE if spreads else source.policy.severity
             self._raise(now_us, watch, source, severity, inside, members, cause, score, changes)
         affected &= ~inside
 
@@ -193,7 +217,7 @@ class Alarms:
         self, now_us: int, watch: _Watch, source: Source, affected: Mask, score: Values, changes: Changes
     ) -> None:
         """Raise one ticket about the devices that no group explains."""
-        policy = source.policy
+        policy = watch.policy
         lone = affected if policy.lone_threshold is None else affected & (score >= policy.lone_threshold)
         speaks = any(cover.members is None for cover in watch.covers)
         if policy.lone_threshold is None or speaks or not lone.any():
@@ -220,8 +244,14 @@ class Alarms:
         device = np.flatnonzero(affected).astype(np.int32)
         group = LONE if cause is None else cause.group
         highest = round(float(score[device].max()), 3)
-        self.findings.append(Finding(source.name, now_us, group, device, highest, source.policy.threshold))
+        self.findings.append(Finding(source.name, now_us, group, device, highest, watch.policy.threshold))
         if cause is None and self.incidents.covers(device):
+            return
+        watch.past.forget(now_us)
+        before = watch.past.like(device)
+        openings = 1 if before is None else watch.past.openings.get(before.number, 1) + 1
+        if before is not None and openings >= FLAPS:
+            self._flap(now_us, watch, before, members, openings, changes)
             return
         alarm = Alarm(
             name=source.name,
@@ -231,16 +261,71 @@ class Alarms:
             device=device,
             cause="" if cause is None else cause.text,
             incident=0,
+            number=len(self.all) + 1,
+            members=None if cause is None else cause.members,
+            known=len(device) if cause is None else cause.known,
+            judged=int(np.count_nonzero(~np.isnan(score))),
+            score=highest,
+            limit=watch.policy.threshold,
         )
         if source.policy.shadow:
             watch.covers.append(_Cover(alarm, members, now_us))
             return
+        watch.past.openings[alarm.number] = openings
         opened = self.incidents.admit(alarm, source.headline)
         if opened is not None:
             changes.opened.append(opened)
         self.all.append(alarm)
         changes.raised.append(alarm)
         watch.covers.append(_Cover(alarm, members, now_us))
+
+    def _flap(
+        self, now_us: int, watch: _Watch, alarm: Alarm, members: Mask | None, openings: int, changes: Changes
+    ) -> None:
+        """Open an alarm that was over once more, and keep it open for longer."""
+        alarm.resolved_us, alarm.openings = None, openings
+        watch.past.openings[alarm.number] = openings
+        self.incidents.reopened(alarm, now_us)
+        watch.covers = [cover for cover in watch.covers if cover.alarm is not alarm]
+        watch.covers.append(_Cover(alarm, members, now_us, clear_us=FLAP_CLEAR_US))
+        changes.flapping.append(alarm)
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    def look_at_clock(self, now_us: int, changes: Changes) -> None:
+        """Once a pane, after all sources: what nobody has acknowledged in time goes on to somebody else."""
+        changes.escalated += self.incidents.escalate(now_us)
+        self.incidents.forget(now_us)
+
+    def mark_wrong(self, number: int, now_us: int, changes: Changes) -> Alarm:
+        """Somebody says that there was nothing: the alarm is over, and the limits of its source learn from it.
+
+        Raises:
+            ValueError: there is no such alarm, or it was marked before.
+        """
+        if not 1 <= number <= len(self.all):
+            raise ValueError(
+                f"no alarm {number}; " + (f"there are {len(self.all)}" if self.all else "there is none yet")
+            )
+        alarm = self.all[number - 1]
+        if alarm.wrong:
+            raise ValueError(f"alarm {number} is marked wrong already")
+        alarm.wrong = True
+        watch = self._watches[alarm.name]
+        watch.policy = learnt(watch.policy, alarm, watch.first)
+        for cover in watch.covers:
+            if cover.alarm is alarm and alarm.resolved_us is None:
+                self._resolve(now_us, watch, cover, changes)
+        return alarm
+
+    def begin_window(self, name: str, device: Mask) -> None:
+        """Work is planned on these devices: nothing is said of them until `end_window`."""
+        self._windows[name] = device
+        self._muted = np.logical_or.reduce(list(self._windows.values()))
+
+    def end_window(self, name: str) -> None:
+        self._windows.pop(name, None)
+        self._muted = np.logical_or.reduce(list(self._windows.values())) if self._windows else None
 
 
 def _outside_groups(watch: _Watch, affected: Mask) -> Mask:

@@ -37,6 +37,7 @@ from twinstorm.twin.flow import (
     Delivery,
     Device,
     Evidence,
+    Example,
     Exhibits,
     Finding,
     Incident,
@@ -47,6 +48,8 @@ from twinstorm.twin.flow import (
     Values,
 )
 
+EXAMPLES = 10
+"""Devices of an alarm of which is kept what it rests on."""
 RATE_PANES = 60
 """Panes of connect attempts that detectors see."""
 READINGS_REFUSED = "readings_refused"
@@ -81,6 +84,10 @@ class Pane:
     resolved_alarms: list[Alarm] = field(default_factory=list)
     new_incidents: list[Incident] = field(default_factory=list)
     resolved_incidents: list[Incident] = field(default_factory=list)
+    flapping_alarms: list[Alarm] = field(default_factory=list)
+    """Those that were opened once more."""
+    escalated: list[Incident] = field(default_factory=list)
+    """Those whose page nobody acknowledged in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +316,8 @@ class Core(Exhibits):
             resolved_alarms=changes.resolved,
             new_incidents=changes.opened,
             resolved_incidents=changes.closed,
+            flapping_alarms=changes.flapping,
+            escalated=changes.escalated,
         )
 
     @property
@@ -492,7 +501,20 @@ class Core(Exhibits):
                 self._ask(detector, batch, changes)
             except BrokenError as broken:
                 self._take_out(detector, str(broken), batch.now_us, changes)
-        self._alarms.incidents.forget(batch.now_us)
+        self._alarms.look_at_clock(batch.now_us, changes)
+        for alarm in changes.raised:
+            alarm.examples = self._examples(alarm.device)
+
+    def _examples(self, device: Device) -> tuple[Example, ...]:
+        """What is known of some devices, those that were heard longest ago first."""
+        last_us = self._ingest.last_arrival_us
+        some = device[np.argsort(last_us[device], kind="stable")[:EXAMPLES]].tolist()
+        return tuple(
+            Example(
+                each, int(last_us[each]), int(self.last_seq[each]), int(self.boot[each]), bool(self.session_live[each])
+            )
+            for each in some
+        )
 
     def _ask(self, detector: Scorer, batch: Batch, changes: Changes) -> None:
         """Let one detector look at a pane.
@@ -635,6 +657,22 @@ class Core(Exhibits):
     def incidents(self) -> list[Incident]:
         """In order of opening."""
         return self._alarms.incidents.all
+
+    def acknowledge(self, incident: int, now_us: int) -> Incident:
+        """Somebody has taken an incident. Raises ValueError if it is not open."""
+        return self._alarms.incidents.acknowledge(incident, now_us)
+
+    def mark_wrong(self, alarm: int, now_us: int) -> Alarm:
+        """Somebody says that there was nothing, and its source learns. Raises ValueError if there is no such alarm."""
+        return self._alarms.mark_wrong(alarm, now_us, Changes())
+
+    def begin_window(self, name: str, device: Mask) -> None:
+        """Work is planned on these devices, bool (n,): no alarm speaks of them until `end_window`."""
+        self._alarms.begin_window(name, device)
+
+    def end_window(self, name: str) -> None:
+        """It is over; what is still wrong then is told as if it had just begun."""
+        self._alarms.end_window(name)
 
     @property
     def on_values(self) -> Sequence[OnFleet]:

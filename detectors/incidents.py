@@ -8,13 +8,15 @@ one, later ones join as tickets, because whoever was called is looking already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from twinstorm.twin.flow import MINUTE_US, Alarm, Device, Incident, Severity
 
 JOIN_US = 30 * MINUTE_US
+ESCALATE_US = 5 * MINUTE_US
+"""A page that nobody acknowledges goes to somebody else after so long."""
 
 
 @dataclass
@@ -23,13 +25,16 @@ class _Trail:
 
     Attributes:
         device: int32, ascending, of all its alarms.
+        escalates_us: when a page of it does, unless it is acknowledged by then.
+        open: its open alarms.
     """
 
     incident: Incident
     device: Device
     active_us: int
-    open_alarms: int
-    paged: bool
+    paged: bool = False
+    escalates_us: int | None = None
+    open: list[Alarm] = field(default_factory=list)
 
 
 class Incidents:
@@ -72,10 +77,12 @@ class Incidents:
                 alarms=[],
             )
             self.all.append(opened)
-            trail = _Trail(opened, alarm.device, alarm.at_us, 0, paged=False)
+            trail = _Trail(opened, alarm.device, alarm.at_us)
             self._trails.append(trail)
-        elif trail.paged:
+        elif trail.paged or trail.incident.state == "acknowledged":
             alarm.severity = Severity.TICKET
+        if opened is None:
+            alarm.suppressed = self._suppressing(trail, alarm)
         incident = trail.incident
         alarm.incident = incident.number
         if alarm.name not in incident.alarms:
@@ -83,9 +90,9 @@ class Incidents:
         if alarm.severity == Severity.PAGE:
             trail.paged = True
             incident.severity = Severity.PAGE
-        if incident.state == "resolved":
-            incident.state, incident.resolved_us = "open", None
-        trail.open_alarms += 1
+            incident.paged_us = alarm.at_us
+            trail.escalates_us = alarm.at_us + ESCALATE_US
+        self._open(trail, alarm, alarm.at_us)
         trail.active_us = alarm.at_us
         trail.device = _together(trail.device, alarm.device)
         return opened
@@ -96,13 +103,72 @@ class Incidents:
         self.all.append(incident)
         return incident
 
+    @staticmethod
+    def _suppressing(trail: _Trail, alarm: Alarm) -> str:
+        """Why nobody need be told of an alarm that joins; empty: somebody must."""
+        if trail.incident.state == "acknowledged":
+            return f"INC-{trail.incident.number} is acknowledged"
+        if alarm.severity == Severity.PAGE:
+            return ""
+        for greater in trail.open:
+            if greater.members is None:
+                common = _common(greater.device, alarm.device)
+            else:
+                common = int(np.count_nonzero(greater.members[alarm.device]))
+            if 10 * common >= 9 * len(alarm.device):
+                return f"{greater.name} {greater.group} tells of its devices"
+        return ""
+
+    @staticmethod
+    def _open(trail: _Trail, alarm: Alarm, now_us: int) -> None:
+        incident = trail.incident
+        if incident.state == "resolved":
+            incident.state, incident.resolved_us = "open", None
+            if incident.acknowledged_us is not None:
+                incident.state = "acknowledged"
+            elif trail.paged:
+                trail.escalates_us = now_us + ESCALATE_US
+        trail.open.append(alarm)
+
+    def reopened(self, alarm: Alarm, now_us: int) -> None:
+        """An alarm that was over is open again."""
+        for trail in self._trails:
+            if trail.incident.number == alarm.incident:
+                self._open(trail, alarm, now_us)
+                trail.active_us = now_us
+
+    def acknowledge(self, number: int, now_us: int) -> Incident:
+        """Somebody has taken an incident: it escalates no more, and what joins it is told to nobody else.
+
+        Raises:
+            ValueError: there is none of this number, or it is not open.
+        """
+        found = next((each for each in self.all if each.number == number), None)
+        if found is None:
+            known = f"the newest is INC-{len(self.all)}" if self.all else "there is none yet"
+            raise ValueError(f"no incident INC-{number}; {known}")
+        if found.state != "open":
+            raise ValueError(f"INC-{number} is {found.state}, not open")
+        found.state, found.acknowledged_us = "acknowledged", now_us
+        return found
+
+    def escalate(self, now_us: int) -> list[Incident]:
+        """Incidents whose page nobody has acknowledged in time, each once."""
+        late = []
+        for trail in self._trails:
+            incident, due_us = trail.incident, trail.escalates_us
+            if due_us is not None and due_us <= now_us and incident.state == "open" and incident.escalated_us is None:
+                incident.escalated_us = now_us
+                late.append(incident)
+        return late
+
     def resolved(self, alarm: Alarm, now_us: int) -> Incident | None:
         """An alarm is over. Returns its incident if that is over with it."""
         for trail in self._trails:
             if trail.incident.number == alarm.incident:
-                trail.open_alarms -= 1
+                trail.open = [each for each in trail.open if each is not alarm]
                 trail.active_us = now_us
-                if trail.open_alarms == 0:
+                if not trail.open:
                     trail.incident.state, trail.incident.resolved_us = "resolved", now_us
                     return trail.incident
         return None
@@ -110,7 +176,7 @@ class Incidents:
     def forget(self, now_us: int) -> None:
         """Drop the trails of incidents that nothing can join any more."""
         if self._trails:
-            self._trails = [trail for trail in self._trails if trail.open_alarms or now_us - trail.active_us <= JOIN_US]
+            self._trails = [trail for trail in self._trails if trail.open or now_us - trail.active_us <= JOIN_US]
 
     def _related(self, alarm: Alarm) -> _Trail | None:
         """The incident that shares most devices with an alarm, the older of equals."""

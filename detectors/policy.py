@@ -7,6 +7,7 @@ says how many such devices, sharing what, for how long, are an alarm, and when i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from twinstorm.twin.flow import SECOND_US, Severity
 
@@ -31,6 +32,7 @@ class Policy:
         severity: of an alarm about a group.
         cascades: it is a page after all if its devices hang on more than one gateway (or stand at more than one site,
             where they have none): then it is no single thing that broke.
+        learns: what is raised when somebody calls an alarm wrong: ``score``, the threshold; ``share``, that of a group.
         single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
         shadow: what it finds is kept as a finding and is no alarm.
@@ -50,6 +52,7 @@ class Policy:
     single: bool = False
     lone_threshold: float | None = None
     shadow: bool = False
+    learns: Literal["score", "share"] = "score"
 
     def fewest(self, fleet: int) -> int:
         """Affected devices that make a group in a fleet of this size."""

@@ -31,6 +31,27 @@ def attribute(alarm: Alarm, labels: Sequence[TruthLabel]) -> TruthLabel | None:
     return best
 
 
+RIGHT = 0.8
+"""The group of an alarm is that of the fault if they share this much of all their devices."""
+
+
+def names_the_cause(alarm: Alarm, label: TruthLabel, fleet: int) -> bool:
+    """Whether the group that an alarm names is the devices that the fault struck: common devices over all of both. A
+    fault without devices strikes the fleet.
+
+    Args:
+        fleet: number of devices.
+    """
+    if alarm.members is None:
+        return False
+    struck = np.ones(fleet, np.bool_)
+    if len(label.device):
+        struck[:] = False
+        struck[label.device] = True
+    both, either = (int(np.count_nonzero(how(alarm.members, struck))) for how in (np.logical_and, np.logical_or))
+    return both >= RIGHT * either
+
+
 def _common(alarm: Alarm, label: TruthLabel) -> int:
     return len(np.intersect1d(alarm.device, label.device, assume_unique=True))
 

@@ -53,6 +53,7 @@ class Silence:
             hold_us=settings["hold"],
             severity=Severity(settings["severity"]),
             lone_threshold=3.0,
+            learns="share",
         )
 
     def learn(self, batch: Batch) -> None:

@@ -131,6 +131,7 @@ class RebootStorm:
             hold_us=settings["hold"],
             severity=Severity.TICKET if cascades else Severity(settings["severity"]),
             cascades=cascades,
+            learns="share",
         )
 
     def learn(self, batch: Batch) -> None:

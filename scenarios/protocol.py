@@ -80,6 +80,18 @@ class AddNote(_Message, frozen=True):
     """Simulated instant the note speaks of: when its line was opened, not when it was sent; None: now."""
 
 
+class Acknowledge(_Message, frozen=True):
+    """Take an incident: it escalates no more. 0: the newest open one, those with a page first."""
+
+    incident: int = 0
+
+
+class MarkWrong(_Message, frozen=True):
+    """Say that there was nothing behind an alarm: it is over, and the limits of its detector learn from it."""
+
+    alarm: int
+
+
 class AskDevice(_Message, frozen=True):
     """Send `DevicePage` with every frame from now on; an empty name ends it."""
 
@@ -120,6 +132,8 @@ Command = (
     | AbortAll
     | Rearm
     | AddNote
+    | Acknowledge
+    | MarkWrong
     | AskDevice
     | AskCell
     | SetFilter
@@ -222,6 +236,7 @@ class IncidentRow(_Message, frozen=True):
     causes: list[str] = []
     """Shared causes that grouping found for its alarms, e.g. ``site=fra-2 (lift 3.1)``; empty if none."""
     resolved_us: int | None = None
+    escalated_us: int | None = None
 
 
 class ActiveFault(_Message, frozen=True):

@@ -84,6 +84,35 @@ class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float | None
     """From the start of that fault's effect on the core's evidence."""
     incident: int
+    number: int = 0
+    devices: int = 0
+    """Affected when it was raised, of `known` of its group that could be judged; 0: it has no group."""
+    known: int = 0
+    score: float = 0.0
+    """The highest of them; a device is affected from `limit` on."""
+    limit: float = 1.0
+    resolved_s: float | None = None
+    right: bool | None = None
+    """Its group is the devices that the fault struck; None: there is no fault behind it."""
+    suppressed: str = ""
+    """Why nobody was told of it; empty: somebody was."""
+    openings: int = 1
+    """More than one: it flapped."""
+    wrong: bool = False
+    """Somebody said so while the run went on."""
+    runbook: str = ""
+    examples: list[ExampleResult] = []
+
+
+class ExampleResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What an alarm rests on for one of its devices, as the core knew it then."""
+
+    device: str
+    last_s: float | None
+    """Arrival of its newest accepted reading; None: there was none."""
+    seq: int
+    boot: int
+    session: bool
 
 
 class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +122,9 @@ class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):
     resolved_s: float | None
     severity: str
     alarms: list[str]
+    state: str = ""
+    acknowledged_s: float | None = None
+    escalated_s: float | None = None
 
 
 class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -749,6 +749,39 @@ class Alarm:
     """The shared cause that grouping found, e.g. ``site=fra-2 (lift 3.1)``; empty if none."""
     incident: int
     resolved_us: int | None = None
+    number: int = 0
+    """From 1, in order of raising."""
+    members: Mask | None = None
+    """bool (n,), the devices of the group, affected or not; None: they share nothing."""
+    known: int = 0
+    """Members that could be judged."""
+    judged: int = 0
+    """Devices of the fleet that could be."""
+    score: float = 0.0
+    """The highest of its devices, and `limit`, from which a device is affected."""
+    limit: float = 1.0
+    suppressed: str = ""
+    """Why nobody is told of it: a greater alarm, or an incident that somebody has taken; empty: somebody is."""
+    openings: int = 1
+    """More than one: it flaps, and has been opened so often."""
+    wrong: bool = False
+    """Somebody said so."""
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Example:
+    """What an alarm rests on for one of its devices, as the core knew it at that instant.
+
+    Attributes:
+        last_us: arrival of its newest accepted reading, with `seq` and `boot`; far below 0 before the first.
+    """
+
+    device: int
+    last_us: int
+    seq: int
+    boot: int
+    session: bool
 
 
 @dataclass
@@ -764,6 +797,11 @@ class Incident:
     state: str = "open"
     """``open``, ``acknowledged`` or ``resolved``."""
     resolved_us: int | None = None
+    paged_us: int | None = None
+    """When a person was called; None: nobody was."""
+    acknowledged_us: int | None = None
+    escalated_us: int | None = None
+    """When somebody else was called, because nobody had acknowledged it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from twinstorm.detectors.core import Core, Pane, Passed
 from twinstorm.detectors.objectives import Objective
+from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.recovery import Recovery
@@ -239,12 +240,17 @@ class Engine:
         elif step.action == "mark":
             self.wiring.log.tell(now_us, Code.MARK, story.step)
             self._tell(now_us, "mark", step.name, step.value)
+        elif step.action in alarm_desk.ACTIONS:
+            alarm_desk.act(self, step)
 
     def _act_step_end(self, story: StepStory, now_us: int) -> None:
         story.due_us = NEVER_US
         step = self.steps.runs[story.step]
         if step.active:
             self._end_fault(step, now_us)
+        elif step.action == "suppress":
+            step.ended_us = now_us
+            alarm_desk.end(self, step)
 
     def _act_ramp(self, story: StepStory, now_us: int) -> None:
         step = self.steps.runs[story.step]
@@ -345,7 +351,7 @@ class Engine:
 
     def _target(self, step: StepRun) -> NDArray[np.int32]:
         written = {each.name: each.target for each in self.scenario.steps}
-        selector = written.get(step.name) or self._parse_selector(step.target)
+        selector = written.get(step.name) or self.parse_selector(step.target)
         return self.selector.devices(selector, self._moment)
 
     def _moment(self, key: str) -> tuple[NDArray[np.integer], Sequence[str]]:
@@ -359,7 +365,8 @@ class Engine:
         raise Refused(f"`{key}` is not observed in this version")
 
     @staticmethod
-    def _parse_selector(text: str) -> Selector:
+    def parse_selector(text: str) -> Selector:
+        """Raises SelectorError."""
         from twinstorm.scenarios.language import selectors
 
         return selectors.parse(text)
@@ -375,22 +382,22 @@ class Engine:
 
     def reach_of(self, target: str) -> int:
         """Devices that a selector names now."""
-        return int(np.count_nonzero(self.selector.mask(self._parse_selector(target), self._moment)))
+        return int(np.count_nonzero(self.selector.mask(self.parse_selector(target), self._moment)))
 
     def kinds_of(self, target: str) -> list[MachineKind]:
         """Kinds of machine among the devices that a selector names now."""
-        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        mask = self.selector.mask(self.parse_selector(target), self._moment)
         codes = np.unique(self.registry.kind[mask]).tolist()
         return [machines()[self.registry.kinds[code]] for code in codes]
 
     def segments_of(self, target: str) -> list[Segment]:
         """Segments of the devices that a selector names now."""
-        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        mask = self.selector.mask(self.parse_selector(target), self._moment)
         return [self.scenario.fleet.segments[code] for code in np.unique(self.registry.segment[mask]).tolist()]
 
     def sites_of(self, target: str) -> list[Site]:
         """Sites of the devices that a selector names now."""
-        mask = self.selector.mask(self._parse_selector(target), self._moment)
+        mask = self.selector.mask(self.parse_selector(target), self._moment)
         return [self.scenario.fleet.sites[code] for code in np.unique(self.registry.site[mask]).tolist()]
 
     def may_inject(self, fault: str, target: str, settings: Mapping[str, Any]) -> None:
@@ -407,7 +414,7 @@ class Engine:
             raise Refused(f"0 of {len(self.registry):,} devices match `{target}`; sites: {sites}")
         asked = np.zeros(0, np.int32)
         if known.needs_target:
-            mask = self.selector.mask(self._parse_selector(target), self._moment)
+            mask = self.selector.mask(self.parse_selector(target), self._moment)
             asked = np.flatnonzero(mask).astype(np.int32)
         self.wiring.admit(known, settings, asked)
 
@@ -498,6 +505,7 @@ class Engine:
             self._tell_alarm(alarm)
         for incident in pane.new_incidents:
             self._tell_incident(incident)
+        alarm_desk.tell(self, pane)
 
     def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)
@@ -782,6 +790,14 @@ class Engine:
         row = EventRow(at_s=at_us / SECOND_US, kind=kind, name=name, text=text, severity=severity)
         for sink in self.sinks:
             sink.event(row)
+
+    def tell_mark(self, kind: str, name: str, text: str, severity: str = "") -> None:
+        """Tell the sinks of something that happens now."""
+        self._tell(self.now_us, kind, name, text, severity)
+
+    def tell_of(self, incident: Incident, what: str) -> None:
+        """Tell what became of an incident."""
+        self._tell(self.now_us, "incident", f"INC-{incident.number}", what, incident.severity)
 
     def _tell_alarm(self, alarm: Alarm) -> None:
         text = "  ".join(filter(None, (alarm.group, self._since_last_fault(alarm.at_us))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from math import isfinite
 
-from twinstorm.detectors.scoring import attribute
+from twinstorm.detectors.scoring import attribute, names_the_cause
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
@@ -15,6 +15,7 @@ from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.model import Speech
 from twinstorm.scenarios.result import (
     AlarmResult,
+    ExampleResult,
     FaultResult,
     IncidentResult,
     KindHealthResult,
@@ -103,6 +104,9 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
                 resolved_s=None if incident.resolved_us is None else incident.resolved_us / SECOND_US,
                 severity=str(incident.severity),
                 alarms=list(incident.alarms),
+                state=incident.state,
+                acknowledged_s=_seconds(incident.acknowledged_us),
+                escalated_s=_seconds(incident.escalated_us),
             )
             for incident in engine.core.incidents
         ],
@@ -257,6 +261,30 @@ def _alarms(engine: Engine) -> list[AlarmResult]:
                 fault=None if label is None else label.step,
                 delay_s=None if label is None else (alarm.at_us - label.from_us) / SECOND_US,
                 incident=alarm.incident,
+                number=alarm.number,
+                devices=len(alarm.device),
+                known=0 if alarm.members is None else alarm.known,
+                score=alarm.score,
+                limit=round(alarm.limit, 3),
+                resolved_s=_seconds(alarm.resolved_us),
+                right=None if label is None else names_the_cause(alarm, label, len(engine.registry)),
+                suppressed=alarm.suppressed,
+                openings=alarm.openings,
+                wrong=alarm.wrong,
+                examples=[
+                    ExampleResult(
+                        device=engine.registry.names[each.device],
+                        last_s=None if each.last_us < 0 else each.last_us / SECOND_US,
+                        seq=each.seq,
+                        boot=each.boot,
+                        session=each.session,
+                    )
+                    for each in alarm.examples
+                ],
             )
         )
     return results
+
+
+def _seconds(at_us: int | None) -> float | None:
+    return None if at_us is None else at_us / SECOND_US

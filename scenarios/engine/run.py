@@ -72,8 +72,11 @@ class RunOptions:
     invite: Callable[[str], None] = field(default=_tell_nobody, compare=False)
 
 
-def build(scenario: Scenario, options: RunOptions) -> Engine:
+def build(scenario: Scenario, options: RunOptions, armed: frozenset[str] | None = None) -> Engine:
     """World, broker, core and timeline of a virtual run, ready to play.
+
+    Args:
+        armed: names of steps whose faults really act; None: all.
 
     Raises:
         Unavailable: if this machine has not enough memory.
@@ -82,7 +85,7 @@ def build(scenario: Scenario, options: RunOptions) -> Engine:
     plan = fleet_plan(scenario, options.phases)
     start = start_of(scenario)
     wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start), origin_us=origin_us(start))
-    return Engine(scenario, options.seed, wiring, options.until_us)
+    return Engine(scenario, options.seed, wiring, options.until_us, armed)
 
 
 def refuse(scenario: Scenario, options: RunOptions) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from twinstorm.scenarios import protocol
+from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.frames import Watch
@@ -73,6 +74,10 @@ class Session:
                 return Answered(ok=True, text="armed again")
             case protocol.AddNote(text=text, at_us=at_us):
                 engine.note(text, at_us)
+            case protocol.Acknowledge(incident=incident):
+                return Answered(ok=True, text=alarm_desk.acknowledge(engine, incident))
+            case protocol.MarkWrong(alarm=alarm):
+                return Answered(ok=True, text=alarm_desk.mark_wrong(engine, alarm))
             case protocol.AskDevice(name=name):
                 self.watch.follow(name)
                 return Answered(ok=True, text="")

@@ -129,7 +129,7 @@ def planned(scenario: Scenario) -> Steps:
                 value=step.value,
                 target=step.target.text if step.target is not None else "",
                 start_us=start_us(step),
-                end_us=end_us(step) if step.action == "fault" else None,
+                end_us=end_us(step) if step.action in ("fault", "suppress") else None,
                 ramp_us=step.ramp_us,
                 line=step.line,
                 settings=step.settings,

@@ -222,9 +222,9 @@ class Step:
     at: Instant | None
     after: Instant | None
     """Exactly one of the two."""
-    action: str  # fault, end, mark, expect
+    action: str  # fault, end, mark, acknowledge, wrong, suppress, expect
     value: str
-    """The fault's name, the step to end, or the text of the mark."""
+    """The fault's name, the step to end, the text of the mark, the name of an alarm, or the selector of a window."""
     target: Selector | None
     lasts_us: int | None
     ramp_us: int

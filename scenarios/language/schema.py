@@ -457,7 +457,7 @@ OBJECTIVE = Table(
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 TRIGGERS = ("at", "after")
-ACTIONS = ("fault", "end", "mark")
+ACTIONS = ("fault", "end", "mark", "acknowledge", "wrong", "suppress")
 """`expect` is an action only where none of these stands beside it."""
 
 LATER_TRIGGERS = ("when", "hold", "every", "times")
@@ -474,9 +474,20 @@ STEP = Table(
         Key("fault", FAULT, "starts a fault"),
         Key("end", name("a step's name", "outage"), "ends the fault of that step"),
         Key("mark", PROSE, "puts a text on the timeline"),
+        Key(
+            "acknowledge",
+            name("an alarm's name", "silence"),
+            "takes the incident of the newest open alarm of this name",
+        ),
+        Key("wrong", name("an alarm's name", "silence"), "marks the newest open alarm of this name as wrong"),
+        Key("suppress", SELECTOR, "begins a maintenance window: no alarm speaks of these devices"),
         Key("expect", EXPRESSION, "a condition that must hold at that instant"),
         Key("target", SELECTOR, "devices that the fault reaches"),
-        Key("lasts", duration("1 ms", example="2 min"), "how long the fault lasts; without it until it is ended"),
+        Key(
+            "lasts",
+            duration("1 ms", example="2 min"),
+            "how long the fault or the window lasts; without it until the end",
+        ),
         Key("ramp", duration(example="30 s"), "time to full reach", default="0 s"),
         Key("with", Raw("the settings of a fault"), "the fault's own settings"),
         *later(*LATER_TRIGGERS, *LATER_ACTIONS),

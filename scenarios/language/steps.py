@@ -69,14 +69,20 @@ class StepDraft:
             at=record.own("at"),
             after=record.own("after"),
             action=self.action,
-            value=expect.text if self.action == "expect" else record.own(self.action),
-            target=record.own("target"),
+            value=_value(self.action, record),
+            target=record.own("suppress") if self.action == "suppress" else record.own("target"),
             lasts_us=record.own("lasts"),
             ramp_us=record.value("ramp"),
             settings=plain(self.settings, devices),
             expect=expect,
             line=0 if self.node.place.source.is_option else self.node.place.line,
         )
+
+
+def _value(action: str, record: Record) -> str:
+    """What a step acts on, as text."""
+    own = record.own(action)
+    return str(own.text) if action in ("expect", "suppress") else str(own)
 
 
 def read_steps(node: Node | None, problems: Problems) -> tuple[list[StepDraft], bool]:
@@ -145,7 +151,7 @@ def _draft(number: int, record: Record, problems: Problems) -> StepDraft:
     if not record.has("fault"):
         # What stands beside a reserved action may well belong to it.
         for key in () if _says(record, LATER_ACTIONS) else BESIDE_FAULT:
-            if record.has(key):
+            if record.has(key) and not (key == "lasts" and record.has("suppress")):
                 message = f"`{key}` belongs beside a fault, step `{name}` has none"
                 problems.add(wrong(record.at(key), "S405", message, "remove it", record.at(key).key_place))
         return StepDraft(name, record, action, {})

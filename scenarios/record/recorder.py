@@ -165,7 +165,9 @@ class Recorder:
         for table, rows in lists:
             for number, row in enumerate(rows, 1):
                 # An incident brings its own number.
-                self._writer.put(table, {"number": number, **msgspec.structs.asdict(row)})
+                values = {"number": number, **msgspec.structs.asdict(row)}
+                # What is told of a row beyond its columns stands in the document.
+                self._writer.put(table, {name: values[name] for name in values.keys() & table.columns.keys()})
         columns = {name: getattr(complete, name) for name in ("ended", "verdict", "digest", "simulated_s", "wall_s")}
         return {**columns, "result": msgspec.json.encode(complete).decode()}
 

@@ -13,6 +13,8 @@ from operator import attrgetter
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.reports.charts import POINTS, charts
+from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
+from twinstorm.scenarios.reports.scoring import cells, score_of
 from twinstorm.scenarios.reports.series import Impact, Interval, coarser, gather
 from twinstorm.scenarios.reports.svg import Chart
 from twinstorm.scenarios.reports.words import (
@@ -25,7 +27,7 @@ from twinstorm.scenarios.reports.words import (
     share,
     size,
 )
-from twinstorm.scenarios.result import EventRow, MaintenanceResult, RunResult
+from twinstorm.scenarios.result import AlarmResult, EventRow, IncidentResult, MaintenanceResult, RunResult
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 
@@ -91,7 +93,7 @@ def facts_of(run: RecordedRun) -> Facts:
         sections += _judged(run.result)
     sections += [over_time, _timeline(events)]
     if run.result is not None:
-        sections += [_alarms(run.result), _surprises(run.result)]
+        sections += [_alarms(run.result), _scores(run.result, run.about.warm_up_s), _surprises(run.result)]
     sections.append(_impact(impact, run.result, bool(intervals)))
     if run.result is not None:
         if run.result.maintenance is not None:
@@ -274,9 +276,10 @@ def _timeline(events: Sequence[EventRow]) -> Section:
 
 def _alarms(result: RunResult) -> Section:
     alarms = Table(
-        ("time", "alarm", "severity", "group", "shared cause", "fault", "delay", "incident"),
+        ("alarm", "time", "name", "severity", "group", "shared cause", "fault", "delay", "incident", "told"),
         [
             (
+                str(alarm.number or ""),
                 clock(alarm.at_s),
                 alarm.name,
                 alarm.severity,
@@ -285,10 +288,11 @@ def _alarms(result: RunResult) -> Section:
                 alarm.fault or "none",
                 "" if alarm.delay_s is None else f"{number(alarm.delay_s)} s",
                 f"INC-{alarm.incident}",
+                _told(alarm),
             )
             for alarm in result.alarms
         ],
-        numbers=frozenset({6}),
+        numbers=frozenset({0, 7}),
     )
     incidents = Table(
         ("incident", "title", "severity", "opened", "resolved", "alarms"),
@@ -298,7 +302,7 @@ def _alarms(result: RunResult) -> Section:
                 incident.title,
                 incident.severity,
                 clock(incident.opened_s),
-                "open" if incident.resolved_s is None else clock(incident.resolved_s),
+                _ended(incident),
                 ", ".join(incident.alarms),
             )
             for incident in result.incidents
@@ -306,6 +310,34 @@ def _alarms(result: RunResult) -> Section:
     )
     tables = [table for table in (incidents, alarms) if table.rows]
     return Section("Incidents and alarms", [] if tables else ["No alarm."], tables)
+
+
+def _scores(result: RunResult, warm_up_s: float) -> Section:
+    """Alarms against faults."""
+    scored = score_of(result, warm_up_s)
+    if not result.alarms and not scored.faults:
+        return Section("Scores", ["No alarm and no fault."])
+    rows = [cells(row, share) for row in (*scored.detectors, *scored.faults, scored.total)]
+    lines = ["No fault had an effect: every alarm is false."] if scored.control else []
+    return Section("Scores", lines, [Table(SCORE_HEAD, rows, frozenset(range(1, len(SCORE_HEAD))))])
+
+
+def _told(alarm: AlarmResult) -> str:
+    """What became of an alarm, beside that it was raised."""
+    said = [f"not told: {alarm.suppressed}"] * bool(alarm.suppressed)
+    said += [f"flapped, opened {alarm.openings} times"] * (alarm.openings > 1)
+    said += ["marked wrong"] * alarm.wrong
+    said += [alarm.runbook] * bool(alarm.runbook)
+    return "; ".join(said)
+
+
+def _ended(incident: IncidentResult) -> str:
+    said = ["open" if incident.resolved_s is None else clock(incident.resolved_s)]
+    if incident.acknowledged_s is not None:
+        said.append(f"acknowledged {clock(incident.acknowledged_s)}")
+    if incident.escalated_s is not None:
+        said.append(f"escalated {clock(incident.escalated_s)}")
+    return ", ".join(said)
 
 
 def _surprises(result: RunResult) -> Section:

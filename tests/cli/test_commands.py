@@ -55,6 +55,7 @@ COMMANDS = [
     "waveform",
     "detect",
     "report",
+    "score",
     "init",
     "schema",
     "broker",

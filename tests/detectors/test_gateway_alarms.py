@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def test_devices_without_a_gateway_have_none_in_common() -> None:
 
 
 def test_the_death_of_a_gateway_with_500_devices_is_one_alarm_that_names_it() -> None:
-    lab = Lab.start(FLEET, silence={"severity": "page"}, **{"reboot-storm": {}, "connect-storm": {}})
+    wanted: dict[str, Any] = {"silence": {"severity": "page"}, "reboot-storm": {}, "connect-storm": {}}
+    lab = Lab.start(FLEET, **wanted)
     assert FLEET.gateway is not None
     gone = np.flatnonzero(FLEET.gateway == 2)
     lab.play(60)

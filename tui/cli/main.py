@@ -29,6 +29,7 @@ _COMMANDS = (
     "waveform",
     "detect",
     "report",
+    "score",
     "init",
     "schema",
     "broker",

@@ -1,0 +1,138 @@
+"""Alarms of a run against its faults: what each detector is worth, and what became of each kind of fault.
+
+Everything comes from the document of the run, so a record can be scored long after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import msgspec
+
+from twinstorm.scenarios.result import AlarmResult, FaultResult, RunResult
+
+DAY_S = 86_400.0
+
+
+class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One detector, one kind of fault, or all.
+
+    Attributes:
+        alarms: that were raised (of a kind of fault: that it caused). `causes`: those among them with a fault behind.
+        faults: that bit (of a kind). `found`: those that raised one of these alarms.
+        precision: causes over alarms. recall: found over faults.
+        delay_s: median over found faults, from the start of each to its first of these alarms.
+        right: share of the alarms with a cause whose group is the devices that the fault struck.
+        pages: of the alarms. false_pages: of them, those without a cause.
+        false_pages_per_day: by simulated days of the whole fleet after the warm-up.
+    """
+
+    name: str
+    alarms: int
+    causes: int
+    faults: int
+    found: int
+    precision: float | None
+    recall: float | None
+    delay_s: float | None
+    right: float | None
+    pages: int
+    false_pages: int
+    false_pages_per_day: float | None
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """The document of ``twinstorm score --json``."""
+
+    scenario: str
+    seed: int
+    days: float
+    """Simulated, after the warm-up."""
+    control: bool
+    """No fault bit: every alarm is false."""
+    total: ScoreRow
+    detectors: list[ScoreRow]
+    faults: list[ScoreRow]
+
+
+def score_of(result: RunResult, warm_up_s: float) -> Score:
+    """Judge the alarms that were raised after the warm-up. Those that a maintenance window kept back are none."""
+    alarms = [alarm for alarm in result.alarms if alarm.at_s >= warm_up_s]
+    faults = [fault for fault in result.faults if fault.bit]
+    days = max(result.simulated_s - warm_up_s, 0.0) / DAY_S
+
+    def row(name: str, of: Sequence[AlarmResult], by: Sequence[FaultResult]) -> ScoreRow:
+        return _row(name, of, by, days)
+
+    return Score(
+        scenario=result.scenario,
+        seed=result.seed,
+        days=days,
+        control=not faults,
+        total=row("all", alarms, faults),
+        detectors=[
+            row(name, [alarm for alarm in alarms if alarm.name == name], faults)
+            for name in sorted({alarm.name for alarm in alarms})
+        ],
+        faults=[
+            row(kind, _caused(alarms, kind, faults), [fault for fault in faults if fault.fault == kind])
+            for kind in sorted({fault.fault for fault in faults})
+        ],
+    )
+
+
+def _caused(alarms: Sequence[AlarmResult], kind: str, faults: Sequence[FaultResult]) -> list[AlarmResult]:
+    steps = {fault.name for fault in faults if fault.fault == kind}
+    return [alarm for alarm in alarms if alarm.fault in steps]
+
+
+def _row(name: str, alarms: Sequence[AlarmResult], faults: Sequence[FaultResult], days: float) -> ScoreRow:
+    causes = [alarm for alarm in alarms if alarm.fault is not None]
+    delays = []
+    for fault in faults:
+        mine = [alarm.delay_s for alarm in causes if alarm.fault == fault.name and alarm.delay_s is not None]
+        if mine:
+            delays.append(min(mine))
+    pages = [alarm for alarm in alarms if alarm.severity == "page"]
+    false_pages = sum(alarm.fault is None for alarm in pages)
+    return ScoreRow(
+        name=name,
+        alarms=len(alarms),
+        causes=len(causes),
+        faults=len(faults),
+        found=len(delays),
+        precision=_share(len(causes), len(alarms)),
+        recall=_share(len(delays), len(faults)),
+        delay_s=median(delays) if delays else None,
+        right=_share(sum(alarm.right is True for alarm in causes), len(causes)),
+        pages=len(pages),
+        false_pages=false_pages,
+        false_pages_per_day=false_pages / days if days else None,
+    )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+HEAD = ("", "alarms", "precision", "faults found", "recall", "delay", "cause named", "pages", "false pages a fleet-day")
+
+
+def cells(row: ScoreRow, share: Callable[[float], str]) -> tuple[str, ...]:
+    """A row of the table in words; ``-`` where there is nothing to divide by."""
+
+    def told(value: float | None) -> str:
+        return "-" if value is None else share(value)
+
+    return (
+        row.name,
+        f"{row.alarms:,}",
+        told(row.precision),
+        f"{row.found} of {row.faults}",
+        told(row.recall),
+        "-" if row.delay_s is None else f"{row.delay_s:,.1f} s",
+        told(row.right),
+        f"{row.pages:,}",
+        "-" if row.false_pages_per_day is None else f"{row.false_pages_per_day:,.2f}",
+    )
