@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     click.Option(["--json"], is_flag=True, help="One document on standard output: `schema run`."),
     click.Option(["--events"], metavar="FILE", help="A line of JSON for every event; - is standard output."),
     click.Option(["--junit"], type=click.Path(path_type=Path), metavar="FILE", help="Findings as JUnit XML."),
+    click.Option(["--metrics"], metavar="127.0.0.1:PORT", help="Serve OpenMetrics at /metrics while it runs."),
     OUT,
     click.Option(["--fail-fast"], is_flag=True, help="No further run after one that did not hold."),
 )
@@ -72,6 +73,7 @@ def run(
     json: bool,
     events: str | None,
     junit: Path | None,
+    metrics: str | None,
     out: Path,
     fail_fast: bool,
 ) -> int:
@@ -84,6 +86,7 @@ def run(
       twinstorm run reboot-storm --vary fleet.reconnect.jitter=none,equal,full,decorrelated
       twinstorm run *.storm.yaml --seeds 1..20 --junit junit.xml --fail-fast
       twinstorm run reboot-storm --live --devices 200
+      twinstorm run reboot-storm --live --devices 200 --metrics 127.0.0.1:9464
       twinstorm run reboot-storm --live --tls --devices 100
       twinstorm run reboot-storm --live --devices 100 --broker mqtts://127.0.0.1:8883 --ca ca.pem --credentials login
 
@@ -132,7 +135,8 @@ def run(
     from twinstorm.tui.cli.play import hold_open_until_interrupted
 
     with ExitStack() as open_brokers:
-        outcomes = _play_all(talk, cases, options, out, json, events, open_brokers)
+        told = _serve(talk, metrics, open_brokers)
+        outcomes = _play_all(talk, cases, options, out, json, events, told, open_brokers)
         code = _answer(talk, outcomes, len(cases) > 1, json, events, junit)
         # Only now, when everything has been told: who holds a broker open ends it by leaving.
         for outcome in outcomes:
@@ -156,6 +160,23 @@ def _refuse_what_does_not_go_together(cases: list[Case], how: LiveAsked, speed: 
         raise BadRequest("\n".join(dict.fromkeys(found)))
 
 
+def _serve(talk: Talk, address: str | None, stack: ExitStack) -> list[Sink]:
+    """What tells metrics, if somebody asked for them."""
+    if address is None:
+        return []
+    from twinstorm.scenarios.metrics import Metrics, MetricsServer, address_of
+
+    try:
+        _, port = address_of(address)
+    except ValueError as error:
+        raise UsageError(f"--metrics: {error}") from error
+    metrics = Metrics()
+    server = MetricsServer(metrics, port)
+    stack.callback(server.close)
+    talk.say(f"metrics at http://{server.address}/metrics")
+    return [metrics]
+
+
 def _play_all(
     talk: Talk,
     cases: list[Case],
@@ -163,6 +184,7 @@ def _play_all(
     out: Path,
     json: bool,
     events: str | None,
+    told: list[Sink],
     open_brokers: ExitStack,
 ) -> list[Outcome]:
     from twinstorm.scenarios.record.event_lines import EventLines
@@ -171,7 +193,7 @@ def _play_all(
     style = Style(story=not _alike(cases) or talk.verbose > 0, on_out=not json and events != "-")
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
-        sinks: list[Sink] = []
+        sinks: list[Sink] = [*told]
         if events is not None:
             sinks.append(EventLines(_open_events(talk, events, stack), "standard output" if events == "-" else events))
         for case in cases:
