@@ -23,9 +23,12 @@ def explain(talk: Talk, topic: tuple[str, ...]) -> int:
       twinstorm explain S201
       twinstorm explain expectations
       twinstorm explain power             a word of a scenario, and what may stand under it
+      twinstorm explain last alarm 1      an alarm of a recorded run, down to what it rests on
     """
     from twinstorm.tui.cli.pages import groups, page_of
 
+    if len(topic) == 3 and topic[1] == "alarm":
+        return _alarm(talk, topic[0], topic[2])
     name = " ".join(topic)
     if not name:
         for group, names in groups().items():
@@ -41,4 +44,25 @@ def explain(talk: Talk, topic: tuple[str, ...]) -> int:
             f"did you mean `{close}`?" if close else "twinstorm explain lists everything there is to explain",
         )
     talk.data(page)
+    return 0
+
+
+def _alarm(talk: Talk, run: str, number: str) -> int:
+    from twinstorm.scenarios.record.read import NoSuchRun, open_run
+    from twinstorm.scenarios.reports.why import AROUND_S, alarm_lines
+
+    try:
+        found = open_run(run)
+    except NoSuchRun as error:
+        raise UsageError(error.what, error.hint) from error
+    if found.result is None:
+        raise UsageError(f"the run in {found.folder} has no end, so nobody knows its alarms", found.about.stopped)
+    alarms = {str(each.number): each for each in found.result.alarms}
+    if number not in alarms:
+        known = f"it has {len(alarms)}" if alarms else "it has none"
+        raise UsageError(f"no alarm `{number}` in {found.folder}; {known}", "twinstorm report lists them")
+    alarm = alarms[number]
+    at_s = int(alarm.at_s)
+    for line in alarm_lines(found.result, alarm, list(found.panes(at_s - AROUND_S, at_s))):
+        talk.data(line)
     return 0

@@ -1,0 +1,56 @@
+"""An alarm of a recorded run down to what it rests on, as far as the record holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twinstorm.scenarios.reports.words import clock, number, share
+from twinstorm.scenarios.result import AlarmResult, PaneRow, RunResult
+
+AROUND_S = 3
+"""Seconds before an alarm that are shown."""
+
+
+def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow]) -> list[str]:
+    """What was raised, by which limit, about how many of whom, and what the core knew of ten of them.
+
+    Args:
+        panes: the recorded seconds up to the alarm.
+    """
+    of = f" of {alarm.known:,} ({share(alarm.devices / alarm.known)}) that could be judged" if alarm.known else ""
+    lines = [
+        f"alarm {alarm.number}: {alarm.name} {alarm.group}, {alarm.severity}, INC-{alarm.incident}",
+        f"  raised    {clock(alarm.at_s)}",
+        f"  affected  {alarm.devices:,} devices{of}",
+        f"  score     {number(alarm.score)} at most; a device is affected from {number(alarm.limit)} on",
+        f"  cause     {alarm.cause or 'none: they share nothing, or it is the whole fleet'}",
+    ]
+    if alarm.resolved_s is not None:
+        lines.append(f"  resolved  {clock(alarm.resolved_s)}")
+    if alarm.suppressed:
+        lines.append(f"  not told  {alarm.suppressed}")
+    if alarm.openings > 1:
+        lines.append(f"  flapped   opened {alarm.openings} times")
+    if alarm.wrong:
+        lines.append("  wrong     somebody said so")
+    truth = next((fault for fault in result.faults if fault.name == alarm.fault), None)
+    if truth is None:
+        lines.append("  truth     no fault is behind it")
+    else:
+        named = "names what it struck" if alarm.right else "does not name what it struck"
+        lines.append(f"  truth     {truth.fault} ({truth.name}) on {truth.devices:,} devices; the group {named}")
+    if alarm.examples:
+        lines += ["", "devices of it, those heard longest ago first:"]
+        width = max(len(each.device) for each in alarm.examples)
+        for each in alarm.examples:
+            heard = "no reading ever" if each.last_s is None else f"reading {each.seq:,} arrived {clock(each.last_s)}"
+            session = "session" if each.session else "no session"
+            lines.append(f"  {each.device.ljust(width)}  {heard}  boot {each.boot}  {session}")
+    if panes:
+        lines += ["", "the fleet in the seconds before:"]
+    for pane in panes:
+        lines.append(
+            f"  {clock(pane.at_s)}  online {pane.online:,}  readings {pane.readings:,}  attempts {pane.attempts:,}"
+            f"  refused {pane.refused:,}  queue {pane.queue:,}"
+        )
+    return lines
