@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import time
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -133,19 +133,25 @@ class Webhook:
 
     Args:
         key: signs the body; None: it is not signed.
-        wait: sleeps between tries; tests pass their own.
+        wait: passes this many seconds between tries; tests have their own.
 
     Raises:
         ValueError: nothing may be sent there, see `problem_of`.
     """
 
     def __init__(
-        self, url: str, key: bytes | None = None, *, anywhere: bool = False, wait: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        key: bytes | None = None,
+        *,
+        anywhere: bool = False,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         problem = problem_of(url, anywhere=anywhere)
         if problem:
             raise ValueError(problem)
-        self._url, self._key, self._wait = url, key, wait
+        self._url, self._key = url, key
+        self._wait = threading.Event().wait if wait is None else wait
         # A proxy of the environment would carry what must not leave this machine, and a redirect might lead anywhere.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 

@@ -167,7 +167,7 @@ class Recorder:
                 # An incident brings its own number.
                 values = {"number": number, **msgspec.structs.asdict(row)}
                 # What is told of a row beyond its columns stands in the document.
-                self._writer.put(table, {name: values[name] for name in values.keys() & table.columns.keys()})
+                self._writer.put(table, {name: value for name, value in values.items() if name in table.columns})
         columns = {name: getattr(complete, name) for name in ("ended", "verdict", "digest", "simulated_s", "wall_s")}
         return {**columns, "result": msgspec.json.encode(complete).decode()}
 
