@@ -15,7 +15,7 @@ from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import Extremes, Newest, total
 from twinstorm.detectors.values.seasons import DayProfile
-from twinstorm.twin.flow import Int
+from twinstorm.twin.flow import Int, Mask
 
 
 class Band(ValueDetector):
@@ -103,27 +103,30 @@ class Context(ValueDetector):
         self._habit: Reals = np.zeros(series)
 
     def score(self, sample: Sample) -> Reals:
-        return self._judged(sample, self._surprise(sample, self._features(sample)))
+        features, _ = self._features(sample)
+        surprise = self._surprise(sample, features)
+        return self._judged(sample, surprise, self._loud(sample, surprise))
 
     def learn(self, sample: Sample) -> None:
         self.step(sample)
 
     def step(self, sample: Sample) -> Reals:
-        features = self._features(sample)
+        features, residual = self._features(sample)
         surprise = self._surprise(sample, features)
-        score = self._judged(sample, surprise)
-        self._absorb(sample, features, surprise)
+        loud = self._loud(sample, surprise)
+        score = self._judged(sample, surprise, loud)
+        self._absorb(sample, features, residual, surprise, loud)
         return score
 
-    def _features(self, sample: Sample) -> Reals:
-        """float64 (6, k): NaN where there is no value, or nothing to compare it with."""
+    def _features(self, sample: Sample) -> tuple[Reals, Reals]:
+        """float64 (6, k): NaN where there is no value, or nothing to compare it with; and the seasonal residuals."""
         values, series = sample.values, sample.series
         slow, fast = values - self._averages[:, series]
         residual = (values - self._day.expected(sample)) * self._day.whole(sample)
         # A sum with the newest is NaN where that is.
         lately = _mean(_with(self._residuals, sample, residual)) + residual * 0.0
         spread = _deviation(_with(self._newest, sample, values)) + values * 0.0
-        return np.stack((values, slow, np.abs(slow), fast, lately, np.sqrt(spread)))
+        return np.stack((values, slow, np.abs(slow), fast, lately, np.sqrt(spread))), residual
 
     def _surprise(self, sample: Sample, features: Reals) -> Reals:
         """Weighed excess of all features together, NaN where there is no value."""
@@ -132,17 +135,20 @@ class Context(ValueDetector):
         length = np.sqrt(total(np.where(excess == excess, excess * excess, 0.0)))
         return np.where(sample.values == sample.values, length, np.nan)
 
-    def _judged(self, sample: Sample, surprise: Reals) -> Reals:
+    def _loud(self, sample: Sample, surprise: Reals) -> Mask:
+        """Whose surprise is above all of the last ones."""
+        loud: Mask = surprise > np.fmax.reduce(self._scores.values[:, sample.series], axis=0, initial=0.0)
+        return loud
+
+    def _judged(self, sample: Sample, surprise: Reals, loud: Mask) -> Reals:
         """What is left of it behind higher ones, and of one who always surprises."""
-        loud = surprise > np.fmax.reduce(self._scores.values[:, sample.series], axis=0, initial=0.0)
         believed = surprise / (1.0 + HABIT * self._habit[sample.series] * (1.0 - HABIT_FADES))
         score = np.where(loud, believed, surprise * 0.0) / float(self.settings["excess"])
         return np.where(self._count[0, sample.series] >= self.settings["least"], score, np.nan)
 
-    def _absorb(self, sample: Sample, features: Reals, surprise: Reals) -> None:
+    def _absorb(self, sample: Sample, features: Reals, residual: Reals, surprise: Reals, loud: Mask) -> None:
         series, values = sample.series, sample.values
         here = values == values
-        loud = surprise > np.fmax.reduce(self._scores.values[:, series], axis=0, initial=0.0)
         faded = self._habit[series] * (1.0 - HABIT_FADES) + (loud & (surprise > NOTICED))
         self._habit[series] = np.where(here, faded, self._habit[series])
         self._scores.push(series, surprise)
@@ -150,7 +156,6 @@ class Context(ValueDetector):
         warm = self._count[:, series] >= WARM
         self._extremes.learn(series, np.where(warm & known, features, np.nan))
         self._count[:, series] += known
-        residual = (values - self._day.expected(sample)) * self._day.whole(sample)
         self._residuals.push(series, residual)
         self._newest.push(series, values)
         self._day.learn(sample)
