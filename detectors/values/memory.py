@@ -157,6 +157,10 @@ class Extremes:
         excess = outside / np.maximum(high - low, smallest(high))
         return np.where(low == low, np.clip(excess, 0.0, MOST_EXCESS), values * 0.0)
 
+    def bounds(self, which: Which) -> tuple[Reals, Reals]:
+        """The least and the greatest, float64 (features, k) each; NaN before a value."""
+        return self._low[:, which], self._high[:, which]
+
     def learn(self, which: Which, values: Reals) -> None:
         """Widen them."""
         self._low[:, which] = np.fmin(self._low[:, which], values)
