@@ -10,7 +10,7 @@ import numpy as np
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import Extremes, smallest, total
-from twinstorm.twin.flow import SECOND_US, Int
+from twinstorm.twin.flow import SECOND_US, Int, Mask
 
 
 class Forecast(ValueDetector):
@@ -94,20 +94,19 @@ class Forecast(ValueDetector):
         return mean - slope * mean_s, slope, error
 
 
-def scored(predicted: Reals, crossed: Reals, at_s: Reals, horizon_s: float) -> dict[str, int]:
+def scored(predicted: Mask, crossed: Mask, at_s: Reals, horizon_s: float) -> dict[str, int]:
     """Predictions against what came: how many were right, wrong, and how many crossings nobody predicted.
 
     Args:
-        predicted: bool or 0/1 (n,), a crossing is predicted in this row. crossed: the limit is exceeded in this row.
+        predicted: bool (n,), a crossing is predicted in this row. crossed: the limit is exceeded in this row.
         at_s: of the rows, ascending.
 
     Returns:
         `right` and `wrong` count spells of predicting rows, `missed` crossings without one within the horizon before.
         A spell whose horizon ends behind the last row, without a crossing, is neither.
     """
-    said, beyond = np.asarray(predicted, bool), np.asarray(crossed, bool)
-    spells = np.flatnonzero(said & ~np.concatenate(([False], said[:-1])))
-    crossings = np.flatnonzero(beyond & ~np.concatenate(([False], beyond[:-1])))
+    spells = np.flatnonzero(predicted & ~np.concatenate(([False], predicted[:-1])))
+    crossings = np.flatnonzero(crossed & ~np.concatenate(([False], crossed[:-1])))
     told = {"right": 0, "wrong": 0, "missed": 0}
     for row in spells.tolist():
         ahead = at_s[crossings] - at_s[row]
@@ -116,6 +115,6 @@ def scored(predicted: Reals, crossed: Reals, at_s: Reals, horizon_s: float) -> d
         elif at_s[row] + horizon_s <= at_s[-1]:
             told["wrong"] += 1
     for row in crossings.tolist():
-        before = at_s[row] - at_s[said]
+        before = at_s[row] - at_s[predicted]
         told["missed"] += not ((before >= 0) & (before <= horizon_s)).any()
     return told

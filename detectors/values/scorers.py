@@ -73,13 +73,13 @@ class Forest:
         # Trees were grown on single precision.
         seen = rows.astype(np.float32)
         trees, nodes = self.feature.shape
-        every = np.arange(len(rows))[:, None]
+        row = np.arange(len(rows))[:, None] * rows.shape[1]
         first = np.arange(trees) * nodes
         feature, threshold = self.feature.reshape(-1), self.threshold.reshape(-1)
         node = np.zeros((len(rows), trees), np.intp)
         while node[0, 0] < nodes:
             here = node + first
-            node = 2 * node + 1 + (seen[every, feature[here]] > threshold[here])
+            node = 2 * node + 1 + (seen.take(feature.take(here) + row) > threshold.take(here))
         length = self.length[np.arange(trees), node - nodes].sum(axis=1)
         return np.exp2(-length / self.usual) + self.offset
 
@@ -155,12 +155,14 @@ class Tails:
     def score(self, rows: Reals) -> Reals:
         many = len(self.ordered)
         summed = np.zeros(len(rows))
+        with np.errstate(divide="ignore"):
+            rarity = -np.log(np.arange(many + 2) / (many + 1))
         for column, skew in enumerate(self.skew.tolist()):
             ordered, values = self.ordered[:, column], rows[:, column]
             # A row counts as one of those that it is compared with, as in PyOD.
             below = np.searchsorted(ordered, values, side="right") + 1
             above = many - np.searchsorted(ordered, values, side="left") + 1
-            left, right = -np.log(below / (many + 1)), -np.log(above / (many + 1))
+            left, right = rarity[below], rarity[above]
             skewed = left if skew < 0 else right if skew > 0 else left + right
             summed += np.maximum(skewed, (left + right) / 2.0 if self.both else np.maximum(left, right))
         return summed

@@ -32,7 +32,7 @@ def test_a_drift_is_foretold_before_it_crosses_and_noise_is_not() -> None:
     assert not (scores(calm, margin="100 %")[100:] >= 1.0).any()
     said = int(np.flatnonzero(told >= 1.0)[0])
     assert 0 < first - said <= 60
-    predictions = scored(told >= 1.0, crossed, np.arange(400) * 60.0, 3_600.0)
+    predictions = scored(told >= 1.0, crossed, np.linspace(0.0, 399.0 * 60.0, 400), 3_600.0)
     assert predictions["right"] == 1
     assert predictions["wrong"] == 0
     assert predictions["missed"] == 0
