@@ -78,7 +78,7 @@ def detect(
         raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
     given = _settings(settings)
     with ExitStack() as stack:
-        lines = _opened(stack, file)
+        lines = opened(stack, file)
         try:
             wanted = tuple(name.strip() for name in channels.split(",") if name.strip())
             table = Table(lines, separator, time, wanted)
@@ -141,7 +141,8 @@ def _line(stamp: str, scores: Reals, alarm: bool, table: Table) -> list[object]:
     return line
 
 
-def _opened(stack: ExitStack, file: str) -> TextIO:
+def opened(stack: ExitStack, file: str) -> TextIO:
+    """A text file, closed with the stack; `-` is standard input. Raises UsageError if it cannot be read."""
     if file == "-":
         return sys.stdin
     try:

@@ -27,6 +27,7 @@ _COMMANDS = (
     "list",
     "explain",
     "waveform",
+    "spectrum",
     "detect",
     "report",
     "score",
