@@ -114,8 +114,8 @@ def envelope_spectrum(samples: Reals, rate_hz: float, band_hz: tuple[float, floa
     band = sosfiltfilt(butter(4, (low, high), "bandpass", fs=rate_hz, output="sos"), values)
     envelope = np.abs(hilbert(band))
     window = np.hanning(len(envelope))
-    spectrum: Reals = np.abs(np.fft.rfft((envelope - envelope.mean()) * window)) * (2.0 / window.sum())
-    at_hz: Reals = np.arange(len(spectrum)) * (rate_hz / len(envelope))
+    spectrum = np.abs(np.fft.rfft((envelope - envelope.mean()) * window)).astype(np.float64) * (2.0 / window.sum())
+    at_hz: Reals = np.arange(len(spectrum), dtype=np.float64) * (rate_hz / len(envelope))
     return at_hz, spectrum
 
 

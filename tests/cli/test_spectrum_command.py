@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Ran
+
+Command = Callable[..., Ran]
 
 BEARING = ("--bearing", "8,17.462,72.5", "--rate", "25600", "--shaft", "24.88")
 

@@ -29,6 +29,7 @@ _COMMANDS = (
     "waveform",
     "spectrum",
     "detect",
+    "fit",
     "report",
     "score",
     "init",

@@ -23,8 +23,8 @@ def spectrum(
     """Say which part of a bearing is broken.
 
     Takes the envelope of a record of acceleration and searches its spectrum at the rates of the bearing's parts. A
-    score of 1 is the limit: lines five times as high as the noise around them. Speed and bearing must be right within two
-    percent.
+    score of 1 is the limit: lines five times as high as the noise around them. Speed and bearing must be right
+    within two percent.
 
     \b
       twinstorm waveform --failure bearing-spall --csv > motor.csv
