@@ -58,13 +58,8 @@ class Judge:
 
 
 class Learnt(ValueDetector):
-    """A model a series, fitted once, when it has shown `train` rows.
+    """A model a series, fitted once, when it has shown `train` rows."""
 
-    Attributes:
-        fleets: whether it scores 1,000 rows of 10 features in less than 20 ms.
-    """
-
-    fleets: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (TRAIN, RARE)
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:

@@ -195,28 +195,3 @@ class Components:
         z = (rows - self.mean) / self.scale
         away = z[:, None, :] - self.components
         return (np.sqrt((away * away).sum(axis=-1)) / self.weight).sum(axis=-1)
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """Distance from the k-th nearest row that was learnt.
-
-    Source: Ramaswamy, Rastogi and Shim 2000, doi:10.1145/342009.335437.
-
-    Attributes:
-        learnt: float64 (rows, features). nearest: k.
-    """
-
-    learnt: Reals
-    nearest: int
-
-    @classmethod
-    def of(cls, model: Any) -> Neighbours:
-        """Of `pyod.models.knn.KNN`."""
-        return cls(np.asarray(model.neigh_._fit_X, np.float64), int(model.n_neighbors))
-
-    def score(self, rows: Reals) -> Reals:
-        away = rows[:, None, :] - self.learnt
-        squares = (away * away).sum(axis=-1)
-        nearest = np.partition(squares, self.nearest - 1, axis=-1)[:, self.nearest - 1]
-        return np.sqrt(nearest)

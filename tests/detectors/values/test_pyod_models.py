@@ -11,7 +11,7 @@ import pytest
 
 from twinstorm.detectors.values.contract import Reals, Sample, build
 from twinstorm.detectors.values.pyod_models import SEED, isolation_forest
-from twinstorm.detectors.values.scorers import Components, Forest, Histograms, Neighbours, Scorer, Tails
+from twinstorm.detectors.values.scorers import Components, Forest, Histograms, Scorer, Tails
 from twinstorm.twin.flow import SECOND_US
 
 RNG = np.random.default_rng(11)
@@ -56,13 +56,7 @@ def pca() -> tuple[Any, Callable[[Any], Scorer]]:
     return PCA(random_state=SEED), Components.of
 
 
-def knn() -> tuple[Any, Callable[[Any], Scorer]]:
-    from pyod.models.knn import KNN
-
-    return KNN(n_neighbors=5), Neighbours.of
-
-
-@pytest.mark.parametrize("made", [iforest, hbos, ecod, copod, pca, knn])
+@pytest.mark.parametrize("made", [iforest, hbos, ecod, copod, pca])
 def test_a_row_scores_as_pyod_scores_it_alone(made: Callable[[], tuple[Any, Callable[[Any], Scorer]]]) -> None:
     model, kept = made()
     with warnings.catch_warnings():
@@ -78,9 +72,7 @@ def test_a_row_scores_as_pyod_scores_it_alone(made: Callable[[], tuple[Any, Call
     assert np.array_equal(scorer.score(ROWS), alone)
 
 
-@pytest.mark.parametrize(
-    "name", ["pyod:IForest", "pyod:HBOS", "pyod:ECOD", "pyod:COPOD", "pyod:PCA", "pyod:KNN", "autoencoder"]
-)
+@pytest.mark.parametrize("name", ["pyod:IForest", "pyod:HBOS", "pyod:ECOD", "pyod:COPOD", "pyod:PCA", "autoencoder"])
 def test_a_series_that_jumps_is_strange_and_the_learnt_one_hardly_ever(name: str) -> None:
     values = 20.0 + RNG.normal(0.0, 0.5, 420)
     values[400:] += 6.0
