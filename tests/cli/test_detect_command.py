@@ -54,7 +54,7 @@ def test_a_row_gets_the_score_that_it_had_before_the_next_one_came(command: Comm
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--detector", "cusm"), "unknown detector `cusm`; allowed: band"),
+        (("--detector", "cusm"), "unknown detector `cusm`; allowed: autoencoder, band"),
         (("--set", "limit"), "--set wants KEY=VALUE, not `limit`"),
         (("--set", "limit=5"), "detector `context` has no setting `limit`"),
         (("--channels", "flw"), "there is no column `flw`; columns: timestamp, flow, pressure"),
