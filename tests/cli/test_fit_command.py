@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from tests.cli.conftest import Ran
 from twinstorm.scenarios.language.reader import load
@@ -38,11 +38,11 @@ def test_parameters_of_a_noisy_pump_come_back_within_5_percent(command: Command,
     pump = recorded(tmp_path / "pump.csv", 2)
     done = command("fit", str(tmp_path / "pump.csv"), "--kind", "pump", "--out", str(tmp_path / "pump.yaml"))
     assert done.code == 0, done.err
-    machine = yaml.safe_load((tmp_path / "pump.yaml").read_text())["segments"]["fitted-pump"]["machine"]
+    machine = dict(re.findall(r"^      (\w+): (\S+)", (tmp_path / "pump.yaml").read_text(), re.MULTILINE))
     keys = {one.name: one.key for one in pump.kind.settable}
     for name in TOLD:
         true = float(pump.parameters[name][0])
-        assert float(str(machine[keys[name]]).split()[0]) == pytest.approx(true, rel=0.05), name
+        assert float(machine[keys[name]]) == pytest.approx(true, rel=0.05), name
     assert "npsh_required_m" in done.err, "nothing cavitates"
 
     fleet = (tmp_path / "pump.yaml").read_text().replace("\n", "\n  ")
