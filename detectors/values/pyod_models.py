@@ -2,8 +2,8 @@
 
 PyOD fits them; `scorers` scores by what they became, with the same result. A row is scored by what was learnt and by
 nothing else, and seeds are fixed: the same rows give the same scores. Each of these scores 1,000 rows of 10 features in
-less than 20 ms at the 99th percentile (`twinstorm bench scoring`). PyOD's other models are not offered: KNN and LOF,
-for one, take longer.
+less than 20 ms at the 99th percentile (`twinstorm bench scoring`). PyOD's other models are not offered: KNN,
+for one, takes longer.
 """
 
 from __future__ import annotations
