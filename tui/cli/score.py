@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     ),
 )
 def score(talk: Talk, run: str, control: bool, json: bool, runs: Path) -> int:
-    """Judge the alarms of a recorded run: delay, precision, recall, false pages, and whether they name the cause.
+    """Judge the alarms of a recorded run.
+
+    Delay, precision, recall, false pages, and whether they name the cause.
 
     \b
       twinstorm score last
