@@ -28,6 +28,11 @@ _PLURALS = {
 }
 
 
+def is_about(selector: Selector, segment: Segment) -> bool:
+    """Whether it may name devices of a segment, by what these all share."""
+    return all(term.holds(_segment_fact(segment, term.key)) for term in selector.terms if term.key in _SEGMENT_KEYS)
+
+
 @dataclass(frozen=True)
 class Reach:
     """Counts by segment and site: devices that share both differ only in their number."""

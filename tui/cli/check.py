@@ -81,12 +81,14 @@ def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:
 def _notes(scenario: Scenario) -> list[str]:
     """What is allowed and yet probably not meant; nothing heavy is loaded where it cannot be."""
     from twinstorm.scenarios.language.catalogue import FAST_LINKS
+    from twinstorm.scenarios.language.freshness import freshness_notes
 
+    notes = freshness_notes(scenario)
     if all(segment.link in FAST_LINKS for segment in scenario.fleet.segments):
-        return []
+        return notes
     from twinstorm.scenarios.engine.airtime import airtime_notes
 
-    return airtime_notes(scenario)
+    return notes + airtime_notes(scenario)
 
 
 def _summary(scenario: Scenario) -> str:
