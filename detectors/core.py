@@ -7,6 +7,7 @@ is plain data: a pickle is a snapshot. Nothing here knows the truth; labels are 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,18 +114,15 @@ class Rates:
 
     def add(self, count: int, seconds: int) -> None:
         """Add what was counted in so many panes: spread evenly, the rest in the last one."""
-        for _ in range(min(seconds - 1, RATE_PANES)):
-            self._append(count // seconds)
-        self._append(count - count // seconds * (seconds - 1))
-
-    def _append(self, count: int) -> None:
-        if self._end == ROOM_PANES:
+        panes = min(seconds, RATE_PANES)
+        if self._end + panes > ROOM_PANES:
             # A new array: whoever keeps an old window sees it unchanged.
             kept, self._counts = self.newest, np.zeros(ROOM_PANES, np.int64)
             self._counts[: len(kept)] = kept
             self._end = len(kept)
-        self._counts[self._end] = count
-        self._end += 1
+        self._counts[self._end : self._end + panes] = count // seconds
+        self._end += panes
+        self._counts[self._end - 1] = count - count // seconds * (seconds - 1)
 
     @property
     def newest(self) -> Int:
@@ -354,7 +352,7 @@ class Core(Exhibits):
         changes_us.append(now_us)
         closed = []
         while self._now_us < now_us:
-            next_us = next(at_us for at_us in changes_us if at_us > self._now_us)
+            next_us = changes_us[bisect_right(changes_us, self._now_us)]
             end_us = next_us if self._rest.holds_at(self._now_us) else self._now_us + SECOND_US
             before, end = (self._now_us - first_us) // SECOND_US, (end_us - first_us) // SECOND_US
             came = slice(int(arrived[before]), int(arrived[end]))

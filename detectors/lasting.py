@@ -10,7 +10,7 @@ All instants here are lower bounds. Looking too early costs a pass over the flee
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
 from twinstorm.twin.flow import NEVER_US, Int
@@ -116,7 +116,16 @@ class Hold:
     @property
     def lasting(self) -> Lasting:
         """For how long the answer holds from here on."""
-        return replace(self._lasting, until_us=self._until_us)
+        known = self._lasting
+        return Lasting(
+            self._until_us,
+            known.reading_us,
+            known.session_us,
+            known.reboot_us,
+            known.waking_us,
+            known.broker_us,
+            known.silence_us,
+        )
 
     def renew(self, lasting: Lasting) -> None:
         """There is a new answer."""

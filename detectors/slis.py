@@ -149,9 +149,12 @@ class Totals:
 
     def add(self, good: int, total: int, panes: int = 1) -> None:
         """Add so many panes, each with these counts."""
-        for _ in range(panes):
-            self._good.append(self._good[-1] + good)
-            self._total.append(self._total[-1] + total)
+        for sums, count in ((self._good, good), (self._total, total)):
+            last = sums[-1]
+            if panes == 1:
+                sums.append(last + count)
+            else:
+                sums.extend(range(last + count, last + count * panes + 1, count) if count else [last] * panes)
 
     def last(self, panes: int) -> tuple[int, int]:
         """Good and total over this many newest panes, or over all if there are fewer."""

@@ -67,19 +67,23 @@ def _sampled(world: World, number: int, group: SampleGroup, end_us: int) -> Told
         return None
     fleet, rows = world.fleet, slice(group.first, group.last)
     n = group.last - group.first
-    powered = np.ones(n, np.bool_)
-    values = np.empty((len(world.channels[group.kind]), times, n), np.float32)
+    values = np.empty((len(world.channels[group.kind]), times * n), np.float32)
     seq = fleet.seq[rows] + np.arange(1, times + 1)[:, np.newaxis]
-    for nth in range(times):
+    nth = 0
+    while nth < times:
         now_us = first_us + nth * group.every_us
-        values[:, nth], steps = world.sampler.measure(number, rows, now_us, seq[nth], powered, True)
-        for channel, column in enumerate(steps):
-            world.log.tell(now_us, Code.READINGS, number << 8 | channel, zlib.crc32(column.data))
+        some, steps = world.sampler.measure_on(number, rows, now_us, seq[nth], times - nth)
+        values[:, nth * n : nth * n + some.shape[1]] = some
+        for first in range(0, some.shape[1], n):
+            for channel, column in enumerate(steps):
+                world.log.tell(now_us, Code.READINGS, number << 8 | channel, zlib.crc32(column[first : first + n].data))
+            now_us += group.every_us
+        nth += some.shape[1] // n
     fleet.seq[rows] = seq[-1]
     world.output.story.next_us[number] = first_us + times * group.every_us
     device = np.tile(np.arange(group.first, group.last), times)
     at_us = np.repeat(np.arange(first_us, first_us + times * group.every_us, group.every_us), n)
-    return device, at_us, seq.reshape(-1), values.reshape(len(values), times * n)
+    return device, at_us, seq.reshape(-1), values
 
 
 def _spoken(world: World, number: int, group: SampleGroup, end_us: int) -> Told | None:
@@ -88,19 +92,25 @@ def _spoken(world: World, number: int, group: SampleGroup, end_us: int) -> Told 
     if not told:
         return None
     device, at_us, seq = (np.concatenate([each[column] for each in told]) for column in range(3))
-    return device, at_us, seq, np.concatenate([each[3] for each in told], axis=1)
+    values, steps = (np.concatenate([each[column] for each in told], axis=1) for column in (3, 4))
+    # Machines that were stepped together may have spoken at different instants.
+    order = np.lexsort((device, at_us))
+    device, at_us = device[order], at_us[order]
+    _log(world, number, device, at_us, steps[:, order])
+    return device, at_us, seq[order], values[:, order]
 
 
-def _speaking(world: World, number: int, group: SampleGroup, end_us: int) -> Iterator[Told]:
+def _speaking(
+    world: World, number: int, group: SampleGroup, end_us: int
+) -> Iterator[tuple[Int, Int, Int, Values, Steps]]:
+    """As `Told`, with steps, and of each device alone in order."""
     fleet, sampler, story = world.fleet, world.sampler, world.output.story
     while story.next_us[number] < end_us:
         now_us = story.next_us[number]
         told = sampler.foreseen_before(number, now_us, end_us)
         if told is None:
-            due = sampler.event_groups[number].due(now_us)
-            spoken = sampler.measure_due(number, due, now_us, fleet.seq[due] + 1, np.ones(len(due), np.bool_))
-            device = due[spoken.chosen]
-            at_us = np.full(len(device), now_us, np.int64)
+            due, due_us, spoken = sampler.measure_next(number, now_us, end_us)
+            device, at_us = due[spoken.chosen], due_us[spoken.chosen]
         else:
             at_us, spoken = told
             device = spoken.chosen + group.first
@@ -108,8 +118,7 @@ def _speaking(world: World, number: int, group: SampleGroup, end_us: int) -> Ite
             seq = fleet.seq[device] + _turns(device)
             fleet.seq[device] = seq  # ascending for each: of several the last one stays
             fleet.told_us[device] = at_us
-            _log(world, number, device, at_us, spoken.steps)
-            yield device, at_us, seq, spoken.values
+            yield device, at_us, seq, spoken.values, spoken.steps
         story.next_us[number] = sampler.wake_us(number, now_us)
 
 

@@ -94,8 +94,9 @@ class EventGroup:
         """When somebody is next."""
         return max(int(np.minimum.reduce(self.due_us)), now_us + 1)
 
-    def lived_us(self, rows: Int, now_us: int) -> Int:
-        """How long these, which have power, have lived since they were stepped; they are now."""
+    def lived_us(self, rows: Int, now_us: Int | int) -> Int:
+        """How long these, which have power, have lived since they were stepped; they are now, one instant each or one
+        for all."""
         lived_us = np.where(self.stands[rows], 0, now_us - self.stepped_us[rows])
         self.stepped_us[rows] = now_us
         if self.pace is not None:
@@ -107,7 +108,7 @@ class EventGroup:
         self.stands[rows] = True
         self.due_us[rows] = now_us + self._group.grid_us
 
-    def speak(self, rows: Int, now_us: int, has_news: Mask, ahead_us: Int) -> Mask:
+    def speak(self, rows: Int, now_us: Int | int, has_news: Mask, ahead_us: Int) -> Mask:
         """Who of these speaks; and when each is due next."""
         every_us: Int | int = self._group.every_us
         pace = None

@@ -21,7 +21,16 @@ from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
 from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
 from twinstorm.twin.health import KindHealth, MachineHealth, by_kind
 from twinstorm.twin.machines import checked
-from twinstorm.twin.machines.kind import Foreseeable, Inputs, MachineKind, Renewable, Repeatable, Truth, is_event_driven
+from twinstorm.twin.machines.kind import (
+    Foreseeable,
+    Inputs,
+    MachineKind,
+    Renewable,
+    Repeatable,
+    Timeless,
+    Truth,
+    is_event_driven,
+)
 from twinstorm.twin.normal import normals
 from twinstorm.twin.parts import Part
 from twinstorm.twin.physics.shaken import Shaken, Shaking
@@ -196,9 +205,9 @@ class Sampler(Part):
         """
         group = self._fleet.groups[number]
         if number in self._repeatable:
-            told = self._along(number, rows, now_us, seq) if all_powered else None
-            if told is not None:
-                return told
+            stretch = self._along(number, rows, now_us, seq) if all_powered else None
+            if stretch is not None:
+                return stretch.next()
             self.settle(number)
         column = self._stepped_us.get(number)
         if column is None:
@@ -258,34 +267,65 @@ class Sampler(Part):
             number: of the sample group. device: ascending, see `EventGroup.due`.
             seq: number of the reading that each makes if it speaks. powered: whose machine works.
         """
-        group, machines, event_group = self._fleet.groups[number], self._machines[number], self.event_groups[number]
-        kind = machines.kind
-        assert is_event_driven(kind)
-        rows = device - group.first
+        group, kind = self._fleet.groups[number], self.kind(number)
         if self.halted is not None:
             powered = powered & ~self.halted[device]
         awake = np.flatnonzero(powered)
         if len(awake) < len(device):
-            event_group.stand_still(rows[~powered], now_us)
-            device, rows, seq = device[awake], rows[awake], seq[awake]
+            self.event_groups[number].stand_still(device[~powered] - group.first, now_us)
         if not len(awake):
             nothing = np.empty((len(kind.channels), 0), np.float32)
             return Spoken(awake, nothing, nothing.astype(self.scales[group.kind].dtype))
+        inputs = self._inputs(number, device[awake], now_us, group.every_us)
+        spoken = self._live(number, device[awake], now_us, inputs, seq[awake])
+        return Spoken(awake[spoken.chosen], spoken.values, spoken.steps)
+
+    def measure_next(self, number: int, now_us: int, end_us: int) -> tuple[Int, Int, Spoken]:
+        """As `measure_due`, of all that are due at `now_us`, who have power; of machines that can be stepped together,
+        also of all others that are due before `end_us`, each at its next instant.
+
+        Returns:
+            Those who were asked, int64, and when.
+        """
+        event_group = self.event_groups[number]
+        group, seq = self._fleet.groups[number], self._fleet.seq
+        if not (isinstance(self.kind(number), Timeless) and self._is_left_alone(number)):
+            due = event_group.due(now_us)
+            at_us = np.full(len(due), now_us, np.int64)
+            return due, at_us, self.measure_due(number, due, now_us, seq[due] + 1, np.ones(len(due), np.bool_))
+        due = event_group.due(end_us - 1)
+        at_us = event_group.due_us[due - group.first]
+        inputs = self._inputs(number, due, int(at_us.max()), group.every_us)
+        return due, at_us, self._live(number, due, at_us, inputs, seq[due] + 1)
+
+    def _live(self, number: int, device: Int, at_us: Int | int, inputs: Inputs, seq: Int) -> Spoken:
+        """Step event-driven machines that work, and read the sensors of those that speak."""
+        group, machines, event_group = self._fleet.groups[number], self._machines[number], self.event_groups[number]
+        kind, rows = machines.kind, device - group.first
+        assert is_event_driven(kind)
         state = {name: column[rows] for name, column in machines.state.items()}
-        inputs = self._inputs(number, device, now_us, group.every_us)
-        made = self._step(number, device, replace(inputs, lived_us=event_group.lived_us(rows, now_us)), seq, state)
+        made = self._step(number, device, replace(inputs, lived_us=event_group.lived_us(rows, at_us)), seq, state)
         for name, column in state.items():
             machines.state[name][rows] = column
         news, ahead_us = checked.has_news(kind, state, len(rows)), checked.ahead_us(kind, state, len(rows))
-        told = event_group.speak(rows, now_us, news, ahead_us)
+        told = event_group.speak(rows, at_us, news, ahead_us)
         self._tell(number, made, told)
         speaks = np.flatnonzero(told)
-        return Spoken(awake[speaks], made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))
+        return Spoken(speaks, made.values.take(speaks, axis=1), made.steps.take(speaks, axis=1))
 
     # --- small periodic groups that nothing disturbs ------------------------------------------------------------------
 
-    def _along(self, number: int, rows: Rows, now_us: int, seq: Int) -> tuple[Values, Steps] | None:
-        """What machines with power measure on which nothing but time acts; None: they must be stepped."""
+    def measure_on(self, number: int, rows: slice, now_us: int, seq: Int, most: int) -> tuple[Values, Steps]:
+        """As `measure`, all devices of a group, with power, at this instant and perhaps at some after it, at most so
+        many; (channels, instants * n), instant after instant."""
+        stretch = self._along(number, rows, now_us, seq) if number in self._repeatable else None
+        if stretch is not None:
+            return stretch.next(most)
+        return self.measure(number, rows, now_us, seq, np.ones(len(seq), np.bool_), True)
+
+    def _along(self, number: int, rows: Rows, now_us: int, seq: Int) -> Stretch | None:
+        """What machines with power measure on which nothing but time acts, from this instant on; None: they must be
+        stepped."""
         group = self._fleet.groups[number]
         if (
             count(rows) < group.last - group.first
@@ -303,7 +343,7 @@ class Sampler(Part):
             if stretch is None:
                 return None
             self._stretches[number] = stretch
-        return stretch.next()
+        return stretch
 
     def _look_along(self, number: int, now_us: int, seq: Int) -> Stretch | None:
         """Step some periods together; None: this instant must be looked at by itself."""
@@ -382,12 +422,14 @@ class Sampler(Part):
         return sight
 
     def _is_undisturbed(self, number: int) -> bool:
-        """Nothing but time acts on these machines and on what they tell."""
+        """Nothing but time acts on these machines, whose future can be seen, and on what they tell."""
+        return number in self._foreseeable and self._machines[number].look_us > 0 and self._is_left_alone(number)
+
+    def _is_left_alone(self, number: int) -> bool:
+        """Nothing but time acts on these event-driven machines and on what they tell."""
         group = self._fleet.groups[number]
         return (
-            number in self._foreseeable
-            and self._machines[number].look_us > 0
-            and not self.failures[number]
+            not self.failures[number]
             and not self.sensor_faults[number]
             and self.gauge is None
             and self.event_groups[number].is_even

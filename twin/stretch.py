@@ -59,9 +59,9 @@ class Stretch:
             and int(seq[0]) == int(self.seq[0]) + self.done
         )
 
-    def next(self) -> tuple[Values, Steps]:
-        """What is measured at the next instant, which is over then."""
-        n = len(self.seq)
-        part = slice(self.done * n, (self.done + 1) * n)
-        self.done += 1
+    def next(self, most: int = 1) -> tuple[Values, Steps]:
+        """What is measured at the next instants, at most so many, instant after instant; they are over then."""
+        n, first = len(self.seq), self.done
+        self.done = min(first + most, self.periods)
+        part = slice(first * n, self.done * n)
         return self.values[:, part], self.steps[:, part]

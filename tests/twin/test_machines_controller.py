@@ -7,9 +7,10 @@ import pytest
 
 from tests.twin.machine_runs import Machines, some_keys
 from twinstorm.twin.flow import SECOND_US
-from twinstorm.twin.machines import controller
-from twinstorm.twin.machines.controller import CHANGES, MENDS, STOPS, WORKS, Controller
+from twinstorm.twin.machines.controller import Controller
 from twinstorm.twin.machines.kind import Inputs
+from twinstorm.twin.physics import production
+from twinstorm.twin.physics.production import CHANGES, COUNTED, MENDS, STOPS, WORKS
 from twinstorm.twin.waiting import Queue
 
 CHANNELS = [channel.name for channel in Controller.channels]
@@ -233,7 +234,7 @@ def test_demand_brings_orders() -> None:
 @pytest.mark.parametrize("parts", [1, 2, 7])
 def test_how_many_parts_are_drawn_ahead_changes_nothing(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def seen(ahead: int) -> tuple[list[list[int]], dict[str, list[float]]]:
-        monkeypatch.setattr(controller, "PARTS_AHEAD", ahead)
+        monkeypatch.setattr(production, "PARTS_AHEAD", ahead)
         machines = cells(5, process_2_s=1.5, stop_every_s=30.0)
         course = Controller().foresee(machines.state, machines.parameters, Inputs(LONG_US, LONG_US))
         columns = [course.row, course.at_us, *(course.state[name] for name in sorted(course.state))]
@@ -250,6 +251,6 @@ def test_how_many_parts_are_drawn_ahead_changes_nothing(parts: int, monkeypatch:
 
 def test_counters_begin_again_within_their_range() -> None:
     line = cells(20)
-    line.state["parts"][:] = controller.COUNTED - 1
+    line.state["parts"][:] = COUNTED - 1
     line.run(30 * SECOND_US, 20)
     assert (line.state["parts"] < 100).all()

@@ -86,7 +86,7 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 class Camera:
-    """Quality camera. See `EventKind` for the contract."""
+    """Quality camera. See `EventKind` and `Timeless` for the contract."""
 
     name = "camera"
     summary = "quality camera, a picture when a part passes: defect score and share, latency, focus, exposure"
@@ -100,6 +100,7 @@ class Camera:
     )
     every_us = 5 * MINUTE_US
     grid_us = SECOND_US
+    timeless = True
     words = 1
     settable: tuple[Quantity, ...] = (
         Quantity("part_every_s", "s", 0.1, 86_400.0, "mean time between two parts"),

@@ -216,6 +216,18 @@ class EventKind(MachineKind, Protocol):
         """In whom the last step brought something that is told at once."""
 
 
+@runtime_checkable
+class Timeless(Protocol):
+    """An event-driven kind to which instants mean nothing: a step hangs on how long each machine has lived, on no other
+    time of `Inputs`. So machines of a small fleet may be stepped together, each to an instant of its own.
+
+    Attributes:
+        timeless: says so by being there.
+    """
+
+    timeless: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """What happened in machines while nobody looked: one row an event, those of a machine in order of time.
