@@ -18,6 +18,7 @@ import numpy as np
 from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.deadletters import DeadLetter
+from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
@@ -148,6 +149,7 @@ class Core(Exhibits):
     Attributes:
         reboots: new boot numbers seen after the warm-up.
         taken_out: detectors that broke, in the order in which they did.
+        event_time: windows of what is measured; None: nobody asked for any (`keep_windows`).
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class Core(Exhibits):
         self.reboots = 0
         self._warm_up_us = warm_up_us
         self._ingest = Ingest(registry)
+        self.event_time: EventTime | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -245,6 +248,16 @@ class Core(Exhibits):
             found[READINGS_REFUSED] += refused
         return Evidence(dict(found))
 
+    def keep_windows(self, asked: Sequence[Asked], lateness_us: int) -> EventTime:
+        """Keep windows in event time of what is accepted from now on; once. Minutes are not played at once then.
+
+        Raises:
+            ValueError: an unknown level, or a span that is none.
+        """
+        self.event_time = EventTime(self.registry, asked, lateness_us)
+        self._ingest.taps.append(self.event_time)
+        return self.event_time
+
     # --- what arrives -------------------------------------------------------------------------------------------------
 
     def ingest(self, delivery: Delivery) -> None:
@@ -300,6 +313,8 @@ class Core(Exhibits):
         self._before, self._now_us = now, now_us
         self._sessions.turn()
         self._ingest.turn()
+        if self.event_time is not None:
+            self.event_time.close(now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,
