@@ -607,6 +607,15 @@ class Core(Exhibits):
         return tuple(self._ingest.dead.newest)
 
     @property
+    def letters_noted(self) -> int:
+        """Dead letters that could be looked at, at some time."""
+        return self._ingest.dead.noted
+
+    def letters_after(self, noted: int) -> Sequence[DeadLetter]:
+        """Those that came since `letters_noted` was this, as far as they are kept."""
+        return self._ingest.dead.after(noted)
+
+    @property
     def accepted_per_device(self) -> Int:
         return self._ingest.accepted_per_device
 

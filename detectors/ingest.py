@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.blocks import put
 from twinstorm.detectors.contract import LONG_AGO_US
-from twinstorm.detectors.deadletters import EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters
+from twinstorm.detectors.deadletters import BODY_BYTES, EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters, LetterBody
 from twinstorm.detectors.dedupe import Runs, Seen
 from twinstorm.detectors.listing import Listing
 from twinstorm.detectors.taps import Accepted, Tap
@@ -478,13 +479,24 @@ class Ingest:
             detail = _worst(readings.values[row], self._limits[readings.kind])
         elif reason == WRONG_NUMBER:
             detail = f"boot {readings.boot[row]}, seq {readings.seq[row]}"
-        return DeadLetter(at_us, source, reason, detail)
+        return DeadLetter(at_us, source, reason, detail, _body(readings, row), is_reading=True)
 
     def _malformed(self, message: Malformed) -> None:
         excerpt = message.payload[:EXCERPT_BYTES].decode("utf-8", "replace")
         # What follows a colon is particular to one payload and would make a reason of its own each time.
         reason = message.reason.partition(":")[0].strip()[:80] or "malformed"
-        self.dead.add(reason, [DeadLetter(message.arrived_us, message.topic[:EXCERPT_BYTES], message.reason, excerpt)])
+        topic, body = message.topic[:EXCERPT_BYTES], message.payload[:BODY_BYTES]
+        whole = topic == message.topic and body == message.payload
+        self.dead.add(reason, [DeadLetter(message.arrived_us, topic, message.reason, excerpt, body, whole=whole)])
+
+
+def _body(readings: Readings, row: int) -> bytes:
+    """A refused reading, whatever of it there is: its columns may be of different length."""
+    columns = (readings.device, readings.boot, readings.seq, readings.device_time_us)
+    device, boot, seq, at_us = (int(column[row]) if row < len(column) else 0 for column in columns)
+    values = readings.values[row].tolist() if readings.values.ndim == 2 and row < len(readings.values) else []
+    body = LetterBody(readings.kind, device, boot, seq, at_us, tuple(values))
+    return msgspec.msgpack.encode(body)[:BODY_BYTES]
 
 
 def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:

@@ -6,7 +6,8 @@ are seconds since the start of the run with six decimals (`_s`), so that people 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -274,6 +275,30 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """The rest of the line as people read it, e.g. ``site=fra-*  6,000 devices  120 s``."""
     severity: str = ""
+
+
+class LetterRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A reading or a message that the core refused.
+
+    `source` is the device or the topic, `body` the reading (`detectors.deadletters.LetterBody`) or the payload.
+    """
+
+    at_s: float
+    source: str
+    reason: str
+    detail: str
+    is_reading: bool
+    whole: bool
+    """Nothing of the body is cut off."""
+    body: bytes
+
+
+@runtime_checkable
+class LetterSink(Protocol):
+    """A `Sink` that wants to know what was refused, too."""
+
+    def letters(self, rows: Sequence[LetterRow]) -> None:
+        """The newest of what was refused since the last call; never none."""
 
 
 class Sink(Protocol):

@@ -43,7 +43,7 @@ from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import Ended, EventRow, PaneRow, Sink
+from twinstorm.scenarios.result import Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -126,6 +126,7 @@ class Engine:
         self.stories: list[Story] = [*stories_of(self.steps), self._pane]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
+        self._letters_sent = 0
         self._may_leap = (
             wiring.leaps
             and scenario.stop_when is None
@@ -636,6 +637,28 @@ class Engine:
         )
         for sink in self.sinks:
             sink.pane(row)
+        self._send_letters()
+
+    def _send_letters(self) -> None:
+        fresh = self.core.letters_after(self._letters_sent)
+        if not fresh:
+            return
+        self._letters_sent = self.core.letters_noted
+        rows = [
+            LetterRow(
+                at_s=each.arrived_us / 1e6,
+                source=each.source,
+                reason=each.reason,
+                detail=each.detail,
+                is_reading=each.is_reading,
+                whole=each.whole,
+                body=each.body,
+            )
+            for each in fresh
+        ]
+        for sink in self.sinks:
+            if isinstance(sink, LetterSink):
+                sink.letters(rows)
 
     def _look_at_stop(self, now_us: int) -> None:
         stop = self.scenario.stop_when

@@ -25,10 +25,14 @@ from twinstorm.scenarios.record.folder import (
     write_whole,
 )
 from twinstorm.scenarios.record.writer import Writer
-from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
+from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RunResult
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Scenario
+
+
+MOST_LETTERS = 10_000
+"""Dead letters that a record keeps, of 4 kB at most."""
 
 
 class Recorder:
@@ -55,6 +59,7 @@ class Recorder:
         self._run_file = run_file
         self._closed = False
         self._events = 0
+        self._letters = 0
         self._writer = Writer(folder / DATABASE, _first_row(run_file))
 
     @classmethod
@@ -117,6 +122,12 @@ class Recorder:
 
     def pane(self, row: PaneRow) -> None:
         self._writer.put(tables.panes, msgspec.structs.asdict(row))
+
+    def letters(self, rows: Sequence[LetterRow]) -> None:
+        """See `LetterSink`. The first `MOST_LETTERS` of a run are kept."""
+        for row in rows[: MOST_LETTERS - self._letters]:
+            self._letters += 1
+            self._writer.put(tables.dead_letters, {"number": self._letters, **msgspec.structs.asdict(row)})
 
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Write the end, then the reports. A second call does nothing.

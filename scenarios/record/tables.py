@@ -5,7 +5,7 @@ Times are seconds since the start of the run (`_s`), as in `scenarios.result`; l
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -68,6 +68,21 @@ events = Table(
     Column("name", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("severity", String(20), nullable=False),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    _run(),
+    _number(),
+    Column("at_s", Float, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("is_reading", Boolean, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    comment="what the core refused, the first of them; counts of all are in the result",
 )
 
 alarms = Table(

@@ -58,6 +58,7 @@ COMMANDS = [
     "fit",
     "report",
     "score",
+    "deadletters",
     "init",
     "schema",
     "broker",

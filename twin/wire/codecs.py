@@ -26,6 +26,7 @@ from twinstorm.twin.wire.documents import (
 )
 from twinstorm.twin.wire.layout import Layout
 from twinstorm.twin.wire.profile import CODEC_NAMES, site_and_device
+from twinstorm.twin.wire.schemas import Schemas
 
 LARGEST_PAYLOAD_BYTES: Final = 65_536
 """A document has some 500 bytes; what is longer than this is not looked into."""
@@ -114,22 +115,29 @@ def encode_reading(
     return _encode(document, codec)
 
 
-def decode_reading(payload: bytes, codec: str, layouts: Mapping[str, Layout]) -> Reading | str:
+def decode_reading(
+    payload: bytes, codec: str, layouts: Mapping[str, Layout], schemas: Schemas | None = None
+) -> Reading | str:
     """One reading, or the reason why the payload is none.
 
     Args:
         codec: one of `CODEC_NAMES`, from the topic.
         layouts: of all kinds that may send (`layout.layouts`).
+        schemas: versions that are read beside `SCHEMA`; None: there are none.
     """
     document = _decode(payload, codec, Telemetry)
     if isinstance(document, str):
         return document
-    if document.schema != SCHEMA:
+    if document.schema != SCHEMA and (schemas is None or not schemas.reads(document.schema)):
         return _unknown_schema(document.schema)
     layout = layouts.get(document.device_type)
     if layout is None:
         return f"unknown device type: {document.device_type[:40]!a}"
-    values = layout.values(document.measurements, document.metadata.battery_level)
+    told = document.measurements, document.metadata.battery_level
+    if document.schema == SCHEMA or schemas is None:
+        values = layout.values(*told)
+    else:
+        values = schemas.values(document.device_type, document.schema, *told)
     if isinstance(values, str):
         return values
     return Reading(

@@ -11,10 +11,11 @@ from twinstorm.twin.flow import Delivery, Int, Malformed, Message, Readings, Reg
 from twinstorm.twin.wire.codecs import Reading, State
 from twinstorm.twin.wire.layout import Layout, layouts
 from twinstorm.twin.wire.profile import Address
+from twinstorm.twin.wire.schemas import Schemas
 from twinstorm.twin.wire.wires import Ear, Wire
 
-EXCERPT_BYTES = 1_024
-"""What is kept of a payload that nobody could read."""
+EXCERPT_BYTES = 4_097
+"""Kept of a payload that nobody could read; dead letters keep one less, and so know that there was more."""
 
 ANOTHER_DEVICE = "the document names another device than the topic"
 
@@ -35,12 +36,16 @@ class Inbox:
         registry: devices by name; what others send is malformed.
         origin_us: Unix microseconds of simulated instant 0.
         ear: what it understands.
+        schemas: versions of the built-in documents that it reads; None: the first one.
     """
 
-    def __init__(self, registry: Registry, origin_us: int = 0, ear: Ear | None = None) -> None:
+    def __init__(
+        self, registry: Registry, origin_us: int = 0, ear: Ear | None = None, schemas: Schemas | None = None
+    ) -> None:
         self._registry = registry
         self.ear = Ear() if ear is None else ear
         self._layouts: dict[str, Layout] = layouts(dict(registry.channels))
+        self._schemas = schemas
         self.origin_us = origin_us
 
     @cached_property
@@ -59,7 +64,7 @@ class Inbox:
     def reading(self, letter: Letter, payload: bytes) -> Reading | str:
         """The reading of a payload that came on the telemetry topic of this device; or what is wrong with it."""
         kind = self._registry.kinds[self._registry.kind[letter.device]]
-        reading = letter.wire.decode_reading(payload, letter.address, kind, self._layouts)
+        reading = letter.wire.decode_reading(payload, letter.address, kind, self._layouts, self._schemas)
         if isinstance(reading, str):
             return reading
         if reading.device != letter.address.name:

@@ -14,6 +14,7 @@ from twinstorm.twin.wire import codecs, flat
 from twinstorm.twin.wire.codecs import Reading, Sender, State
 from twinstorm.twin.wire.layout import Layout
 from twinstorm.twin.wire.profile import CODEC_NAMES, TWINSTORM, Address, Profile, site_and_device
+from twinstorm.twin.wire.schemas import Schemas
 from twinstorm.twin.wire.spec import Spec
 
 
@@ -91,17 +92,23 @@ class Wire:
         return flat.encode_state(self.spec.flat, sender, boot, None)
 
     def decode_reading(
-        self, payload: bytes, address: Address, kind: str, layouts: Mapping[str, Layout]
+        self,
+        payload: bytes,
+        address: Address,
+        kind: str,
+        layouts: Mapping[str, Layout],
+        schemas: Schemas | None = None,
     ) -> Reading | str:
         """The reading of a payload, or why it is none.
 
         Args:
             address: what its topic says (`Wire.address`).
             kind: of the device that the topic names.
+            schemas: versions that are read of the built-in documents; flat ones have one.
         """
         codec = address.codec or codecs.codec_of(payload)
         if self.spec is None or self.spec.flat is None:
-            return codecs.decode_reading(payload, codec, layouts)
+            return codecs.decode_reading(payload, codec, layouts, schemas)
         return flat.decode_reading(self.spec.flat, payload, codec, address.name, kind, layouts)
 
     def decode_state(self, payload: bytes, address: Address) -> State | str:
