@@ -10,6 +10,7 @@ import pytest
 
 from twinstorm.twin.flow import Channel
 from twinstorm.twin.wire.codecs import Reading, decode_reading
+from twinstorm.twin.wire.documents import Measurement
 from twinstorm.twin.wire.layout import layouts
 from twinstorm.twin.wire.schemas import Incompatible, Schema, Schemas, breaks
 
@@ -111,11 +112,12 @@ def test_a_document_without_a_required_field_is_refused_a_silent_one_is_not() ->
     schemas.accept(2)
     asking = Schemas({"motor": (HEAT, SHAKE)})
     asking._versions["motor"][2] = schema(HEAT, SHAKE, required=("vibration_x_mm_s",))
-    for measurements, wanted in (
+    cases: tuple[tuple[dict[str, Measurement], Any], ...] = (
         ({"temperature_c": 1.0}, "motor of schema 2 lacks `vibration_x_mm_s`"),
         ({"vibration": {}}, "motor of schema 2 lacks `vibration_x_mm_s`"),
         ({"vibration": {"x": None}}, (math.nan, math.nan)),
-    ):
+    )
+    for measurements, wanted in cases:
         found = asking.values("motor", 2, measurements, None)
         assert found == wanted or found == pytest.approx(wanted, nan_ok=True)
     assert schemas.values("motor", 2, {"temperature_c": 1.0}, None) == (1.0,)
