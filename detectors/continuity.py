@@ -1,14 +1,14 @@
-"""Who is silent: a sensor whose device goes on speaking, or the device with its link. A tap, see `event_time.Tap`."""
+"""Who is silent: a sensor whose device goes on speaking, or the device with its link. A tap, see `taps.Tap`."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import LONG_AGO_US
-from twinstorm.twin.flow import Codes, Int, Mask, Readings, Registry
+from twinstorm.detectors.taps import Accepted
+from twinstorm.twin.flow import Codes, Int, Registry
 
 
 class Silence(IntEnum):
@@ -42,10 +42,10 @@ class Continuity:
         width = np.array([len(registry.channels[kind]) for kind in registry.kinds])
         self._width = width[registry.kind]
 
-    def take(self, readings: Readings, rows: Mask | NDArray[np.intp] | None, arrived_us: Int) -> None:
+    def take(self, accepted: Accepted) -> None:
         """See `Tap`."""
-        chosen = slice(None) if rows is None else rows
-        device, at_us, values = readings.device[chosen], arrived_us[chosen], readings.values[chosen]
+        chosen = slice(None) if accepted.good is None else accepted.good
+        device, at_us, values = accepted.device[chosen], accepted.arrived_us[chosen], accepted.values[chosen]
         np.maximum.at(self.spoke_us, device, at_us)
         for channel in range(values.shape[1]):
             there = ~np.isnan(values[:, channel])

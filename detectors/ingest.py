@@ -406,8 +406,18 @@ class Ingest:
         """Give readings that were accepted as they came to the taps."""
         if not self.taps:
             return
-        columns = readings.device, readings.boot, readings.seq, readings.device_time_us, arrived_us, readings.values
-        accepted = Accepted(limits.code, *columns, rows=rows, good=good)
+        accepted = Accepted(
+            limits.code,
+            readings.device,
+            readings.boot,
+            readings.seq,
+            readings.device_time_us,
+            readings.sent_us,
+            arrived_us,
+            readings.values,
+            rows=rows,
+            good=good,
+        )
         for tap in self.taps:
             tap.take(accepted)
 
@@ -423,6 +433,7 @@ class Ingest:
             readings.boot[rows],
             readings.seq[rows],
             readings.device_time_us[rows],
+            readings.sent_us[rows],
             arrived_us[rows],
             readings.values[rows],
             late=late,

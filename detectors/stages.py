@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinstorm.twin.flow import SECOND_US, Int, Mask, Readings
+from twinstorm.detectors.taps import Accepted
+from twinstorm.twin.flow import SECOND_US, Int
 
 
 class Stage(IntEnum):
@@ -63,14 +63,13 @@ class Stages:
         """(readings, 4), whose window is open."""
         self._whole: deque[tuple[int, ...]] = deque(maxlen=most)
 
-    def take(self, readings: Readings, rows: Mask | NDArray[np.intp] | None, arrived_us: Int) -> None:
+    def take(self, accepted: Accepted) -> None:
         """See `Tap`."""
-        chosen = readings.seq % self._every == 0
-        if rows is not None and rows.dtype == np.bool_:
-            chosen &= rows
-        elif rows is not None:
-            chosen = rows[chosen[rows]]
-        stamps = np.stack([readings.device_time_us[chosen], readings.sent_us[chosen], arrived_us[chosen]], axis=1)
+        chosen = accepted.seq % self._every == 0
+        if accepted.good is not None:
+            chosen &= accepted.good
+        columns = accepted.dated_us, accepted.sent_us, accepted.arrived_us
+        stamps = np.stack([column[chosen] for column in columns], axis=1)
         if len(stamps):
             self.stamped += len(stamps)
             self._come.append(stamps)

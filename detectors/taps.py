@@ -17,7 +17,7 @@ class Accepted:
         device: int32 (n,).
         boot: int32 (n,). seq: int64 (n,), number of each reading.
         dated_us: int64 (n,), the device's own clock, wrong at times.
-        arrived_us: int64 (n,).
+        sent_us, arrived_us: int64 (n,).
         values: float32 (n, channels of the kind), NaN for a silent channel.
         rows: row i belongs to device ``rows.start + i``, and those alone count that `good` names; None: all rows count,
             and those of one device stand in the order of boot and number, unless they are late.
@@ -30,6 +30,7 @@ class Accepted:
     boot: Device
     seq: Int
     dated_us: Int
+    sent_us: Int
     arrived_us: Int
     values: Values
     rows: slice | None = None

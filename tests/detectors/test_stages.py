@@ -10,6 +10,7 @@ import pytest
 from tests.detectors.lab import delivery, registry_of
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.stages import Stage, Stages
+from twinstorm.detectors.taps import Accepted
 from twinstorm.twin.flow import SECOND_US, Delivery
 
 FLEET = registry_of(sites=("a-1",), motors=4, climate=0)
@@ -20,8 +21,15 @@ def sent(device: list[int], seq: int, sampled_us: int, sent_us: int, arrived_us:
     made = delivery(device, seq, arrived_us=arrived_us, dense=dense)
     assert made.readings is not None
     n = len(device)
-    times = {"device_time_us": np.full(n, sampled_us), "sent_us": np.full(n, sent_us)}
-    return replace(made, readings=replace(made.readings, **times))
+    readings = replace(made.readings, device_time_us=np.full(n, sampled_us), sent_us=np.full(n, sent_us))
+    return replace(made, readings=readings)
+
+
+def accepted(made: Delivery) -> Accepted:
+    readings = made.readings
+    assert readings is not None
+    columns = readings.device, readings.boot, readings.seq, readings.device_time_us, readings.sent_us
+    return Accepted(0, *columns, made.arrived_us, readings.values)
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -44,9 +52,7 @@ def test_every_tenth_reading_is_stamped_at_each_stage(dense: bool) -> None:
 def test_late_and_misdated_readings_wait_for_nothing() -> None:
     stages = Stages(1, SECOND_US, 0)
     for seq, sampled_us in enumerate([9 * SECOND_US, SECOND_US, 99 * SECOND_US]):
-        readings = sent([0], seq, sampled_us, 9 * SECOND_US, 9_500 * MS).readings
-        assert readings is not None
-        stages.take(readings, None, np.array([9_500 * MS]))
+        stages.take(accepted(sent([0], seq, sampled_us, 9 * SECOND_US, 9_500 * MS)))
     stages.close(10 * SECOND_US)
     assert (stages.stamped, stages.waiting) == (3, 0)
     assert [each.readings for each in stages.latencies()] == [1] * 4
@@ -56,9 +62,8 @@ def test_without_readings_nothing_is_told_and_memory_is_bounded() -> None:
     stages = Stages(1, SECOND_US, 0, most=5)
     assert all(each.median_us is None for each in stages.latencies())
     for second in range(100):
-        readings = sent([0, 1], second, second * SECOND_US, second * SECOND_US, second * SECOND_US).readings
-        assert readings is not None
-        stages.take(readings, np.array([0], np.intp), np.full(2, second * SECOND_US))
+        at_us = second * SECOND_US
+        stages.take(replace(accepted(sent([0, 1], second, at_us, at_us, at_us)), good=np.array([True, False])))
         stages.close((second + 1) * SECOND_US)
     assert (stages.stamped, stages.waiting) == (100, 0)
     assert stages.latencies()[0].readings == 5
