@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 def deadletters(
     talk: Talk, run: str, reason: str | None, last: int, replay: bool, schema: tuple[int, ...], runs: Path
 ) -> int:
-    """Tell which readings and messages the core of a recorded run refused, and why.
+    """Tell what the core of a recorded run refused.
 
     \b
       twinstorm deadletters last
