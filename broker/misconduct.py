@@ -48,7 +48,13 @@ class Held:
 
 @dataclass
 class Refusal(Held):
-    """These are told that they may not have a session."""
+    """These are told that they may not have a session.
+
+    Attributes:
+        for_identity: because of who they are: credentials, rights, certificate.
+    """
+
+    for_identity: bool = False
 
 
 @dataclass
@@ -249,10 +255,12 @@ class Misconduct:
         """What each CONNECT takes longer."""
         return sum(one.connect_us for one in self.slowness)
 
-    def refuses(self, device: Int | Device) -> Mask:
-        """Who is told to go away."""
+    def refuses(self, device: Int | Device, *, for_identity: bool = False) -> Mask:
+        """Who is told to go away; or only who is for being who they are."""
         refused = np.zeros(len(device), np.bool_)
         for order in self.refusals:
+            if for_identity and not order.for_identity:
+                continue
             refused[order.rows(device)[0]] = True
         return refused
 

@@ -46,6 +46,11 @@ from twinstorm.twin.sessions import Sessions, events_of
 FLOOD_TOPIC = "fleet/twinstorm/nowhere/intruder/telemetry"
 
 
+NOT_AUTHORISED = 5
+OF_IDENTITY = frozenset({4, NOT_AUTHORISED})
+"""CONNACK codes of MQTT 3.1.1 that speak of who asks: bad user name or password, and not authorised."""
+
+
 @dataclass(frozen=True)
 class BrokerSettings:
     """Limits of one modelled broker.
@@ -212,6 +217,9 @@ class ModelledBroker(Exhibits):
             device, tries = offer.device[:count], offer.tries[:count]
             passed = offer.handshakes.passed[:count]
             self.misconduct.met(device, tries, passed & self.misconduct.refuses(device), is_admitted)
+            strange = int(np.count_nonzero(passed & self.misconduct.refuses(device, for_identity=True)))
+            if strange:
+                self.count["unauthorised"] += strange
         self.count["attempts"] += count
         self.count["admitted"] += len(admitted)
         self.count["refused"] += count - len(admitted)
@@ -341,11 +349,11 @@ class ModelledBroker(Exhibits):
         clients = device[np.isin(device, self.sessions.clients)]
         return 0 if self.watcher is None else self.watcher.break_connections(clients, at_us)
 
-    def refuse(self, step: str, device: Device, code: int) -> None:  # noqa: ARG002 - devices take all codes alike
-        self._odd().refusals.append(Refusal(step, device.astype(np.int64)))
+    def refuse(self, step: str, device: Device, code: int) -> None:
+        self._odd().refusals.append(Refusal(step, device.astype(np.int64), for_identity=code in OF_IDENTITY))
 
     def distrust(self, step: str, device: Device, reason: str) -> None:  # noqa: ARG002 - for devices one is as good
-        self.refuse(step, device, 0)
+        self.refuse(step, device, NOT_AUTHORISED)
 
     def intrude(self, step: str, what: str, device: Device, at_us: int, per_s: float) -> None:
         rate = Fraction(per_s).limit_denominator(1_000_000)
@@ -451,6 +459,7 @@ class ModelledBroker(Exhibits):
             connecting=max(self.free_ns // 1_000 - now_us, 0) * 1_000 // self.settings.handshake_ns,
             queue=self.downstream.depth(now_us),
             up=not self.down,
+            unauthorised=self.count["unauthorised"],
         )
 
     def snapshot(self) -> Mapping[str, Any]:

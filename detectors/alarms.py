@@ -150,6 +150,27 @@ class Alarms:
         self._look_for_lone(now_us, watch, source, affected, score, changes)
         return watch.calm and not planned
 
+    def declare(self, alarm: Alarm, headline: str, changes: Changes) -> None:
+        """Raise an alarm, whoever decided it; its number is that of the next.
+
+        Args:
+            headline: what happened to its devices, e.g. ``fell silent``.
+        """
+        alarm.number = len(self.all) + 1
+        opened = self.incidents.admit(alarm, headline)
+        if opened is not None:
+            changes.opened.append(opened)
+        self.all.append(alarm)
+        changes.raised.append(alarm)
+
+    def withdraw(self, alarm: Alarm, now_us: int, changes: Changes) -> None:
+        """An alarm is over."""
+        alarm.resolved_us = now_us
+        changes.resolved.append(alarm)
+        closed = self.incidents.resolved(alarm, now_us)
+        if closed is not None:
+            changes.closed.append(closed)
+
     # --- open alarms --------------------------------------------------------------------------------------------------
 
     def _go_on(self, now_us: int, watch: _Watch, policy: Policy, affected: Mask, known: Mask, changes: Changes) -> None:
@@ -172,10 +193,7 @@ class Alarms:
         if watch.policy.shadow:
             return
         watch.past.add(alarm)
-        changes.resolved.append(alarm)
-        closed = self.incidents.resolved(alarm, now_us)
-        if closed is not None:
-            changes.closed.append(closed)
+        self.withdraw(alarm, now_us, changes)
 
     @staticmethod
     def _still_true(watch: _Watch, cover: _Cover, policy: Policy, affected: Mask, known: Mask) -> bool:
@@ -272,11 +290,7 @@ class Alarms:
             watch.covers.append(_Cover(alarm, members, now_us))
             return
         watch.past.openings[alarm.number] = openings
-        opened = self.incidents.admit(alarm, source.headline)
-        if opened is not None:
-            changes.opened.append(opened)
-        self.all.append(alarm)
-        changes.raised.append(alarm)
+        self.declare(alarm, source.headline, changes)
         watch.covers.append(_Cover(alarm, members, now_us))
 
     def _flap(
@@ -311,7 +325,12 @@ class Alarms:
         if alarm.wrong:
             raise ValueError(f"alarm {number} is marked wrong already")
         alarm.wrong = True
-        watch = self._watches[alarm.name]
+        watch = self._watches.get(alarm.name)
+        if watch is None:
+            # That of an objective: its limit is a promise, and learns nothing.
+            if alarm.resolved_us is None:
+                self.withdraw(alarm, now_us, changes)
+            return alarm
         watch.policy = learnt(watch.policy, alarm, watch.first)
         for cover in watch.covers:
             if cover.alarm is alarm and alarm.resolved_us is None:

@@ -16,9 +16,12 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from twinstorm.detectors.lasting import UNKNOWN_NEWS, Lasting, News
 from twinstorm.detectors.options import Option, typed
 from twinstorm.detectors.policy import Policy
+from twinstorm.detectors.tally import Tally
 from twinstorm.twin.flow import Int, Mask, Registry, Values
 
 GROUP = "twinstorm.detectors"
+
+NO_EVENTS = Tally()
 
 LONG_AGO_US = -(1 << 62)
 """Instant of a thing that has not happened yet; nothing that is compared with `now` is older."""
@@ -39,6 +42,11 @@ class Batch:
         refused: int64, the same for refusals.
         queue: messages waiting at the broker at the end of the pane.
         broker_up: as the broker's counters say.
+        emptied_us: the last end of a pane at which nothing waited at the broker; `now_us` if nothing does, and when the
+            core began if something always did.
+        planned: bool (n,), reboots of this pane that somebody had announced; None: there are none.
+        battery_us: int64 (n,), for how long a full battery would last, 0 where nobody knows; None: nobody asks.
+        tally: events of the pane.
         news: what came since the last batch.
     """
 
@@ -54,6 +62,10 @@ class Batch:
     queue: int
     broker_up: bool
     news: News = UNKNOWN_NEWS
+    emptied_us: int = 0
+    planned: Mask | None = None
+    battery_us: Int | None = None
+    tally: Tally = NO_EVENTS
 
     def __len__(self) -> int:
         return len(self.session_live)

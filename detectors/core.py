@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from twinstorm.detectors.alarms import Alarms, Changes
+from twinstorm.detectors.battery import CHANNEL
+from twinstorm.detectors.burn_alarms import BurnAlarms
+from twinstorm.detectors.catalogue import ALWAYS, make
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
+from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
@@ -26,8 +30,10 @@ from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
+from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
-from twinstorm.detectors.slis import SLIS, Members, Series, Sli, make, panes_of
+from twinstorm.detectors.slis import Sli
+from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -142,6 +148,7 @@ class Core(Exhibits):
         detectors: detector to its settings, see `lineup.build`; None: every installed one but those on values.
         warm_up_us: until then detectors learn and nothing is judged or raised.
         run_us: length of the run if known: an error budget is then that of the whole run.
+        also: SLIs that are asked for beside those of objectives; the usual four (`catalogue.ALWAYS`) always can be.
 
     Raises:
         ValueError: unknown SLI, detector or setting; the text names what is allowed.
@@ -159,6 +166,7 @@ class Core(Exhibits):
         detectors: Mapping[str, Mapping[str, Any]] | None,
         warm_up_us: int,
         run_us: int | None = None,
+        also: Iterable[str] = (),
     ) -> None:
         self.registry = registry
         self.reboots = 0
@@ -181,7 +189,7 @@ class Core(Exhibits):
         self._broken: dict[str, str] = {}
         """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
         self.taken_out: list[TakenOut] = []
-        self._series = [Series(make(name, {}), len(registry)) for name in SLIS]
+        self._series = [Series(make(name, {}), len(registry)) for name in sorted({*ALWAYS, *also})]
         self._tracks: dict[str, Track] = {}
         for objective in objectives:
             if objective.name in self._tracks:
@@ -192,6 +200,12 @@ class Core(Exhibits):
                 series = Series(sli, len(registry))
                 self._series.append(series)
             self._tracks[objective.name] = Track(objective, series, warm_up_us, run_us)
+        self._counting = Counting.of(len(registry), [series.sli for series in self._series])
+        if self._counting is not None and self._counting.heard is not None:
+            self._ingest.taps.append(self._counting.heard)
+        self._planned: Planned | None = None
+        self._emptied_us = 0
+        self._burns = BurnAlarms(self._tracks, self._alarms)
         self._now_us = 0
         self._counters: BrokerCounters | None = None
         self._attempts, self._refused = Rates(), Rates()
@@ -270,6 +284,23 @@ class Core(Exhibits):
         """Take births, wills, closes and takeovers, in their order."""
         self._sessions.take(events)
 
+    def report(self, name: str, device: Device, took_us: Int) -> None:
+        """Take what whoever operates the fleet reports for `update_success`, `command_latency`, `latency_to_act` or
+        `latency_to_act_edge`; nobody does in this version. What no objective asks for is not kept.
+
+        Args:
+            device: int32 (m,), whose update, command or action ended.
+            took_us: int64 (m,), from its first try; `NEVER_US`: it failed, was given up, or ended in part.
+        """
+        if self._counting is not None:
+            self._counting.report(name, Outcomes(device, took_us))
+
+    def expect_reboots(self, device: Device, until_us: int) -> None:
+        """The next reboot of each of these devices is planned if it comes by then, and `reboot_rate` leaves it out."""
+        self._planned = self._planned or Planned(len(self.registry))
+        self._planned.expect(device, until_us)
+        self._rest.renew(FOR_NOW)
+
     # --- panes --------------------------------------------------------------------------------------------------------
 
     def close_pane(self, now_us: int, broker: BrokerCounters) -> Pane:
@@ -311,6 +342,8 @@ class Core(Exhibits):
         now = (self.accepted, self.repeated, sum(self.dead_letters.values()))
         accepted, repeated, dead = (after - before for after, before in zip(now, self._before, strict=True))
         self._before, self._now_us = now, now_us
+        if not broker.queue:
+            self._emptied_us = now_us
         self._sessions.turn()
         self._ingest.turn()
         if self.event_time is not None:
@@ -388,10 +421,15 @@ class Core(Exhibits):
 
     def _judge(self, batch: Batch, changes: Changes) -> Mapping[str, tuple[int, int]]:
         """Look at a pane. Returns good and total of each objective."""
+        # Before indicators, one of which counts scores.
+        self._detect(batch, changes)
         for series in self._series:
             series.close(batch, self._listed)
         slis = {name: track.close(batch.now_us) for name, track in self._tracks.items()}
-        self._detect(batch, changes)
+        if self._counting is not None:
+            self._counting.turn()
+        if batch.now_us > self._warm_up_us:
+            self._burns.step(batch.now_us, self._listing.strangers, changes)
         self._observed.close(batch.now_us, batch.last_arrival_us, self._sessions, batch.news)
         return slis
 
@@ -401,7 +439,7 @@ class Core(Exhibits):
             return FOR_NOW
         if len(self._patient) < len(self._detectors):
             return FOR_NOW
-        if not all(self._alarms.is_idle(detector) for detector in self._detectors):
+        if not self._burns.rest or not all(self._alarms.is_idle(detector) for detector in self._detectors):
             return FOR_NOW
         return jointly(self._answers())
 
@@ -502,7 +540,23 @@ class Core(Exhibits):
             queue=broker.queue,
             broker_up=broker.up,
             news=news,
+            **self._asked_of(now_us, broker),
         )
+
+    def _asked_of(self, now_us: int, broker: BrokerCounters) -> dict[str, Any]:
+        """What a batch holds for some indicators."""
+        asked: dict[str, Any] = {"emptied_us": self._emptied_us if broker.queue else now_us}
+        if self._planned is not None:
+            asked["planned"] = self._planned.among(self._sessions.rebooted, now_us)
+        counting = self._counting
+        if counting is not None:
+            refused = sum(self.dead_letters.values())
+            asked["tally"] = counting.tally(self.accepted, self.repeated, refused, broker)
+            if counting.battery is not None:
+                if counting.battery.is_due(now_us):
+                    counting.battery.look(now_us, self.newest_of(CHANNEL))
+                asked["battery_us"] = counting.battery.lasts_us
+        return asked
 
     def __getstate__(self) -> dict[str, Any]:
         # In a snapshot a view would be a copy that nothing keeps up to date.
@@ -548,6 +602,8 @@ class Core(Exhibits):
                 if self._listing.strangers is not None:
                     # Nothing can be said of strangers, whatever a detector makes of rows without news.
                     score = np.where(self._listing.strangers, np.float32(np.nan), score)
+                if self._counting is not None and self._counting.unusual is not None:
+                    self._counting.unusual |= score >= detector.policy.threshold
                 calm = self._alarms.step(batch.now_us, detector, score, changes)
         # A storm must not become the new normal; the one place where that is decided.
         if calm:

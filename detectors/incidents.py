@@ -70,7 +70,7 @@ class Incidents:
         if trail is None:
             opened = Incident(
                 number=len(self.all) + 1,
-                title=f"{_counted(len(alarm.device))} {headline}, {alarm.group}",
+                title=f"{_subject(len(alarm.device))} {headline}, {alarm.group}",
                 opened_us=alarm.at_us,
                 severity=alarm.severity,
                 group=alarm.group,
@@ -200,5 +200,8 @@ def _common(some: Device, others: Device) -> int:
     return len(np.intersect1d(some, others, assume_unique=True))
 
 
-def _counted(devices: int) -> str:
+def _subject(devices: int) -> str:
+    """Who a title is about. An alarm without devices is about what all of them use."""
+    if not devices:
+        return "the service"
     return f"{devices:,} device" + ("" if devices == 1 else "s")

@@ -23,12 +23,11 @@ from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import BODY_BYTES, EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters, LetterBody
 from twinstorm.detectors.dedupe import Runs, Seen
 from twinstorm.detectors.listing import Listing
+from twinstorm.detectors.tally import OLDEST_US, SOONEST_US
 from twinstorm.detectors.taps import Accepted, Tap
 from twinstorm.detectors.turns import Line, Turn, columns_of
 from twinstorm.twin.flow import (
-    HOUR_US,
     NEVER_US,
-    SECOND_US,
     Channel,
     Delivery,
     Device,
@@ -42,11 +41,6 @@ from twinstorm.twin.flow import (
 
 LARGEST_SEQ = 1 << 53
 """Beyond it a JSON number is not exact; a device that counts so far is broken."""
-
-SOONEST_US = 5 * SECOND_US
-"""A reading that is dated so much later than it arrived was sampled by a clock that is wrong."""
-OLDEST_US = -24 * HOUR_US
-"""Nobody was commissioned before: a reading that is dated earlier comes from a clock that has lost the time."""
 
 UNKNOWN_DEVICE = "unknown device"
 UNKNOWN_KIND = "unknown kind"

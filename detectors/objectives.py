@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.detectors.slis import Members, Series, Totals
+from twinstorm.detectors.burn import Burning, Spent
+from twinstorm.detectors.series import Members, Series, Totals
 from twinstorm.twin.flow import SECOND_US, Mask
 
 
@@ -23,6 +24,8 @@ class Objective:
         within_us: the SLI's own setting of that name, None: its default.
         percentile: for SLIs that measure a duration.
         limit: the SLI's own setting of that name, None: its default.
+        of: the selector that `mask` came from, for alarms; empty: all.
+        burning: when its burn is an alarm; None: never.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Objective:
     within_us: int | None = None
     percentile: float | None = None
     limit: int | None = None
+    of: str = ""
+    burning: Burning | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -119,6 +124,9 @@ class Track:
     def _newest(self) -> tuple[int, int]:
         if self._members is None:
             return self.series.fleet.last(1)
+        if (each := self.series.each) is not None:
+            mask = self.objective.mask
+            return int(each.good[mask].sum(dtype=np.int64)), int(each.total[mask].sum(dtype=np.int64))
         bits = self.series.newest
         if bits is not self._bits or bits is None:
             self._bits = bits
@@ -138,6 +146,19 @@ class Track:
         good, total = self._panes.last(panes)
         allowed = self._allowed(total)
         return self._spent(good, total) / allowed if allowed else None
+
+    def spent(self, panes: int) -> Spent:
+        """What the newest panes after the warm-up took of the error budget."""
+        judged = max(self._now_us - self._warm_up_us, 0) // SECOND_US
+        covered = min(panes, judged)
+        good, total = self._panes.last(covered) if covered else (0, 0)
+        return Spent(self._spent(good, total), self._allowed(total), total, covered)
+
+    def spoilt(self, panes: int) -> Mask | None:
+        """Devices that counted against the objective in the newest panes, of the last minute at most; None: the
+        indicator has no devices."""
+        found = self.series.found(panes, good=self.objective.at_most is not None)
+        return found if found is None or self.objective.mask is None else found & self.objective.mask
 
     def standing(self) -> Standing:
         value = self.series.value((self._good, self._total))

@@ -1,7 +1,8 @@
 """Alarms against the truth, after the fact. Nothing that detects may read labels: only this module does.
 
 An alarm is caused by a fault if it was raised during the fault or its aftermath and the two share devices: at least
-half of the smaller side. A label without devices (a fault of the broker) concerns everybody.
+half of the smaller side. A label without devices (a fault of the broker) concerns everybody, and an alarm without
+devices (about what all of them use) may be about any.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ def attribute(alarm: Alarm, labels: Sequence[TruthLabel]) -> TruthLabel | None:
     for label in labels:
         if not label.from_us <= alarm.at_us <= label.aftermath_to_us:
             continue
-        common = len(alarm.device) if not len(label.device) else _common(alarm, label)
-        smaller = len(alarm.device) if not len(label.device) else min(len(alarm.device), len(label.device))
+        if not len(label.device) or not len(alarm.device):
+            common = smaller = max(len(alarm.device), 1)
+        else:
+            common, smaller = _common(alarm, label), min(len(alarm.device), len(label.device))
         if common and 2 * common >= smaller and (best is None or (common, label.from_us) > most):
             best, most = label, (common, label.from_us)
     return best

@@ -342,6 +342,8 @@ class BrokerCounters:
     connecting: int = 0
     queue: int = 0
     up: bool = True
+    unauthorised: int | None = None
+    """CONNECTs refused for who sent them: credentials, rights, certificates; None: this broker does not tell."""
 
 
 # --- the two ends of the wire ---------------------------------------------------------------------------------------

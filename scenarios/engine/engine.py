@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.detectors.burn import Burning, Spend, rules_of, scaled
 from twinstorm.detectors.core import Core, Pane, Passed
 from twinstorm.detectors.objectives import Objective
 from twinstorm.scenarios.engine import alarm_desk
@@ -40,7 +41,7 @@ from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
-from twinstorm.scenarios.language.expressions import Evaluator
+from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
@@ -57,6 +58,7 @@ from twinstorm.twin.flow import (
     LossCause,
     Mask,
     Observed,
+    Severity,
 )
 from twinstorm.twin.machines.kind import MachineKind
 from twinstorm.twin.machines.kind import catalogue as machines
@@ -107,7 +109,14 @@ class Engine:
         self._judged_masks: dict[str, Mask | None] = {}
         self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
         self.objectives = [self._objective(each) for each in scenario.objectives]
-        self.core = Core(self.registry, self.objectives, self._detectors(), scenario.warm_up_us, run_us=self.end_us)
+        self.core = Core(
+            self.registry,
+            self.objectives,
+            self._detectors(),
+            scenario.warm_up_us,
+            run_us=self.end_us,
+            also=_asked_of(scenario),
+        )
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -693,7 +702,10 @@ class Engine:
             matching = int(np.count_nonzero(mask))
             return matching / len(mask) if name == "share" else float(matching)
         counter = self._counter(name)
-        return counter if counter is not None else self.core.sli(name, self._judged(name, selector), window_us)
+        if counter is not None:
+            return counter
+        mask = None if SLIS[name].of_events else self._judged(name, selector)
+        return self.core.sli(name, mask, window_us)
 
     def _judged(self, sli: str, selector: Selector | None) -> Mask | None:
         """Devices that an SLI counts."""
@@ -777,6 +789,8 @@ class Engine:
             mask=mask,
             within_us=written.within_us,
             percentile=written.percentile,
+            of="" if written.of is None else written.of.text,
+            burning=None if written.burn is None else self._burning(written),
         )
 
     def _detectors(self) -> Mapping[str, Mapping[str, Any]] | None:
@@ -791,6 +805,12 @@ class Engine:
             }
             for name, settings in written.items()
         }
+
+    def _burning(self, written: Any) -> Burning:
+        burn, judged_us = written.burn, max(self.end_us - self.scenario.warm_up_us, SECOND_US)
+        period_us = judged_us if burn.period_us is None else burn.period_us
+        spends = [Spend(each.share, each.within_us, Severity(each.severity)) for each in burn.alarms]
+        return Burning(rules_of(period_us, spends or scaled(period_us)), burn.least, may_page=written.of is None)
 
     def _make_judge(self) -> Judge:
         watched = []
@@ -840,6 +860,13 @@ class Engine:
 
     def _tell_incident(self, incident: Incident) -> None:
         self._tell(incident.opened_us, "incident", f"INC-{incident.number}", incident.title, incident.severity)
+
+
+def _asked_of(scenario: Scenario) -> set[str]:
+    """SLIs that expressions name."""
+    written = [each.expression for each in scenario.expectations] + [step.expect for step in scenario.steps]
+    written.append(None if scenario.stop_when is None else scenario.stop_when.when)
+    return {name for each in written if each is not None for name in names(each) if name in SLIS}
 
 
 def _expected_at(step: Step) -> Expectation:

@@ -15,35 +15,11 @@ from typing import Any, Protocol
 from twinstorm.scenarios.faults import base
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language import values
+from twinstorm.scenarios.language.slis import SLIS as SLIS
+from twinstorm.scenarios.language.slis import Sli as Sli
 from twinstorm.scenarios.language.units import Kind
 from twinstorm.twin.machines import installed
 from twinstorm.twin.plugins import PluginError, Plugins
-
-
-@dataclass(frozen=True)
-class Sli:
-    """A service level indicator: good and total counts of every second, never an average of ratios.
-
-    Attributes:
-        summary: one line for lists.
-        definition: what is counted, in full.
-        kind: of its value, in objectives and expressions.
-        takes_within: an objective may state `within`.
-        needs_within: it must.
-        has_devices: a selector may narrow it.
-        is_part: it is a part of something, never more than 100 % of it.
-        is_later: known, but not in this version.
-    """
-
-    name: str
-    summary: str
-    definition: str = ""
-    kind: Kind = Kind.SHARE
-    takes_within: bool = False
-    needs_within: bool = False
-    has_devices: bool = True
-    is_part: bool = True
-    is_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,50 +36,6 @@ class Counter:
     is_level: bool = False
     kind: Kind = Kind.COUNT
 
-
-SLIS: Mapping[str, Sli] = {
-    sli.name: sli
-    for sli in (
-        Sli(
-            "freshness",
-            "share of device time with a reading younger than `within`",
-            "Device-seconds whose newest accepted reading is younger than `within`, over device-seconds of all "
-            "commissioned devices. A device without power counts: nobody who waits for its data cares why it is late. "
-            "In an expression, which has no `within`, a reading may be 2 min old.",
-            takes_within=True,
-            needs_within=True,
-        ),
-        Sli(
-            "connectivity",
-            "share of device time with a live session",
-            "Device-seconds with a live session (a birth was seen, and since then no will and no close), over "
-            "device-seconds of all commissioned devices. A device without power counts as not connected.",
-        ),
-        Sli(
-            "reboot_rate",
-            "share of devices an hour that booted without being asked to",
-            "Devices that announced a new boot number nobody had planned, an hour, over all devices: 1 % means that of "
-            "a hundred devices one boots by itself every hour, and 200 % that each does so twice.",
-            is_part=False,
-        ),
-        Sli(
-            "backlog",
-            "share of time in which the broker's queue is short enough",
-            "Seconds at whose end fewer than 1,000 messages wait in the broker for the core, over all seconds. It is "
-            "about the broker, so it knows no devices.",
-            has_devices=False,
-        ),
-        Sli("completeness", "share of the readings produced that arrived", is_later=True),
-        Sli("delivery_time", "time from sampling to acceptance", kind=Kind.DURATION, is_later=True),
-        Sli("update_success", "share of updates that ended well", is_later=True),
-        Sli("command_latency", "time from a command to its acknowledgement", kind=Kind.DURATION, is_later=True),
-        Sli("auth_errors", "share of connects refused for their credentials", is_later=True),
-        Sli("ingress_errors", "share of messages that could not be read", is_later=True),
-        Sli("battery_drain", "share of the battery used a day", is_later=True),
-        Sli("anomaly_rate", "share of readings that a detector calls unusual", is_later=True),
-        Sli("latency_to_act", "time from a finding to the action it asks for", kind=Kind.DURATION, is_later=True),
-    )
-}
 
 COUNTERS: Mapping[str, Counter] = {
     counter.name: counter

@@ -1,18 +1,18 @@
-"""Expectations, objectives and the stop condition: what must hold, and what they refer to."""
+"""Expectations and the stop condition: what must hold, and what they refer to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, closest, listed, quoted
 from twinstorm.scenarios.language.expressions import Expression, names
-from twinstorm.scenarios.language.fields import Record, list_items, missing_key, of_keys, unknown_key, wrong
-from twinstorm.scenarios.language.model import Expectation, Objective
-from twinstorm.scenarios.language.nodes import BrokenNode, MapNode, Node, ScalarNode
+from twinstorm.scenarios.language.fields import Record, list_items, missing_key, unknown_key, wrong
+from twinstorm.scenarios.language.model import Expectation
+from twinstorm.scenarios.language.nodes import BrokenNode, MapNode, Node, ScalarNode, line_of
+from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.quantities import Count
 from twinstorm.scenarios.language.schema import FORMS, LATER_FORMS
 from twinstorm.scenarios.language.timeline import Timeline
@@ -70,11 +70,6 @@ def on_one_line(node: MapNode) -> str:
     """As people would write it between braces."""
     texts = ((key, value.text.strip()) for key, value in node.entries.items() if isinstance(value, ScalarNode))
     return ", ".join(f"{key}: {' '.join(text.split())}" for key, text in texts)
-
-
-def line_of(node: Node) -> int:
-    """Line of the file; 0 for what the command line says."""
-    return 0 if node.place.source.is_option else node.place.line
 
 
 def _bounds(record: Record) -> tuple[Count | None, Count | None]:
@@ -197,12 +192,13 @@ _COUNT_ALARMS = ("alarms", "pages", "incidents")
 """Counters and counts that stay 0 where no detector looks."""
 
 
-def check_raised(record: Record, detectors: tuple[str, ...], problems: Problems) -> None:
+def check_raised(record: Record, detectors: tuple[str, ...], burns: tuple[str, ...], problems: Problems) -> None:
     """Tell of what is expected of alarms that nothing can raise: it would hold, or be missed, whatever happens.
 
     Args:
         record: an expectation, a step, or the stop condition.
         detectors: those that look.
+        burns: alarms that objectives raise.
     """
     for key, value in record.read.items():
         node = record.at(key)
@@ -213,6 +209,8 @@ def check_raised(record: Record, detectors: tuple[str, ...], problems: Problems)
         else:
             asked = ()
         for name in asked:
+            if name.endswith(BURN_SUFFIX) or (burns and name in (*_COUNT_ALARMS, "any")):
+                continue
             if key in ("alarm", "no_alarm") and name != "any" and name not in detectors:
                 looking = f"only {listed(detectors)} looks" if len(detectors) == 1 else f"{listed(detectors)} look"
                 message = f"no detector looks for {quoted(name)}: {looking if detectors else '`detectors` is empty'}"
@@ -228,52 +226,3 @@ def _place_of(word: str, node: Node) -> Place:
     """Where a word stands in a value."""
     found = re.search(rf"\b{re.escape(word)}\b", node.text) if isinstance(node, ScalarNode) else None
     return node.part(found.start(), len(word)) if found and isinstance(node, ScalarNode) else node.place
-
-
-# --- objectives -------------------------------------------------------------------------------------------------------
-
-
-def read_objectives(records: Mapping[str, Record], problems: Problems) -> list[Objective]:
-    """Objectives as far as they could be read; what goes wrong is told."""
-    return [_objective(name, record, problems) for name, record in records.items()]
-
-
-def _objective(name: str, record: Record, problems: Problems) -> Objective:
-    node = record.node
-    assert node is not None
-    present = [key for key in ("at_least", "at_most") if record.has(key)]
-    if not present:
-        problems.add(missing_key(node, "at_least", "the bound; or `at_most`"))
-    elif len(present) == 2:
-        message, hint = f"objective {quoted(name)} has two bounds", "keep one; two bounds are two objectives"
-        problems.add(of_keys("S212", message, hint, record, present))
-    sli = catalogue.SLIS.get(record.own("sli") or "")
-    if sli is not None:
-        _check_sli(sli, record, problems)
-    least, most, percentile = (record.own(key) for key in ("at_least", "at_most", "percentile"))
-    return Objective(
-        name=name,
-        sli=record.own("sli") or "",
-        at_least=None if least is None else float(least),
-        at_most=None if most is None else float(most),
-        of=record.own("of"),
-        within_us=record.own("within"),
-        percentile=None if percentile is None else float(percentile),
-        line=line_of(node),
-    )
-
-
-def _check_sli(sli: catalogue.Sli, record: Record, problems: Problems) -> None:
-    assert record.node is not None
-    if sli.needs_within and not record.has("within"):
-        problems.add(missing_key(record.node, "within", "how old a reading may be"))
-    fits = {"within": sli.takes_within, "percentile": sli.kind == "duration", "of": sli.has_devices}
-    for key, takes in fits.items():
-        if record.has(key) and not takes:
-            message = f"`{key}` does not go with `{sli.name}`"
-            problems.add(wrong(record.at(key), "S212", message, "remove it", record.at(key).key_place))
-    for key in ("at_least", "at_most"):
-        if sli.is_part and (record.own(key) or 0) > 1:
-            node = record.at(key)
-            message = f"{quoted(node.text.strip() if isinstance(node, ScalarNode) else '')} is more than 100 %"
-            problems.add(wrong(node, "S210", message, "write a share between `0 %` and `100 %`"))

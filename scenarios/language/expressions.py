@@ -427,7 +427,7 @@ class _Parser:
         self._advance(end)
         selector = None
         if self._kind == "sign" and self._word == "[":
-            if word in COUNTERS or (word in SLIS and not SLIS[word].has_devices):
+            if word in COUNTERS or (word in SLIS and (SLIS[word].of_events or not SLIS[word].has_devices)):
                 hint = "write `count[state=online ...]`, or an SLI of devices: `connectivity[...]`"
                 self._wrong_parts.append(self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start))
             selector = self._selector(self._end, at_any_moment=word in _SELECTING)

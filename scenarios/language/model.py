@@ -203,6 +203,26 @@ class Broker:
 
 
 @dataclass(frozen=True)
+class BurnAlarm:
+    share: float
+    """Of the error budget, 0..1, that goes within the window."""
+    within_us: int
+    severity: str
+
+
+@dataclass(frozen=True)
+class Burn:
+    """When the burn of an objective is an alarm."""
+
+    period_us: int | None
+    """That the error budget is for; None: what is judged of the run."""
+    least: int | None
+    """Events in a long window; None: as many as it takes that one bad one alone is no alarm."""
+    alarms: tuple[BurnAlarm, ...]
+    """Empty: the usual ones."""
+
+
+@dataclass(frozen=True)
 class Objective:
     name: str
     sli: str
@@ -213,6 +233,7 @@ class Objective:
     within_us: int | None
     percentile: float | None
     line: int
+    burn: Burn | None = None
 
 
 @dataclass(frozen=True)

@@ -346,3 +346,8 @@ def _escaped(character: str) -> str:
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def line_of(node: Node) -> int:
+    """Line of the file; 0 for what the command line says."""
+    return 0 if node.place.source.is_option else node.place.line

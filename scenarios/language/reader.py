@@ -33,13 +33,13 @@ from twinstorm.scenarios.language.expectations import (
     check_raised,
     check_verdicts,
     read_expectations,
-    read_objectives,
 )
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
 from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Scenario, Stop
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose, dump
+from twinstorm.scenarios.language.objectives import burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
@@ -316,10 +316,14 @@ class _Assembly:
         if not record.has("maintenance"):
             for part in self._judged():
                 check_maintained(part, self._problems)
+        burns = burn_alarms(record.own("objectives") or {})
+        if objectives is not None:
+            for expectation in self._expectations:
+                check_burning(expectation.record, burns, self._problems)
         looking = _detectors_of(record)
         if looking is not None:
             for part in self._judged():
-                check_raised(part, looking, self._problems)
+                check_raised(part, looking, burns, self._problems)
 
     def _judged(self) -> Iterator[Record]:
         """Every mapping of the file that says what must hold, or when to stop."""

@@ -45,6 +45,7 @@ from twinstorm.scenarios.language.fields import (
 from twinstorm.scenarios.language.meshes import MESH
 from twinstorm.scenarios.language.model import Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
+from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
 from twinstorm.scenarios.language.watching import Detectors
@@ -431,29 +432,6 @@ BROKER = Table(
 )
 
 
-SLI = Word(
-    "SLI",
-    lambda: tuple(sli.name for sli in catalogue.SLIS.values() if not sli.is_later),
-    tuple(sli.name for sli in catalogue.SLIS.values() if sli.is_later),
-    "S104",
-)
-
-BOUND = Single("a share", values.portion, "99 %", values.SHARE)
-"""Of an objective. That it is at most 100 %, of an SLI that cannot be more, is checked once the SLI is known."""
-
-OBJECTIVE = Table(
-    "an objective",
-    (
-        Key("sli", SLI, "what is measured", required=True),
-        Key("at_least", BOUND, "it must not be lower over the run"),
-        Key("at_most", BOUND, "it must not be higher over the run"),
-        Key("of", SELECTOR, "which devices; by default all"),
-        Key("within", duration("1 s", "7 d", "60 s"), "how old a reading may be, with freshness"),
-        Key("percentile", share(example="99 %"), "which percentile, with SLIs that are durations"),
-    ),
-)
-
-
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 TRIGGERS = ("at", "after")
@@ -497,8 +475,8 @@ STEP = Table(
 
 # --- expectations -----------------------------------------------------------------------------------------------------
 
-ALARM = Word("alarm", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
-ALARM_OR_ANY = Word(
+ALARM = AlarmName("alarm", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
+ALARM_OR_ANY = AlarmName(
     "alarm", lambda: ("any", *catalogue.detectors()), code="S104", all_at="`any`, or one of twinstorm list detectors"
 )
 STEP_NAME = name("a step's name", "outage")

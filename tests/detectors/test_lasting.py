@@ -19,8 +19,9 @@ from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.core import Core, Pane
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.series import Series
 from twinstorm.detectors.silence import Silence
-from twinstorm.detectors.slis import Connectivity, Freshness, RebootRate, Series, Sli
+from twinstorm.detectors.slis import Connectivity, Freshness, RebootRate, Sli
 from twinstorm.twin.flow import MINUTE_US, NEVER_US, SECOND_US, BrokerCounters, SessionEvent
 
 FLEET = registry_of(sites=("a-1", "b-1"), motors=6, climate=3, climate_every_us=5 * SECOND_US)

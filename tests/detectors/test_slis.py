@@ -132,7 +132,7 @@ def test_readings_of_a_fragment_are_counted() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("conectivity", {}, "unknown SLI `conectivity`; allowed: backlog, connectivity, freshness, reboot_rate"),
+        ("conectivity", {}, "unknown SLI `conectivity`; allowed: anomaly_rate, auth_errors, "),
         ("freshness", {"percentile": 99}, "SLI `freshness` has no setting `percentile`; allowed: within"),
         ("connectivity", {"within_us": 1}, "SLI `connectivity` has no setting `within`; allowed: none"),
         ("freshness", {"within_us": 7}, "not tracked"),

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pytest
 
 from twinstorm.broker.models import MODELS
+from twinstorm.detectors.catalogue import SLIS as MEASURED
 from twinstorm.detectors.options import typed
-from twinstorm.detectors.slis import SLIS as MEASURED
 from twinstorm.scenarios.faults.base import Fault, Setting
 from twinstorm.scenarios.language import catalogue, schema
 from twinstorm.scenarios.language.errors import ScenarioErrors

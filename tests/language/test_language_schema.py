@@ -141,5 +141,5 @@ def test_every_key_can_be_explained_by_its_path() -> None:
     ):
         assert keys[path].summary
     assert keys["fleet.zones"].later
-    assert keys["objectives.NAME.sli"].required
+    assert keys["fleet.segments.NAME.kind"].required
     assert keys["fleet.reconnect.cap"].default == "120 s"

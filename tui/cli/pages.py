@@ -11,6 +11,7 @@ from twinstorm.scenarios.language import catalogue, selectors, values
 from twinstorm.scenarios.language.codes import CODES
 from twinstorm.scenarios.language.fields import Key, Named, Table
 from twinstorm.scenarios.language.schema import documented
+from twinstorm.scenarios.language.slis import downtime_us
 
 _WIDTH = 100
 
@@ -18,13 +19,16 @@ _OBJECTIVES = """
 An objective bounds an SLI over the run after its warm-up:
 
     objectives:
+      freshness: {}                  # the SLI of that name with its usual target
       connected: {sli: connectivity, at_least: 90 %}
       fresh: {sli: freshness, within: 60 s, at_least: 90 %, of: site=fra-*}
 
-Keys: sli, at_least or at_most, of (a selector: these devices only), within (freshness). Every objective implies the
-expectation that it holds, unless the file expects it to be missed. What may go wrong in the whole run is its error
+Keys: sli, at_least or at_most, of (a selector: these devices only), within, burn. Every objective implies
+the expectation that it holds, unless the file expects it to be missed. What may go wrong in the whole run is its error
 budget: with at least 99 %, one per cent of all device-seconds. Burn is how many times faster than evenly the last
-minute used it up.
+minute used it up. With  burn: run  or  burn: 30 d  the objective raises the alarm NAME-burn when the budget of that
+time goes too fast: at 2 % within 1/720 of it (burn 14.4) or 5 % within 1/120 (6) a page, at 10 % within 1/30 (3) or
+1/10 (1) a ticket, each if the last twelfth of that window burns as fast.
 """
 
 _MAINTENANCE = """
@@ -295,8 +299,35 @@ def _sli(name: str) -> str:
     sli = catalogue.SLIS[name]
     if sli.is_later:
         return _joined(f"{name}: {sli.summary}", ["Not yet in this version."])
-    within = "An objective must state `within`." if sli.needs_within else ""
-    return _joined(f"{name}: {sli.summary}", [_filled(sli.definition), *([within] if within else [])])
+    facts = []
+    if sli.target is not None:
+        bound, share = sli.target
+        facts.append(f"An objective of this name alone asks for {bound.replace('_', ' ')} {share}.")
+    else:
+        facts.append("An objective must state its bound.")
+    facts += [f"`within` is {sli.within} unless it says otherwise."] if sli.within else []
+    facts += [] if sli.is_fed else ["Nothing feeds it in this version: it has no data, and says so."]
+    parts = [_filled(sli.definition), _filled(f"Mind: {sli.trap}"), _filled(" ".join(facts))]
+    if sli.name == "availability":
+        parts.append(_nines())
+    return _joined(f"{name}: {sli.summary}", parts)
+
+
+def _nines() -> str:
+    """What shares of time allow for."""
+    days = (1, 30, 365)
+    lines = ["Allowed downtime     " + "".join(f"{f'in {count} d':>12}" for count in days)]
+    for share in (0.99, 0.999, 0.9995, 0.9999, 0.99999):
+        cells = (downtime_us(share, count * 86_400_000_000) / 1e6 for count in days)
+        lines.append(f"  {share * 100:>8g} %         " + "".join(f"{_time(seconds):>12}" for seconds in cells))
+    return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
 
 
 def _counter(name: str) -> str:

@@ -1,0 +1,83 @@
+"""Objectives of a scenario: burn alarms as they are written, and what cannot be meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.language.errors import ScenarioErrors
+from twinstorm.scenarios.language.model import Burn, BurnAlarm, Scenario
+from twinstorm.scenarios.language.reader import read
+from twinstorm.twin.flow import HOUR_US, MINUTE_US
+
+STORM = """storm: 1
+name: burning
+story: A site loses its power for a minute.
+duration: 20 min
+warm_up: 1 min
+fleet:
+  devices: 20
+  sites: [a, b]
+  segments:
+    motors: {{kind: motor, share: 100 %}}
+objectives:
+  fresh: {{sli: freshness, within: 10 s, at_least: 99 %{burn}}}
+  here: {{sli: freshness, within: 10 s, at_least: 99 %, of: site=b, burn: 1 h}}
+steps:
+  - {{name: cut, at: 5 min, fault: power-outage, target: site=a, lasts: 1 min}}
+expect:
+  - {{alarm: {alarm}, after: cut, within: 30 s, severity: page}}
+  - {{no_alarm: here-burn}}
+  - {{objective: fresh, verdict: missed}}
+"""
+
+
+def scenario(burn: str = ", burn: run", alarm: str = "fresh-burn", more: str = "") -> Scenario:
+    return read(STORM.format(burn=burn, alarm=alarm) + more, "burning.storm.yaml")
+
+
+def problems(**written: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(ScenarioErrors) as raised:
+        scenario(**written)
+    return [(problem.code, problem.path, problem.message) for problem in raised.value.problems]
+
+
+def test_a_period_is_enough_and_all_can_be_said() -> None:
+    assert scenario().objectives[0].burn == Burn(None, None, ())
+    assert scenario(", burn: 30 d").objectives[0].burn == Burn(30 * 24 * HOUR_US, None, ())
+    said = ", burn: {period: 2 h, least: 50, alarms: [{spends: 5 %, within: 10 min, severity: page}]}"
+    assert scenario(said).objectives[0].burn == Burn(2 * HOUR_US, 50, (BurnAlarm(0.05, 10 * MINUTE_US, "page"),))
+    assert scenario(", burn: {least: 7}").objectives[0].burn == Burn(None, 7, ())
+
+
+def test_an_alarm_of_burn_needs_an_objective_that_asks_for_it() -> None:
+    found = problems(burn="")
+    assert found == [("S308", "expect[0].alarm", "nothing raises `fresh-burn`: no objective `fresh` with `burn`")]
+    assert problems(alarm="frsh-burn")[0][0] == "S308"
+    assert problems(alarm="silense")[0][0] == "S104"
+
+
+def test_without_detectors_burn_alarms_are_alarms_all_the_same() -> None:
+    assert scenario(more="detectors: []\n").detectors == {}
+
+
+def test_what_has_no_budget_cannot_burn() -> None:
+    text = STORM.format(burn=", burn: run", alarm="fresh-burn").replace("at_least: 99 %, burn", "at_least: 100 %, burn")
+    with pytest.raises(ScenarioErrors, match="no error budget"):
+        read(text, "burning.storm.yaml")
+    assert problems(burn=", burn: 10 s")[0][:2] == ("S210", "objectives.fresh.burn")
+    assert problems(burn=", burn: soon")[0][:2] == ("S202", "objectives.fresh.burn")
+
+
+@pytest.mark.parametrize("detectors", ["detectors: []\n", ""])
+def test_the_run_raises_what_is_expected(detectors: str) -> None:
+    engine = build(scenario(more=detectors), RunOptions(seed=3))
+    engine.play()
+    burns = [alarm for alarm in engine.core.alarms if alarm.name.endswith("-burn")]
+    assert [alarm.name for alarm in burns][:1] == ["fresh-burn"]
+    assert {len(alarm.device) for alarm in burns} == {10}
+    if detectors:
+        assert burns[0].severity == "page"
+    else:
+        assert burns[0].incident == engine.core.alarms[0].incident, "silence had paged for it already"
+        assert [alarm.severity for alarm in engine.core.alarms].count("page") == 1
