@@ -10,7 +10,7 @@ from twinstorm.detectors.battery import BatteryPace
 from twinstorm.detectors.events import AnomalyRate, BatteryDrain, Completeness, Counted, ProcessedInTime
 from twinstorm.detectors.slis import Sli
 from twinstorm.detectors.tally import Heard, Outcomes, Tally
-from twinstorm.twin.flow import BrokerCounters, Int, Mask
+from twinstorm.twin.flow import BrokerCounters, Device, Int, Mask
 
 NO_COUNTERS = BrokerCounters()
 
@@ -83,7 +83,7 @@ class Planned:
     def __init__(self, devices: int) -> None:
         self._until_us: Int = np.zeros(devices, np.int64)
 
-    def expect(self, device: Int, until_us: int) -> None:
+    def expect(self, device: Device, until_us: int) -> None:
         """The next reboot of each of these is planned, if it comes by then."""
         self._until_us[device] = until_us
 

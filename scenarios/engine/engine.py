@@ -704,8 +704,8 @@ class Engine:
         counter = self._counter(name)
         if counter is not None:
             return counter
-        mask = None if SLIS[name].of_events else self._judged(name, selector)
-        return self.core.sli(name, mask, window_us)
+        judged = None if SLIS[name].of_events else self._judged(name, selector)
+        return self.core.sli(name, judged, window_us)
 
     def _judged(self, sli: str, selector: Selector | None) -> Mask | None:
         """Devices that an SLI counts."""

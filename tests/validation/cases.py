@@ -6,6 +6,7 @@ from tests.validation import (
     arithmetic,
     battery,
     bearings,
+    burn,
     charts,
     clocks,
     machinery,
@@ -17,6 +18,6 @@ from tests.validation import (
 )
 from tests.validation.case import Case, Subject
 
-_OF = (thermal, bearings, machinery, battery, radio, storms, queues, clocks, charts, surroundings, arithmetic)
+_OF = (thermal, bearings, machinery, battery, radio, storms, queues, clocks, charts, burn, surroundings, arithmetic)
 SUBJECTS: tuple[Subject, ...] = (*(module.SUBJECT for module in _OF), radio.ASSUMED)
 CASES: tuple[Case, ...] = tuple(case for subject in SUBJECTS for case in subject.cases)
