@@ -147,6 +147,6 @@ def test_an_answer_that_changes_in_between_is_told_in_its_second(leaps: list[int
     run = engine("30 min", "")
     run.play()
     fresh = run.core._series[[each.sli.name for each in run.core._series].index("freshness")]
-    good = np.diff(np.array(fresh.fleet._good))
+    good = np.diff([fresh.fleet.last(panes)[0] for panes in range(len(fresh.fleet) + 1)])[::-1]
     changes = np.count_nonzero(good[600:-1] != good[601:])
     assert changes > len(leaps), "cameras that say nothing for two minutes are not fresh"
