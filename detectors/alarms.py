@@ -104,7 +104,8 @@ class Alarms:
         self._grouping = Grouping(registry)
         self._watches = {source.name: _Watch(source.policy, source.policy) for source in sources}
         self._windows: dict[str, Mask] = {}
-        self._muted: Mask | None = None
+        self.muted: Mask | None = None
+        """Devices on which work is planned now; None: none."""
         """Devices in a maintenance window."""
 
     def is_idle(self, source: Source) -> bool:
@@ -138,10 +139,10 @@ class Alarms:
             return True
         known = ~np.isnan(score)
         planned = False
-        if self._muted is not None:
-            planned = bool((affected & self._muted).any())
-            affected &= ~self._muted
-            known &= ~self._muted
+        if self.muted is not None:
+            planned = bool((affected & self.muted).any())
+            affected &= ~self.muted
+            known &= ~self.muted
         self._go_on(now_us, watch, policy, score >= policy.clear_threshold, known, changes)
         for cover in watch.covers:
             if cover.members is not None:
@@ -340,11 +341,11 @@ class Alarms:
     def begin_window(self, name: str, device: Mask) -> None:
         """Work is planned on these devices: nothing is said of them until `end_window`."""
         self._windows[name] = device
-        self._muted = np.logical_or.reduce(list(self._windows.values()))
+        self.muted = np.logical_or.reduce(list(self._windows.values()))
 
     def end_window(self, name: str) -> None:
         self._windows.pop(name, None)
-        self._muted = np.logical_or.reduce(list(self._windows.values())) if self._windows else None
+        self.muted = np.logical_or.reduce(list(self._windows.values())) if self._windows else None
 
 
 def _outside_groups(watch: _Watch, affected: Mask) -> Mask:

@@ -32,7 +32,7 @@ from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
-from twinstorm.detectors.slis import Sli
+from twinstorm.detectors.slis import Connectivity, Sli
 from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.twin.flow import (
@@ -423,8 +423,9 @@ class Core(Exhibits):
         """Look at a pane. Returns good and total of each objective."""
         # Before indicators, one of which counts scores.
         self._detect(batch, changes)
+        tended = self._tended()
         for series in self._series:
-            series.close(batch, self._listed)
+            series.close(batch, tended if isinstance(series.sli, Connectivity) else self._listed)
         slis = {name: track.close(batch.now_us) for name, track in self._tracks.items()}
         if self._counting is not None:
             self._counting.turn()
@@ -433,9 +434,16 @@ class Core(Exhibits):
         self._observed.close(batch.now_us, batch.last_arrival_us, self._sessions, batch.news)
         return slis
 
+    def _tended(self) -> Members | None:
+        """Devices that the registry lists and on which no work is planned; None: all."""
+        muted, strangers = self._alarms.muted, self._listing.strangers
+        if muted is None:
+            return self._listed
+        return Members.of(~muted if strangers is None else ~(muted | strangers))
+
     def _resting(self, now_us: int) -> Lasting:
         """For how long all panes will be like the one that was judged just now."""
-        if now_us <= self._warm_up_us or self._listing.barred is not None:
+        if now_us <= self._warm_up_us or self._listing.barred is not None or self._alarms.muted is not None:
             return FOR_NOW
         if len(self._patient) < len(self._detectors):
             return FOR_NOW
@@ -746,10 +754,14 @@ class Core(Exhibits):
 
     def begin_window(self, name: str, device: Mask) -> None:
         """Work is planned on these devices, bool (n,): no alarm speaks of them until `end_window`."""
+        self._catch_up()
+        self._rest.renew(FOR_NOW)
         self._alarms.begin_window(name, device)
 
     def end_window(self, name: str) -> None:
         """It is over; what is still wrong then is told as if it had just begun."""
+        self._catch_up()
+        self._rest.renew(FOR_NOW)
         self._alarms.end_window(name)
 
     @property

@@ -118,7 +118,7 @@ class Series:
         """Good devices of the newest panes as bits, the same array while nothing changes; None: nobody looked, or the
         indicator has no devices."""
         self._listed: list[Members | None] = [None] * RING_PANES
-        """Devices that the registry listed in those panes; None: all."""
+        """Devices that counted in those panes; None: all."""
         self._newest: NDArray[np.uint8] | None = None
         self._counts = 0, 0
         self.each: Counts | None = None
@@ -132,7 +132,7 @@ class Series:
         """Add a pane.
 
         Args:
-            listed: devices that the registry lists; None: all. The others are not counted, and not good.
+            listed: devices that count; None: all.
         """
         if not self.hold.still(batch.now_us, batch.news):
             good = self.sli.good(batch)
@@ -149,9 +149,12 @@ class Series:
             self.missing = None if missing is None else np.flatnonzero(missing)
             self.hold.renew(lasting)
         pane = len(self.fleet) % RING_PANES
-        self._ring[pane], self._listed[pane] = self._newest, listed
-        good_devices, total = self._counts
-        self.fleet.add(good_devices, total if listed is None or self._newest is None else listed.count)
+        newest, (good_devices, total) = self._newest, self._counts
+        if listed is not None and newest is not None:
+            newest = newest & listed.bits
+            good_devices, total = listed.among(newest), listed.count
+        self._ring[pane], self._listed[pane] = newest, listed
+        self.fleet.add(good_devices, total)
 
     def repeat(self, panes: int) -> None:
         """Add so many panes like the newest, in which the registry lists everybody."""
@@ -207,7 +210,8 @@ class Series:
             if bits is None or bits is known:
                 continue
             known = bits
-            wanted = bits if good else ~bits
+            listed = self._listed[pane % RING_PANES]
+            wanted = bits if good else ~bits if listed is None else ~bits & listed.bits
             mine = wanted if mine is None else mine | wanted
         return None if mine is None else np.unpackbits(mine, count=self.devices).astype(np.bool_)
 

@@ -59,7 +59,7 @@ _ALL = (
         "Device-seconds with a live session (a birth was seen, and since then no will and no close), over "
         "device-seconds of all commissioned devices. A device without power counts as not connected.",
         "The broker believes in a session until one and a half keep-alives after the last packet: `freshness` sees a "
-        "cut earlier. Nothing is excluded as maintenance: this version has no maintenance windows.",
+        "cut earlier. Devices in a maintenance window (a step `suppress`) are left out for as long as it lasts.",
         ("at_least", "99 %"),
     ),
     Sli(

@@ -120,6 +120,25 @@ def test_a_planned_reboot_is_none() -> None:
     assert lab.play()[0].slis["calm"] == (1, N), "it came too late"
 
 
+def test_planned_work_is_left_out_of_connectivity_and_of_nothing_else() -> None:
+    lab = Lab.start(
+        FLEET,
+        [
+            Objective("up", "connectivity", at_least=0.99),
+            Objective("a", "connectivity", at_least=0.99, mask=AT_A),
+            Objective("fresh", "freshness", at_least=0.5),
+        ],
+    )
+    lab.play(2)
+    lab.core.begin_window("work", AT_A)
+    lab.drop([0, 1, 4])
+    slis = lab.play()[0].slis
+    assert (slis["up"], slis["a"], slis["fresh"][1]) == ((4, 5), (0, 0), N)
+    lab.core.end_window("work")
+    slis = lab.play()[0].slis
+    assert (slis["up"], slis["a"]) == ((7, N), (3, 5))
+
+
 @pytest.mark.parametrize(
     ("sli", "took_s", "good"),
     [
