@@ -251,7 +251,7 @@ def test_explain(topic: str, told: str, command: Command) -> None:
 
 def test_explain_tells_of_what_is_spelt_just_so_and_of_nothing_alike(command: Command) -> None:
     assert "battery_drain" not in command("explain", "battery-drain").out
-    assert "battery_drain: share of the battery" in command("explain", "battery_drain").out
+    assert "battery_drain: share of device time" in command("explain", "battery_drain").out
 
 
 def test_explain_finds_every_word_of_a_scenario() -> None:

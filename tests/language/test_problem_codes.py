@@ -199,7 +199,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S301", [("\nobjectives", "\ndetectors: {flat-line: {on: site=iad-*}}\n\nobjectives"), NO_STORM], "25:29", "detectors.flat-line.on", "`site=iad-*` matches 0 of 10,000 devices", "sites: arn-1"),
     ("S305", [("\nobjectives", "\ndetectors: {flat-line: {on: state=online}}\n\nobjectives"), NO_STORM], "25:29", "detectors.flat-line.on", "`state` changes while the run goes on", "target of a step"),
     ("S102", [("\nobjectives", "\ndetectors: {silence: {on: all}}\n\nobjectives"), NO_STORM], "25:23", "detectors.silence.on", "unknown key `on`", "hold"),
-    ("S308", [expectation("{no_alarm: flat-line}")], "41:16", "expect[4].no_alarm", "no detector looks for `flat-line`: connect-storm, reboot-storm and silence look", "add `flat-line` to `detectors`"),
+    ("S308", [expectation("{no_alarm: flat-line}")], "41:16", "expect[4].no_alarm", "no detector looks for `flat-line`: connect-storm, reboot-storm, silence look", "add `flat-line` to `detectors`"),
     ("S308", [WATCHED], "39:13", "expect[0].alarm", "no detector looks for `reboot-storm`: only silence looks", "add `reboot-storm` to `detectors`"),
     ("S308", [WATCHED, NO_STORM, expectation("{no_alarm: connect-storm}")], "43:16", "expect[4].no_alarm", "looks for `connect-storm`", "add `connect-storm`"),
     ("S308", [UNWATCHED, NO_STORM, NO_PAGES, expectation("{no_alarm: any}")], "43:16", "expect[4].no_alarm", "nothing raises alarms: `detectors` is empty", "then the default ones look"),
