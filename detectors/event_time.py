@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinstorm.detectors.ingest import OLDEST_US, SOONEST_US
+from twinstorm.detectors.tally import OLDEST_US, SOONEST_US
 from twinstorm.detectors.taps import Accepted
 from twinstorm.detectors.windows import Span, Window, Windows, keys_of
 from twinstorm.twin.flow import Device, Int, Mask, Registry

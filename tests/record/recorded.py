@@ -47,6 +47,7 @@ class FakeScenario:
     path: str = "small-storm.storm.yaml"
     resolved: str = "storm: 1\nname: small-storm\n"
     steps: tuple[object, ...] = ()
+    detectors: None = None
 
 
 def scenario(**changes: Any) -> Scenario:
