@@ -25,6 +25,7 @@ from twinstorm.twin.fleet import FleetPlan, SegmentPlan, grow
 from twinstorm.twin.flow import SECOND_US, DeviceEvent, Identities, Malformed, Readings, SessionEvent
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.reconnect import ReconnectPolicy
+from twinstorm.twin.wire.inbox import EXCERPT_BYTES
 
 N = 50
 KEEP_ALIVE_S = 2
@@ -505,7 +506,7 @@ def test_whatever_arrives_is_told_as_malformed_and_raises_nothing(line: Line, gu
     line.quiet()
     assert [each.topic for each in line.malformed] == [topic for topic, _ in wrong]
     assert all(each.reason and each.reason.isascii() and len(each.reason) < 300 for each in line.malformed)
-    assert all(len(each.payload) <= 1_024 for each in line.malformed)
+    assert all(len(each.payload) <= EXCERPT_BYTES for each in line.malformed)
     assert line.arrived == {}
     guest.say(telemetry, document(mine))  # and the right one is still taken
     line.until(lambda: line.arrived == {0: [1]})
