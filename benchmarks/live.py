@@ -25,6 +25,7 @@ story: Five hundred motors at one reading a second over real sockets, nothing el
 duration: {SECONDS} s
 fleet:
   devices: {DEVICES}
+  phases: PHASES
   sites: 5
   segments:
     motors: {{kind: motor, share: 100 %, every: 1 s, link: ethernet}}
@@ -70,8 +71,8 @@ def _play(when: str, phases: int, wanted_ms: float | None) -> list[Result]:
         patch.object(LiveWiring, "go", go),
     ):
         path = Path(folder) / "bench-live.storm.yaml"
-        path.write_text(SCENARIO, encoding="utf-8")
-        result = Run(load(str(path)), RunOptions(live=True, speed=1.0, phases=phases)).execute()
+        path.write_text(SCENARIO.replace("PHASES", str(phases)), encoding="utf-8")
+        result = Run(load(str(path)), RunOptions(live=True, speed=1.0)).execute()
     ledger = result.ledger
     late = np.concatenate(late_ms)
     p50, p99 = np.percentile(late, [50, 99]).tolist()

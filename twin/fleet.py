@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from twinstorm.twin.trunks import TrunkPlan
 
 ONE_PHASE_BELOW = 40_000
-"""Fewer devices of a kind than this sample at one instant: slices keep enough rows to be fast (perf: 4,000)."""
+"""Where nothing is said of phases, fewer devices of a kind sample at one instant: slices keep enough rows to be fast
+(perf: 4,000)."""
 MANY_PHASES = 10
 MOST_HOPS = 15
 """From a device of a mesh to its gateway (Zigbee's depth of a network)."""
@@ -131,8 +132,8 @@ class SegmentPlan:
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """Sites as (name, region), and segments. `phases`: sample groups per kind and period, None: by size. `trunks`: the
-    line of each site, if any site has one."""
+    """Sites as (name, region), and segments. `phases`: sample groups per kind and period, None: by size, so that one
+    device more may change when others of its kind sample. `trunks`: the line of each site, if any site has one."""
 
     sites: tuple[tuple[str, str], ...]
     segments: tuple[SegmentPlan, ...]
@@ -412,7 +413,8 @@ def link_of(part: SegmentPlan, sites: Sequence[tuple[str, str]]) -> LinkClass:
 
 
 def carriers(plan: FleetPlan, segment: Int, site: Int, number: NDArray[np.int32]) -> tuple[NDArray[np.int32], Int]:
-    """Deal devices to the gateways of their site: each gateway gets the same number in a row, give or take one.
+    """Deal devices to the gateways of their site in turn: one more moves no other, and all gateways have as many, give
+    or take one.
 
     Args:
         segment, site, number: columns of the fleet, in its order.
@@ -435,8 +437,7 @@ def carriers(plan: FleetPlan, segment: Int, site: Int, number: NDArray[np.int32]
         there = np.array(plan.segments[through].devices, np.int64)[site[mine]]
         if not there.all():
             raise ValueError(f"a site has devices of {part.name} and no gateway of {part.through}")
-        here = np.array(part.devices, np.int64)[site[mine]]
-        nth = (number[mine] - 1) * there // here
+        nth = (number[mine] - 1) % there
         # Gateway rows of a segment, by site and running number.
         rows = np.flatnonzero(segment[gateway] == through)
         first = np.zeros(len(plan.sites) + 1, np.int64)

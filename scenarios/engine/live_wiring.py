@@ -86,7 +86,7 @@ class LiveWiring:
         self._rest, self._seed = rest, options.seed
         """What of the scenario stays modelled; None: nothing."""
         self._crowd: Crowd | None = None
-        plan = fleet_plan(scenario, options.phases)
+        plan = fleet_plan(scenario)
         self._clock = WallClock(speed)
         self.now_us: Callable[[], int] = self._clock.now_us
         self.log = EventLog()

@@ -23,8 +23,8 @@ DEFAULT_START = "2030-01-07T00:00:00Z"
 DEFAULT_MESSAGE_QUEUE = 100_000
 
 
-def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
-    """The fleet that a scenario asks for; `phases` as in `FleetPlan`."""
+def fleet_plan(scenario: Scenario) -> FleetPlan:
+    """The fleet that a scenario asks for."""
     fleet = scenario.fleet
     return FleetPlan(
         sites=tuple((site.name, site.region) for site in fleet.sites),
@@ -62,7 +62,7 @@ def fleet_plan(scenario: Scenario, phases: int | None = None) -> FleetPlan:
             )
             for segment in fleet.segments
         ),
-        phases=phases,
+        phases=fleet.phases,
         trunks=tuple(_trunk(site.trunk) for site in fleet.sites) if any(site.trunk for site in fleet.sites) else (),
     )
 

@@ -49,7 +49,6 @@ class RunOptions:
         broker_login: who core and devices are to the broker of broker_url; None: what its address says, if anything.
         broker_tls: how they trust it, and who they are, if it is reached over TLS.
         yes: broker_url may name another machine.
-        phases: sample groups of each kind, None: by size; benches spread a small fleet over the second with it.
         invite: told how other clients get in, with hold_open; the text names files that hold the password.
         repeat: the command line that repeats the run; made up from seed and scenario if empty.
     """
@@ -67,7 +66,6 @@ class RunOptions:
     hold_open: bool = False
     yes: bool = False
     fail_fast: bool = False
-    phases: int | None = None
     repeat: str = ""
     invite: Callable[[str], None] = field(default=_tell_nobody, compare=False)
 
@@ -82,7 +80,7 @@ def build(scenario: Scenario, options: RunOptions, armed: frozenset[str] | None 
         Unavailable: if this machine has not enough memory.
     """
     refuse_what_cannot_fit(scenario)
-    plan = fleet_plan(scenario, options.phases)
+    plan = fleet_plan(scenario)
     start = start_of(scenario)
     wiring = ModelledWiring(plan, broker_settings(scenario), options.seed, year_us(start), origin_us=origin_us(start))
     return Engine(scenario, options.seed, wiring, options.until_us, armed)

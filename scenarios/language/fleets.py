@@ -74,6 +74,7 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
             for (name, own), count in zip(segments.items(), devices, strict=True)
         ),
         cohort=record.own("cohort"),
+        phases=record.own("phases"),
     )
     if fleet.cohort is not None and fleet.cohort >= fleet.devices:
         hint = "a cohort is a small part of the fleet, such as 100 of 100,000; without it all are on the wire"

@@ -185,6 +185,8 @@ class Fleet:
     segments: tuple[Segment, ...]
     cohort: int | None = None
     """Live, so many of its devices are on the wire, and the rest is a crowd that stays modelled; None: all are."""
+    phases: int | None = None
+    """At how many instants of its period each kind samples; None: by size."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from twinstorm.scenarios.language.errors import closest, listed
 from twinstorm.scenarios.language.model import Fleet, Segment, Site
-from twinstorm.scenarios.language.placement import dealt, place
+from twinstorm.scenarios.language.placement import place
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector, Term
 
 _SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "origin")
@@ -73,25 +73,26 @@ class Reach:
         """Devices of a segment on a site whose name, and that of whose gateway, these terms accept."""
         names = [term for term in terms if term.key == "id"]
         gateways = [term for term in terms if term.key == "gateway"]
-        where, total, number = self.fleet.sites[site], 0, 0
-        for gateway, devices in self._by_gateway(site, segment):
+        where, total = self.fleet.sites[site], 0
+        for gateway, numbers in self._by_gateway(site, segment):
             if all(term.holds(gateway) for term in gateways):
-                own = (device_name(where, segment, number + one) for one in range(1, devices + 1)) if names else ()
-                total += sum(all(term.holds(name) for term in names) for name in own) if names else devices
-            number += devices
+                own = (device_name(where, segment, number) for number in numbers) if names else ()
+                total += sum(all(term.holds(name) for term in names) for name in own) if names else len(numbers)
         return total
 
-    def _by_gateway(self, site: int, segment: Segment) -> Iterator[tuple[str, int]]:
-        """Gateways of a segment's devices on a site, each with how many belong to it, in the order of the devices."""
+    def _by_gateway(self, site: int, segment: Segment) -> Iterator[tuple[str, range]]:
+        """Gateways of a segment's devices on a site, each with the numbers of those that belong to it."""
         devices, where = self._placed[segment.name][site], self.fleet.sites[site]
+        numbers = range(1, devices + 1)
         if segment.gateway is not None:
-            yield from ((device_name(where, segment, number), 1) for number in range(1, devices + 1))
+            yield from ((device_name(where, segment, number), range(number, number + 1)) for number in numbers)
         elif segment.through:
             carrying = next(one for one in self.fleet.segments if one.name == segment.through)
-            counts = dealt(devices, self._placed[carrying.name][site]) if devices else ()
-            yield from ((device_name(where, carrying, number), count) for number, count in enumerate(counts, 1))
+            gateways = self._placed[carrying.name][site]
+            # Dealt in turn, as `twin.fleet.carriers` does.
+            yield from ((device_name(where, carrying, nth + 1), numbers[nth::gateways]) for nth in range(gateways))
         else:
-            yield NO_GATEWAY, devices
+            yield NO_GATEWAY, numbers
 
     def segments(self, selector: Selector) -> tuple[Segment, ...]:
         """Segments of which a selector can name devices; what changes with the moment is left aside."""
@@ -122,7 +123,7 @@ class Reach:
         elif key == "gateway":
             for segment in self.fleet.segments:
                 for where in range(len(self.fleet.sites)):
-                    yield from (name for name, devices in self._by_gateway(where, segment) if devices)
+                    yield from (name for name, numbers in self._by_gateway(where, segment) if numbers)
         elif key in _SEGMENT_KEYS:
             yield from (_segment_fact(segment, key) for segment in self.fleet.segments if segment.devices)
         else:

@@ -375,6 +375,11 @@ FLEET = Table(
     (
         Key("devices", whole("1", str(MOST_DEVICES), "10000"), "number of devices"),
         Key("cohort", whole("1", str(MOST_DEVICES), "100"), "live: so many are MQTT clients, the rest stays modelled"),
+        Key(
+            "phases",
+            whole("1", "100", "10"),
+            "at how many instants of its period a kind samples; each device has its own",
+        ),
         Key("sites", Sites(), "where they stand: a number, a list, or name: {region, share, trunk}", default="1"),
         *DEVICE_DEFAULTS,
         Key(

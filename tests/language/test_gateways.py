@@ -13,7 +13,6 @@ from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.language import selectors
 from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.gateways import NEED_A_GATEWAY
-from twinstorm.scenarios.language.placement import dealt
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.reader import read
 from twinstorm.twin.fleet import grow
@@ -68,14 +67,6 @@ def test_a_mesh_is_read_with_defaults_and_devices_on_batteries_pass_nothing_on()
     assert soil("{}, power: {battery: 19 Wh}") == MeshPlan(0.0, 20.0, 60.0, 20_000_000)
     assert soil("{routers: 25 %, range: 30 m, area: 1000 m, rejoin: 1 min}") == MeshPlan(0.25, 30, 1000, 60_000_000)
     assert fleet_plan(read(FILE, "carried.storm.yaml")).segments[1].mesh is None
-
-
-@pytest.mark.parametrize(("devices", "gateways"), [(7, 3), (3, 7), (30, 30), (1, 1), (100, 7), (0, 2)])
-def test_devices_are_dealt_in_a_row_and_equally(devices: int, gateways: int) -> None:
-    counts = dealt(devices, gateways)
-    assert sum(counts) == devices
-    assert len(counts) == gateways
-    assert max(counts) - min(counts) <= 1
 
 
 @pytest.mark.parametrize(

@@ -69,17 +69,15 @@ def test_awkward_shares_are_exact() -> None:
     assert place(9, awkward) == (3, 3, 3)
 
 
-@REPEATABLE
-@given(st.integers(0, 1_000), WEIGHTS)
-def test_segments_get_their_share_to_within_one_device(devices: int, weights: list[int]) -> None:
-    shares = [Fraction(weight, sum(weights)) for weight in weights]
-    counts = apportion(devices, shares)
-    assert sum(counts) == devices
-    assert all(abs(count - share * devices) < 1 for count, share in zip(counts, shares, strict=True))
+def test_a_share_of_nothing_gets_nothing() -> None:
+    assert apportion(7, [Fraction(0), Fraction(1, 3), Fraction(2, 3)]) == (0, 2, 5)
 
 
-def test_equal_remainders_are_given_in_order() -> None:
-    assert apportion(2, [Fraction(1, 3)] * 3) == (1, 1, 0)
+@pytest.mark.parametrize("devices", range(100, 400))
+def test_no_segment_of_the_plant_mix_loses_a_device_when_one_joins(devices: int) -> None:
+    mix = [Fraction(share, 1_000) for share in (600, 100, 65, 200, 30, 5)]
+    before, after = apportion(devices, mix), apportion(devices + 1, mix)
+    assert sorted(b - a for a, b in zip(before, after, strict=True)) == [0] * 5 + [1]
 
 
 @pytest.mark.parametrize(

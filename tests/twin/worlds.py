@@ -83,6 +83,7 @@ class Lab:
     told: list[tuple[int, int, int]] = field(default_factory=list)
     """Instant, device and `SessionEvent` of all that a core would hear of sessions."""
     arrived_us: dict[tuple[int, int], int] = field(default_factory=dict)
+    device_time_us: dict[tuple[int, int], int] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -126,6 +127,7 @@ class Lab:
                 continue
             self.delivered[who, seq] = readings.values[row].tobytes()
             self.arrived_us[who, seq] = int(delivery.arrived_us[row])
+            self.device_time_us[who, seq] = int(readings.device_time_us[row])
             self.order.setdefault(who, []).append(seq)
 
     def missing(self) -> int:
