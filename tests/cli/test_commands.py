@@ -172,6 +172,16 @@ def test_check_is_content_with_a_link_that_has_no_time_and_notes_it(command: Com
     assert told["notes"] == []
 
 
+def test_check_calls_nothing_right_that_does_not_fit_the_memory(command: Command) -> None:
+    huge = ["check", "partition", "--devices", "10000000", "--set", "fleet.buffer.readings=100000"]
+    ran = command(*huge)
+    assert (ran.code, ran.out) == (4, "")
+    assert "memory for 10,000,000 devices" in ran.err
+    (told,) = command(*huge, "--format", "json").json()["files"]
+    assert (told["ok"], told["problems"]) == (False, [])
+    assert "memory for 10,000,000 devices" in told["unavailable"]
+
+
 def test_check_for_github_annotates_lines(command: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.storm.yaml").write_text(WRONG)
     ran = command("check", "bad.storm.yaml", "reboot-storm", "--format", "github")

@@ -12,8 +12,12 @@ from twinstorm.tui.cli.options import DEVICES, SCENARIOS, SETTINGS
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
+    from twinstorm.scenarios.engine.errors import Unavailable
     from twinstorm.scenarios.language.errors import ScenarioErrors
     from twinstorm.scenarios.language.model import Scenario
+
+    Outcome = Scenario | ScenarioErrors | Unavailable
+    """What a file holds, or why it cannot be played here."""
 
 CHECK_SCHEMA = "twinstorm/check/1"
 
@@ -44,12 +48,14 @@ def check(talk: Talk, scenarios: tuple[str, ...], settings: tuple[str, ...], dev
     from twinstorm.scenarios.language.errors import ScenarioErrors
     from twinstorm.scenarios.language.reader import load
 
-    found: list[tuple[str, Scenario | ScenarioErrors]] = []
+    found: list[tuple[str, Outcome]] = []
     for name in scenarios:
         try:
-            found.append((name, load(name, settings, devices)))
-        except ScenarioErrors as errors:
-            found.append((name, errors))
+            scenario = load(name, settings, devices)
+            refuse_what_cannot_fit(scenario)
+            found.append((name, scenario))
+        except (ScenarioErrors, Unavailable) as error:
+            found.append((name, error))
     if form == "json":
         talk.data(_document(found))
     else:
@@ -57,19 +63,16 @@ def check(talk: Talk, scenarios: tuple[str, ...], settings: tuple[str, ...], dev
             _tell(talk, outcome, github=form == "github")
     if any(isinstance(outcome, ScenarioErrors) for _, outcome in found):
         return 2
-    code = 0
-    for _, outcome in found:
-        assert not isinstance(outcome, ScenarioErrors)
-        try:
-            refuse_what_cannot_fit(outcome)
-        except Unavailable as error:
-            code = explained(talk, error)
-    return code
+    too_large = [outcome for _, outcome in found if isinstance(outcome, Unavailable)]
+    return max((explained(talk, error) for error in too_large), default=0)
 
 
-def _tell(talk: Talk, outcome: Scenario | ScenarioErrors, github: bool) -> None:
+def _tell(talk: Talk, outcome: Outcome, github: bool) -> None:
+    from twinstorm.scenarios.engine.errors import Unavailable
     from twinstorm.scenarios.language.errors import ScenarioErrors
 
+    if isinstance(outcome, Unavailable):
+        return
     if isinstance(outcome, ScenarioErrors):
         talk.data(outcome.to_github() if github else outcome.render(talk.color_out))
     elif not github and not talk.quiet:
@@ -103,17 +106,20 @@ def _summary(scenario: Scenario) -> str:
     return f"{scenario.name}  {scenario.fleet.devices:,} devices  {duration(scenario.duration_us / 1e6)}  {told}"
 
 
-def _document(found: list[tuple[str, Scenario | ScenarioErrors]]) -> str:
+def _document(found: list[tuple[str, Outcome]]) -> str:
     import msgspec
 
+    from twinstorm.scenarios.engine.errors import Unavailable
     from twinstorm.scenarios.language.errors import ScenarioErrors
+    from twinstorm.scenarios.language.model import Scenario
 
     files = [
         {
             "scenario": name,
-            "ok": not isinstance(outcome, ScenarioErrors),
+            "ok": isinstance(outcome, Scenario),
             "problems": outcome.to_json() if isinstance(outcome, ScenarioErrors) else [],
-            "notes": [] if isinstance(outcome, ScenarioErrors) else _notes(outcome),
+            "unavailable": str(outcome) if isinstance(outcome, Unavailable) else None,
+            "notes": _notes(outcome) if isinstance(outcome, Scenario) else [],
         }
         for name, outcome in found
     ]
