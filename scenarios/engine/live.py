@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from twinstorm.broker.own_loop import NotAnswered
 from twinstorm.scenarios.engine.crowd import split
 from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.live_ending import drain
 from twinstorm.scenarios.engine.live_wiring import LiveWiring
 from twinstorm.scenarios.engine.outcome import result_of
@@ -165,6 +167,9 @@ def play_live(
     except KeyboardInterrupt:
         run.wiring.fleet.kill()  # Somebody does not want to wait for it.
         raise
+    except NotAnswered as error:
+        hint = "The machine is too busy for it: take fewer devices (--devices) or a lower --speed"
+        raise Unavailable("the embedded broker", str(error), hint) from error
     finally:
         if is_held:
             gc.unfreeze()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from twinstorm.broker.embedded import EmbeddedBroker
+from twinstorm.broker.own_loop import NotAnswered
 from twinstorm.detectors.core import Core
 from twinstorm.scenarios.engine.errors import BadRequest, Unavailable
 from twinstorm.scenarios.engine.run import Run, RunOptions
@@ -233,6 +234,19 @@ def test_an_interrupted_live_run_leaves_nothing_behind(storm: Callable[..., Path
     result = run.execute()
     timer.join()
     assert result.ended == "interrupted"
+    assert multiprocessing.active_children() == []
+
+
+def test_a_broker_that_is_too_busy_to_answer_ends_the_run_and_says_what_to_try(storm: Callable[..., Path]) -> None:
+    def busy(_: EmbeddedBroker) -> None:
+        raise NotAnswered("no answer for 60 s")
+
+    run = Run(load(str(storm(duration=10))), RunOptions(live=True, speed=5.0))
+    with (
+        patch.object(EmbeddedBroker, "kept_readings", busy),
+        pytest.raises(Unavailable, match=r"embedded broker is not available: no answer for 60 s\. .*--speed"),
+    ):
+        run.execute()
     assert multiprocessing.active_children() == []
 
 
