@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import partial
 
 from tests.validation.case import Case, Subject
@@ -28,6 +29,18 @@ def outage_s(allowed: float, window_us: int, burn: float) -> float:
     return float(next(down for down, rate in enumerate(burns) if rate is not None and rate > burn))
 
 
+def exhausted_min(burn: int) -> float:
+    """Minutes of errors at one burn rate until they have used up a budget of 30 days at 99.9 %."""
+    events_a_second, allowed = 1_000, 0.001
+    month_s = MONTH_US // 1_000_000
+
+    def burnt(seconds: int) -> float:
+        events = events_a_second * seconds
+        return Spent(burn * seconds, allowed * events, events, seconds).burn(month_s) or 0.0
+
+    return (bisect_left(range(1, month_s), 1.0, key=burnt) + 1) / 60
+
+
 _WINDOWS = ("2 % in 1 h", "5 % in 6 h", "10 % in 1 d", "10 % in 3 d")
 
 SUBJECT = Subject(
@@ -52,6 +65,23 @@ SUBJECT = Subject(
             129.6,
             0.6,
             partial(outage_s, 0.001, 36 * HOUR_US, 1),
+        ),
+        Case(
+            "full outage at 99.9 % until 10 min burn at 1, s",
+            WORKBOOK,
+            0.6,
+            0.6,
+            partial(outage_s, 0.001, 10 * MINUTE_US, 1),
+        ),
+        *(
+            Case(
+                f"budget of 30 d at 99.9 % used up at burn {burn}, min",
+                WORKBOOK,
+                minutes,
+                0.05,
+                partial(exhausted_min, burn),
+            )
+            for burn, minutes in ((1, 43_200.0), (2, 21_600.0), (10, 4_320.0), (1_000, 43.2))
         ),
         Case(
             "downtime in 30 d at 99.99 %, min",

@@ -15,9 +15,24 @@ from tests.validation import (
     storms,
     surroundings,
     thermal,
+    updates,
 )
 from tests.validation.case import Case, Subject
 
-_OF = (thermal, bearings, machinery, battery, radio, storms, queues, clocks, charts, burn, surroundings, arithmetic)
+_OF = (
+    thermal,
+    bearings,
+    machinery,
+    battery,
+    radio,
+    storms,
+    queues,
+    clocks,
+    updates,
+    charts,
+    burn,
+    surroundings,
+    arithmetic,
+)
 SUBJECTS: tuple[Subject, ...] = (*(module.SUBJECT for module in _OF), radio.ASSUMED)
 CASES: tuple[Case, ...] = tuple(case for subject in SUBJECTS for case in subject.cases)
