@@ -12,7 +12,7 @@ run would be the whole of its first hour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from twinstorm.twin.flow import HOUR_US, SECOND_US, Severity
@@ -82,6 +82,11 @@ def scaled(period_us: int, catalogue: Sequence[Spend] = WORKBOOK) -> tuple[Spend
     )
 
 
+def as_tickets(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The same rules, of which none pages."""
+    return tuple(replace(rule, severity=Severity.TICKET) for rule in rules)
+
+
 def _whole_s(us: int) -> int:
     return max(-(-us // SECOND_US), 1) * SECOND_US
 
@@ -94,12 +99,10 @@ class Burning:
         rules: any of them.
         least: events in the long window below which nothing is believed; None: as many as it takes that a single bad
             one is not above the threshold yet.
-        may_page: else every alarm is a ticket.
     """
 
     rules: Sequence[Rule]
     least: int | None = None
-    may_page: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ class BurnWatch:
         if self._spotless and not self.fires:
             return self.fires
         for severity in (Severity.PAGE, Severity.TICKET):
-            mine = [rule for rule in self.burning.rules if self._severity(rule) == severity]
+            mine = [rule for rule in self.burning.rules if rule.severity == severity]
             answers = [(rule, self._above(rule, budget)) for rule in mine]
             fired = next(((rule, burn) for rule, (above, burn) in answers if above and burn is not None), None)
             known = any(burn is not None for _, (_, burn) in answers)
@@ -182,9 +185,6 @@ class BurnWatch:
         """Nothing is up, and nothing counted against the objective within its longest window: as long as nothing does,
         nothing will be."""
         return self._spotless and not self.fires
-
-    def _severity(self, rule: Rule) -> Severity:
-        return rule.severity if self.burning.may_page else Severity.TICKET
 
     def _above(self, rule: Rule, budget: Budget) -> tuple[bool, float | None]:
         """Whether a rule holds, and the burn of its long window; None: no data."""

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.detectors.burn import Burning, Spend, rules_of, scaled
+from twinstorm.detectors.burn import Burning
 from twinstorm.detectors.core import Core, Pane, Passed
 from twinstorm.detectors.objectives import Objective
+from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
@@ -58,7 +59,6 @@ from twinstorm.twin.flow import (
     LossCause,
     Mask,
     Observed,
-    Severity,
 )
 from twinstorm.twin.machines.kind import MachineKind
 from twinstorm.twin.machines.kind import catalogue as machines
@@ -807,10 +807,8 @@ class Engine:
         }
 
     def _burning(self, written: Any) -> Burning:
-        burn, judged_us = written.burn, max(self.end_us - self.scenario.warm_up_us, SECOND_US)
-        period_us = judged_us if burn.period_us is None else burn.period_us
-        spends = [Spend(each.share, each.within_us, Severity(each.severity)) for each in burn.alarms]
-        return Burning(rules_of(period_us, spends or scaled(period_us)), burn.least, may_page=written.of is None)
+        judged_us = max(self.end_us - self.scenario.warm_up_us, SECOND_US)
+        return Burning(burn_rules(written, judged_us), written.burn.least)
 
     def _make_judge(self) -> Judge:
         watched = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from twinstorm.scenarios.language import catalogue, values
-from twinstorm.scenarios.language.errors import Problems, quoted
+from twinstorm.scenarios.language.errors import Problems, closest, quoted
 from twinstorm.scenarios.language.fields import (
     BAD,
     SELECTOR,
@@ -148,6 +149,11 @@ def check_burning(record: Record, known: Iterable[str], problems: Problems) -> N
         problems.add(wrong(record.at(key), "S308", message, f"give the objective `burn: {RUN}`", allowed=tuple(known)))
 
 
+def _names_of_slis() -> list[str]:
+    """What an objective is called that names none."""
+    return [sli.name.replace("_", "-") for sli in catalogue.SLIS.values() if not sli.is_later]
+
+
 def read_objectives(records: Mapping[str, Record], problems: Problems) -> list[Objective]:
     """Objectives as far as they could be read; what goes wrong is told."""
     return [_objective(name, record, problems) for name, record in records.items()]
@@ -158,7 +164,8 @@ def _objective(name: str, record: Record, problems: Problems) -> Objective:
     assert node is not None
     sli = catalogue.SLIS.get(record.own("sli") or "") if record.has("sli") else called(name)
     if sli is None and not record.has("sli"):
-        problems.add(missing_key(node, "sli", f"what is measured; {quoted(name)} is no SLI by itself"))
+        missing = missing_key(node, "sli", f"what is measured; {quoted(name)} is no SLI by itself")
+        problems.add(replace(missing, suggestion=closest(name, _names_of_slis())))
     present = [key for key in ("at_least", "at_most") if record.has(key)]
     bounds: dict[str, Any] = {key: record.own(key) for key in present}
     if len(present) == 2:

@@ -182,6 +182,14 @@ def test_check_calls_nothing_right_that_does_not_fit_the_memory(command: Command
     assert "memory for 10,000,000 devices" in told["unavailable"]
 
 
+def test_check_notes_burn_alarms_that_never_come(command: Command, tmp_path: Path) -> None:
+    ran = command(
+        "check", "all-quiet", "--set", "objectives.fresh.at_least=90 %", "--set", "objectives.fresh.burn=30 d"
+    )
+    assert ran.code == 0, ran.out + ran.err
+    assert "note: objective `fresh` cannot burn faster than 10" in ran.out
+
+
 def test_check_for_github_annotates_lines(command: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.storm.yaml").write_text(WRONG)
     ran = command("check", "bad.storm.yaml", "reboot-storm", "--format", "github")

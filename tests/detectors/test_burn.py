@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from tests.detectors.lab import Lab, registry_of
-from twinstorm.detectors.burn import DAY_US, MONTH_US, WORKBOOK, Burning, BurnWatch, Spend, Spent, rules_of, scaled
+from twinstorm.detectors.burn import (
+    DAY_US,
+    MONTH_US,
+    WORKBOOK,
+    Burning,
+    BurnWatch,
+    Spend,
+    Spent,
+    as_tickets,
+    rules_of,
+    scaled,
+)
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.objectives import Objective
 from twinstorm.detectors.series import ROOM_RUNS, Totals
@@ -122,11 +133,10 @@ def test_a_slow_burn_is_a_ticket() -> None:
     assert {severity for _, severity in names(lab)} == {"ticket"}
 
 
-def test_only_the_whole_fleet_pages() -> None:
+def test_rules_of_a_part_of_the_fleet_are_tickets() -> None:
     here = FLEET.site == 0
-    objective = Objective(
-        "up", "connectivity", at_least=0.99, mask=here, of="site=a-1", burning=burning(may_page=False)
-    )
+    quiet = Burning(as_tickets(HOUR_RULES))
+    objective = Objective("up", "connectivity", at_least=0.99, mask=here, of="site=a-1", burning=quiet)
     lab = lab_of(objective)
     lab.play(10)
     lab.drop(range(N))

@@ -81,3 +81,15 @@ def test_the_run_raises_what_is_expected(detectors: str) -> None:
     else:
         assert burns[0].incident == engine.core.alarms[0].incident, "silence had paged for it already"
         assert sum(alarm.severity == "page" for alarm in engine.core.alarms) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("frshness: {}", "freshness"), ("reboot-rat: {of: site=a}", "reboot-rate"), ("zz: {}", "")]
+)
+def test_a_misspelt_sli_is_told_what_it_was_meant_to_be(written: str, meant: str) -> None:
+    text = STORM.format(burn="", alarm="silence").replace("objectives:", f"objectives:\n  {written}")
+    with pytest.raises(ScenarioErrors) as raised:
+        read(text, "burning.storm.yaml")
+    (problem,) = raised.value.problems
+    assert (problem.code, problem.suggestion) == ("S105", meant)
+    assert ("did you mean" in problem.render()) == bool(meant)

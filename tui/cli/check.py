@@ -87,6 +87,10 @@ def _notes(scenario: Scenario) -> list[str]:
     from twinstorm.scenarios.language.freshness import freshness_notes
 
     notes = freshness_notes(scenario)
+    if any(objective.burn is not None for objective in scenario.objectives):
+        from twinstorm.scenarios.burning import burn_notes
+
+        notes += burn_notes(scenario)
     if all(segment.link in FAST_LINKS for segment in scenario.fleet.segments):
         return notes
     from twinstorm.scenarios.engine.airtime import airtime_notes
