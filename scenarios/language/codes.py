@@ -25,6 +25,7 @@ GROUPS: Mapping[str, str] = {
     "S3": "selectors and references",
     "S4": "steps and expectations",
     "S5": "expressions",
+    "S6": "files of OpenSLO",
 }
 
 CODES: Mapping[str, Code] = {
@@ -290,5 +291,17 @@ CODES: Mapping[str, Code] = {
     "S506": Code(
         "chained comparisons",
         "Write `a > 1 and a < 5`, not `1 < a < 5`.",
+    ),
+    "S601": Code(
+        "OpenSLO can say it and a scenario cannot",
+        "Objectives here bound a share of counts, over the run: metric sources are of type `twinstorm`, time windows "
+        "move with time, the budgeting method is `Occurrences`. Queries of other systems, metrics that are compared "
+        "with a value, ratios computed elsewhere, calendars and SLOs of several indicators mean nothing to a fleet "
+        "that is simulated.",
+    ),
+    "S602": Code(
+        "there is no such document",
+        "A document refers to another one by name, and the file has none of that kind and name. What an SLO refers to "
+        "stands in the same file.",
     ),
 }

@@ -7,7 +7,7 @@ tags, merge keys, directives and further documents are refused here; every scala
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,6 @@ _SIMPLE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _MISPLACED = re.compile("mapping values are not allowed|did not find expected (key|'-' indicator|<)")
 _INDENTED_KEY = re.compile(r" *(?:- +)?(?:(?<= )[A-Za-z_][A-Za-z0-9_.-]* *)?")
 """What stands before the sign to blame in a line that is only indented wrongly: nothing, or one key."""
-_PLAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9 _./%*=<>+()-]*[A-Za-z0-9_./%*=<>+()-])?")
 
 
 # --- nodes ------------------------------------------------------------------------------------------------------------
@@ -106,32 +105,46 @@ def compose(source: Source, problems: Problems, offset: int = 0, path: str = "")
         offset: where the document starts in the source's only line; for values of `--set`.
         path: of the document's root.
     """
+    found = _compose(source, problems, _Builder(source, problems, offset, path))
+    return found[0] if found else None
+
+
+def compose_all(source: Source, problems: Problems, what: str) -> Sequence[Node]:
+    """All documents of a source, as far as they can be read.
+
+    Args:
+        what: such a file is, as errors call it, with its article.
+    """
+    return _compose(source, problems, _Builder(source, problems, what=what, many=True))
+
+
+def _compose(source: Source, problems: Problems, builder: _Builder) -> Sequence[Node]:
+    offset, path = builder.offset, builder.path
     bad = _NOT_YAML.search(source.text)
     if bad:
         line, column = _line_and_column(source.text, bad.start())
         problems.add(
             Problem(
                 "S101",
-                f"the character U+{ord(bad[0]):04X} may not stand in a scenario",
+                f"the character U+{ord(bad[0]):04X} may not stand in {builder.what}",
                 Place(source, line, column),
                 path,
-                hint="remove it: a scenario is plain text in UTF-8",
+                hint=f"remove it: {builder.what} is plain text in UTF-8",
             )
         )
-        return None
-    builder = _Builder(source, problems, offset, path)
+        return ()
     try:
         for event in yaml.parse(source.text[offset:], Loader=_LOADER):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         problems.add(_syntax_problem(error, source, offset, path))
-        return None
+        return ()
     except yaml.YAMLError as error:  # pragma: no cover - what the check above lets through has a mark
         problems.add(Problem("S101", f"this is not YAML: {error}", Place(source), path))
-        return None
+        return ()
     except _StopReadingError:
-        return None
-    return builder.root
+        return ()
+    return builder.roots
 
 
 class _StopReadingError(Exception):
@@ -150,9 +163,18 @@ class _Frame:
 class _Builder:
     """Makes nodes from events."""
 
-    def __init__(self, source: Source, problems: Problems, offset: int, path: str) -> None:
-        self.root: Node | None = None
-        self._source, self._problems, self._offset, self._path = source, problems, offset, path
+    def __init__(
+        self,
+        source: Source,
+        problems: Problems,
+        offset: int = 0,
+        path: str = "",
+        what: str = "a scenario",
+        many: bool = False,
+    ) -> None:
+        self.roots: list[Node] = []
+        self.offset, self.path, self.what = offset, path, what
+        self._source, self._problems, self._many = source, problems, many
         self._open: list[_Frame] = []
         self._count = 0
         self._documents = 0
@@ -180,7 +202,7 @@ class _Builder:
         self._documents += 1
         if event.version or event.tags:
             self._refuse(event, "directive", "remove the line that begins with `%`")
-        if self._documents > 1:
+        if self._documents > 1 and not self._many:
             self._refuse(event, "second document", "remove `---` and what follows: one file is one scenario")
             raise _StopReadingError
 
@@ -195,12 +217,13 @@ class _Builder:
 
     def _refuse(self, event: Any, what: str, hint: str) -> None:
         path, place, _ = self._where(event)
-        self._problems.add(Problem("S107", f"a scenario has no {what}", place, path, hint=hint))
+        self._problems.add(Problem("S107", f"{self.what} has no {what}", place, path, hint=hint))
 
     def _too_much(self, event: Any, what: str) -> None:
         path, place, _ = self._where(event)
         hint = "look whether this is the right file"
-        self._problems.add(Problem("S101", f"{what}: this is no scenario", place, path, hint=hint))
+        kind = self.what.partition(" ")[2]
+        self._problems.add(Problem("S101", f"{what}: this is no {kind}", place, path, hint=hint))
         raise _StopReadingError
 
     def _push(self, node: ListNode | MapNode, event: Any) -> None:
@@ -211,7 +234,7 @@ class _Builder:
     def _attach(self, node: Node) -> None:
         """Put a finished node where it belongs: into a list, behind its key, or as the next key."""
         if not self._open:
-            self.root = node
+            self.roots.append(node)
             return
         frame = self._open[-1]
         if isinstance(frame.node, ListNode):
@@ -229,7 +252,8 @@ class _Builder:
                 self._problems.add(Problem("S108", message, key.place, owner.path, hint=hint))
         elif key.is_plain and key.text == "<<":
             hint = "write the keys out: what segments share stands under `fleet`"
-            self._problems.add(Problem("S107", "a scenario has no merge key `<<`", key.place, owner.path, hint=hint))
+            message = f"{self.what} has no merge key `<<`"
+            self._problems.add(Problem("S107", message, key.place, owner.path, hint=hint))
         elif key.text in owner.entries:
             first = owner.entries[key.text].key_place
             self._problems.add(
@@ -252,13 +276,13 @@ class _Builder:
         same_line = start.line == end.line
         rest = len(self._source.lines[start.line]) - start.column if start.line < len(self._source.lines) else 1
         length = end.column - start.column if same_line else rest
-        column = start.column + 1 + (self._offset if start.line == 0 else 0)
+        column = start.column + 1 + (self.offset if start.line == 0 else 0)
         place = Place(self._source, start.line + 1, column, max(length, 1))
         return self._next_path(), place, place
 
     def _next_path(self) -> str:
         if not self._open:
-            return self._path
+            return self.path
         frame = self._open[-1]
         if isinstance(frame.node, ListNode):
             return item_path(frame.node.path, len(frame.node.items))
@@ -297,55 +321,6 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: Source, offset: int, pa
 def _line_and_column(text: str, index: int) -> tuple[int, int]:
     before = Source("", text[:index]).lines
     return len(before), len(before[-1]) + 1
-
-
-# --- writing ----------------------------------------------------------------------------------------------------------
-
-
-def dump(node: Node) -> str:
-    """YAML text that reads back to the same keys and texts. Comments and layout are not kept."""
-    return "\n".join([*_rows(node, ""), ""])
-
-
-def _rows(node: Node, indent: str) -> Iterator[str]:
-    if isinstance(node, MapNode):
-        for key, value in node.entries.items():
-            yield from _row(f"{indent}{_scalar(key)}:", value, indent)
-    elif isinstance(node, ListNode):
-        for item in node.items:
-            yield from _row(f"{indent}-", item, indent)
-    elif isinstance(node, ScalarNode):
-        yield indent + _text_of(node)
-
-
-def _row(head: str, value: Node, indent: str) -> Iterator[str]:
-    if isinstance(value, ScalarNode):
-        yield f"{head} {_text_of(value)}".rstrip()
-    elif (isinstance(value, MapNode) and value.entries) or (isinstance(value, ListNode) and value.items):
-        yield head
-        yield from _rows(value, indent + "  ")
-    else:
-        yield f"{head} {'{}' if isinstance(value, MapNode) else '[]'}"
-
-
-def _text_of(node: ScalarNode) -> str:
-    return "" if node.is_absent else _scalar(node.text)
-
-
-def _scalar(text: str) -> str:
-    if _PLAIN.fullmatch(text):
-        return text
-    return f'"{"".join(_escaped(character) for character in text)}"'
-
-
-def _escaped(character: str) -> str:
-    """As it stands between double quotes."""
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def line_of(node: Node) -> int:

@@ -38,7 +38,7 @@ from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
 from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Scenario, Stop
-from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose, dump
+from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
 from twinstorm.scenarios.language.objectives import burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
@@ -50,6 +50,7 @@ from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.scenarios.language.watching import check_channels, selectors_of
 from twinstorm.scenarios.language.wires import insert_files
+from twinstorm.scenarios.language.writing import dump
 from twinstorm.twin.plugins import PluginError
 
 SUFFIX = ".storm.yaml"

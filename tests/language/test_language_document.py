@@ -10,9 +10,10 @@ import pytest
 from twinstorm.scenarios.language import catalogue, schema
 from twinstorm.scenarios.language.errors import Problems, Source
 from twinstorm.scenarios.language.fields import walk
-from twinstorm.scenarios.language.nodes import MapNode, compose, dump
+from twinstorm.scenarios.language.nodes import MapNode, compose
 from twinstorm.scenarios.language.reader import read
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, LATER_KEYS, MOMENT_KEYS, STATES
+from twinstorm.scenarios.language.writing import dump
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "language.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from yaml import SafeLoader
+from yaml import compose as compose_tagged
 
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, Source
 from twinstorm.scenarios.language.nodes import (
@@ -17,8 +19,9 @@ from twinstorm.scenarios.language.nodes import (
     ScalarNode,
     child_path,
     compose,
-    dump,
+    compose_all,
 )
+from twinstorm.scenarios.language.writing import Written, dump, written
 
 REPEATABLE = settings(derandomize=True, deadline=None)
 
@@ -212,20 +215,41 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
     )
 )
 def test_what_is_written_reads_back(tree: Plain) -> None:
-    source = Source("", "")
-    nowhere = Place(source)
-
-    def node_of(part: Plain) -> Node:
-        if isinstance(part, str):
-            return ScalarNode("", nowhere, nowhere, part, is_plain=False)
-        if isinstance(part, list):
-            return ListNode("", nowhere, nowhere, [node_of(item) for item in part])
-        return MapNode("", nowhere, nowhere, {key: node_of(value) for key, value in part.items()})
-
-    text = dump(MapNode("", nowhere, nowhere, {"root": node_of(tree)}))
+    text = dump(written({"root": tree}))
     node, found = composed(text)
     assert not found, text
     assert plain(node) == {"root": tree}
+
+
+@REPEATABLE
+@given(TEXTS | st.sampled_from(["no", "On", "y", "null", "12", "1e3", "0x1F", "1_000", "2030-01-07", "99 %", "1.5"]))
+def test_a_text_that_is_written_is_a_text_to_every_reader(text: str) -> None:
+    assert tag_of(text) == "str"
+
+
+@pytest.mark.parametrize(
+    ("value", "tag"), [(True, "bool"), (3, "int"), (14.4, "float"), (1e-7, "float"), ([], "seq"), ({}, "map")]
+)
+def test_a_number_that_is_written_is_a_number_to_every_reader(value: Written, tag: str) -> None:
+    assert tag_of(value) == tag
+
+
+def tag_of(value: Written) -> str:
+    """Which type PyYAML sees in a value behind a key."""
+    node = compose_tagged(dump(written({"key": value})), SafeLoader)
+    assert node is not None
+    return str(node.value[0][1].tag).removeprefix("tag:yaml.org,2002:")
+
+
+def test_files_of_several_documents_are_read_where_they_are_allowed() -> None:
+    problems = Problems()
+    text = "a: 1\n---\nb: [2]\n---\n- c\n"
+    found = compose_all(Source("a.yaml", text), problems, "an OpenSLO file")
+    assert [plain(node) for node in found] == [{"a": "1"}, {"b": ["2"]}, ["c"]]
+    assert [node.place.line for node in found] == [1, 3, 5]
+    assert not problems.found
+    compose_all(Source("a.yaml", "a: &x 1\n"), problems, "an OpenSLO file")
+    assert [problem.message for problem in problems.found] == ["an OpenSLO file has no anchor `&x`"]
 
 
 @REPEATABLE
