@@ -801,6 +801,11 @@ class Core(Exhibits):
         self._catch_up()
         return self._tracks[name].window(panes_of(window_us))
 
+    def objective_counts(self, name: str) -> tuple[int, int]:
+        """What counted against an objective since the warm-up, and all that counted."""
+        self._catch_up()
+        return self._tracks[name].counts()
+
     def burn(self, name: str, window_us: int) -> float | None:
         """How many times as fast as allowed an objective's error budget went in the newest panes; None without data."""
         self._catch_up()

@@ -160,6 +160,10 @@ class Track:
         found = self.series.found(panes, good=self.objective.at_most is not None)
         return found if found is None or self.objective.mask is None else found & self.objective.mask
 
+    def counts(self) -> tuple[int, int]:
+        """What counted against the objective since the warm-up, and all that counted."""
+        return self._spent(self._good, self._total), self._total
+
     def standing(self) -> Standing:
         value = self.series.value((self._good, self._total))
         holds = self._holds(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,6 +32,10 @@ _HELP = {
     "unanswered": "CONNECTs that nobody answered.",
     "readings": "Readings that the core accepted.",
 }
+_BUDGETS = {
+    "objective_bad": "What counted against an objective since the warm-up.",
+    "objective_events": "All that counted for or against an objective since the warm-up.",
+}
 
 
 class Metrics:
@@ -41,6 +46,7 @@ class Metrics:
         self._pane: PaneRow | None = None
         self._totals: Counter[str] = Counter()
         self._events: Counter[tuple[str, str, str]] = Counter()
+        self._budgets: Mapping[str, tuple[int, int]] = {}
 
     def event(self, row: EventRow) -> None:
         key = (row.kind, row.name, row.severity)
@@ -55,6 +61,11 @@ class Metrics:
             for name in _COUNTERS:
                 self._totals[name] += getattr(row, name)
 
+    def budgets(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        """See `BudgetSink`."""
+        with self._lock:
+            self._budgets = counts
+
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Nothing: the last second stays until the server goes."""
 
@@ -62,6 +73,7 @@ class Metrics:
         """Everything in OpenMetrics."""
         with self._lock:
             pane, totals, events = self._pane, dict(self._totals), dict(self._events)
+            budgets = list(self._budgets.items())[:MOST_SERIES]
         lines = ["# TYPE twinstorm_simulated_seconds gauge", "# UNIT twinstorm_simulated_seconds seconds"]
         lines += [f"twinstorm_simulated_seconds {0 if pane is None else pane.at_s}"]
         for name in _GAUGES:
@@ -73,6 +85,9 @@ class Metrics:
         lines += ["# TYPE twinstorm_sli gauge", "# HELP twinstorm_sli The SLI of an objective over the last 10 s."]
         known = {} if pane is None else {name: value for name, value in pane.slis.items() if value is not None}
         lines += [f"twinstorm_sli{_labels(objective=name)} {known[name]!r}" for name in list(known)[:MOST_SERIES]]
+        for place, (name, told) in enumerate(_BUDGETS.items()):
+            lines += [f"# TYPE twinstorm_{name} counter", f"# HELP twinstorm_{name} {told}"]
+            lines += [f"twinstorm_{name}_total{_labels(objective=each)} {counts[place]}" for each, counts in budgets]
         lines += ["# TYPE twinstorm_events counter", "# HELP twinstorm_events What was told of the run."]
         lines += [
             f"twinstorm_events_total{_labels(kind=kind, name=name, severity=severity)} {count}"

@@ -6,7 +6,7 @@ are seconds since the start of the run with six decimals (`_s`), so that people 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -299,6 +299,14 @@ class LetterSink(Protocol):
 
     def letters(self, rows: Sequence[LetterRow]) -> None:
         """The newest of what was refused since the last call; never none."""
+
+
+@runtime_checkable
+class BudgetSink(Protocol):
+    """A `Sink` that wants to know what became of error budgets, too."""
+
+    def budgets(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        """Every simulated second, of each objective: what counted against it since the warm-up, and all that did."""
 
 
 class Sink(Protocol):

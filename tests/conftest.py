@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite: a real Mosquitto on a port of its own, and plug-ins of strangers."""
+"""Fixtures for the whole suite: a real Mosquitto on a port of its own, Prometheus' tools, and plug-ins of strangers."""
 
 from __future__ import annotations
 
@@ -56,15 +56,31 @@ def find_command(name: str) -> str | None:
     )
 
 
-def require_command(name: str) -> str:
-    """Path of a program of Mosquitto's; without it the test is skipped, or fails where the build demands it."""
+def require_command(
+    name: str, packages: str = "mosquitto mosquitto-clients", demand: str = "TWINSTORM_REQUIRE_MOSQUITTO"
+) -> str:
+    """Path of a program; without it the test is skipped, or fails where the build demands it.
+
+    Args:
+        packages: of Debian, that bring it.
+        demand: variable of the environment with which the build does.
+    """
     found = find_command(name)
     if found is None:
-        missing = f"no `{name}` here (Debian: apt-get install mosquitto mosquitto-clients)"
-        if os.environ.get("TWINSTORM_REQUIRE_MOSQUITTO") == "1":
-            pytest.fail(f"{missing}, and TWINSTORM_REQUIRE_MOSQUITTO=1 makes that a failure")
+        missing = f"no `{name}` here (Debian: apt-get install {packages})"
+        if os.environ.get(demand) == "1":
+            pytest.fail(f"{missing}, and {demand}=1 makes that a failure")
         pytest.skip(missing)
     return found
+
+
+PROMETHEUS = ("prometheus prometheus-alertmanager", "TWINSTORM_REQUIRE_PROMETHEUS")
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Path of Prometheus' tool, which tries alert rules."""
+    return require_command("promtool", *PROMETHEUS)
 
 
 @pytest.fixture

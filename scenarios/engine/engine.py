@@ -45,7 +45,7 @@ from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
+from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -646,6 +646,8 @@ class Engine:
         )
         for sink in self.sinks:
             sink.pane(row)
+            if isinstance(sink, BudgetSink):
+                sink.budgets({each.name: self.core.objective_counts(each.name) for each in self.objectives})
         self._send_letters()
 
     def _send_letters(self) -> None:

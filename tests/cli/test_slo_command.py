@@ -56,3 +56,23 @@ def test_what_is_wrong_is_told(command: Command, tmp_path: Path) -> None:
         done = command("slo", *arguments)
         assert (done.code, done.out) == (2, ""), arguments
         assert said in done.err
+
+
+def test_alert_rules_and_their_tests_are_written(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    asked = ("slo", "rules", "reboot-storm", "--set", "objectives.connected.burn=30d")
+    done = command(*asked, "--out", "rules.yml", "--tests", "tests/rules-test.yml")
+    assert (done.code, done.out) == (0, ""), done.err
+    assert "alert: connected-burn" in (tmp_path / "rules.yml").read_text()
+    assert "../rules.yml" in (tmp_path / "tests" / "rules-test.yml").read_text()
+    assert "cannot burn faster than 10" in done.err, "rules that are left out are told"
+    assert command(*asked).out.rstrip() == (tmp_path / "rules.yml").read_text().rstrip()
+
+
+def test_rules_that_cannot_be_written_are_told(command: Command) -> None:
+    bare = command("slo", "rules", "reboot-storm")
+    assert bare.code == 2
+    assert "has no burn alarm that can come" in bare.err
+    assert "--set objectives.connected.burn=30d" in bare.err
+    alone = command("slo", "rules", "reboot-storm", "--tests", "t.yml")
+    assert (alone.code, "tests name the file of their rules" in alone.err) == (2, True)

@@ -1,7 +1,8 @@
-"""`twinstorm slo`: objectives as other tools write them."""
+"""`twinstorm slo`: objectives as other tools write them, and alert rules of their burn."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,49 @@ def import_(talk: Talk, file: str) -> int:
     return 0
 
 
+@command(
+    _SCENARIO,
+    SETTINGS,
+    _OUT,
+    click.Option(
+        ["--tests"], type=click.Path(path_type=Path), metavar="FILE", help="Write unit tests of the rules for promtool."
+    ),
+)
+def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None, tests: Path | None) -> int:
+    """Write alert rules for Prometheus.
+
+    Of every objective with `burn`: two windows at once, for each threshold. They look at the counters that `run --live
+    --metrics` serves. --tests writes cases that `promtool test rules` plays.
+
+    \b
+      twinstorm slo rules my.storm.yaml --out rules.yml --tests rules-test.yml
+      promtool test rules rules-test.yml
+      twinstorm slo rules reboot-storm --set objectives.connected.burn=30d
+
+    Exit: 0, or 2 if the scenario is wrong or has no burn alarm that can come.
+    """
+    from twinstorm.scenarios.alert_rule_tests import unit_tests
+    from twinstorm.scenarios.alert_rules import alerts_of, rules_text
+    from twinstorm.scenarios.burning import burn_notes
+    from twinstorm.scenarios.language.reader import load
+
+    for path in (out, tests):
+        must_be_writable(path)
+    if tests is not None and out is None:
+        raise UsageError("tests name the file of their rules", "write that as well: --out rules.yml")
+    read = load(scenario, settings)
+    for note in burn_notes(read):
+        talk.complain(note)
+    alerts = alerts_of(read)
+    if not alerts:
+        some = read.objectives[0].name if read.objectives else "NAME"
+        raise UsageError(f"`{scenario}` has no burn alarm that can come", f"try: --set objectives.{some}.burn=30d")
+    _give(talk, rules_text(read, alerts), out)
+    if tests is not None and out is not None:
+        _give(talk, unit_tests(alerts, os.path.relpath(out, tests.parent)), tests)
+    return 0
+
+
 def _give(talk: Talk, text: str, out: Path | None) -> None:
     if out is None:
         talk.data(text.rstrip("\n"))
@@ -98,14 +142,15 @@ def _source(file: str) -> Source:
 
 slo = click.Group(
     "slo",
-    commands={one.name: one for one in (export, import_) if one.name},
+    commands={one.name: one for one in (export, import_, rules) if one.name},
     no_args_is_help=True,
     help="""Objectives for other tools.
 
     \b
       twinstorm slo export my.storm.yaml --out slo.yaml
       twinstorm slo import slo.yaml
+      twinstorm slo rules my.storm.yaml --out rules.yml --tests rules-test.yml
 
-    Service level objectives as OpenSLO v1 writes them, both ways.
+    OpenSLO v1 both ways, and alert rules for Prometheus with their unit tests.
     """,
 )

@@ -1,0 +1,176 @@
+"""Unit tests for `alert_rules`, as `promtool test rules` plays them.
+
+Each case is a course of the share of errors; what must fire at its end follows from the rules, not from the text of the
+expressions: so promtool compares the two. Format: Prometheus 2.42, "Unit testing for rules".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from itertools import groupby
+
+from twinstorm.detectors.burn import CLEAR_US, Rule
+from twinstorm.scenarios.alert_rules import BAD, EVENTS, Alert, seconds
+from twinstorm.scenarios.language.writing import Written, dump, written
+from twinstorm.twin.flow import Severity
+
+EVENTS_A_STEP = Fraction(10**9)
+MARGIN = Fraction(1, 20)
+"""So far above or below a limit is what tries it."""
+SHORT = 12
+"""Steps of a case in which nothing changes: its share of errors is that of every window, however long."""
+_HEAD = """\
+# Unit tests of {rules}: promtool test rules THIS_FILE
+"""
+
+
+@dataclass(frozen=True)
+class Spell:
+    """So many steps with this share of errors, 0..1."""
+
+    steps: int
+    bad: Fraction
+
+
+@dataclass(frozen=True)
+class Check:
+    """What fires after so many steps."""
+
+    steps: int
+    fires: frozenset[Severity]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test of all alerts of an objective."""
+
+    name: str
+    spells: tuple[Spell, ...]
+    checks: tuple[Check, ...]
+    events: Fraction = EVENTS_A_STEP
+    """A step."""
+
+
+def unit_tests(alerts: Sequence[Alert], rules_file: str) -> str:
+    """The file of tests.
+
+    Args:
+        rules_file: that of the rules, as seen from that of the tests.
+    """
+    step_us = min(rule.short_us for alert in alerts for rule in alert.rules) // 2
+    tests = []
+    for name, same in groupby(alerts, key=lambda alert: alert.objective.name):
+        of = list(same)
+        tests += [_test(name, of, case, step_us) for case in cases_of(of, step_us)]
+    document: Written = {"rule_files": [rules_file], "evaluation_interval": seconds(step_us), "tests": tests}
+    return _HEAD.format(rules=rules_file) + dump(written(document))
+
+
+def cases_of(alerts: Sequence[Alert], step_us: int) -> Iterator[Case]:
+    """Cases of one objective: nothing wrong, just below and just above each threshold, few events, an outage that ends,
+    and a burst after a time in which nothing was wrong."""
+    rules = [rule for alert in alerts for rule in alert.rules]
+    limits = sorted({alert.limit(rule) for alert in alerts for rule in alert.rules})
+    yield _steady("nothing is wrong", alerts, Fraction(0))
+    for limit in limits:
+        shown = f"{float(limit):.6g}"
+        yield _steady(f"just below {shown}", alerts, limit * (1 - MARGIN))
+        # A rule that is nearly out of reach is tried with everything bad.
+        yield _steady(f"just above {shown}", alerts, min(limit * (1 + MARGIN), Fraction(1)))
+    everything = Fraction(1)
+    yield Case(
+        "too few events to be believed",
+        (Spell(SHORT, everything),),
+        (Check(SHORT, frozenset()),),
+        _few(alerts, step_us),
+    )
+    over = max(rule.short_us for rule in rules) // step_us + -(-CLEAR_US // step_us) + 3
+    yield Case(
+        "an outage, and what comes after it",
+        (Spell(SHORT, everything), Spell(over, Fraction(0))),
+        (Check(SHORT, _firing(alerts, everything)), Check(SHORT + over, frozenset())),
+    )
+    yield _burst(alerts, step_us)
+
+
+def _steady(name: str, alerts: Sequence[Alert], bad: Fraction) -> Case:
+    return Case(name, (Spell(SHORT, bad),), (Check(SHORT, _firing(alerts, bad)),))
+
+
+def _firing(alerts: Sequence[Alert], bad: Fraction) -> frozenset[Severity]:
+    """What fires while every window has this share of errors."""
+    return frozenset(alert.severity for alert in alerts if any(bad > alert.limit(rule) for rule in alert.rules))
+
+
+def _few(alerts: Sequence[Alert], step_us: int) -> Fraction:
+    """Events a step of which no long window is believed."""
+
+    def enough(alert: Alert, rule: Rule) -> Fraction:
+        assert alert.objective.burn is not None
+        return Fraction(alert.objective.burn.least or 1 / alert.limit(rule)) * step_us / rule.long_us
+
+    return min(enough(alert, rule) for alert in alerts for rule in alert.rules) / 2
+
+
+def _burst(alerts: Sequence[Alert], step_us: int) -> Case:
+    """Errors above its limit fill the shortest window, and no long one: before them was as long without errors as that
+    takes."""
+    limits = [(alert.limit(rule), rule) for alert in alerts for rule in alert.rules]
+    limit, first = min(limits, key=lambda each: each[1].short_us)
+    bad, steps = min(3 * limit, Fraction(1)), max(first.short_us // step_us, 1)
+    spoilt_us = bad * (steps + 1) * step_us
+    past_us = max(first.long_us, *(spoilt_us / limit * (1 + 5 * MARGIN) for limit, _ in limits))
+    past = int(past_us / step_us) + 1
+    return Case(
+        "a burst after a time without errors",
+        (Spell(past, Fraction(0)), Spell(steps, bad)),
+        (Check(past + steps, frozenset()),),
+    )
+
+
+def _test(name: str, alerts: Sequence[Alert], case: Case, step_us: int) -> dict[str, Written]:
+    labels = f'{{objective="{name}"}}'
+    steps = sum(spell.steps for spell in case.spells)
+    return {
+        "name": f"{name}: {case.name}",
+        "interval": seconds(step_us),
+        "input_series": [
+            {
+                "series": BAD + labels,
+                "values": _counter((spell.steps, spell.bad * case.events) for spell in case.spells),
+            },
+            {"series": EVENTS + labels, "values": _counter([(steps, case.events)])},
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": seconds(check.steps * step_us),
+                "alertname": alerts[0].name,
+                "exp_alerts": [
+                    {
+                        "exp_labels": {"objective": name, "severity": str(alert.severity)},
+                        "exp_annotations": dict(alert.annotations),
+                    }
+                    for alert in alerts
+                    if alert.severity in check.fires
+                ],
+            }
+            for check in case.checks
+        ],
+    }
+
+
+def _counter(spells: Iterator[tuple[int, Fraction]] | Sequence[tuple[int, Fraction]]) -> str:
+    """A counter that begins at 0 and grows by so much a step, in the notation of promtool."""
+    at, parts = Fraction(0), ["0"]
+    for steps, each in spells:
+        # The first number stands at the first step of the spell.
+        parts.append(f"{_number(at + each)}+{_number(each)}x{steps - 1}")
+        at += steps * each
+    return " ".join(parts)
+
+
+def _number(value: Fraction) -> str:
+    return f"{Decimal(repr(float(value))):f}".removesuffix(".0")
