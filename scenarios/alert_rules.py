@@ -57,7 +57,8 @@ class Alert:
 
     @property
     def annotations(self) -> dict[str, str]:
-        return {"summary": f"The error budget of {self.objective.name} burns too fast"}
+        told = {"summary": f"The error budget of {self.objective.name} burns too fast"}
+        return told | ({"runbook_url": self.objective.runbook} if self.objective.runbook else {})
 
 
 def alerts_of(scenario: Scenario) -> list[Alert]:

@@ -26,6 +26,8 @@ SOURCE = "twinstorm"
 """Type of the metric sources that are SLIs of ours."""
 BURN = "twinstorm/burn"
 """Annotation: `burn` of an objective, as a scenario has it, where OpenSLO has no words for all of it."""
+RUNBOOK = "twinstorm/runbook"
+"""Annotation: `runbook` of an objective."""
 
 _SHORTHAND = {"w": US["w"], "d": US["d"], "h": US["h"], "m": US["min"]}
 _EXACT = Context(prec=28)
@@ -71,8 +73,11 @@ def document(objective: Objective, scenario: Scenario) -> dict[str, Written]:
     sli, percent = SLIS[objective.sli], _target(objective)
     assert percent is not None
     metadata: dict[str, Written] = {"name": objective.name}
+    annotations: dict[str, Written] = {RUNBOOK: objective.runbook} if objective.runbook else {}
     if objective.burn is not None and not says_all(objective):
-        metadata["annotations"] = {BURN: burn_text(objective.burn)}
+        annotations[BURN] = burn_text(objective.burn)
+    if annotations:
+        metadata["annotations"] = annotations
     counted = "good" if objective.at_most is None else "bad"
     spec: dict[str, Written] = {
         "description": sli.summary.replace("`", ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -12,9 +11,9 @@ from twinstorm.scenarios.language.errors import Problems, Source, quoted
 from twinstorm.scenarios.language.fields import Record, missing_key, scalar_text, wrong
 from twinstorm.scenarios.language.model import Burn, Objective
 from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNode, compose
-from twinstorm.scenarios.language.values import NUMBER, show_duration
-from twinstorm.scenarios.openslo import BURN, Alert, native_alerts
-from twinstorm.scenarios.openslo_documents import PROSE, Documents, scalar, text_of
+from twinstorm.scenarios.language.values import show_duration
+from twinstorm.scenarios.openslo import BURN, RUNBOOK, Alert, native_alerts
+from twinstorm.scenarios.openslo_documents import NUMBER, PROSE, Documents, scalar, text_of
 
 _ROUNDED = Context(prec=12)
 _PLACES = 12
@@ -61,7 +60,9 @@ class BurnReader:
     def read(self, name: str, metadata: Record, spec: Record, *, whole_fleet: bool) -> FoundBurn | None:
         """What an SLO says of its burn; None: nothing."""
         annotations: Mapping[str, Node] = metadata.own("annotations") or {}
-        self.documents.leave_out(f"`{name}`", *(f"annotation `{key}`" for key in annotations if key != BURN))
+        self.documents.leave_out(
+            f"`{name}`", *(f"annotation `{key}`" for key in annotations if key not in (BURN, RUNBOOK))
+        )
         period = self._period(spec)
         policies: Sequence[Record] = spec.own("alertPolicies") or ()
         found = [alert for policy in policies for alert in self._alerts(policy)]
@@ -140,7 +141,7 @@ class BurnReader:
             assert window is not None
             long_us = self.documents.duration(window)
             text = scalar_text(threshold, self.problems, "a threshold", "14.4") if threshold is not None else None
-            if text is not None and not re.fullmatch(NUMBER, text):
+            if text is not None and not NUMBER.fullmatch(text):
                 self.problems.add(
                     wrong(threshold, "S207", f"{quoted(text)} is not a number", "write digits, e.g. `14.4`")
                 )

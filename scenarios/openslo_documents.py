@@ -22,6 +22,7 @@ from twinstorm.scenarios.openslo_schema import (
 PROSE = ("description", "service", "displayName", "labels")
 """Keys that say something to people, or to other tools."""
 
+NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,40})?")
 _SHORTHAND = re.compile(r"([1-9][0-9]{0,8})([mhdwMQY])")
 _US = {"m": US["min"], "h": US["h"], "d": US["d"], "w": US["w"]}
 _SPECS = dict(zip(KINDS, (SLO_SPEC, INDICATOR_SPEC, POLICY_SPEC, CONDITION_SPEC), strict=True))

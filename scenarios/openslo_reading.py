@@ -17,11 +17,11 @@ from twinstorm.scenarios.language.fields import BAD, Record, missing_key, of_key
 from twinstorm.scenarios.language.model import Objective
 from twinstorm.scenarios.language.nodes import MapNode, Node, compose_all
 from twinstorm.scenarios.language.objectives import OBJECTIVE, read_objectives
-from twinstorm.scenarios.language.values import NAME, NUMBER
+from twinstorm.scenarios.language.values import NAME
 from twinstorm.scenarios.language.writing import dump, written
-from twinstorm.scenarios.openslo import SOURCE, decimal
+from twinstorm.scenarios.openslo import RUNBOOK, SOURCE, decimal
 from twinstorm.scenarios.openslo_burn import BurnReader, FoundBurn
-from twinstorm.scenarios.openslo_documents import PROSE, Documents, scalar, text_of
+from twinstorm.scenarios.openslo_documents import NUMBER, PROSE, Documents, scalar, text_of
 from twinstorm.scenarios.openslo_schema import SOURCE_SPEC
 
 _WANTED = f"write `type: {SOURCE}` and `spec: {{sli: freshness, counts: good}}`"
@@ -61,6 +61,8 @@ def import_objectives(source: Source) -> Imported:
             entries[called] = node
             if burn is not None:
                 node.entries["burn"], found[called] = burn.node, burn
+            if RUNBOOK in (metadata.own("annotations") or {}):
+                node.entries["runbook"] = metadata.own("annotations")[RUNBOOK]
     if not entries and not problems.found:
         hint = "objectives are documents with `kind: SLO`"
         problems.add(Problem("S105", "there is no SLO in the file", Place(source), hint=hint))
@@ -146,7 +148,7 @@ class _Reader:
         text = scalar_text(node, self.problems, "a target", "99")
         if text is None:
             return None
-        if not re.fullmatch(NUMBER, text):
+        if not NUMBER.fullmatch(text):
             self.problems.add(wrong(node, "S207", f"{quoted(text)} is not a number", "write digits, e.g. `99.5`"))
             return None
         percent = Fraction(text) * factor

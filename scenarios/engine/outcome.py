@@ -271,6 +271,7 @@ def _alarms(engine: Engine) -> list[AlarmResult]:
                 suppressed=alarm.suppressed,
                 openings=alarm.openings,
                 wrong=alarm.wrong,
+                runbook=engine.scenario.runbooks.get(alarm.name, ""),
                 examples=[
                     ExampleResult(
                         device=engine.registry.names[each.device],

@@ -177,6 +177,11 @@ CODES: Mapping[str, Code] = {
         "`{device}`, which are needed, `{segment}`, `{kind}` and `{codec}`. Each stands alone in its level, and the "
         "first level is a word. `+`, `#`, `$` and blanks mean something to MQTT or look like a mistake.",
     ),
+    "S217": Code(
+        "not an address of a page",
+        "A runbook is a page that whoever is called can open: `https://example.org/runbooks/silence`, with `http` or "
+        "`https`, without blanks, at most 2,000 signs.",
+    ),
     "S301": Code(
         "a selector matches no device",
         "A fault on nobody proves nothing, so a selector of fixed keys must name at least one device of this fleet. "

@@ -267,6 +267,7 @@ def _prose(text: str) -> str:
 
 
 PROSE = Single("a text", _prose, "...")
+ADDRESS = Single("an address", values.address, "https://example.org/runbooks/silence", "https?://.+")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ needs reading, except for expressions and selectors, which are parsed trees with
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -236,6 +236,8 @@ class Objective:
     percentile: float | None
     line: int
     burn: Burn | None = None
+    runbook: str = ""
+    """Address of a page for whoever is told of its burn."""
 
 
 @dataclass(frozen=True)
@@ -353,3 +355,5 @@ class Scenario:
     """Where it was read; as the user typed it, or ``library:NAME``."""
     resolved: str
     """The scenario as YAML text after `--set` and `--devices`: what the record keeps and `run` repeats."""
+    runbooks: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of pages for whoever is told of an alarm, by its name."""

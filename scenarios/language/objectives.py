@@ -9,6 +9,7 @@ from typing import Any
 from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, closest, quoted
 from twinstorm.scenarios.language.fields import (
+    ADDRESS,
     BAD,
     SELECTOR,
     Field,
@@ -111,6 +112,7 @@ OBJECTIVE = Table(
         Key("within", duration("1 ms", "366 d", "60 s"), "the time that its SLI allows for; each has its own default"),
         Key("percentile", share(example="99 %"), "which percentile, with SLIs that are durations"),
         Key("burn", BurnField(), "raise an alarm when the error budget of this time goes too fast; by default none"),
+        Key("runbook", ADDRESS, "page that says what to do when it does"),
     ),
 )
 
@@ -177,6 +179,10 @@ def _objective(name: str, record: Record, problems: Problems) -> Objective:
         bounds[sli.target[0]] = BOUND.default(sli.target[1])
     if sli is not None:
         _check_sli(sli, record, problems)
+    if record.has("runbook") and not record.has("burn"):
+        message = f"objective {quoted(name)} has a runbook and raises no alarm that could tell of it"
+        at = record.at("runbook")
+        problems.add(wrong(at, "S212", message, "add `burn: 30 d`, or remove it", at.key_place))
     least, most, percentile = bounds.get("at_least"), bounds.get("at_most"), record.own("percentile")
     return Objective(
         name=name,
@@ -188,6 +194,7 @@ def _objective(name: str, record: Record, problems: Problems) -> Objective:
         percentile=None if percentile is None else float(percentile),
         line=line_of(node),
         burn=_burn(sli, record, bounds, problems),
+        runbook=record.own("runbook") or "",
     )
 
 

@@ -37,9 +37,9 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
-from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Scenario, Stop
+from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Scenario, Stop
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
-from twinstorm.scenarios.language.objectives import burn_alarms, check_burning, read_objectives
+from twinstorm.scenarios.language.objectives import BURN_SUFFIX, burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
@@ -271,6 +271,7 @@ class _Assembly:
             fleet=fleet,
             broker=_broker(record.part("broker")),
             detectors=_detectors(record.own("detectors"), fleet.devices),
+            runbooks=_runbooks(record.own("detectors"), objectives),
             objectives=tuple(objectives),
             steps=tuple(step.finished(fleet.devices) for step in self._steps),
             expectations=tuple(expectation.finished(fleet.devices) for expectation in self._expectations),
@@ -453,7 +454,17 @@ def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
 
 
 def _detectors(chosen: Mapping[str, Mapping[str, Any]] | None, devices: int) -> Mapping[str, Mapping[str, Any]] | None:
-    return None if chosen is None else {name: plain(settings, devices) for name, settings in chosen.items()}
+    """Chosen detectors with what they need to know; a runbook is for people."""
+    if chosen is None:
+        return None
+    own = {name: {key: value for key, value in given.items() if key != "runbook"} for name, given in chosen.items()}
+    return {name: plain(settings, devices) for name, settings in own.items()}
+
+
+def _runbooks(chosen: Mapping[str, Mapping[str, Any]] | None, objectives: Sequence[Objective]) -> Mapping[str, str]:
+    """Runbooks by the names of the alarms that they are for."""
+    found = {name: given["runbook"] for name, given in (chosen or {}).items() if "runbook" in given}
+    return found | {each.name + BURN_SUFFIX: each.runbook for each in objectives if each.runbook}
 
 
 def _broker(record: Record) -> Broker:

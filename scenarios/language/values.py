@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
+from urllib.parse import urlsplit
 
 from twinstorm.scenarios.language.errors import Refused, quoted
 from twinstorm.scenarios.language.quantities import Count, Instant, Quantity, Range, Rate
@@ -32,6 +33,7 @@ LONGEST_US = 520 * US["w"]
 """Ten years."""
 
 LONGEST_NAME = 64
+LONGEST_ADDRESS = 2_000
 
 NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,12})?"
 _UNIT = r"(?:us|ms|min|[smhdw])"
@@ -348,6 +350,18 @@ def name(text: str) -> str:
     meant = re.sub(r"[^a-z0-9]+", "-", re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", text).lower()).strip("-")
     hint = f"write `{meant}`" if _NAME.fullmatch(meant) else "write small letters, digits and `-`, a letter first"
     raise Refused("S109", f"{quoted(text)} is not a kebab-case name", hint)
+
+
+def address(text: str) -> str:
+    """Of a page on the web, e.g. ``https://example.org/runbooks/silence``."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        fits = False
+    if fits and len(text) <= LONGEST_ADDRESS and re.fullmatch(r"[!-~]+", text):
+        return text
+    raise Refused("S217", f"{quoted(text)} is not an address of a page", "write `https://example.org/runbooks/silence`")
 
 
 def version(text: str) -> str:

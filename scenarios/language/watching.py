@@ -8,6 +8,7 @@ from typing import Any
 from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import Problems, closest, listed, quoted
 from twinstorm.scenarios.language.fields import (
+    ADDRESS,
     BAD,
     SELECTOR,
     Field,
@@ -32,6 +33,7 @@ DETECTOR = Word("detector", catalogue.detectors, code="S104", all_at="all: twins
 
 WATCHING = (
     Key("shadow", words("shadow", "true", "false"), "it scores and finds, and never raises an alarm", default="false"),
+    Key("runbook", ADDRESS, "page that says what to do when it raises an alarm"),
     Key("on", SELECTOR, "whose values it looks at; by default those of all devices"),
     Key(
         "channels",
@@ -39,7 +41,7 @@ WATCHING = (
         "which; by default all but angles, counters and codes",
     ),
 )
-"""Settings of detectors that are none of their own: the first of all, the others of those on values."""
+"""Settings of detectors that are none of their own: the first two of all, the others of those on values."""
 
 
 class Detectors(Field):
@@ -63,7 +65,7 @@ class Detectors(Field):
             return {}
         # Only a scenario that changes a detector loads it: detectors come with numbers and models.
         own = settings_table(f"a mapping of settings of `{name}`", catalogue.detector_options(name))
-        shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:1]
+        shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
         record = Table(own.wanted, (*own.keys, *shared)).read(node, problems)
         return {} if record is BAD else dict(record.read)
 

@@ -33,6 +33,8 @@ def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow])
         lines.append(f"  flapped   opened {alarm.openings} times")
     if alarm.wrong:
         lines.append("  wrong     somebody said so")
+    if alarm.runbook:
+        lines.append(f"  runbook   {alarm.runbook}")
     truth = next((fault for fault in result.faults if fault.name == alarm.fault), None)
     if truth is None:
         lines.append("  truth     no fault is behind it")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.run import Run, RunOptions, build
 from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.model import Burn, BurnAlarm, Scenario
 from twinstorm.scenarios.language.reader import read
+from twinstorm.scenarios.reports.why import alarm_lines
+from twinstorm.scenarios.webhook import payloads
 from twinstorm.twin.flow import HOUR_US, MINUTE_US
 
 STORM = """storm: 1
@@ -69,6 +71,22 @@ def test_what_has_no_budget_cannot_burn() -> None:
     assert problems(burn=", burn: soon")[0][:2] == ("S202", "objectives.fresh.burn")
 
 
+def test_alarms_of_a_run_carry_their_runbook() -> None:
+    page = "https://example.org/"
+    detectors = f"detectors: {{silence: {{runbook: '{page}silence'}}, connect-storm: {{}}}}\n"
+    run = Run(scenario(f", burn: run, runbook: {page}fresh", more=detectors), RunOptions(seed=3))
+    result = run.execute()
+    found = {alarm.name: alarm for alarm in result.alarms}
+    assert {name: alarm.runbook for name, alarm in found.items() if alarm.runbook} == {
+        "silence": f"{page}silence",
+        "fresh-burn": f"{page}fresh",
+    }
+    assert f"  runbook   {page}silence" in alarm_lines(result, found["silence"], [])
+    sent = payloads(result, receiver="r", started_at="2026-01-01T00:00:00Z", run="burning")
+    told = {alert["labels"]["alertname"]: alert["annotations"] for one in sent for alert in one["alerts"]}
+    assert told["fresh-burn"]["runbook_url"] == f"{page}fresh"
+
+
 @pytest.mark.parametrize("detectors", ["detectors: []\n", ""])
 def test_the_run_raises_what_is_expected(detectors: str) -> None:
     engine = build(scenario(more=detectors), RunOptions(seed=3))
@@ -81,6 +99,31 @@ def test_the_run_raises_what_is_expected(detectors: str) -> None:
     else:
         assert burns[0].incident == engine.core.alarms[0].incident, "silence had paged for it already"
         assert sum(alarm.severity == "page" for alarm in engine.core.alarms) == 1
+
+
+def test_runbooks_are_known_by_the_alarms_that_they_are_for() -> None:
+    pages = [f"https://example.org/{name}" for name in ("silence", "fresh")]
+    said = scenario(f", burn: run, runbook: {pages[1]}", more=f"detectors: {{silence: {{runbook: '{pages[0]}'}}}}\n")
+    assert said.runbooks == {"silence": pages[0], "fresh-burn": pages[1]}
+    assert said.detectors == {"silence": {}}, "it is for people"
+    assert scenario().runbooks == {}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "example.org/a",
+        "ftp://example.org/a",
+        "https://",
+        "'https://['",
+        "'https://example.org/a b'",
+        f"https://{'a' * 2000}",
+    ],
+)
+def test_a_runbook_is_a_page(page: str) -> None:
+    assert [found[:2] for found in problems(burn=f", burn: run, runbook: {page}")] == [
+        ("S217", "objectives.fresh.runbook")
+    ]
 
 
 @pytest.mark.parametrize(

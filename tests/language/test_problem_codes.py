@@ -12,8 +12,9 @@ import pytest
 from tests.strangers import Install
 from twinstorm.scenarios.language import values
 from twinstorm.scenarios.language.codes import CODES, GROUPS
-from twinstorm.scenarios.language.errors import Problem, Refused, ScenarioErrors
+from twinstorm.scenarios.language.errors import Problem, Refused, ScenarioErrors, Source
 from twinstorm.scenarios.language.reader import load, read
+from twinstorm.scenarios.openslo_reading import import_objectives
 
 Change = tuple[str, str]
 
@@ -163,6 +164,8 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S212", [crews("{policy: run-to-failure, crews: {arn: 1}}")], "25:39", "maintenance.crews", "nobody serves fra, sin", "narrow `of`"),
     ("S212", [crews("{policy: run-to-failure, repair: 1 h .. 2 h, spread: exponential}")], "25:47", "maintenance.repair", "not both", "its mean"),
     ("S212", [crews("{policy: run-to-failure, lead: 2 d}")], "25:39", "maintenance.lead", "nobody runs out", "add `spares`"),
+    ("S217", [("\nobjectives", "\ndetectors: {silence: {runbook: silence.md}}\n\nobjectives"), NO_STORM], "25:32", "detectors.silence.runbook", "`silence.md` is not an address", "https://example.org/"),
+    ("S212", [("sli: connectivity,", "sli: connectivity, runbook: https://example.org/a,")], "26:34", "objectives.connected.runbook", "raises no alarm that could tell of it", "add `burn: 30 d`"),
     ("S301", [crews("{policy: run-to-failure, of: site=iad}")], "25:43", "maintenance.of", "matches 0", "sites: arn-1"),
     ("S305", [crews("{policy: run-to-failure, of: state=online}")], "25:43", "maintenance.of", "changes while the run goes on", "here: id"),
     ("S310", [expectation("{count: repairs, at_least: 1}")], "41:13", "expect[4].count", "no `repairs` without `maintenance`", "add `maintenance"),
@@ -272,6 +275,16 @@ def code_of(act: Callable[[], object]) -> str:
     return error.code
 
 
+SLO = """apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: fresh}}
+spec:
+  {}
+  budgetingMethod: Occurrences
+  objectives: [{{target: 0.9}}]
+"""
+
+
 @pytest.fixture
 def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) -> set[str]:
     """Codes that no change of a file brings about."""
@@ -282,11 +295,13 @@ def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) 
         code_of(lambda: storm(settings=["steps.blackout.lasts=5 min"])),
         code_of(lambda: storm(settings=["fleet.devices"])),
         code_of(lambda: values.size("64 KB")),
+        code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicatorRef: fresh")))),
+        code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicator: {spec: {thresholdMetric: {}}}")))),
     }
 
 
 def test_every_code_is_told_by_some_case(other_codes: set[str]) -> None:
-    assert other_codes == {"S111", "S113", "S114", "S115", "S208"}
+    assert other_codes == {"S111", "S113", "S114", "S115", "S208", "S601", "S602"}
     assert {case[0] for case in CASES} | other_codes == set(CODES)
 
 

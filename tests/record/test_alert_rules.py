@@ -31,7 +31,7 @@ steps:
 """
 
 OBJECTIVES = """objectives:
-  connected: {sli: connectivity, at_least: 99 %, burn: 1 d}
+  connected: {sli: connectivity, at_least: 99 %, burn: 1 d, runbook: https://example.org/connected}
   here: {sli: freshness, within: 10 s, at_least: 90 %, of: site=a, burn: {period: 1 d, alarms: [
     {spends: 2 %, within: 2 min, severity: page}, {spends: 5 %, within: 12 min, severity: page}]}}
   reboots: {sli: reboot_rate, at_most: 1 %, burn: {period: 1 d, alarms: [

@@ -150,6 +150,7 @@ def objectives(draw: st.DrawFn) -> str:
         parts.append(f"of: {draw(st.sampled_from(['site=a', 'kind=motor site!=b']))}")
     if (sli.is_part or kind == "at_most") and draw(st.booleans()):
         parts.append(f"burn: {draw(BURNS)}")
+        parts += draw(st.sampled_from([[], ["runbook: https://example.org/runbooks/a#b"]]))
     return f"{{{', '.join(parts)}}}"
 
 
