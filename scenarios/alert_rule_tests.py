@@ -122,8 +122,8 @@ def _burst(alerts: Sequence[Alert], step_us: int) -> Case:
     limit, first = min(limits, key=lambda each: each[1].short_us)
     bad, steps = min(3 * limit, Fraction(1)), max(first.short_us // step_us, 1)
     spoilt_us = bad * (steps + 1) * step_us
-    past_us = max(first.long_us, *(spoilt_us / limit * (1 + 5 * MARGIN) for limit, _ in limits))
-    past = int(past_us / step_us) + 1
+    longest_us = max(spoilt_us / limit * (1 + 5 * MARGIN) for limit, _ in limits)
+    past = int(max(Fraction(first.long_us), longest_us) / step_us) + 1
     return Case(
         "a burst after a time without errors",
         (Spell(past, Fraction(0)), Spell(steps, bad)),

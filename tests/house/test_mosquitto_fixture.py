@@ -34,18 +34,23 @@ def test_a_killed_broker_is_seen_to_be_dead(mosquitto: Mosquitto) -> None:
 
 
 @pytest.mark.parametrize(("demanded", "outcome"), [("0", "skipped"), ("1", "errors")])
-def test_a_missing_broker_skips_here_and_fails_in_the_build(
+@pytest.mark.parametrize(
+    ("fixture", "demand"), [("mosquitto", "TWINSTORM_REQUIRE_MOSQUITTO"), ("promtool", "TWINSTORM_REQUIRE_PROMETHEUS")]
+)
+def test_a_missing_program_skips_here_and_fails_in_the_build(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
+    fixture: str,
+    demand: str,
     demanded: str,
     outcome: str,
 ) -> None:
     conftest = request.config.rootpath / "tests" / "conftest.py"
     nowhere = conftest.read_text().replace('"/usr/sbin", "/usr/local/sbin"', "")
     pytester.makeconftest(nowhere)
-    pytester.makepyfile("def test_wants_it(mosquitto):\n    assert mosquitto.port\n")
+    pytester.makepyfile(f"def test_wants_it({fixture}):\n    assert {fixture}\n")
     monkeypatch.setenv("PATH", str(pytester.path))
-    monkeypatch.setenv("TWINSTORM_REQUIRE_MOSQUITTO", demanded)
+    monkeypatch.setenv(demand, demanded)
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
     result.assert_outcomes(**{outcome: 1})
