@@ -61,7 +61,7 @@ def replayed(run: RecordedRun, letters: Sequence[LetterRow], versions: Sequence[
         ValueError: a version that is not newer than all others.
     """
     scenario = read(run.scenario_text, str(run.folder / SCENARIO))
-    plan, origin = fleet_plan(scenario, None), origin_us(start_of(scenario))
+    plan, origin = fleet_plan(scenario), origin_us(start_of(scenario))
     wiring = ModelledWiring(plan, broker_settings(scenario), run.about.seed, origin_us=origin)
     registry = wiring.registry
     wiring.close()
