@@ -571,6 +571,8 @@ class Core(Exhibits):
         return self.__dict__ | {"_columns": None}
 
     def _detect(self, batch: Batch, changes: Changes) -> None:
+        for each in self._on_values:
+            each.turn(batch.now_us)
         for detector in tuple(self._detectors):
             try:
                 self._ask(detector, batch, changes)

@@ -9,7 +9,9 @@ from typing import Any
 from twinstorm.detectors import contract
 from twinstorm.detectors.contract import Scorer
 from twinstorm.detectors.values import contract as on_values
+from twinstorm.detectors.values.contract import Comparing
 from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.twin.flow import Registry
 
 SHADOW = "shadow"
@@ -37,7 +39,11 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
         if name in known:
             (detector,) = contract.build(registry, {name: settings})
         elif name in known_on_values:
-            detector = OnFleet(known_on_values[name], registry, settings)
+            kind = known_on_values[name]
+            if issubclass(kind, Comparing):
+                detector = OnPeers(kind, registry, settings)
+            else:
+                detector = OnFleet(kind, registry, settings)
         else:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*known, *known_on_values))}")
         if is_shadow:

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, defaults
+from twinstorm.detectors.values.contract import Comparing, Peers, Reals, Sample, ValueDetector, defaults
 from twinstorm.twin.flow import SECOND_US
 
 Check = Callable[[type[ValueDetector]], None]
@@ -96,7 +96,10 @@ def stepping_is_scoring_and_learning(kind: type[ValueDetector]) -> None:
 
 
 def series_are_apart(kind: type[ValueDetector]) -> None:
-    """A series scores the same alone, among others, and when the others are looked at separately."""
+    """A series scores the same alone, among others, and when the others are looked at separately; unless it is there
+    to be compared with them."""
+    if issubclass(kind, Comparing):
+        return
     together = _scores(kind)
     alone, parted = made(kind, 1), made(kind)
     middle = 3
@@ -108,6 +111,28 @@ def series_are_apart(kind: type[ValueDetector]) -> None:
         for which in (one, rest):
             score = parted.step(Sample(sample.at_us[which], sample.values[which], which))
             assert np.array_equal(score, wanted[which], equal_nan=True), f"{kind.name}: parts change a score"
+
+
+def groups_are_apart(kind: type[ValueDetector]) -> None:
+    """Of a detector that compares series: those of one group score the same alone, among other groups, and in any
+    order; and there is nothing to be said of one that has nobody to be compared with."""
+    if not issubclass(kind, Comparing):
+        return
+    mixed = np.array([2 * SERIES, *range(2 * SERIES)])
+    mixed[3], mixed[9] = mixed[9], mixed[3]
+    detector = made(kind, 2 * SERIES + 1)
+    assert isinstance(detector, Comparing)
+    # Of twelve series every other one is of the story, and one more has no like.
+    group = np.where(mixed == 2 * SERIES, 2, mixed % 2)
+    detector.among(Peers(group, np.zeros(len(group))))
+    for number, (sample, wanted) in enumerate(zip(story(), _scores(kind), strict=True)):
+        values = np.full(2 * SERIES + 1, float(number))
+        values[group == 0] = sample.values[mixed[group == 0] // 2]
+        values[group == 1] = 1e6 + 17.0 * mixed[group == 1] * (number % 5)
+        score = detector.step(Sample(np.full(len(values), sample.at_us[0], np.int64), values))
+        asked = wanted[mixed[group == 0] // 2]
+        assert np.array_equal(score[group == 0], asked, equal_nan=True), f"{kind.name}: strangers change a score"
+        assert np.isnan(score[group == 2]).all(), f"{kind.name} compares a series with nobody"
 
 
 def picklable(kind: type[ValueDetector]) -> None:
@@ -168,6 +193,7 @@ CHECKS: dict[str, Check] = {
         scoring_changes_nothing,
         stepping_is_scoring_and_learning,
         series_are_apart,
+        groups_are_apart,
         picklable,
         forgets,
         bounded_memory,

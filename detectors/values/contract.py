@@ -109,6 +109,65 @@ class ValueDetector(ABC):
         _reset(self, type(self)(1, self.settings), series)
 
 
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Who is compared with whom.
+
+    Attributes:
+        group: int64 (series,), from 0; series of one number are each other's like.
+        resolution: float64 (series,), the least difference that a sensor tells, 0 where nobody knows.
+    """
+
+    group: Int
+    resolution: Reals
+
+    @staticmethod
+    def all_of(series: int) -> Peers:
+        """Everybody is the like of everybody, and nobody knows how finely they tell."""
+        return Peers(np.zeros(series, np.int64), np.zeros(series))
+
+
+ALIKE: tuple[Option, ...] = (
+    Option("window", "duration", "5 min", "so long a stretch is compared, as the mean of what came in it", least="1 s"),
+    Option(
+        "peers",
+        "word",
+        "site",
+        "who is alike, always of one kind: those of it at a `site`, of a `segment`, of both, or all of the `kind`",
+        choices=("site", "segment", "segment-and-site", "kind"),
+    ),
+)
+"""What detectors that compare series need to be told of a fleet."""
+
+
+class Comparing(ValueDetector):
+    """Scores how far the values of series are from those of their like at the same time, and needs to be told who is
+    alike (`among`); until then all series are. So here a series does change scores of others, but only of its like.
+
+    A sample holds one instant of all that are compared; whoever is not in it takes no part. In a fleet that is not one
+    reading but the mean of a window (`ALIKE`), because devices do not sample together.
+    """
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self.peers = Peers.all_of(series)
+
+    @classmethod
+    def fleet_options(cls) -> tuple[Option, ...]:
+        """Those of every detector on values, and what tells who is alike."""
+        own = {option.name for option in cls.options}
+        return (*(option for option in ALIKE if option.name not in own), *super().fleet_options())
+
+    @property
+    def fewest(self) -> int:
+        """So many of a group must be heard at a time; of fewer it says nothing."""
+        return 2
+
+    def among(self, peers: Peers) -> None:
+        """Say who is compared with whom, before the first sample."""
+        self.peers = peers
+
+
 def _reset(mine: object, blank: object, series: Which) -> None:
     """Copy the one column of a detector that has seen nothing over those of some series."""
     for name, fresh in vars(blank).items():

@@ -22,7 +22,7 @@ from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.taps import Accepted
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, catalogue
+from twinstorm.detectors.values.contract import Comparing, Reals, Sample, ValueDetector, catalogue
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Severity, Values
 
 BLOCK_VALUES = 16_384
@@ -30,6 +30,10 @@ BLOCK_VALUES = 16_384
 
 STALE_PERIODS, STALE_US = 3, 10 * SECOND_US
 """What a device said is no news any more after so many of its sampling periods, and at least so long."""
+
+BYTES_COMPARED = 88
+"""Of a series in a detector that compares: sum, count, group and resolution, and what comparing all of them at once
+takes for a moment; see `peers.py`."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,9 @@ class OnFleet:
             raise BrokenError("`step` gave no score, as float64, for each value")
         return scores
 
+    def turn(self, now_us: int) -> None:
+        """A pane is over. Nothing: readings are judged as they come."""
+
     # --- from series to devices ---------------------------------------------------------------------------------------
 
     def _note(self, scores: Reals, who: slice | Device, series: slice | Int, arrived_us: Int) -> None:
@@ -311,7 +318,8 @@ def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     given = {key: value for key, value in settings.items() if key not in ("on", "channels", "shadow")}
     values = typed(f"detector `{name}`", kind.fleet_options(), given)
     own = {option.name: values[option.name] for option in kind.options}
-    return _size_of(kind(2, own)) - _size_of(kind(1, own)) + 2 * (values["persist"] > 1)
+    compared = BYTES_COMPARED * issubclass(kind, Comparing)
+    return _size_of(kind(2, own)) - _size_of(kind(1, own)) + compared + 2 * (values["persist"] > 1)
 
 
 def _size_of(state: object) -> int:

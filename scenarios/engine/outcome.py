@@ -6,6 +6,7 @@ from importlib.metadata import version
 from math import isfinite
 
 from twinstorm.detectors.scoring import attribute, names_the_cause
+from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
@@ -66,6 +67,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         notes.append("no machine stopped and nobody asked for a crew: maintenance had nothing to do")
     for found in engine.core.taken_out:
         notes.append(f"detector `{found.name}` broke {found.at_us / SECOND_US:g} s into the run: {found.what}")
+    notes += _without_peers(engine)
     notes += _in_the_shadow(engine)
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
@@ -118,6 +120,16 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         health=_health(engine),
         notes=notes,
     )
+
+
+def _without_peers(engine: Engine) -> list[str]:
+    """Of detectors that compare devices with their like: how many have too few."""
+    found = [(each.name, each.lonely) for each in engine.core.on_values if isinstance(each, OnPeers)]
+    return [
+        f"`{name}` compares {lonely:,} device{'s' * (lonely != 1)} with nobody: too few are alike; see its `peers`"
+        for name, lonely in found
+        if lonely
+    ]
 
 
 def _in_the_shadow(engine: Engine) -> list[str]:

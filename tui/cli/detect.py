@@ -86,6 +86,7 @@ def detect(
                 kind = build(detector, len(table.channels), given)
             except ValueError as error:
                 raise UsageError(str(error)) from None
+            _must_have_peers(kind)
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
             sink = stack.enter_context(out.open("w", encoding="utf-8", newline="")) if out is not None else talk.out
             rows, alarms = _scored(talk, table, kind, gate, train, sink)
@@ -99,6 +100,22 @@ def detect(
         talk.say("the table has a header and no rows")
     talk.say(f"{rows:,} rows of {_channels(table)} by `{detector}`: {alarms:,} alarms" + (f", {out}" if out else ""))
     return 0
+
+
+def _must_have_peers(detector: ValueDetector) -> None:
+    """Of a detector that compares, the columns of a table are each other's like.
+
+    Raises:
+        UsageError: there are too few.
+    """
+    from twinstorm.detectors.values.contract import Comparing
+
+    if isinstance(detector, Comparing) and detector.series < detector.fewest:
+        raise UsageError(
+            f"`{detector.name}` compares columns with each other, at least {detector.fewest}; "
+            f"there {'is one' if detector.series == 1 else f'are {detector.series}'}",
+            "it wants one column a device, all of one quantity; other detectors look at each column alone",
+        )
 
 
 def _scored(talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train: int, sink: TextIO) -> tuple[int, int]:
