@@ -30,6 +30,7 @@ from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
+from twinstorm.detectors.patterns import EventPattern, listen
 from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
@@ -184,6 +185,11 @@ class Core(Exhibits):
         """Of detectors that say for how long there is nothing to score."""
         self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
         self._ingest.taps.extend(self._on_values)
+        self._patterns = [each for each in self._detectors if isinstance(each, EventPattern)]
+        self._happenings = listen(self._patterns)
+        self._sessions.happenings = self._ingest.happenings = self._happenings
+        if self._happenings is not None and any(each.asks_late for each in self._patterns):
+            self._ingest.taps.append(self._happenings)
         self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._alarms = Alarms(registry, self._detectors)
         self._broken: dict[str, str] = {}
@@ -431,6 +437,9 @@ class Core(Exhibits):
             self._counting.turn()
         if batch.now_us > self._warm_up_us:
             self._burns.step(batch.now_us, self._listing.strangers, changes)
+        if self._happenings is not None:
+            for alarm in (*changes.raised, *changes.flapping):
+                self._happenings.raised(alarm.name, alarm.device, batch.now_us)
         self._observed.close(batch.now_us, batch.last_arrival_us, self._sessions, batch.news)
         return slis
 
@@ -573,6 +582,10 @@ class Core(Exhibits):
     def _detect(self, batch: Batch, changes: Changes) -> None:
         for each in self._on_values:
             each.turn(batch.now_us)
+        if self._happenings is not None:
+            happened = self._happenings.turn()
+            for pattern in self._patterns:
+                pattern.take(happened)
         for detector in tuple(self._detectors):
             try:
                 self._ask(detector, batch, changes)
@@ -770,6 +783,11 @@ class Core(Exhibits):
     def on_values(self) -> Sequence[OnFleet]:
         """Detectors that look at what readings say."""
         return self._on_values
+
+    @property
+    def patterns(self) -> Sequence[EventPattern]:
+        """Detectors that look for events that follow each other."""
+        return self._patterns
 
     @property
     def findings(self) -> Sequence[Finding]:

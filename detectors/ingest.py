@@ -22,6 +22,7 @@ from twinstorm.detectors.blocks import put
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import BODY_BYTES, EXCERPT_BYTES, KEPT, DeadLetter, DeadLetters, LetterBody
 from twinstorm.detectors.dedupe import Runs, Seen
+from twinstorm.detectors.happenings import DEAD_LETTER, Happenings
 from twinstorm.detectors.listing import Listing
 from twinstorm.detectors.tally import OLDEST_US, SOONEST_US
 from twinstorm.detectors.taps import Accepted, Tap
@@ -93,6 +94,7 @@ class Ingest:
             is older than the newest changes it no more.
         newest: float32 (channels of the widest kind, n), values of that reading, NaN where there is none.
         readings_from_us: when the earliest reading since `turn` arrived, or an earlier instant; else `NEVER_US`.
+        happenings: who hears of refused readings; None: nobody asks.
         taps: who gets what was accepted. While there are some, `in_turn` takes nothing.
     """
 
@@ -105,6 +107,7 @@ class Ingest:
         self.listing = Listing(n)
         self.seen = Seen(n)
         self.dead = DeadLetters()
+        self.happenings: Happenings | None = None
         self.taps: list[Tap] = []
         self.accepted = 0
         self.repeated = 0
@@ -473,6 +476,12 @@ class Ingest:
         shown = rows[-KEPT:].tolist()
         letters = [self._letter(reason, readings, row, arrived_us) for row in shown]
         self.dead.add(reason, letters, len(rows))
+        if self.happenings is not None:
+            # Columns that do not fit may be of different length.
+            rows = rows[rows < min(len(readings.device), len(arrived_us))]
+            device = readings.device[rows]
+            known = (device >= 0) & (device < len(self._registry))
+            self.happenings.add(arrived_us[rows[known]], device[known], DEAD_LETTER)
 
     def _letter(self, reason: str, readings: Readings, row: int, arrived_us: Int) -> DeadLetter:
         device = int(readings.device[row])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from twinstorm.detectors import contract
+from twinstorm.detectors import contract, patterns
 from twinstorm.detectors.contract import Scorer
 from twinstorm.detectors.values import contract as on_values
 from twinstorm.detectors.values.contract import Comparing
@@ -23,7 +23,8 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
 
     Args:
         wanted: detector to its settings, as text or typed, `shadow` (true or false) among them; for those on values
-            also `on` and `channels`, see `OnFleet`. None: every installed one with its defaults, but those on values.
+            also `on` and `channels`, see `OnFleet`; a name of nobody that has a `pattern` is one of events. None: every
+            installed one with its defaults, but those on values.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
@@ -44,6 +45,8 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
                 detector = OnPeers(kind, registry, settings)
             else:
                 detector = OnFleet(kind, registry, settings)
+        elif "pattern" in settings:
+            detector = patterns.made(name, registry, settings)
         else:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*known, *known_on_values))}")
         if is_shadow:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-OptionKind = Literal["duration", "share", "count", "number", "word"]
+OptionKind = Literal["duration", "share", "count", "number", "word", "pattern"]
 
 _UNITS_US = {
     "us": 1,
@@ -34,7 +34,7 @@ class Option:
     Attributes:
         name: as it stands in a scenario.
         kind: what Python gets: duration -> int microseconds, share -> float 0..1, count -> int, number -> float,
-            word -> str, one of `choices`.
+            word -> str, one of `choices`; pattern -> what the language reads, which nobody here can read from text.
         default: as people would write it.
         least, most: bounds of what a scenario may say, written likewise; empty: none.
     """
@@ -74,6 +74,7 @@ def _value(owner: str, option: Option, given: Any) -> Any:
             "count": "a whole number",
             "number": "a number",
             "word": "one of " + ", ".join(option.choices),
+            "pattern": "a pattern of events that was read",
         }[option.kind]
         raise ValueError(f"{owner}: setting `{option.name}` is {wanted}, not `{given}`")
     bounds: list[Any] = [_read(option, bound) if bound else None for bound in (option.least, option.most)]
@@ -100,6 +101,8 @@ def _read(option: Option, text: str) -> int | float | str | None:
             return float(text) if _NUMBER.fullmatch(text) else None
         case "word":
             return text if text in option.choices else None
+        case "pattern":
+            return None
 
 
 def _is_share(text: str) -> bool:
@@ -119,6 +122,8 @@ def _duration_us(text: str) -> int | None:
 
 def _checked(option: Option, value: Any) -> Any:
     """A value that somebody else has read already."""
+    if option.kind == "pattern":
+        return value if hasattr(value, "steps") else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         return None
     match option.kind:

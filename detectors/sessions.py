@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.contract import LONG_AGO_US
+from twinstorm.detectors.happenings import BOOT, OF_SESSIONS, Happenings
 from twinstorm.detectors.listing import Listing
 from twinstorm.twin.flow import NEVER_US, Device, Int, Mask, SessionEvent, SessionEvents
 
@@ -26,6 +27,7 @@ class Sessions:
         rebooted_us: int64, the last new boot number but for the first one seen; `LONG_AGO_US` before.
         rebooted: bool, since `turn`.
         reboots: new boot numbers since `turn`; a device can show several.
+        happenings: who gets each event as well; None: nobody asks.
         events_from_us, reboots_from_us: the earliest session event and new boot number since `turn`, else `NEVER_US`.
     """
 
@@ -40,6 +42,7 @@ class Sessions:
         self.rebooted: Mask = np.zeros(devices, np.bool_)
         self.reboots = 0
         self.events_from_us = self.reboots_from_us = NEVER_US
+        self.happenings: Happenings | None = None
         self._aside: Sessions | None = None
         """What the broker tells of strangers: retained, it is there for whoever asks. Other rows mean nothing."""
 
@@ -72,6 +75,9 @@ class Sessions:
             ended = ((what == SessionEvent.LOST) | (what == SessionEvent.CLOSED)) & self.live[device]
             self.live[device[ended]] = False
             self.ended_us[device[ended]] = at_us[ended]
+            if self.happenings is not None:
+                # Behind the new boot that a birth tells of.
+                self.happenings.add(at_us, device, OF_SESSIONS[what])
 
     def saw_boot(self, device: Device, boot: Device, at_us: Int) -> None:
         """Readings showed these boots, ascending in (device, boot)."""
@@ -116,6 +122,8 @@ class Sessions:
         if not again.any():
             return
         rebooted = device[again]
+        if self.happenings is not None:
+            self.happenings.add(at_us[again], rebooted, BOOT)
         self.reboots_from_us = min(self.reboots_from_us, int(at_us[again].min()))
         self.rebooted_us[rebooted] = at_us[again]
         self.rebooted[rebooted] = True

@@ -79,6 +79,9 @@ def _watched_bytes(scenario: Scenario) -> int:
     """What detectors on values remember of every channel of every device; loads those that are named."""
     total = 0
     for name, settings in (scenario.detectors or {}).items():
+        if "pattern" in settings:
+            # An instant a step and match that are remembered, of every device.
+            total += 8 * (len(settings["pattern"].steps) + settings.get("times", 1)) * scenario.fleet.devices
         if not catalogue.looks_at_values(name):
             continue
         from twinstorm.detectors.values.fleet import bytes_a_series

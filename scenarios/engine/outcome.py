@@ -68,6 +68,11 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     for found in engine.core.taken_out:
         notes.append(f"detector `{found.name}` broke {found.at_us / SECOND_US:g} s into the run: {found.what}")
     notes += _without_peers(engine)
+    notes += [
+        f"`{each.name}` did not look at {each.passed_over:,} events of devices with too many in a second"
+        for each in engine.core.patterns
+        if each.passed_over
+    ]
     notes += _in_the_shadow(engine)
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")

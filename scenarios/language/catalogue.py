@@ -181,6 +181,10 @@ ALARMS: Mapping[str, str] = {
 """Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""
 
 
+PATTERNS = "twinstorm.event_detectors"
+"""Group of the detector that a scenario makes by naming a pattern of events; its one name is `pattern`."""
+
+
 def faults() -> Plugins[type[Fault]]:
     """Every installed fault with its settings, by name."""
     return base.catalogue()
@@ -249,6 +253,12 @@ def detector_options(name: str) -> Sequence[Option]:
     on_values = looks_at_values(name)
     detector: Any = _installed("twinstorm.value_detectors" if on_values else "twinstorm.detectors")[name].load()
     options: Sequence[Option] = detector.fleet_options() if on_values else detector.options
+    return options
+
+
+def pattern_options() -> Sequence[Option]:
+    """Settings of a pattern of events. Loads what it computes with."""
+    options: Sequence[Option] = _installed(PATTERNS)["pattern"].load().options
     return options
 
 

@@ -297,6 +297,11 @@ CODES: Mapping[str, Code] = {
         "chained comparisons",
         "Write `a > 1 and a < 5`, not `1 < a < 5`.",
     ),
+    "S507": Code(
+        "not a pattern of events",
+        "A pattern is events with `then` between them and the time in which all must come: `disconnect then connect "
+        "within 5 s without boot`, `3 x will within 5 min`. `twinstorm explain pattern` has the events.",
+    ),
     "S601": Code(
         "OpenSLO can say it and a scenario cannot",
         "Objectives here bound a share of counts, over the run: metric sources are of type `twinstorm`, time windows "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twinstorm.scenarios.language import catalogue
 from twinstorm.scenarios.language.errors import Place, Problem, Problems, closest, listed, quoted
 from twinstorm.scenarios.language.expressions import Expression, names
 from twinstorm.scenarios.language.fields import Record, list_items, missing_key, unknown_key, wrong
@@ -211,6 +212,8 @@ def check_raised(record: Record, detectors: tuple[str, ...], burns: tuple[str, .
         for name in asked:
             if name.endswith(BURN_SUFFIX) or (burns and name in (*_COUNT_ALARMS, "any")):
                 continue
+            if key in ("alarm", "no_alarm") and name != "any" and name not in (*catalogue.detectors(), *detectors):
+                continue  # Of no detector at all: that has been told.
             if key in ("alarm", "no_alarm") and name != "any" and name not in detectors:
                 looking = f"only {listed(detectors)} looks" if len(detectors) == 1 else f"{listed(detectors)} look"
                 message = f"no detector looks for {quoted(name)}: {looking if detectors else '`detectors` is empty'}"

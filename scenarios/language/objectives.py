@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -118,17 +119,17 @@ OBJECTIVE = Table(
 
 
 class AlarmName(Word):
-    """The name of a detector, or of an objective with ``-burn`` behind it; whether there is such an objective is asked
-    later."""
+    """The name of a detector, of a pattern, or of an objective with ``-burn`` behind it; whether there is such a
+    pattern or objective is asked later."""
 
     def read(self, node: Node, problems: Problems) -> Any:
         text = node.text.strip() if isinstance(node, ScalarNode) else ""
-        if text.endswith(BURN_SUFFIX) and text not in self.known():
+        if re.fullmatch(values.NAME, text):
             return text
         return super().read(node, problems)
 
     def json_schema(self) -> dict[str, Any]:
-        return {"anyOf": [super().json_schema(), {"type": "string", "pattern": f"^{values.NAME}{BURN_SUFFIX}$"}]}
+        return {"anyOf": [super().json_schema(), {"type": "string", "pattern": f"^{values.NAME}$"}]}
 
 
 def burn_alarms(records: Mapping[str, Record]) -> tuple[str, ...]:

@@ -48,7 +48,13 @@ from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
-from twinstorm.scenarios.language.watching import check_channels, selectors_of
+from twinstorm.scenarios.language.watching import (
+    check_alarm_names,
+    check_alarms_of_patterns,
+    check_channels,
+    patterns_of,
+    selectors_of,
+)
 from twinstorm.scenarios.language.wires import insert_files
 from twinstorm.scenarios.language.writing import dump
 from twinstorm.twin.plugins import PluginError
@@ -322,10 +328,14 @@ class _Assembly:
         if objectives is not None:
             for expectation in self._expectations:
                 check_burning(expectation.record, burns, self._problems)
+        patterns = patterns_of(record)
+        for expectation in self._expectations:
+            check_alarm_names(expectation.record, patterns, self._problems)
         looking = _detectors_of(record)
         if looking is not None:
             for part in self._judged():
                 check_raised(part, looking, burns, self._problems)
+            check_alarms_of_patterns(record, looking, burns, self._problems)
 
     def _judged(self) -> Iterator[Record]:
         """Every mapping of the file that says what must hold, or when to stop."""
@@ -450,7 +460,8 @@ def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
         names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]
     else:
         names = list(node.entries) if isinstance(node, MapNode) else [""]
-    return tuple(dict.fromkeys(names)) if set(names) <= set(catalogue.detectors()) else None
+    known = {*catalogue.detectors(), *patterns_of(scenario)}
+    return tuple(dict.fromkeys(names)) if set(names) <= known else None
 
 
 def _detectors(chosen: Mapping[str, Mapping[str, Any]] | None, devices: int) -> Mapping[str, Mapping[str, Any]] | None:

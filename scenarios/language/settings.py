@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twinstorm.scenarios.language import fields, values
+from twinstorm.scenarios.language import fields, patterns, values
 from twinstorm.scenarios.language.errors import Problems, Refused, quoted
 from twinstorm.scenarios.language.fields import (
     BAD,
@@ -57,6 +57,8 @@ def _field(option: Option) -> Field:
             return Single("a size per time", values.bytes_per_s, example, "", *bounds)
         case "quantity":
             return Single("a number and its unit", values.quantity, example, values.QUANTITY, *bounds)
+        case "pattern":
+            return Single("a pattern of events", patterns.parse, "disconnect then connect within 5 s")
         case "word":
             return fields.words(f"value of `{option.name}`", *option.choices)
         case _:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language import catalogue, fields
 from twinstorm.scenarios.language.errors import Problems, closest, listed, quoted
 from twinstorm.scenarios.language.fields import (
     ADDRESS,
@@ -20,13 +21,18 @@ from twinstorm.scenarios.language.fields import (
     Single,
     Table,
     Word,
+    unknown,
     words,
     wrong,
 )
 from twinstorm.scenarios.language.model import Fleet
 from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNode
+from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.settings import settings_table
+
+PATTERN = "pattern"
+"""The setting that makes a name one of a pattern of events."""
 
 DETECTOR = Word("detector", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
 
@@ -44,6 +50,38 @@ WATCHING = (
 """Settings of detectors that are none of their own: the first two of all, the others of those on values."""
 
 
+def is_pattern(name: str, node: Node) -> bool:
+    """Whether this is no installed detector, but a name for a pattern of events."""
+    return name not in catalogue.detectors() and isinstance(node, MapNode) and PATTERN in node.entries
+
+
+def patterns_of(scenario: Record) -> tuple[str, ...]:
+    """Names of the patterns of events, also of those that could not be read."""
+    node = scenario.at("detectors") if scenario.has("detectors") else None
+    entries = node.entries if isinstance(node, MapNode) else {}
+    return tuple(name for name, settings in entries.items() if is_pattern(name, settings))
+
+
+@dataclass(frozen=True)
+class _DetectorName(Field):
+    """A detector, or one of these names that a file has chosen for patterns."""
+
+    chosen: tuple[str, ...]
+
+    def read(self, node: Node, problems: Problems) -> Any:
+        text = node.text if isinstance(node, ScalarNode) else ""
+        if text not in self.chosen:
+            return DETECTOR.read(node, problems)
+        if text == "any" or text.endswith(BURN_SUFFIX):
+            whose = "every alarm" if text == "any" else "alarms of objectives"
+            problems.add(wrong(node, "S204", f"a pattern cannot be called {quoted(text)}", f"so {whose} are called"))
+            return BAD
+        return fields.name("a name for the pattern", "flapping-link").read(node, problems)
+
+    def json_schema(self) -> dict[str, Any]:
+        return DETECTOR.json_schema()
+
+
 class Detectors(Field):
     """A list of names, or a mapping from name to settings; read to a dict from name to the settings that are given."""
 
@@ -51,7 +89,9 @@ class Detectors(Field):
         if isinstance(node, ListNode):
             names = Listing("a list of detectors", DETECTOR).read(node, problems)
             return BAD if names is BAD else {name: {} for name in names}
-        named = Named("a list or a mapping of detectors", Raw("the settings of a detector"), name_of=DETECTOR).read(
+        entries = node.entries if isinstance(node, MapNode) else {}
+        name_of = _DetectorName(tuple(name for name, settings in entries.items() if is_pattern(name, settings)))
+        named = Named("a list or a mapping of detectors", Raw("the settings of a detector"), name_of=name_of).read(
             node, problems
         )
         if named is BAD:
@@ -61,10 +101,12 @@ class Detectors(Field):
     @staticmethod
     def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
         nothing = (isinstance(node, ScalarNode) and node.is_absent) or (isinstance(node, MapNode) and not node.entries)
-        if nothing or name not in catalogue.detectors():
+        of_events = is_pattern(name, node)
+        if nothing or (name not in catalogue.detectors() and not of_events):
             return {}
         # Only a scenario that changes a detector loads it: detectors come with numbers and models.
-        own = settings_table(f"a mapping of settings of `{name}`", catalogue.detector_options(name))
+        options = catalogue.pattern_options() if of_events else catalogue.detector_options(name)
+        own = settings_table(f"a mapping of settings of `{name}`", options)
         shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
         record = Table(own.wanted, (*own.keys, *shared)).read(node, problems)
         return {} if record is BAD else dict(record.read)
@@ -76,7 +118,11 @@ class Detectors(Field):
         return {
             "oneOf": [
                 {"type": "array", "items": {"enum": known}},
-                {"type": "object", "properties": dict.fromkeys(known, settings), "additionalProperties": False},
+                {
+                    "type": "object",
+                    "properties": dict.fromkeys(known, settings),
+                    "additionalProperties": {"type": "object", "required": [PATTERN], "additionalProperties": value},
+                },
             ]
         }
 
@@ -96,6 +142,37 @@ def selectors_of(scenario: Record) -> Iterator[tuple[Selector, Node]]:
         # A key that is misspelt is read as what it means, and told where it was read.
         if settings.get("on") is not None and isinstance(node, MapNode) and "on" in node.entries:
             yield settings["on"], node.entries["on"]
+
+
+def check_alarms_of_patterns(
+    scenario: Record, looking: tuple[str, ...], burns: tuple[str, ...], problems: Problems
+) -> None:
+    """Tell of patterns that wait for alarms that nothing raises.
+
+    Args:
+        looking: detectors that look.
+        burns: alarms that objectives raise.
+    """
+    known = (*looking, *burns)
+    for name, settings, node in _chosen(scenario):
+        if not is_pattern(name, node) or not isinstance(node, MapNode) or settings.get(PATTERN) is None:
+            continue
+        written = node.entries[PATTERN]
+        for alarm in settings[PATTERN].alarms:
+            if alarm not in known:
+                message = f"nothing raises {quoted(alarm)}, which the pattern {quoted(name)} waits for"
+                meant = closest(alarm, known)
+                problems.add(wrong(written, "S308", message, allowed=known, suggestion=meant))
+
+
+def check_alarm_names(record: Record, patterns: tuple[str, ...], problems: Problems) -> None:
+    """Tell of an expectation about an alarm of a name that no detector, pattern or objective can have."""
+    for key in ("alarm", "no_alarm"):
+        name = record.read.get(key)
+        known = (*(["any"] if key == "no_alarm" else []), *catalogue.detectors(), *patterns)
+        if name is not None and name not in known and not name.endswith(BURN_SUFFIX):
+            at = "all: twinstorm list detectors" if key == "alarm" else "`any`, or one of twinstorm list detectors"
+            problems.add(unknown(record.at(key), "alarm", name, known, "S104", at))
 
 
 def check_channels(scenario: Record, fleet: Fleet, problems: Problems) -> None:

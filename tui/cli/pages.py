@@ -146,6 +146,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "counters": tuple(catalogue.COUNTERS),
         "detectors": catalogue.alarms(),
         "detectors on values": catalogue.value_detectors(),
+        "patterns of events": ("pattern",),
         "machines": tuple(catalogue.kinds()),
         "expectation forms": tuple(_EXPECTATIONS),
         "states": tuple(_states()),
@@ -344,6 +345,14 @@ def _value_detector(name: str) -> str:
     return _from_class("twinstorm.value_detectors", name, "")
 
 
+def _pattern(name: str) -> str:
+    from twinstorm.scenarios.language import patterns
+
+    grammar = inspect.cleandoc(patterns.__doc__ or "").partition("\n\n")[2]
+    events = _rows((*patterns.EVENTS.items(), ("alarm NAME", "an alarm of this name was raised about it")))
+    return _joined(_from_class(catalogue.PATTERNS, name, ""), [grammar, f"Events of one device:\n\n{events}"])
+
+
 def _machine(name: str) -> str:
     return _from_class("twinstorm.machines", name, catalogue.KINDS.get(name, ""))
 
@@ -470,6 +479,7 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "counters": _counter,
     "detectors": _detector,
     "detectors on values": _value_detector,
+    "patterns of events": _pattern,
     "machines": _machine,
     "expectation forms": _expectation,
     "states": _state,
