@@ -9,7 +9,7 @@ from typing import Any
 from twinstorm.detectors import contract, patterns
 from twinstorm.detectors.contract import Scorer
 from twinstorm.detectors.values import contract as on_values
-from twinstorm.detectors.values.contract import Comparing
+from twinstorm.detectors.values.contract import Comparing, must_be_whole
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.twin.flow import Registry
@@ -41,6 +41,7 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
             (detector,) = contract.build(registry, {name: settings})
         elif name in known_on_values:
             kind = known_on_values[name]
+            must_be_whole(kind)
             if issubclass(kind, Comparing):
                 detector = OnPeers(kind, registry, settings)
             else:

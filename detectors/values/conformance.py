@@ -164,7 +164,7 @@ def forgets(kind: type[ValueDetector]) -> None:
 
 
 def bounded_memory(kind: type[ValueDetector]) -> None:
-    """State stops growing."""
+    """State stops growing; what a library keeps of a series takes no more than the detector says."""
     detector = made(kind)
     early = 0
     for number, sample in enumerate(story()):
@@ -172,7 +172,21 @@ def bounded_memory(kind: type[ValueDetector]) -> None:
         if number == VALUES // 2:
             early = len(pickle.dumps(detector))
     late = len(pickle.dumps(detector))
+    if kind.most_bytes:
+        assert late <= _bytes_of_arrays(detector) + SERIES * kind.most_bytes, f"{kind.name} takes {late:,} bytes"
+        return
     assert late <= early + GROWTH_BYTES, f"{kind.name} grew from {early:,} to {late:,} bytes"
+
+
+def _bytes_of_arrays(state: object) -> int:
+    """Of those that it holds itself or one object away, with what a pickle says of each."""
+    total = 0
+    for each in vars(state).values():
+        if isinstance(each, np.ndarray):
+            total += each.nbytes + GROWTH_BYTES
+        elif hasattr(each, "__dict__"):
+            total += _bytes_of_arrays(each)
+    return total
 
 
 @cache

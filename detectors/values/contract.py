@@ -73,6 +73,8 @@ class ValueDetector(ABC):
     headline: ClassVar[str] = "tell what they never told before"
     """What the devices of an alarm do, for titles: ``repeat themselves`` reads ``12 devices repeat themselves``."""
     options: ClassVar[tuple[Option, ...]]
+    most_bytes: ClassVar[int] = 0
+    """What a series takes at most outside of arrays, where a library keeps its state; such state may grow to that."""
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         """
@@ -82,6 +84,11 @@ class ValueDetector(ABC):
         """
         self.settings = dict(settings)
         self.series = series
+
+    @classmethod
+    def missing(cls) -> str:
+        """The command that installs what this detector needs and is not there; empty: nothing is missing."""
+        return ""
 
     @classmethod
     def fleet_options(cls) -> tuple[Option, ...]:
@@ -196,7 +203,14 @@ def build(name: str, series: int, settings: Mapping[str, Any] | None = None) -> 
     if name not in known:
         raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")
     kind = known[name]
+    must_be_whole(kind)
     return kind(series, typed(f"detector `{name}`", kind.options, settings or {}))
+
+
+def must_be_whole(kind: type[ValueDetector]) -> None:
+    """Raises ValueError, with the command that helps, if a detector lacks what it needs."""
+    if kind.missing():
+        raise ValueError(f"detector `{kind.name}` needs what is not installed: {kind.missing()}")
 
 
 def defaults(options: Sequence[Option], owner: str = "detector") -> dict[str, Any]:

@@ -318,8 +318,8 @@ def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     given = {key: value for key, value in settings.items() if key not in ("on", "channels", "shadow")}
     values = typed(f"detector `{name}`", kind.fleet_options(), given)
     own = {option.name: values[option.name] for option in kind.options}
-    compared = BYTES_COMPARED * issubclass(kind, Comparing)
-    return _size_of(kind(2, own)) - _size_of(kind(1, own)) + compared + 2 * (values["persist"] > 1)
+    beside = BYTES_COMPARED * issubclass(kind, Comparing) + kind.most_bytes
+    return _size_of(kind(2, own)) - _size_of(kind(1, own)) + beside + 2 * (values["persist"] > 1)
 
 
 def _size_of(state: object) -> int:

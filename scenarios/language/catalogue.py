@@ -256,6 +256,12 @@ def detector_options(name: str) -> Sequence[Option]:
     return options
 
 
+def detector_missing(name: str) -> str:
+    """The command that installs what a detector on values needs and is not there; empty: nothing is missing. Loads
+    it."""
+    return str(_installed("twinstorm.value_detectors")[name].load().missing())
+
+
 def pattern_options() -> Sequence[Option]:
     """Settings of a pattern of events. Loads what it computes with."""
     options: Sequence[Option] = _installed(PATTERNS)["pattern"].load().options

@@ -88,6 +88,8 @@ class Detectors(Field):
     def read(self, node: Node, problems: Problems) -> Any:
         if isinstance(node, ListNode):
             names = Listing("a list of detectors", DETECTOR).read(node, problems)
+            for item in node.items if names is not BAD else ():
+                self._must_be_whole(item.text.strip() if isinstance(item, ScalarNode) else "", item, problems)
             return BAD if names is BAD else {name: {} for name in names}
         entries = node.entries if isinstance(node, MapNode) else {}
         name_of = _DetectorName(tuple(name for name, settings in entries.items() if is_pattern(name, settings)))
@@ -96,7 +98,17 @@ class Detectors(Field):
         )
         if named is BAD:
             return BAD
+        for name, given in named.items():
+            self._must_be_whole(name, given, problems)
         return {name: self._settings(name, given, problems) for name, given in named.items()}
+
+    @staticmethod
+    def _must_be_whole(name: str, node: Node, problems: Problems) -> None:
+        """Tell of a detector that lacks what it needs."""
+        command = catalogue.detector_missing(name) if catalogue.looks_at_values(name) else ""
+        if command:
+            message = f"the detector {quoted(name)} needs what is not installed"
+            problems.add(wrong(node, "S115", message, f"install it: {command}", node.key_place))
 
     @staticmethod
     def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
