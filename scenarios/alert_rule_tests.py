@@ -20,6 +20,8 @@ from twinstorm.twin.flow import Severity
 EVENTS_A_STEP = Fraction(10**9)
 MARGIN = Fraction(1, 20)
 """So far above or below a limit is what tries it."""
+APART = 20
+"""Objectives of one file may want to be evaluated so many times as often as each other."""
 SHORT = 12
 """Steps of a case in which nothing changes: its share of errors is that of every window, however long."""
 _HEAD = """\
@@ -54,17 +56,30 @@ class Case:
     """A step."""
 
 
-def unit_tests(alerts: Sequence[Alert], rules_file: str) -> str:
-    """The file of tests.
+def unit_tests(alerts: Sequence[Alert], rules_file: str) -> tuple[str, ...]:
+    """The files of tests. All rules of a file are evaluated at one interval: days at that of a window of seconds would
+    take promtool hours, so objectives with much longer windows have another file.
 
     Args:
-        rules_file: that of the rules, as seen from that of the tests.
+        rules_file: that of the rules, as seen from those of the tests.
     """
-    step_us = min(rule.short_us for alert in alerts for rule in alert.rules) // 2
-    tests = []
-    for name, same in groupby(alerts, key=lambda alert: alert.objective.name):
-        of = list(same)
-        tests += [_test(name, of, case, step_us) for case in cases_of(of, step_us)]
+    by_objective = [list(same) for _, same in groupby(alerts, key=lambda alert: alert.objective.name)]
+    files: list[list[list[Alert]]] = []
+    for of in sorted(by_objective, key=_step_us):
+        if not files or _step_us(of) > APART * _step_us(files[-1][0]):
+            files.append([])
+        files[-1].append(of)
+    return tuple(_file(file, rules_file) for file in files)
+
+
+def _step_us(of: Sequence[Alert]) -> int:
+    """How often rules of an objective must be looked at."""
+    return min(rule.short_us for alert in of for rule in alert.rules) // 2
+
+
+def _file(by_objective: Sequence[Sequence[Alert]], rules_file: str) -> str:
+    step_us = min(_step_us(of) for of in by_objective)
+    tests = [_test(of[0].objective.name, of, case, step_us) for of in by_objective for case in cases_of(of, step_us)]
     document: Written = {"rule_files": [rules_file], "evaluation_interval": seconds(step_us), "tests": tests}
     return _HEAD.format(rules=rules_file) + dump(written(document))
 
@@ -93,7 +108,9 @@ def cases_of(alerts: Sequence[Alert], step_us: int) -> Iterator[Case]:
         (Spell(SHORT, everything), Spell(over, Fraction(0))),
         (Check(SHORT, _firing(alerts, everything)), Check(SHORT + over, frozenset())),
     )
-    yield _burst(alerts, step_us)
+    # Windows of a second or two are rounded: what fills the short one may fill the long one as well.
+    if all(rule.long_us >= 6 * rule.short_us for rule in rules):
+        yield _burst(alerts, step_us)
 
 
 def _steady(name: str, alerts: Sequence[Alert], bad: Fraction) -> Case:

@@ -113,7 +113,8 @@ def test_promtool_finds_that_the_rules_do_what_the_formula_says(promtool: str, t
     of = scenario()
     alerts = alerts_of(of)
     (tmp_path / "rules.yml").write_text(rules_text(of, alerts))
-    (tmp_path / "tests.yml").write_text(unit_tests(alerts, "rules.yml"))
+    (cases,) = unit_tests(alerts, "rules.yml")
+    (tmp_path / "tests.yml").write_text(cases)
     checked = subprocess.run(
         [promtool, "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True, timeout=60
     )
@@ -143,12 +144,30 @@ def test_promtool_finds_a_rule_that_is_wrong(promtool: str, tmp_path: Path, old:
     text = rules_text(of, alerts)
     assert old in text
     (tmp_path / "rules.yml").write_text(text.replace(old, new))
-    (tmp_path / "tests.yml").write_text(unit_tests(alerts, "rules.yml"))
+    (cases,) = unit_tests(alerts, "rules.yml")
+    (tmp_path / "tests.yml").write_text(cases)
     played = subprocess.run(
         [promtool, "test", "rules", tmp_path / "tests.yml"], capture_output=True, text=True, timeout=60
     )
     assert played.returncode == 1, played.stdout
     assert "FAILED" in played.stdout + played.stderr
+
+
+def test_objectives_of_seconds_and_of_days_have_files_of_their_own(promtool: str, tmp_path: Path) -> None:
+    of = scenario(
+        "objectives:\n  connected: {sli: connectivity, at_least: 99 %, burn: 30 d}\n"
+        "  reboots: {sli: reboot_rate, at_most: 1 %, burn: run}\n"
+    )
+    alerts = alerts_of(of)
+    (tmp_path / "rules.yml").write_text(rules_text(of, alerts))
+    files = unit_tests(alerts, "rules.yml")
+    assert [("reboots" in text, "connected" in text) for text in files] == [(True, False), (False, True)]
+    for text in files:
+        (tmp_path / "tests.yml").write_text(text)
+        played = subprocess.run(
+            [promtool, "test", "rules", tmp_path / "tests.yml"], capture_output=True, text=True, timeout=100
+        )
+        assert played.returncode == 0, played.stdout + played.stderr
 
 
 def test_each_threshold_is_tried_from_both_sides() -> None:

@@ -79,7 +79,8 @@ def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None
     """Write alert rules for Prometheus.
 
     Of every objective with `burn`: two windows at once, for each threshold. They look at the counters that `run --live
-    --metrics` serves. --tests writes cases that `promtool test rules` plays.
+    --metrics` serves. --tests writes cases that `promtool test rules` plays; if some objectives look at seconds and
+    others at days, in FILE, FILE-2 and so on: it plays each file at one pace.
 
     \b
       twinstorm slo rules my.storm.yaml --out rules.yml --tests rules-test.yml
@@ -106,7 +107,8 @@ def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None
         raise UsageError(f"`{scenario}` has no burn alarm that can come", f"try: --set objectives.{some}.burn=30d")
     _give(talk, rules_text(read, alerts), out)
     if tests is not None and out is not None:
-        _give(talk, unit_tests(alerts, os.path.relpath(out, tests.parent)), tests)
+        for number, text in enumerate(unit_tests(alerts, os.path.relpath(out, tests.parent)), 1):
+            _give(talk, text, tests if number == 1 else tests.with_stem(f"{tests.stem}-{number}"))
     return 0
 
 
