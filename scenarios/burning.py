@@ -51,27 +51,36 @@ def fastest_burn(objective: Objective) -> float:
 
 
 def burn_notes(scenario: Scenario) -> list[str]:
-    """A line for each objective with burn alarms that can never come."""
+    """A line for each objective with burn alarms that can never come, or with none that can come in this run."""
     run_us = judged_us(scenario)
-    told = (_note(objective, burn_rules(objective, run_us), run_us) for objective in scenario.objectives)
-    return [note for note in told if note]
+    notes = out_of_reach_notes(scenario)
+    for objective in scenario.objectives:
+        rules, most = burn_rules(objective, run_us), fastest_burn(objective)
+        # Time before the run counts as clean, so that a long window cannot be full of errors in a short one.
+        if rules and all(most * min(run_us / rule.long_us, 1.0) <= rule.burn < most for rule in rules):
+            name = objective.name
+            notes.append(
+                f"objective `{name}` raises no `{name}{BURN_SUFFIX}` in a run that is judged for "
+                f"{show_duration(run_us)}, whatever happens: its windows are too long for that. Write `burn: run`, or "
+                "a shorter period"
+            )
+    return notes
 
 
-def _note(objective: Objective, rules: tuple[Rule, ...], run_us: int) -> str:
-    most = fastest_burn(objective)
-    never = [rule for rule in rules if rule.burn >= most]
-    name = objective.name
-    if never:
-        alarms = ", ".join(f"{rule.burn:.3g} ({rule.severity}, within {show_duration(rule.long_us)})" for rule in never)
-        whose = "its alarms" if len(never) == len(rules) else "those"
-        return (
-            f"objective `{name}` cannot burn faster than {most:.3g}, when everything counts against it: {whose} over "
-            f"{alarms} never come. Write `burn` with alarms that spend less or look longer, or a stricter bound"
-        )
-    # Time before the run counts as clean, so that a long window cannot be full of errors in a short one.
-    if rules and all(most * min(run_us / rule.long_us, 1.0) <= rule.burn for rule in rules):
-        return (
-            f"objective `{name}` raises no `{name}{BURN_SUFFIX}` in a run that is judged for {show_duration(run_us)}, "
-            "whatever happens: its windows are too long for that. Write `burn: run`, or a shorter period"
-        )
-    return ""
+def out_of_reach_notes(scenario: Scenario) -> list[str]:
+    """A line for each objective with burn alarms that its bound puts out of reach."""
+    notes = []
+    for objective in scenario.objectives:
+        rules, most = burn_rules(objective, judged_us(scenario)), fastest_burn(objective)
+        never = [rule for rule in rules if rule.burn >= most]
+        if never:
+            alarms = ", ".join(
+                f"{rule.burn:.3g} ({rule.severity}, within {show_duration(rule.long_us)})" for rule in never
+            )
+            whose = "its alarms" if len(never) == len(rules) else "those"
+            notes.append(
+                f"objective `{objective.name}` cannot burn faster than {most:.3g}, when everything counts against it: "
+                f"{whose} over {alarms} never come. Write `burn` with alarms that spend less or look longer, or a "
+                "stricter bound"
+            )
+    return notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Ran
 from tests.record.recorded import record, result
+from twinstorm.scenarios.metrics import Metrics
 from twinstorm.scenarios.result import ExampleResult
 
 Command = Callable[..., Ran]
@@ -68,3 +70,20 @@ def test_a_webhook_on_another_machine_needs_a_yes(command: Command, storm: str) 
     assert (ran.code, "`example.org` is another machine" in ran.err) == (2, True)
     ran = command("run", "all-quiet", "--metrics", "0.0.0.0:9464")
     assert (ran.code, "is no address of this machine" in ran.err) == (2, True)
+
+
+def test_metrics_of_a_run_have_the_counts_of_its_objectives(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They pass through whatever stands between the engine and those who read."""
+    served: list[Metrics] = []
+
+    class Kept(Metrics):
+        def __init__(self) -> None:
+            super().__init__()
+            served.append(self)
+
+    monkeypatch.setattr("twinstorm.scenarios.metrics.Metrics", Kept)
+    ran = command("run", "all-quiet", "--devices", "20", "--until", "4 min", "--metrics", "127.0.0.1:0")
+    assert ran.code == 0, ran.err
+    (metrics,) = served
+    assert re.search(r'^twinstorm_objective_events_total{objective="connected"} [1-9]', metrics.text(), re.MULTILINE)
+    assert 'twinstorm_objective_bad_total{objective="connected"} 0' in metrics.text()

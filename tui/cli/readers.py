@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twinstorm.scenarios.result import EventRow, PaneRow, RunResult, Sink
+    from twinstorm.scenarios.result import BudgetSink, EventRow, PaneRow, RunResult, Sink
 
 
 class Readers:
@@ -24,7 +24,9 @@ class Readers:
 
     def of(self, sink: Sink) -> Sink:
         """The same sink, but silent as soon as nobody reads it."""
-        return _Read(sink, self)
+        from twinstorm.scenarios.result import BudgetSink
+
+        return _ReadBudgets(sink, self, sink) if isinstance(sink, BudgetSink) else _Read(sink, self)
 
     def leave(self, error: BrokenPipeError) -> None:
         """Somebody has gone."""
@@ -65,3 +67,14 @@ class _Read:
             except BrokenPipeError as error:
                 self._is_read = False
                 self._readers.leave(error)
+
+
+class _ReadBudgets(_Read):
+    """One that wants to know of error budgets, too: see `BudgetSink`."""
+
+    def __init__(self, sink: Sink, readers: Readers, same: BudgetSink) -> None:
+        super().__init__(sink, readers)
+        self._same = same
+
+    def budgets(self, counts: Mapping[str, tuple[int, int]]) -> None:
+        self._tell(lambda: self._same.budgets(counts))

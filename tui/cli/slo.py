@@ -91,7 +91,7 @@ def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None
     """
     from twinstorm.scenarios.alert_rule_tests import unit_tests
     from twinstorm.scenarios.alert_rules import alerts_of, rules_text
-    from twinstorm.scenarios.burning import burn_notes
+    from twinstorm.scenarios.burning import out_of_reach_notes
     from twinstorm.scenarios.language.reader import load
 
     for path in (out, tests):
@@ -99,7 +99,7 @@ def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None
     if tests is not None and out is None:
         raise UsageError("tests name the file of their rules", "write that as well: --out rules.yml")
     read = load(scenario, settings)
-    for note in burn_notes(read):
+    for note in out_of_reach_notes(read):
         talk.complain(note)
     alerts = alerts_of(read)
     if not alerts:
