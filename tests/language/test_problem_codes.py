@@ -237,6 +237,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S504", [expectation("always: connectivity")], "41:13", "expect[4].always", "is a share, not a condition", "compare it"),
     ("S505", [expectation(f"never: {'(' * 9}online > 5{')' * 9}")], "41:21", "expect[4].never", "at most 8 levels", "split it"),
     ("S506", [expectation("never: 1 < online < 5")], "41:23", "expect[4].never", "cannot be chained", "join two comparisons"),
+    ("S507", [("\nobjectives", "\ndetectors: {silence: {}, reboot-storm: {}, mine: {pattern: boot then wil within 5 s}}\n\nobjectives")], "25:70", "detectors.mine.pattern", "a pattern knows no `wil`", "did you mean `will`?"),
 ]  # fmt: skip
 
 
