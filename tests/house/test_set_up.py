@@ -71,7 +71,7 @@ class Desk:
         )
 
     def new_calls(self) -> list[str]:
-        """What interpreters were asked to do since the last look: `venv`, `pip setuptools`, `pip .`, `pip .[dev]`."""
+        """What interpreters were asked to do since the last look: `venv`, `pip setuptools`, `pip .`, `pip .[dev,streaming]`."""
         lines = self.calls.read_text().splitlines()
         self.calls.write_text("")
         return [f"pip {line.split()[-1].partition('>')[0]}" if line.startswith("pip") else line for line in lines]
@@ -125,7 +125,7 @@ def test_the_tools_of_the_gate_come_on_top_and_serve_a_run_too(desk: Desk) -> No
     desk.set_up("run")
     desk.new_calls()
     assert desk.set_up("dev").returncode == 0
-    assert desk.new_calls() == ["pip setuptools", "pip .[dev]"]
+    assert desk.new_calls() == ["pip setuptools", "pip .[dev,streaming]"]
     (desk.checkout / ".venv" / ".installed-run").unlink()
     assert desk.set_up("run").returncode == 0
     assert desk.new_calls() == []
@@ -142,7 +142,7 @@ def test_a_changed_file_installs_again_but_a_touched_one_does_not(desk: Desk, na
     assert desk.new_calls() == []
     file.write_text(file.read_text() + "# another line\n")
     desk.set_up()
-    assert desk.new_calls() == ["pip setuptools", "pip .[dev]"]
+    assert desk.new_calls() == ["pip setuptools", "pip .[dev,streaming]"]
 
 
 def test_a_moved_checkout_gets_a_new_environment(desk: Desk) -> None:
@@ -151,7 +151,7 @@ def test_a_moved_checkout_gets_a_new_environment(desk: Desk) -> None:
     desk.new_calls()
     desk.checkout = desk.checkout.rename(desk.checkout.with_name("elsewhere"))
     assert desk.set_up().returncode == 0
-    assert desk.new_calls() == ["venv", "pip setuptools", "pip .[dev]"]
+    assert desk.new_calls() == ["venv", "pip setuptools", "pip .[dev,streaming]"]
 
 
 def test_a_failed_installation_is_not_remembered_as_done(desk: Desk) -> None:
@@ -161,7 +161,7 @@ def test_a_failed_installation_is_not_remembered_as_done(desk: Desk) -> None:
     assert "The first call needs a network" in done.stderr
     desk.new_calls()
     assert desk.set_up().returncode == 0
-    assert desk.new_calls() == ["pip setuptools", "pip .[dev]"]
+    assert desk.new_calls() == ["pip setuptools", "pip .[dev,streaming]"]
 
 
 def test_type_checkers_get_relative_links_to_every_folder(desk: Desk, folders: tuple[str, ...]) -> None:
