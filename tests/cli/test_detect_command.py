@@ -54,7 +54,7 @@ def test_a_row_gets_the_score_that_it_had_before_the_next_one_came(command: Comm
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--detector", "cusm"), "unknown detector `cusm`; allowed: autoencoder, band"),
+        (("--detector", "cusm"), "unknown detector `cusm`; allowed: adwin, autoencoder, band"),
         (("--detector", "fleet-relative"), "compares columns with each other, at least 5; there are 2"),
         (("--set", "limit"), "--set wants KEY=VALUE, not `limit`"),
         (("--set", "limit=5"), "detector `context` has no setting `limit`"),

@@ -71,7 +71,7 @@ class Desk:
         )
 
     def new_calls(self) -> list[str]:
-        """What interpreters were asked to do since the last look: `venv`, `pip setuptools`, `pip .`, `pip .[dev,streaming]`."""
+        """What interpreters were asked to do since the last look: `venv`, `pip setuptools`, `pip .`, ...."""
         lines = self.calls.read_text().splitlines()
         self.calls.write_text("")
         return [f"pip {line.split()[-1].partition('>')[0]}" if line.startswith("pip") else line for line in lines]
