@@ -24,6 +24,10 @@ settings.register_profile("gate", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("TWINSTORM_HYPOTHESIS", "gate"))
 
+# Tests share the cores already. Threads of OpenMP wait for each other by spinning, and where others want the core as
+# well, a second of learning takes minutes. It reads this when scikit-learn is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 READY_WITHIN_S = 10.0
 STOPS_WITHIN_S = 5.0
 PORT_TRIES = 5
