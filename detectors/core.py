@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
+from twinstorm.detectors.intake import Intake, Processing
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
 from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
@@ -158,6 +159,7 @@ class Core(Exhibits):
         reboots: new boot numbers seen after the warm-up.
         taken_out: detectors that broke, in the order in which they did.
         event_time: windows of what is measured; None: nobody asked for any (`keep_windows`).
+        intake: where readings wait to be processed; None: they are as they come (`process_by`).
     """
 
     def __init__(
@@ -174,6 +176,7 @@ class Core(Exhibits):
         self._warm_up_us = warm_up_us
         self._ingest = Ingest(registry)
         self.event_time: EventTime | None = None
+        self.intake: Intake | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -278,10 +281,31 @@ class Core(Exhibits):
         self._ingest.taps.append(self.event_time)
         return self.event_time
 
+    def process_by(self, processing: Processing) -> Intake:
+        """From now on readings wait for whoever processes them; once, before the first."""
+        self.intake = Intake(processing, self.registry)
+        return self.intake
+
     # --- what arrives -------------------------------------------------------------------------------------------------
 
     def ingest(self, delivery: Delivery) -> None:
-        """Take readings. Raises nothing, whatever they hold."""
+        """Take readings, or let them wait to be processed. Raises nothing, whatever they hold."""
+        if self.intake is None:
+            self._take(delivery)
+            return
+        at_once = self.intake.offer(delivery)
+        if at_once is not None:
+            self._take(at_once)
+
+    def crash_consumers(self, step: str, consumers: int) -> None:
+        """See `Knowledge`."""
+        if self.intake is None:
+            return
+        dead, replayed = self.intake.crash(consumers)
+        self.bit(step, "consumers_crashed", dead)
+        self.bit(step, "readings_replayed", replayed)
+
+    def _take(self, delivery: Delivery) -> None:
         began = self._ingest.take(delivery)
         if began is not None:
             self._sessions.saw_boot(began.device, began.boot, began.at_us)
@@ -317,6 +341,11 @@ class Core(Exhibits):
         Args:
             now_us: a whole second, later than the last one.
         """
+        if self.intake is not None:
+            for delivery in self.intake.advance(now_us):
+                self._take(delivery)
+            # To whoever waits for readings it is all one where they wait.
+            broker = replace(broker, queue=broker.queue + self.intake.lag)
         seconds = now_us // SECOND_US - self._now_us // SECOND_US
         news = self._news(broker)
         attempts, refused = self._rates(broker, max(seconds, 1))
@@ -663,6 +692,17 @@ class Core(Exhibits):
     def accepted(self) -> int:
         """Unique valid readings."""
         return self._ingest.accepted
+
+    @property
+    def arrived(self) -> int:
+        """Readings that were accepted, or wait to be processed."""
+        return self.accepted + (0 if self.intake is None else self.intake.waiting)
+
+    @property
+    def arrived_per_device(self) -> Int:
+        """int64 (n,), readings that were accepted, wait to be processed, or were shed for want of room."""
+        each = self._ingest.accepted_per_device
+        return each if self.intake is None else each + self.intake.inside
 
     @property
     def repeated(self) -> int:

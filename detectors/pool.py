@@ -3,19 +3,18 @@
 Messages of a device go to one partition, and a partition is read in order by one consumer at a time: so the order of a
 device is kept whatever happens. Service takes a fixed time. Within a step of `step_us` everything is exact to the
 microsecond (a consumer is a FIFO server, `departure = C_i + max(free, max_{j<=i}(arrival_j - C_{j-1}))`); consumers are
-added, removed or lost between steps. A row may stand for many messages, so that a backlog of any size is as cheap as
-the number of its rows.
+added, removed or lost between steps. A row may stand for many messages. A step costs what it serves, whatever waits.
 
 Nothing here draws lots or looks at a clock: the same arrivals give the same departures.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -76,6 +75,8 @@ class PoolSettings:
         service_us: of one message, on one consumer.
         start_us: from the decision to have one more consumer until it takes messages; after a crash as well.
         checkpoint_us: how often a consumer notes how far it is; after a crash it begins there again. 0: after each row.
+        room: messages that may wait at the end of a step; None: any number. sheds: which of them go if there are
+            more, but never those that are served once more.
     """
 
     partitions: int
@@ -85,6 +86,8 @@ class PoolSettings:
     checkpoint_us: int = 0
     scaling: Scaling = field(default_factory=Scaling)
     step_us: int = SECOND_US
+    room: int | None = None
+    sheds: Literal["newest", "oldest"] = "newest"
 
     def __post_init__(self) -> None:
         if min(self.partitions, self.consumers, self.service_us, self.step_us) < 1:
@@ -100,6 +103,8 @@ class Done:
     Attributes:
         row: int64, number of the row, as it was handed in. partition, arrival_us, start_us, end_us, messages: int64.
         again: bool, served before, and once more since a crash.
+        settled: int64, rows that have ended and that no crash brings back any more.
+        shed: int64, rows that found no room.
     """
 
     row: Int
@@ -109,6 +114,8 @@ class Done:
     end_us: Int
     messages: Int
     again: Mask
+    settled: Int
+    shed: Int
 
     def __len__(self) -> int:
         return len(self.row)
@@ -142,22 +149,61 @@ class _Consumer:
     free_us: int
 
 
+class _Line:
+    """Rows of one partition that wait, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Int] = deque()
+
+    def add(self, rows: Int) -> None:
+        self._blocks.append(rows)
+
+    def put_back(self, rows: Int) -> None:
+        """They were read before all that waits."""
+        self._blocks.appendleft(rows)
+
+    def first(self, most: int) -> Int:
+        """The first rows, at most so many; they stay."""
+        found, count = [], 0
+        for block in self._blocks:
+            if count >= most:
+                break
+            found.append(block[:, : most - count])
+            count += found[-1].shape[1]
+        return found[0] if len(found) == 1 else np.concatenate([_no_rows(), *found], axis=1)
+
+    def drop(self, count: int) -> None:
+        """The first rows are read."""
+        while count:
+            block = self._blocks.popleft()
+            if block.shape[1] > count:
+                self._blocks.appendleft(block[:, count:])
+                return
+            count -= block.shape[1]
+
+    def all(self) -> Int:
+        return np.concatenate([_no_rows(), *self._blocks], axis=1)
+
+    def keep(self, kept: Mask) -> None:
+        """Of `all` these alone."""
+        self._blocks = deque([self.all()[:, kept]])
+
+
 class Pool:
     """
     Attributes:
-        steps: one a step so far. done: messages that were served, those that were served again included. replayed:
-            messages that were served and are once more since a crash.
+        now_us: end of the last step. newest: what it was like; None before the first.
+        lag: messages that wait. rows: that were handed in so far.
+        done: messages that were served, those that were served again included. replayed: messages that were served and
+            are once more since a crash. shed: messages that found no room.
     """
 
     def __init__(self, settings: PoolSettings) -> None:
         self.settings = settings
-        self.steps: list[Step] = []
-        self.done = self.replayed = 0
-        self._now_us = 0
-        self._rows = 0
+        self.newest: Step | None = None
+        self.now_us = self.lag = self.rows = self.done = self.replayed = self.shed = 0
         self._consumers = [_Consumer(0, 0) for _ in range(settings.consumers)]
-        self._waits = _no_rows()
-        """In order of arrival."""
+        self._lines = [_Line() for _ in range(settings.partitions)]
         self._recent = _no_rows()
         """Begun rows that have not ended, or ended since the last checkpoint."""
         self._partition_free_us: Int = np.zeros(settings.partitions, np.int64)
@@ -165,9 +211,9 @@ class Pool:
         self._enough_since_us: int | None = None
 
     @property
-    def lag(self) -> int:
-        """Messages that wait."""
-        return int(self._waits[_MESSAGES].sum())
+    def consumers(self) -> int:
+        """That take messages, or will."""
+        return len(self._consumers)
 
     def offer(self, arrival_us: Int, partition: Int, messages: Int | int = 1) -> None:
         """Hand in messages of the next step.
@@ -183,39 +229,36 @@ class Pool:
         n = len(arrival_us)
         if not n:
             return
-        end_us = self._now_us + self.settings.step_us
-        if (np.diff(arrival_us) < 0).any() or arrival_us[0] < self._now_us or arrival_us[-1] >= end_us:
-            raise ValueError(f"arrivals must ascend from {self._now_us} us to before {end_us} us")
+        end_us = self.now_us + self.settings.step_us
+        if (np.diff(arrival_us) < 0).any() or arrival_us[0] < self.now_us or arrival_us[-1] >= end_us:
+            raise ValueError(f"arrivals must ascend from {self.now_us} us to before {end_us} us")
         if partition.min() < 0 or partition.max() >= self.settings.partitions:
             raise ValueError(f"there are partitions 0 to {self.settings.partitions - 1}")
         rows = np.zeros((_COLUMNS, n), np.int64)
-        rows[_ROW] = np.arange(self._rows, self._rows + n)
+        rows[_ROW] = np.arange(self.rows, self.rows + n)
         rows[_PARTITION], rows[_ARRIVAL], rows[_MESSAGES], rows[_READY] = partition, arrival_us, messages, arrival_us
-        self._rows += n
-        self._waits = np.concatenate([self._waits, rows], axis=1)
+        self.rows += n
+        self.lag += int(rows[_MESSAGES].sum())
+        self._add(rows)
 
     def step(self) -> Done:
         """Serve until the end of the next step. Returns what ended in it."""
-        begin_us, end_us = self._now_us, self._now_us + self.settings.step_us
+        begin_us, end_us = self.now_us, self.now_us + self.settings.step_us
         active = [number for number, each in enumerate(self._consumers) if each.ready_us <= begin_us]
-        left = np.ones(self._waits.shape[1], np.bool_)
         busy_us = 0
         for turn, number in enumerate(active):
             consumer = self._consumers[number]
             # What it had begun before, then what it begins.
             busy_us += max(min(consumer.free_us, end_us) - begin_us, 0)
-            rows = np.flatnonzero(self._waits[_PARTITION] % len(active) == turn)
-            begun = self._begin(consumer, self._waits[:, rows], end_us)
+            begun = self._begin(consumer, self._lines[turn :: len(active)], end_us)
             begun[_BY] = number
-            left[rows[: begun.shape[1]]] = False
             starts_us = begun[_READY] - begun[_MESSAGES] * self.settings.service_us
             busy_us += int((np.minimum(begun[_READY], end_us) - starts_us).sum())
             self._recent = np.concatenate([self._recent, begun], axis=1)
-        self._waits = self._waits[:, left]
-        self._now_us = end_us
+        self.now_us = end_us
         told = self._told(begin_us, end_us)
         share = busy_us / (len(active) * self.settings.step_us) if active else 0.0
-        self.steps.append(Step(end_us, len(active), len(self._consumers) - len(active), self.lag, share))
+        self.newest = Step(end_us, len(active), len(self._consumers) - len(active), self.lag, share)
         self._scale(share)
         return told
 
@@ -229,19 +272,37 @@ class Pool:
         back = self._recent[:, mine & (self._recent[_READY] > self._checkpoint_us())]
         self._recent = self._recent[:, ~mine]
         # What it had not ended is simply not done; the rest is done twice.
-        back[_AGAIN] |= back[_READY] <= self._now_us
-        count = int(back[_MESSAGES][back[_READY] <= self._now_us].sum())
-        self._partition_free_us[back[_PARTITION]] = self._now_us
-        back[_READY] = self._now_us
-        waits = np.concatenate([back, self._waits], axis=1)
-        self._waits = waits[:, np.argsort(waits[_ROW], kind="stable")]
-        ready_us = self._now_us + self.settings.start_us
+        back[_AGAIN] |= back[_READY] <= self.now_us
+        count = int(back[_MESSAGES][back[_READY] <= self.now_us].sum())
+        self._partition_free_us[back[_PARTITION]] = self.now_us
+        back[_READY] = self.now_us
+        self.lag += int(back[_MESSAGES].sum())
+        self._add(back[:, np.argsort(back[_ROW], kind="stable")], back=True)
+        ready_us = self.now_us + self.settings.start_us
         self._consumers[consumer] = _Consumer(ready_us, ready_us)
         self.replayed += count
         return count
 
-    def _begin(self, consumer: _Consumer, waits: Int, end_us: int) -> Int:
-        """Those of a consumer's rows that begin before the end, with when they end."""
+    def _add(self, rows: Int, *, back: bool = False) -> None:
+        """Let rows, in order of their numbers, wait in their lines."""
+        if not rows.shape[1]:
+            return
+        rows = rows[:, np.argsort(rows[_PARTITION], kind="stable")]
+        of, first = np.unique(rows[_PARTITION], return_index=True)
+        for partition, mine in zip(of.tolist(), np.split(rows, first[1:], axis=1), strict=True):
+            line = self._lines[partition]
+            (line.put_back if back else line.add)(mine)
+
+    def _begin(self, consumer: _Consumer, lines: list[_Line], end_us: int) -> Int:
+        """Those of a consumer's rows that begin before the end, with when they end; they wait no more."""
+        left_us = end_us - max(consumer.free_us, self.now_us)
+        most = -(-left_us // self.settings.service_us)
+        if most <= 0 or not lines:
+            return _no_rows()
+        heads = [line.first(most) for line in lines]
+        waits = np.concatenate(heads, axis=1)
+        order = np.argsort(waits[_ROW], kind="stable")[:most]
+        waits = waits[:, order]
         service_us = waits[_MESSAGES] * self.settings.service_us
         ready_us = np.maximum(waits[_READY], self._partition_free_us[waits[_PARTITION]])
         spent_us = np.cumsum(service_us)
@@ -252,21 +313,57 @@ class Pool:
             begun[_READY] = ends_us[:count]
             consumer.free_us = int(ends_us[count - 1])
             np.maximum.at(self._partition_free_us, begun[_PARTITION], begun[_READY])
+            self.lag -= int(begun[_MESSAGES].sum())
+            of = np.repeat(np.arange(len(heads)), [head.shape[1] for head in heads])[order[:count]]
+            for line, read in zip(lines, np.bincount(of, minlength=len(lines)).tolist(), strict=True):
+                line.drop(read)
         return begun
 
     def _told(self, begin_us: int, end_us: int) -> Done:
         ended = self._recent[:, (self._recent[_READY] > begin_us) & (self._recent[_READY] <= end_us)]
         ended = ended[:, np.lexsort((ended[_ROW], ended[_READY]))]
-        self._recent = self._recent[:, self._recent[_READY] > self._checkpoint_us()]
+        may_return = self._recent[_READY] > self._checkpoint_us()
+        settled = np.sort(self._recent[_ROW, ~may_return])
+        self._recent = self._recent[:, may_return]
         self.done += int(ended[_MESSAGES].sum())
         starts_us = ended[_READY] - ended[_MESSAGES] * self.settings.service_us
-        again = ended[_AGAIN] > 0
-        return Done(ended[_ROW], ended[_PARTITION], ended[_ARRIVAL], starts_us, ended[_READY], ended[_MESSAGES], again)
+        return Done(
+            row=ended[_ROW],
+            partition=ended[_PARTITION],
+            arrival_us=ended[_ARRIVAL],
+            start_us=starts_us,
+            end_us=ended[_READY],
+            messages=ended[_MESSAGES],
+            again=ended[_AGAIN] > 0,
+            settled=settled,
+            shed=self._shed(),
+        )
+
+    def _shed(self) -> Int:
+        """Make room. Returns the rows that go, ascending."""
+        room = self.settings.room
+        if room is None or self.lag <= room:
+            return np.empty(0, np.int64)
+        waits = [line.all() for line in self._lines]
+        fresh = np.concatenate([rows[:, rows[_AGAIN] == 0] for rows in waits], axis=1)
+        order = np.argsort(fresh[_ROW], kind="stable")
+        if self.settings.sheds == "newest":
+            order = order[::-1]
+        # Whole rows, until there is room.
+        gone_after = np.cumsum(fresh[_MESSAGES, order])
+        count = min(int(np.searchsorted(gone_after, self.lag - room)) + 1, len(order))
+        gone = np.sort(fresh[_ROW, order[:count]])
+        for line, rows in zip(self._lines, waits, strict=True):
+            line.keep(~np.isin(rows[_ROW], gone, assume_unique=True))
+        messages = int(gone_after[count - 1]) if count else 0
+        self.lag -= messages
+        self.shed += messages
+        return gone
 
     def _checkpoint_us(self) -> int:
         """The last one so far."""
         every_us = self.settings.checkpoint_us
-        return self._now_us if every_us == 0 else self._now_us // every_us * every_us
+        return self.now_us if every_us == 0 else self.now_us // every_us * every_us
 
     def _scale(self, busy_share: float) -> None:
         scaling, now = self.settings.scaling, len(self._consumers)
@@ -275,12 +372,12 @@ class Pool:
             wanted = max(min(wanted, self.settings.partitions), now)  # more would have nothing to read
         if wanted >= now:
             self._enough_since_us = None
-            ready_us = self._now_us + self.settings.start_us
+            ready_us = self.now_us + self.settings.start_us
             self._consumers += [_Consumer(ready_us, ready_us) for _ in range(wanted - now)]
             return
         if self._enough_since_us is None:
-            self._enough_since_us = self._now_us
-        if self._now_us - self._enough_since_us >= scaling.down_after_us:
+            self._enough_since_us = self.now_us
+        if self.now_us - self._enough_since_us >= scaling.down_after_us:
             # What those have begun they finish; their partitions wait for it.
             del self._consumers[wanted:]
             self._enough_since_us = None
@@ -288,66 +385,3 @@ class Pool:
 
 def _no_rows() -> Int:
     return np.empty((_COLUMNS, 0), np.int64)
-
-
-# --- a function a message ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Serverless:
-    """A function that is called once a message, by as many instances as there is work, at a price a call.
-
-    Attributes:
-        cold_us: what the first call of an instance takes longer. keep_us: how long an idle instance is kept warm.
-        most: instances at one time; further calls wait.
-        price: of a call, in whatever the scenario counts in; price_per_s: of a second of an instance's work.
-    """
-
-    service_us: int
-    cold_us: int
-    keep_us: int
-    most: int
-    price: float
-    price_per_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Calls:
-    """int64 (n,) a column, in order of arrival; `cold`: calls that an instance was started for."""
-
-    start_us: Int
-    end_us: Int
-    cold: int
-    most_at_once: int
-    cost: float
-
-
-def called(profile: Serverless, arrival_us: Int) -> Calls:
-    """What becomes of calls at these instants, ascending. The instance that was used last takes the next call."""
-    start_us, end_us = np.empty_like(arrival_us), np.empty_like(arrival_us)
-    busy: list[int] = []
-    idle: list[int] = []
-    """Since when each idle instance is; the newest last."""
-    cold = most_at_once = 0
-    at_us = 0
-    for number, came_us in enumerate(arrival_us.tolist()):
-        at_us = max(came_us, at_us)  # behind those that wait already
-        if len(busy) >= profile.most and busy[0] > at_us:
-            at_us = busy[0]
-        while busy and busy[0] <= at_us:
-            idle.append(heapq.heappop(busy))
-        # Ends ascend as they are taken from the heap, so that the newest idle one stands last.
-        if idle and at_us - idle[-1] <= profile.keep_us:
-            idle.pop()
-            extra_us = 0
-        else:
-            idle.clear()
-            cold += 1
-            extra_us = profile.cold_us
-        start_us[number] = at_us + extra_us
-        end_us[number] = at_us + extra_us + profile.service_us
-        heapq.heappush(busy, int(end_us[number]))
-        most_at_once = max(most_at_once, len(busy))
-    worked_s = float((profile.service_us * len(arrival_us) + profile.cold_us * cold) / 1e6)
-    cost = profile.price * len(arrival_us) + profile.price_per_s * worked_s
-    return Calls(start_us, end_us, cold, most_at_once, cost)

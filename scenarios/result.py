@@ -150,6 +150,30 @@ class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
     """In whatever the scenario counts in."""
 
 
+class ProcessingResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the readings that reached the core, over the whole run, its warm-up included."""
+
+    processed: int
+    """Each once; `replayed` were processed once more since a crash, `shed` found no room, `waiting` at the end."""
+    replayed: int
+    shed: int
+    waiting: int
+    mean_s: float | None
+    """From arriving to being processed; None: none was."""
+    longest_s: float
+    deepest: int
+    """Readings that waited at the end of a second, at most."""
+    consumers: int
+    """Consumers, or instances of a function at work, at one time."""
+    crashed: int
+    """Consumers that died."""
+    calls: int = 0
+    """Of functions, as are `cold` and `cost`."""
+    cold: int = 0
+    cost: float = 0.0
+    """In whatever the scenario counts in."""
+
+
 class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the devices of a segment sent over the whole run, its warm-up included.
 
@@ -236,6 +260,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The command that repeats the run."""
     maintenance: MaintenanceResult | None = None
     """None: the scenario has none."""
+    processing: ProcessingResult | None = None
+    """None: readings were processed as they came."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []

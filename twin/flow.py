@@ -650,7 +650,7 @@ class Broker(Protocol):
 
 
 class Knowledge(Protocol):
-    """What faults may touch of the core: whom its registry lists."""
+    """What faults may touch of the core: whom its registry lists, and who processes what comes."""
 
     def strike_off(self, step: str, device: Device, entry: str = "missing") -> None:
         """Let the entries of these devices be wrong from now on, so that what they send is refused.
@@ -663,6 +663,9 @@ class Knowledge(Protocol):
 
     def list_again(self, step: str, at_us: int) -> None:
         """Put the entries right that a step made wrong."""
+
+    def crash_consumers(self, step: str, consumers: int) -> None:
+        """Let so many consumers of its pool die now and start again; nothing, where there is no pool."""
 
 
 # --- faults and their truth -----------------------------------------------------------------------------------------

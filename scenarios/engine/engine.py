@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
+from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.timeline import (
@@ -41,7 +43,7 @@ from twinstorm.scenarios.engine.upkeep import ConditionWatch, counts_of, figures
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
-from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, SLIS
+from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, OF_PROCESSING, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
@@ -117,6 +119,9 @@ class Engine:
             run_us=self.end_us,
             also=_asked_of(scenario),
         )
+        processing = processing_of(scenario)
+        if processing is not None:
+            self.core.process_by(processing)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -140,6 +145,7 @@ class Engine:
             wiring.leaps
             and scenario.stop_when is None
             and scenario.maintenance is None
+            and scenario.processing is None
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""
@@ -426,6 +432,8 @@ class Engine:
         if known.needs_target:
             mask = self.selector.mask(self.parse_selector(target), self._moment)
             asked = np.flatnonzero(mask).astype(np.int32)
+        if known.needs_consumers and (self.core.intake is None or not self.core.intake.has_consumers):
+            raise Refused(f"`{fault}` strikes consumers, and this scenario has none: see `processing`")
         self.wiring.admit(known, settings, asked)
 
     def inject(self, fault: str, target: str, lasts_us: int | None, settings: Mapping[str, Any]) -> StepRun:
@@ -735,6 +743,10 @@ class Engine:
         if name in OF_MAINTENANCE:
             written, upkeep = self.scenario.maintenance, self.wiring.upkeep(self.now_us)
             return None if written is None or upkeep is None else figures_of(written, upkeep)[name]
+        intake = core.intake
+        if name in OF_PROCESSING:
+            figures = {} if intake is None else {"lag": intake.lag, "shed": intake.figures.shed}
+            return float(figures.get(name, 0 if intake is None else intake.consumers))
         values = {
             "devices": lambda: len(self.registry),
             "online": lambda: int(np.count_nonzero(core.session_live)),
@@ -773,12 +785,26 @@ class Engine:
         }
 
     def ledger(self) -> Ledger:
-        """Where every reading is now."""
-        core = self.core
+        """Where every reading is now. What has reached the core and waits to be processed is on its way."""
+        core, intake = self.core, self.core.intake
         lost = Counter(self.wiring.lost())
         lost[LossCause.DEAD_LETTER] += sum(core.dead_letters.values())
-        return self.wiring.ledger(
-            delivered=core.accepted, repeated=core.repeated, lost={str(cause): n for cause, n in lost.items() if n}
+        waiting = again = 0
+        if intake is not None:
+            waiting, again = intake.waiting, intake.again - intake.unrepeated
+            lost[LossCause.SHED] += intake.figures.shed
+        told = self.wiring.ledger(
+            delivered=core.accepted + waiting,
+            repeated=core.repeated - again,
+            lost={str(cause): n for cause, n in lost.items() if n},
+        )
+        if intake is None:
+            return told
+        return replace(
+            told,
+            delivered=told.delivered - waiting,
+            in_flight=told.in_flight + waiting,
+            repeated=told.repeated + again,
         )
 
     def _objective(self, written: Any) -> Objective:

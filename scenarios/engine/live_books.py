@@ -55,7 +55,7 @@ class LiveBooks:
                 produced=final.produced_each,
                 buffered=final.buffered_each,
                 named=final.lost_each,
-                accepted=core.accepted_per_device,
+                accepted=core.arrived_per_device,
                 refused=np.zeros(len(self._registry), np.int64) if refused is None else refused,
                 letters=self._twin_letters(sum(core.dead_letters.values())),
                 under_way=under_way,

@@ -87,8 +87,8 @@ def _cut(wiring: LiveWiring, engine: Engine, held_open: bool) -> None:
 
 
 def _deliver(wiring: LiveWiring, engine: Engine) -> int:
-    before = engine.core.accepted
+    before = engine.core.arrived
     outcome = wiring.collect(wiring.now_us())
     for delivery in outcome.deliveries:
         engine.core.ingest(delivery)
-    return int(engine.core.accepted - before)
+    return int(engine.core.arrived - before)

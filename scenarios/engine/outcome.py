@@ -24,6 +24,7 @@ from twinstorm.scenarios.result import (
     MachineHealthResult,
     MaintenanceResult,
     ObjectiveResult,
+    ProcessingResult,
     RunResult,
     TrafficResult,
     Verdict,
@@ -121,6 +122,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         report=None,
         repeat=repeat,
         maintenance=maintained,
+        processing=_processing(engine),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,
@@ -202,6 +204,27 @@ def _health(engine: Engine) -> list[KindHealthResult]:
 def _maintenance(engine: Engine) -> MaintenanceResult | None:
     written, upkeep = engine.scenario.maintenance, engine.wiring.upkeep(engine.now_us)
     return None if written is None or upkeep is None else upkeep_result(written, upkeep, engine.now_us)
+
+
+def _processing(engine: Engine) -> ProcessingResult | None:
+    intake = engine.core.intake
+    if intake is None:
+        return None
+    found, functions = intake.figures, intake.functions
+    return ProcessingResult(
+        processed=found.processed,
+        replayed=found.replayed,
+        shed=found.shed,
+        waiting=intake.waiting,
+        mean_s=None if found.mean_us is None else round(found.mean_us / SECOND_US, 6),
+        longest_s=found.longest_us / SECOND_US,
+        deepest=found.deepest,
+        consumers=found.most,
+        crashed=found.crashed,
+        calls=0 if functions is None else functions.calls,
+        cold=0 if functions is None else functions.cold,
+        cost=0.0 if functions is None else round(functions.cost, 6),
+    )
 
 
 def objective_results(engine: Engine) -> list[ObjectiveResult]:

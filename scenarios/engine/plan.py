@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.models import MODELS
+from twinstorm.detectors.functions import Serverless
+from twinstorm.detectors.intake import Processing
+from twinstorm.detectors.pool import By, PoolSettings, Scaling
 from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots, Speech, Trunk
 from twinstorm.scenarios.language.placement import place
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
@@ -120,6 +123,32 @@ def _gateway(written: Gateway | None, devices: int) -> GatewayPlan | None:
         edge_every_us=written.edge_every_us,
         edge_mean=written.edge_keep == "mean",
     )
+
+
+def processing_of(scenario: Scenario) -> Processing | None:
+    """Who processes readings; None: they are as they come."""
+    written = scenario.processing
+    if written is None:
+        return None
+    functions, scale = written.functions, written.scale
+    if functions is not None:
+        price = functions.price, functions.price_per_s
+        return Processing(Serverless(written.service_us, functions.cold_us, functions.keep_us, functions.most, *price))
+    scaling = Scaling()
+    if scale is not None:
+        by, target = (By.LAG, float(scale.lag)) if scale.lag is not None else (By.CPU, scale.busy or 1.0)
+        scaling = Scaling(by, target, scale.least, scale.most, scale.down_after_us)
+    pool = PoolSettings(
+        partitions=written.partitions,
+        consumers=written.consumers,
+        service_us=written.service_us,
+        start_us=written.start_us,
+        checkpoint_us=written.checkpoint_us,
+        scaling=scaling,
+        room=written.room,
+        sheds="oldest" if written.shed == "oldest" else "newest",
+    )
+    return Processing(pool, written.by)
 
 
 def broker_settings(scenario: Scenario) -> BrokerSettings:

@@ -66,6 +66,8 @@ class Fault:
     """Live it is about certificates, which devices have with `--tls` only."""
     needs_plain: ClassVar[bool] = False
     """Live it is about messages that can be overheard, which nobody can over TLS."""
+    needs_consumers: ClassVar[bool] = False
+    """It is about the pool that a scenario has with `processing`."""
     survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
     settings: ClassVar[tuple[Setting, ...]] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from twinstorm.scenarios.faults.base import Fault, Setting
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder
+    from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder, Knowledge
 
 
 class BrokerOutage(Fault):
@@ -105,3 +105,31 @@ class CoreOutage(Fault):
     def end(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
         on.bit(order.step, "messages_kept", on.core_returns(at_us))
         on.bit(order.step, "seconds_away", on.absences_of.end(order.step, at_us) // 1_000_000)
+
+
+class ConsumerCrash(Fault):
+    """Consumers of the pool that processes readings die."""
+
+    name: ClassVar[str] = "consumer-crash"
+    summary: ClassVar[str] = "consumers of the processing pool die at once and start again"
+    effect: ClassVar[str] = (
+        "So many consumers of the pool that `processing` describes die at once, what they had in hand with them, and "
+        "start again, which takes `start`. Until they have, the others read their partitions, later but in order. What "
+        "they had processed since their last `checkpoint` is processed once more: the core counts it as repeated, and "
+        "nothing is lost but where there is no room for what waits. It happens at an instant; nothing is left to end. "
+        "Evidence: consumers crashed, readings replayed."
+    )
+    acts_on: ClassVar[Literal["world", "broker"]] = "broker"
+    needs_target: ClassVar[bool] = False
+    needs_consumers: ClassVar[bool] = True
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("consumers", "count", "1", "how many of them; not more than there are", least="1", most="10000"),
+    )
+
+    @classmethod
+    def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:
+        """It is the core that is struck: see `misinform`."""
+
+    @classmethod
+    def misinform(cls, core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        core.crash_consumers(order.step, order.settings["consumers"])

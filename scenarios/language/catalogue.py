@@ -44,6 +44,9 @@ COUNTERS: Mapping[str, Counter] = {
         Counter("online", "devices with a live session, as the core knows it", is_level=True),
         Counter("offline", "devices that have been silent for longer than allowed", is_level=True),
         Counter("queue", "messages waiting in the broker", is_level=True),
+        Counter("lag", "readings that wait to be processed, as `processing` says", is_level=True),
+        Counter("consumers", "consumers of the pool that processes them, or functions at work", is_level=True),
+        Counter("shed", "readings that found no room to wait"),
         Counter("buffered", "readings waiting in the devices", is_level=True),
         Counter("attempts", "connects that reached the broker"),
         Counter("admitted", "connects that it accepted"),
@@ -94,6 +97,9 @@ COUNTS: Mapping[str, str] = {
 
 OF_MAINTENANCE = ("breakdowns", "repairs", "spares", "downtime", "cost")
 """Counters and counts that only a scenario with `maintenance` has."""
+
+OF_PROCESSING = ("lag", "consumers", "shed")
+"""Counters that only a scenario with `processing` has."""
 
 LEDGER: Mapping[str, str] = {
     "lost": "readings lost, of all causes",

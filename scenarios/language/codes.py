@@ -224,12 +224,13 @@ CODES: Mapping[str, Code] = {
         "a fault that these machines cannot have",
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
-        "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one.",
+        "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
+        "`consumer-crash` needs the consumers of `processing`.",
     ),
     "S310": Code(
-        "nobody repairs machines",
-        "Breakdowns, repairs, parts, downtime and cost are figures of `maintenance`. Without it they would stay 0, and "
-        "what bounds them would hold whatever happens.",
+        "a figure of what the scenario does not have",
+        "Breakdowns, repairs, parts, downtime and cost are figures of `maintenance`; lag, consumers and shed of "
+        "`processing`. Without it they would stay 0, and what bounds them would hold whatever happens.",
     ),
     "S401": Code("a step has two triggers", "A step happens `at` an instant or `after` one. Keep one of the two."),
     "S402": Code("a step has no trigger", "Say when it happens: `at: 5 min`, or `after: outage.end + 30 s`."),

@@ -325,6 +325,47 @@ class Maintenance:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """When a pool has more consumers, or fewer. Either `lag` or `busy` is set."""
+
+    lag: int | None
+    """Readings that wait, a consumer."""
+    busy: float | None
+    """Share of their time in which consumers work."""
+    least: int
+    most: int
+    down_after_us: int
+
+
+@dataclass(frozen=True)
+class Functions:
+    """A function that is called once a reading."""
+
+    cold_us: int
+    keep_us: int
+    most: int
+    price: float
+    price_per_s: float
+
+
+@dataclass(frozen=True)
+class Processing:
+    """Who processes readings before the core has them: consumers of a pool, or functions."""
+
+    service_us: int
+    by: str  # device, gateway, site
+    partitions: int
+    consumers: int
+    start_us: int
+    checkpoint_us: int
+    scale: Scale | None
+    room: int | None
+    """Readings that may wait; None: any number."""
+    shed: str  # newest, oldest
+    functions: Functions | None
+
+
+@dataclass(frozen=True)
 class Stop:
     when: Expression
     hold_us: int
@@ -357,3 +398,5 @@ class Scenario:
     """The scenario as YAML text after `--set` and `--devices`: what the record keeps and `run` repeats."""
     runbooks: Mapping[str, str] = field(default_factory=dict)
     """Addresses of pages for whoever is told of an alarm, by its name."""
+    processing: Processing | None = None
+    """None: readings are processed as they come."""

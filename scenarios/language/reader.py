@@ -37,10 +37,11 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
-from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Scenario, Stop
+from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Processing, Scenario, Stop
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX, burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
+from twinstorm.scenarios.language.processing import check_processed, read_processing
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
@@ -256,11 +257,15 @@ class _Assembly:
         self._check_references()
         self._check_selectors(fleet)
         maintenance: Maintenance | None = None
+        processing: Processing | None = None
         if fleet is not None:
             self._check_faults(fleet)
             check_channels(record, fleet, problems)
             if record.own("maintenance") is not None:
                 maintenance = read_maintenance(record.own("maintenance"), fleet, problems)
+            if record.own("processing") is not None:
+                processing = read_processing(record.own("processing"), fleet, problems)
+            self._check_consumers(processing)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -283,6 +288,7 @@ class _Assembly:
             expectations=tuple(expectation.finished(fleet.devices) for expectation in self._expectations),
             stop_when=None if stop is None else Stop(stop.own("when"), stop.value("hold")),
             maintenance=maintenance,
+            processing=processing,
             path=self._path,
             resolved=resolved,
         )
@@ -324,6 +330,9 @@ class _Assembly:
         if not record.has("maintenance"):
             for part in self._judged():
                 check_maintained(part, self._problems)
+        if not record.has("processing"):
+            for part in self._judged():
+                check_processed(part, self._problems)
         burns = burn_alarms(record.own("objectives") or {})
         if objectives is not None:
             for expectation in self._expectations:
@@ -391,6 +400,21 @@ class _Assembly:
             if said:
                 message, _, hint = said.partition("; ")
                 self._problems.add(wrong(_about(step.record, message), "S309", message, hint))
+
+    def _check_consumers(self, processing: Processing | None) -> None:
+        """Faults that need a pool, where there is none."""
+        if self._record.has("processing") and (processing is None or processing.functions is None):
+            return
+        for step in self._steps:
+            name = step.record.own("fault")
+            try:
+                needs = step.action == "fault" and name is not None and catalogue.faults()[name].needs_consumers
+            except PluginError:
+                continue  # Told where its settings were read.
+            if needs:
+                message = f"{quoted(name)} has no consumer to strike"
+                hint = "add `processing: {service: 2 ms}`" if processing is None else "functions are none: give a pool"
+                self._problems.add(wrong(step.record.at("fault"), "S309", message, hint))
 
     def _uses(self) -> Iterator[_Use]:
         """Every selector of the file."""

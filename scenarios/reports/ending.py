@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.color import paint
 from twinstorm.scenarios.reports.words import clock, duration, missed_interval, number, objective_value
-from twinstorm.scenarios.result import ExpectationResult, MaintenanceResult, ObjectiveResult, RunResult
+from twinstorm.scenarios.result import (
+    ExpectationResult,
+    MaintenanceResult,
+    ObjectiveResult,
+    ProcessingResult,
+    RunResult,
+)
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 _STYLES = {"held": "good", "missed": "bad", "inconclusive": "warn"}
@@ -20,6 +26,8 @@ def ending(result: RunResult, color: bool = False) -> list[str]:
     lines = list(judged(result, color))
     if result.maintenance is not None:
         lines.append(maintenance_line(result.maintenance))
+    if result.processing is not None:
+        lines.append(processing_line(result.processing))
     lines.append(verdict_line(result, color))
     lines += [f"note: {printable(note)}" for note in result.notes]
     lines.append(f"digest: {result.digest}")
@@ -47,6 +55,20 @@ def maintenance_line(found: MaintenanceResult) -> str:
     if found.cost:
         told.append(f"cost {found.cost:,.0f}")
     return f"crews ({found.policy}): {', '.join(told)}"
+
+
+def processing_line(found: ProcessingResult) -> str:
+    """``processing: 412,000 readings, 8 consumers at most, deepest lag 96,120, longest wait 41 s, 1,200 replayed``."""
+    told = [f"{found.processed:,} readings"]
+    if found.calls:
+        told += [f"{found.consumers:,} instances at most", f"{found.cold:,} cold starts"]
+    else:
+        told.append(f"{found.consumers:,} consumer{'s' * (found.consumers != 1)} at most")
+    told += [f"deepest lag {found.deepest:,}", f"longest wait {duration(found.longest_s)}"]
+    told += [f"{count:,} {word}" for count, word in ((found.replayed, "replayed"), (found.shed, "shed")) if count]
+    if found.cost:
+        told.append(f"cost {found.cost:,.4g}")
+    return f"processing: {', '.join(told)}"
 
 
 def verdict_line(result: RunResult, color: bool = False) -> str:

@@ -27,7 +27,14 @@ from twinstorm.scenarios.reports.words import (
     share,
     size,
 )
-from twinstorm.scenarios.result import AlarmResult, EventRow, IncidentResult, MaintenanceResult, RunResult
+from twinstorm.scenarios.result import (
+    AlarmResult,
+    EventRow,
+    IncidentResult,
+    MaintenanceResult,
+    ProcessingResult,
+    RunResult,
+)
 
 SIGNS = {"held": "+", "missed": "x", "inconclusive": "?"}
 
@@ -98,6 +105,8 @@ def facts_of(run: RecordedRun) -> Facts:
     if run.result is not None:
         if run.result.maintenance is not None:
             sections.append(_maintenance(run.result.maintenance))
+        if run.result.processing is not None:
+            sections.append(_processing(run.result.processing))
         sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact), *_health(run.result)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
@@ -381,6 +390,25 @@ def _maintenance(found: MaintenanceResult) -> Section:
         ("cost", f"{found.cost:,.2f}"),
     ]
     return Section("Maintenance", ["Over the whole run."], [Table(("", "of the crews"), rows, frozenset({1}))])
+
+
+def _processing(found: ProcessingResult) -> Section:
+    """Who processed readings, and how long they waited."""
+    rows = [
+        ("processed", f"{found.processed:,}"),
+        ("waiting at the end", f"{found.waiting:,}"),
+        ("shed for want of room", f"{found.shed:,}"),
+        ("wait and service, mean", "none came" if found.mean_s is None else duration(found.mean_s)),
+        ("wait and service, longest", duration(found.longest_s)),
+        ("waiting, deepest", f"{found.deepest:,}"),
+    ]
+    if found.calls:
+        rows += [("instances at one time", f"{found.consumers:,}"), ("calls", f"{found.calls:,}")]
+        rows += [("cold starts", f"{found.cold:,}"), ("cost", f"{found.cost:,.4g}")]
+    else:
+        rows += [("consumers, most", f"{found.consumers:,}"), ("consumers that crashed", f"{found.crashed:,}")]
+        rows += [("processed once more", f"{found.replayed:,}")]
+    return Section("Processing", ["Over the whole run."], [Table(("", "of readings"), rows, frozenset({1}))])
 
 
 def _health(result: RunResult) -> list[Section]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import hypothesis
@@ -11,12 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstorm.detectors.pool import By, Done, Pool, PoolSettings, Scaling, Serverless, called
+from twinstorm.detectors.pool import By, Done, Pool, PoolSettings, Scaling, Step
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Int
 
 
 def settings(**changes: Any) -> PoolSettings:
     return PoolSettings(**({"partitions": 1, "consumers": 1, "service_us": 100_000} | changes))
+
+
+class Watched(Pool):
+    """Remembers what it was like at the end of each step."""
+
+    def __init__(self, of: PoolSettings) -> None:
+        super().__init__(of)
+        self.steps: list[Step] = []
+
+    def step(self) -> Done:
+        done = super().step()
+        assert self.newest is not None
+        self.steps.append(self.newest)
+        return done
 
 
 def played(pool: Pool, arrival_us: Int, partition: Int, seconds: int) -> list[Done]:
@@ -64,7 +77,7 @@ def test_d_d_1_has_no_queue_below_capacity_and_a_line_above_it() -> None:
     rush_us = np.arange(20 * SECOND_US, 40 * SECOND_US, SECOND_US // 15)[: 15 * 20]
     after_us = np.arange(40 * SECOND_US, 100 * SECOND_US, 125_000)
     arrival_us = np.concatenate([calm_us, rush_us, after_us])
-    pool = Pool(settings())
+    pool = Watched(settings())
     parts = played(pool, arrival_us, np.zeros(len(arrival_us), np.int64), 110)
     lags = [step.lag for step in pool.steps]
     assert lags[:20] == [0] * 20
@@ -95,7 +108,7 @@ def test_steps_of_any_length_and_a_plain_queue_give_the_same(
             free_us = max(free_us, int(arrival_us[row])) + service_us
             wanted[int(row)] = free_us
     for step_us in (SECOND_US, 20 * SECOND_US):
-        pool = Pool(settings(partitions=partitions, consumers=consumers, service_us=service_us, step_us=step_us))
+        pool = Watched(settings(partitions=partitions, consumers=consumers, service_us=service_us, step_us=step_us))
         found: dict[int, int] = {}
         for step in range(20 * SECOND_US // step_us):
             mine = (arrival_us >= step * step_us) & (arrival_us < (step + 1) * step_us)
@@ -106,7 +119,7 @@ def test_steps_of_any_length_and_a_plain_queue_give_the_same(
 
 
 def test_a_row_that_stands_for_many_takes_as_long_as_they_do() -> None:
-    pool = Pool(settings(service_us=1_000))
+    pool = Watched(settings(service_us=1_000))
     pool.offer(np.array([0, 0]), np.array([0, 0]), np.array([1_500, 1_000_000]))
     ends = [pool.step().end_us.tolist() for _ in range(3)]
     assert ends == [[], [1_500_000], []]
@@ -122,7 +135,7 @@ def test_a_hot_partition_keeps_one_consumer_busy_while_the_others_idle() -> None
     """20/s, 15 of them to one of four partitions: capacity is 40/s, and the lag grows by 5/s all the same."""
     arrival_us = np.arange(0, 60 * SECOND_US, 50_000)
     partition = np.where(np.arange(len(arrival_us)) % 4 < 3, 0, np.arange(len(arrival_us)) // 4 % 3 + 1)
-    pool = Pool(settings(partitions=4, consumers=4))
+    pool = Watched(settings(partitions=4, consumers=4))
     played(pool, arrival_us, partition, 60)
     assert pool.lag == pytest.approx(60 * 5, abs=2)
     assert pool.steps[-1].busy_share == pytest.approx((10 + 5) / 40, abs=0.03)
@@ -133,7 +146,7 @@ def test_with_too_few_partitions_more_consumers_help_nobody() -> None:
     partition = np.arange(len(arrival_us)) % 2
     lags = []
     for consumers in (2, 8):
-        pool = Pool(settings(partitions=2, consumers=consumers))
+        pool = Watched(settings(partitions=2, consumers=consumers))
         played(pool, arrival_us, partition, 30)
         lags.append(pool.lag)
     assert lags[0] == lags[1] == pytest.approx(30 * 20, abs=4)
@@ -159,7 +172,7 @@ def test_a_pool_scales_out_after_the_start_delay_and_never_beyond_its_partitions
     arrival_us = np.arange(0, 120 * SECOND_US, 20_000)  # 50/s, one consumer does 10/s
     partition = np.arange(len(arrival_us)) % 8
     scaling = Scaling(By.LAG, target=20, most=100)
-    pool = Pool(settings(partitions=8, start_us=30 * SECOND_US, scaling=scaling))
+    pool = Watched(settings(partitions=8, start_us=30 * SECOND_US, scaling=scaling))
     played(pool, arrival_us, partition, 120)
     active = [step.consumers for step in pool.steps]
     assert active[:30] == [1] * 30
@@ -173,7 +186,7 @@ def test_a_pool_scales_out_after_the_start_delay_and_never_beyond_its_partitions
 
 def test_a_pool_scales_in_when_fewer_were_enough_for_long() -> None:
     arrival_us = np.arange(0, 400 * SECOND_US, 200_000)  # 5/s
-    pool = Pool(settings(partitions=4, consumers=4, scaling=Scaling(By.CPU, target=0.6)))
+    pool = Watched(settings(partitions=4, consumers=4, scaling=Scaling(By.CPU, target=0.6)))
     played(pool, arrival_us, np.arange(len(arrival_us)) % 4, 400)
     active = [step.consumers for step in pool.steps]
     first = active.index(1)
@@ -197,7 +210,7 @@ def test_nothing_is_lost_and_partitions_keep_their_order(
 ) -> None:
     arrival_us = np.array(sorted(at_us for at_us, _ in sent), np.int64)
     partition = np.array([partition for _, partition in sent], np.int64)
-    pool = Pool(
+    pool = Watched(
         settings(
             partitions=6,
             consumers=3,
@@ -234,7 +247,7 @@ def test_nothing_is_lost_and_partitions_keep_their_order(
 def test_a_crash_serves_again_what_came_since_the_checkpoint(checkpoint_s: int, replayed: int) -> None:
     """10/s and a crash at 37.5 s, or at 37 s: whole steps."""
     arrival_us = np.arange(0, 60 * SECOND_US, 100_000)
-    pool = Pool(settings(service_us=1_000, checkpoint_us=checkpoint_s * SECOND_US, step_us=SECOND_US // 2))
+    pool = Watched(settings(service_us=1_000, checkpoint_us=checkpoint_s * SECOND_US, step_us=SECOND_US // 2))
     for step in range(75):
         mine = (arrival_us >= step * SECOND_US // 2) & (arrival_us < (step + 1) * SECOND_US // 2)
         pool.offer(arrival_us[mine], np.zeros(np.count_nonzero(mine), np.int64))
@@ -245,7 +258,7 @@ def test_a_crash_serves_again_what_came_since_the_checkpoint(checkpoint_s: int, 
 
 def test_while_a_consumer_starts_again_the_others_serve_its_partitions() -> None:
     arrival_us = np.arange(0, 40 * SECOND_US, 100_000)
-    pool = Pool(settings(partitions=2, consumers=2, start_us=10 * SECOND_US))
+    pool = Watched(settings(partitions=2, consumers=2, start_us=10 * SECOND_US))
     partition = np.arange(len(arrival_us)) % 2
     for second in range(40):
         if second == 20:
@@ -257,59 +270,74 @@ def test_while_a_consumer_starts_again_the_others_serve_its_partitions() -> None
     assert [step.busy_share for step in pool.steps][22:29] == pytest.approx([1.0] * 7, abs=0.01)
 
 
+# --- room -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sheds", ["newest", "oldest"])
+def test_what_finds_no_room_is_shed_at_the_end_of_a_step(sheds: str) -> None:
+    """20/s come and 10/s are served: from the sixth second on half of what comes goes, the newest or the oldest."""
+    arrival_us = np.arange(0, 20 * SECOND_US, 50_000)
+    pool = Watched(settings(room=50, sheds=sheds))
+    parts = played(pool, arrival_us, np.zeros(len(arrival_us), np.int64), 60)
+    shed, served = column(parts, "shed"), column(parts, "row")
+    assert [step.lag for step in pool.steps[:8]] == [10, 20, 30, 40, 50, 50, 50, 50]
+    assert pool.shed == len(shed) == 400 - len(served) == 15 * 10
+    assert sorted([*shed.tolist(), *served.tolist()]) == list(range(400))
+    assert pool.lag == 0
+    waits_s = (column(parts, "end_us") - column(parts, "arrival_us")) / 1e6
+    # Who lets the oldest go serves what is fresh; the wait is the same line but for what it holds.
+    if sheds == "newest":
+        assert parts[5].shed.tolist() == list(range(110, 120))
+        assert waits_s.max() == pytest.approx(5.5, abs=1.1)
+    else:
+        assert parts[5].shed.tolist() == list(range(60, 70))
+        assert waits_s.max() == pytest.approx(5.0, abs=1.1)
+
+
+def test_a_row_goes_as_a_whole() -> None:
+    pool = Pool(settings(room=25))
+    pool.offer(np.zeros(4, np.int64), np.zeros(4, np.int64), np.array([10, 10, 10, 10]))
+    done = pool.step()
+    assert done.shed.tolist() == [3]
+    assert pool.lag == 20
+
+
+def test_what_is_served_again_is_not_shed() -> None:
+    pool = Pool(settings(room=0, service_us=1_000, checkpoint_us=MINUTE_US))
+    pool.offer(np.arange(10), np.zeros(10, np.int64))
+    assert len(pool.step()) == 10
+    assert pool.crash(0) == 10
+    assert pool.step().shed.tolist() == []
+    assert pool.lag == 10
+
+
+@pytest.mark.parametrize("checkpoint_s", [0, 3])
+def test_every_row_is_settled_once(checkpoint_s: int) -> None:
+    arrival_us = np.arange(0, 10 * SECOND_US, 130_000)
+    pool = Pool(settings(partitions=3, start_us=2 * SECOND_US, checkpoint_us=checkpoint_s * SECOND_US))
+    parts = played(pool, arrival_us, np.arange(len(arrival_us)) % 3, 6)
+    pool.crash(0)
+    parts += played_on(pool, arrival_us, 6, 30)
+    assert sorted(column(parts, "settled").tolist()) == list(range(len(arrival_us)))
+    assert (column(parts, "row").size - len(arrival_us)) == pool.replayed
+
+
+def played_on(pool: Pool, arrival_us: Int, first: int, last: int) -> list[Done]:
+    parts = []
+    for second in range(first, last):
+        mine = (arrival_us >= second * SECOND_US) & (arrival_us < (second + 1) * SECOND_US)
+        pool.offer(arrival_us[mine], np.flatnonzero(mine) % 3)
+        parts.append(pool.step())
+    return parts
+
+
 def test_what_is_no_pool_is_refused() -> None:
     for wrong in ({"partitions": 0}, {"service_us": 0}, {"start_us": -1}):
         with pytest.raises(ValueError, match=r"at least 1|negative"):
             settings(**wrong)
     with pytest.raises(ValueError, match="at least one consumer"):
         Scaling(By.CPU, least=3, most=2)
-    pool = Pool(settings())
+    pool = Watched(settings())
     for arrival_us, partition in (([5, 4], [0, 0]), ([SECOND_US], [0]), ([0], [1])):
         with pytest.raises(ValueError, match=r"ascend|partitions"):
             pool.offer(np.array(arrival_us), np.array(partition))
-
-
-# --- serverless -------------------------------------------------------------------------------------------------------
-
-FUNCTION = Serverless(service_us=200_000, cold_us=800_000, keep_us=5 * MINUTE_US, most=1_000, price=0.2e-6)
-
-
-def test_a_burst_starts_an_instance_a_call_and_the_next_one_finds_them_warm() -> None:
-    calls = called(FUNCTION, np.array([0] * 50 + [2 * SECOND_US] * 60))
-    assert calls.cold == 60
-    assert (calls.end_us[:50] == SECOND_US).all()
-    assert np.count_nonzero(calls.end_us[50:] == 2_200_000) == 50
-    assert calls.most_at_once == 60
-
-
-def test_an_instance_that_rests_too_long_is_cold_again() -> None:
-    for pause_us, cold in ((5 * MINUTE_US, 1), (5 * MINUTE_US + 1, 2)):
-        assert called(FUNCTION, np.array([0, SECOND_US + pause_us])).cold == cold
-
-
-def test_calls_beyond_the_limit_wait_for_an_instance() -> None:
-    few = Serverless(service_us=100_000, cold_us=0, keep_us=MINUTE_US, most=2, price=0.0)
-    calls = called(few, np.zeros(5, np.int64))
-    assert calls.start_us.tolist() == [0, 0, 100_000, 100_000, 200_000]
-    assert calls.most_at_once == 2
-
-
-def test_instances_at_work_are_arrivals_times_service() -> None:
-    """Little's law, on a queue without a limit (M/D/inf): 50/s of 0.2 s are 10 at a time."""
-    arrival_us = poisson(50.0, 2_000)
-    warm = Serverless(service_us=200_000, cold_us=0, keep_us=60 * MINUTE_US, most=10_000, price=0.0)
-    calls = called(warm, arrival_us)
-    probes = np.arange(100, 1_990) * SECOND_US
-    at_work = np.searchsorted(calls.start_us, probes, side="right") - np.searchsorted(
-        np.sort(calls.end_us), probes, side="right"
-    )
-    assert at_work.mean() == pytest.approx(10.0, rel=0.03)
-    assert at_work.var() == pytest.approx(10.0, rel=0.1)
-
-
-def test_the_price_is_that_of_calls_and_of_work() -> None:
-    """A published price: 0.20 a million calls and 0.0000166667 a GB-second, of functions with 1 GB."""
-    priced = Serverless(service_us=100_000, cold_us=0, keep_us=MINUTE_US, most=10, price=0.2e-6, price_per_s=1.66667e-5)
-    calls = called(priced, np.arange(10_000) * SECOND_US)
-    assert calls.cost == pytest.approx(0.002 + 1_000 * 1.66667e-5)
-    assert math.isclose(called(FUNCTION, np.arange(3) * SECOND_US).cost, 0.6e-6)

@@ -82,6 +82,7 @@ def scenario(fault: str) -> Scenario:
                 "  every: 5 s",
                 "  segments:",
                 *lines,
+                *(["processing: {service: 1 ms}"] if catalogue()[fault].needs_consumers else []),
                 "steps:",
                 f"  - {{name: it, at: 30 s, fault: {fault}, lasts: 150 s{target}{settings}}}",
                 *beside,

@@ -32,6 +32,7 @@ OF_SOME = (
     "imbalance",
     "lubrication-loss",
     "overheating",
+    "consumer-crash",
 )
 FLAT = (
     "wire: {wire: 1, name: flat, topics: {telemetry: 'p/{site}/{device}/t', state: 'p/{site}/{device}/s'}, "
@@ -84,6 +85,15 @@ BROKERS = (
 )
 
 
+POOLS = (
+    "",
+    "processing: {service: 5 ms, checkpoint: 10 s, consumers: 2}\n",
+    "processing: {service: 40 ms, partitions: 3, by: site, room: 40, checkpoint: 5 s, scale: {lag: 20, most: 3}}\n",
+    "processing: {service: 100 ms, room: 5, shed: oldest, scale: {busy: 60 %, down_after: 10 s}}\n",
+    "processing: {service: 300 ms, serverless: {cold: 2 s, keep: 5 s, most: 9}}\n",
+)
+
+
 @st.composite
 def scenarios(draw: st.DrawFn) -> str:
     """The text of a scenario; some of them are refused, as a fault may fit none of its machines."""
@@ -103,7 +113,14 @@ def scenarios(draw: st.DrawFn) -> str:
     for number in range(draw(st.integers(1, 5))):
         steps += draw(_step(number))
     lines += ["steps:", *steps, "expect:", "  - {ledger: delivered, at_least: 0}"]
-    return "\n".join(lines) + "\n" + draw(st.sampled_from(BROKERS)) + draw(st.sampled_from(CREWS)) + IMAGES
+    return (
+        "\n".join(lines)
+        + "\n"
+        + draw(st.sampled_from(BROKERS))
+        + draw(st.sampled_from(CREWS))
+        + draw(st.sampled_from(POOLS))
+        + IMAGES
+    )
 
 
 @st.composite

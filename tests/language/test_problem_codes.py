@@ -170,6 +170,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S305", [crews("{policy: run-to-failure, of: state=online}")], "25:43", "maintenance.of", "changes while the run goes on", "here: id"),
     ("S310", [expectation("{count: repairs, at_least: 1}")], "41:13", "expect[4].count", "no `repairs` without `maintenance`", "add `maintenance"),
     ("S310", [expectation("never: downtime > 1 h")], "41:12", "expect[4].never", "no `downtime` without", "add `maintenance"),
+    ("S310", [expectation("never: shed > 0")], "41:12", "expect[4].never", "no `shed` without `processing`", "add `processing"),
     ("S302", [("of: outage", "of: outgae")], "38:27", "expect[1].of", "there is no step `outgae`", "did you mean `outage`?  steps: outage"),
     ("S302", [("after: outage.end", "after: outge.end")], "37:34", "expect[0].after", "there is no step `outge`", "`outage`?"),
     ("S302", [step("  - {at: 6 min, end: blackout}")], "35:22", "steps[1].end", "there is no step `blackout`", "steps: outage, step-2"),

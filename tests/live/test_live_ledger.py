@@ -60,6 +60,7 @@ fleet:
     chillers: {kind: chiller, share: 25 %}
 expect:
   - {ledger: lost, at_most: 50 %}
+processing: {service: 10 ms, checkpoint: 5 s}
 steps:
 """
 OF_SOME = {

@@ -50,6 +50,28 @@ machine's failures. Compare with --vary maintenance.policy=run-to-failure,condit
 `downtime` and `cost` in expressions.
 """
 
+_PROCESSING = """
+Readings wait to be processed before the core has them, and backlogs come of it:
+
+    processing:
+      service: 2 ms                  # of one reading, by one consumer: 500/s each
+      partitions: 16                 # lines; those of a device stand in one, in order (by: device, gateway, site)
+      consumers: 2                   # at the start
+      start: 30 s                    # until one that is added, or crashed, works
+      scale: {lag: 1000, most: 8}    # for so many waiting readings there is one; or  busy: 70 %
+      checkpoint: 10 s               # what came since is processed once more after a crash
+      room: 100000                   # readings that may wait; what is more is lost (shed: newest, or oldest)
+
+To the core a reading arrives when it is processed: a pool that is too slow shows as stale devices, as readings that are
+processed late, and as silence. Each partition is read by one consumer, so that more consumers than partitions help
+nobody, and a partition that gets more than its share is as slow as one consumer. `fault: consumer-crash` kills some.
+Expressions know `lag`, `consumers` and `shed`. Or a function a reading, by as many instances as it takes:
+
+    processing:
+      service: 50 ms
+      serverless: {cold: 400 ms, keep: 10 min, most: 100, price: 0.0000002, price_per_s: 0.0000166667}
+"""
+
 _STEPS = """
 A step has one trigger and one action:
 
@@ -195,6 +217,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "selectors": _selectors,
         "objectives": lambda: _OBJECTIVES,
         "maintenance": lambda: _MAINTENANCE,
+        "processing": lambda: _PROCESSING,
         "expectations": _expectations,
         "expressions": _expressions,
         "verdict": _verdict,

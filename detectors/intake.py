@@ -1,0 +1,341 @@
+"""Readings on their way into the core: they wait for a consumer of a modelled pool, or for a function that is called.
+
+What the core is given here it takes when a consumer is through with it, and not before: to everything behind, that is
+when it arrives. What nobody can read is refused at the door, and waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+
+from twinstorm.detectors.functions import Functions, Serverless
+from twinstorm.detectors.pool import Pool, PoolSettings
+from twinstorm.twin.flow import SECOND_US, Delivery, Device, Int, Mask, Readings, Registry
+from twinstorm.twin.wire.merging import merged, parted
+
+_NONE: Final[Int] = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Processing:
+    """How readings are processed before the core has them.
+
+    Attributes:
+        by: ``device``, ``gateway`` or ``site``: whose readings stand in one partition.
+    """
+
+    how: PoolSettings | Serverless
+    by: str = "device"
+
+
+@dataclass
+class Figures:
+    """What became of readings so far, those alone that came once.
+
+    Attributes:
+        processed: through; `shed` found no room, `replayed` were processed once more since a crash.
+        waited_us: of all that are through, together. longest_us: of one.
+        deepest: lag. most: consumers, or instances, at one time. crashed: consumers.
+    """
+
+    processed: int = 0
+    shed: int = 0
+    replayed: int = 0
+    waited_us: int = 0
+    longest_us: int = 0
+    deepest: int = 0
+    most: int = 0
+    crashed: int = 0
+
+    @property
+    def mean_us(self) -> float | None:
+        """Wait and service of a reading; None: there was none."""
+        return self.waited_us / self.processed if self.processed else None
+
+
+class _Ended(NamedTuple):
+    """Rows that a step has ended: int64, ascending by `row`, but a row that is served again may stand twice."""
+
+    row: Int
+    end_us: Int
+    again: Mask
+    settled: Int
+    shed: Int
+
+
+class _Work(Protocol):
+    """Whoever works at rows, a second at a time.
+
+    Attributes:
+        rows: that were handed in so far. lag: that nobody has begun with. consumers: that there are.
+    """
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def lag(self) -> int: ...
+    @property
+    def consumers(self) -> int: ...
+    def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:
+        """Take rows of the second that ends at `end_us`, ascending, and work until then."""
+
+    def crash(self, consumers: int) -> tuple[int, int]:
+        """See `Intake.crash`."""
+
+
+class _Consumers:
+    """A pool. Partitions are of each device."""
+
+    def __init__(self, settings: PoolSettings, key: Int) -> None:
+        self._pool = Pool(settings)
+        self._partition = key % settings.partitions
+
+    @property
+    def rows(self) -> int:
+        return self._pool.rows
+
+    @property
+    def lag(self) -> int:
+        return self._pool.lag
+
+    @property
+    def consumers(self) -> int:
+        return self._pool.consumers
+
+    def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:  # noqa: ARG002
+        # A reading in the name of nobody is told to be one by the core.
+        self._pool.offer(arrival_us, self._partition[np.clip(device, 0, len(self._partition) - 1)])
+        done = self._pool.step()
+        by_row = np.argsort(done.row, kind="stable")
+        return _Ended(done.row[by_row], done.end_us[by_row], done.again[by_row], done.settled, done.shed)
+
+    def crash(self, consumers: int) -> tuple[int, int]:
+        dead = min(consumers, self._pool.consumers)
+        return dead, sum(self._pool.crash(each) for each in range(dead))
+
+
+class _Calls:
+    """Functions: `consumers` are instances at work."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self.rows = self.lag = self.consumers = 0
+        self._row = self._start_us = self._end_us = _NONE
+
+    def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:  # noqa: ARG002
+        start_us, ends_us = self._functions.call(arrival_us)
+        row = np.concatenate([self._row, np.arange(self.rows, self.rows + len(arrival_us))])
+        start_us, ends_us = np.concatenate([self._start_us, start_us]), np.concatenate([self._end_us, ends_us])
+        self.rows += len(arrival_us)
+        over = ends_us <= end_us
+        self._row, self._start_us, self._end_us = row[~over], start_us[~over], ends_us[~over]
+        self.consumers = int(np.count_nonzero(self._start_us <= end_us))
+        self.lag = len(self._row) - self.consumers
+        return _Ended(row[over], ends_us[over], np.zeros(np.count_nonzero(over), np.bool_), row[over], _NONE)
+
+    def crash(self, consumers: int) -> tuple[int, int]:  # noqa: ARG002
+        return 0, 0
+
+
+@dataclass
+class _Block:
+    """Readings of one kind that came in one step.
+
+    Attributes:
+        row: int64, ascending: their numbers. arrived_us: int64. gone: bool, need not be kept.
+    """
+
+    row: Int
+    readings: Readings
+    arrived_us: Int
+    gone: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gone = np.zeros(len(self.row), np.bool_)
+
+    def places(self, rows: Int) -> tuple[Int, Int]:
+        """Which of these rows, ascending, stand here, and where."""
+        low, high = np.searchsorted(rows, (self.row[0], self.row[-1] + 1))
+        places = np.minimum(np.searchsorted(self.row, rows[low:high]), len(self.row) - 1)
+        here = np.flatnonzero(self.row[places] == rows[low:high])
+        return here + low, places[here]
+
+    def forget(self, rows: Int) -> bool:
+        """Drop rows that are not asked for any more. Returns whether some are left."""
+        _, places = self.places(rows)
+        self.gone[places] = True
+        left = len(self.gone) - np.count_nonzero(self.gone)
+        if left and 2 * left < len(self.gone):
+            kept = np.flatnonzero(~self.gone)
+            self.row, self.arrived_us = self.row[kept], self.arrived_us[kept]
+            self.readings = self.readings.taken(kept)
+            self.gone = np.zeros(left, np.bool_)
+        return bool(left)
+
+
+class Intake:
+    """
+    Args:
+        registry: what devices, gateways and sites there are.
+
+    Attributes:
+        figures: what became of readings so far.
+        functions: that are called; None: there is a pool.
+        inside: int64 (n,), readings of each device that are here or were shed, each once.
+        again: readings that the core has been given for another time. unrepeated: that came for another time, and that
+            it has not been given.
+    """
+
+    def __init__(self, processing: Processing, registry: Registry) -> None:
+        self.processing = processing
+        self.figures = Figures()
+        self.inside: Int = np.zeros(len(registry), np.int64)
+        self.again = self.unrepeated = 0
+        how = processing.how
+        self.functions = Functions(how) if isinstance(how, Serverless) else None
+        self._work: _Work
+        if isinstance(how, PoolSettings):
+            self._work = _Consumers(how, _keys(processing.by, registry))
+        else:
+            assert self.functions is not None
+            self._work = _Calls(self.functions)
+        self._coming: tuple[Delivery, ...] = ()
+        """Not yet handed in."""
+        self._blocks: list[_Block] = []
+        self._now_us = 0
+
+    @property
+    def waiting(self) -> int:
+        """Readings that are here, each once."""
+        return int(self.inside.sum()) - self.figures.shed
+
+    @property
+    def lag(self) -> int:
+        """Readings that nobody has begun with, at the end of the last whole second."""
+        return self._work.lag
+
+    @property
+    def consumers(self) -> int:
+        """That take readings, starting ones among them; instances at work."""
+        return self._work.consumers
+
+    def offer(self, delivery: Delivery) -> Delivery | None:
+        """Take what has arrived. Returns what waits for nobody, if anything does."""
+        readings = delivery.readings
+        if readings is not None and len(readings):
+            every = np.ones(len(readings.device), np.bool_)
+            rows = np.flatnonzero(every if readings.present is None else readings.present)
+            known = rows[(readings.device[rows] >= 0) & (readings.device[rows] < len(self.inside))]
+            if readings.duplicate:
+                self.unrepeated += len(rows)
+            else:
+                np.add.at(self.inside, readings.device[known], 1)
+            self._coming += (Delivery(readings.taken(rows), delivery.arrived_us[rows], delivery.last_us),)
+        if not delivery.malformed:
+            return None
+        return Delivery(None, _NONE, delivery.last_us, delivery.malformed)
+
+    def advance(self, now_us: int) -> Iterator[Delivery]:
+        """Let whole seconds pass up to this instant. Yields what is through, in order of the seconds."""
+        while self._now_us + SECOND_US <= now_us:
+            end_us = self._now_us + SECOND_US
+            ended = self._serve(end_us)
+            self._now_us = end_us
+            yield from self._given(ended)
+            self._settle(ended)
+
+    @property
+    def has_consumers(self) -> bool:
+        """There are some that can crash."""
+        return self.functions is None
+
+    def crash(self, consumers: int) -> tuple[int, int]:
+        """So many consumers die and start again; the first ones, and not more than there are.
+
+        Returns:
+            How many did, and how many readings are processed once more.
+        """
+        dead, replayed = self._work.crash(consumers)
+        self.figures.crashed += dead
+        self.figures.replayed += replayed
+        return dead, replayed
+
+    # --- a second -----------------------------------------------------------------------------------------------------
+
+    def _serve(self, end_us: int) -> _Ended:
+        """Hand in what came before this instant, and let it be worked at."""
+        here, self._coming = parted(self._coming, end_us - 1)
+        came = merged(here)
+        arrived_us = np.concatenate([_NONE, *(each.arrived_us for each in came)])
+        device = np.concatenate([np.empty(0, np.int32), *(each.readings.device for each in came if each.readings)])
+        order = np.argsort(arrived_us, kind="stable")
+        number = np.empty(len(order), np.int64)
+        number[order] = self._work.rows + np.arange(len(order))
+        self._keep(came, number)
+        # What is told late, as it may be live, cannot have been begun before it was told.
+        ended = self._work.serve(np.maximum(arrived_us[order], self._now_us), device[order], end_us)
+        self.figures.deepest = max(self.figures.deepest, self._work.lag)
+        self.figures.most = max(self.figures.most, self._work.consumers)
+        return ended
+
+    def _keep(self, came: Sequence[Delivery], number: Int) -> None:
+        first = 0
+        for each in came:
+            assert each.readings is not None
+            mine = number[first : first + len(each.arrived_us)]
+            first += len(mine)
+            order = np.argsort(mine, kind="stable")
+            self._blocks.append(_Block(mine[order], each.readings.taken(order), each.arrived_us[order]))
+
+    def _given(self, ended: _Ended) -> Iterator[Delivery]:
+        """What the core gets of these rows: those of a block together, what it has had before apart."""
+        figures = self.figures
+        for again in (False, True):
+            chosen = ended.again == again
+            rows, end_us = ended.row[chosen], ended.end_us[chosen]
+            for block in self._blocks if len(rows) else ():
+                which, places = block.places(rows)
+                if not len(which):
+                    continue
+                readings = block.readings.taken(places)
+                if again:
+                    self.again += len(which)
+                elif readings.duplicate:
+                    self.unrepeated -= len(which)
+                else:
+                    self._leave(readings)
+                    waited_us = end_us[which] - block.arrived_us[places]
+                    figures.processed += len(which)
+                    figures.waited_us += int(waited_us.sum())
+                    figures.longest_us = max(figures.longest_us, int(waited_us.max()))
+                by_device = np.argsort(readings.device, kind="stable")
+                through_us = end_us[which][by_device]
+                yield Delivery(readings.taken(by_device), through_us, int(through_us.max()))
+
+    def _leave(self, readings: Readings) -> None:
+        known = (readings.device >= 0) & (readings.device < len(self.inside))
+        np.subtract.at(self.inside, readings.device[known], 1)
+
+    def _settle(self, ended: _Ended) -> None:
+        """Forget what nobody asks for any more."""
+        for block in self._blocks if len(ended.shed) else ():
+            _, places = block.places(ended.shed)
+            if not block.readings.duplicate:
+                self.figures.shed += len(places)
+        gone = np.union1d(ended.settled, ended.shed)
+        if len(gone):
+            self._blocks = [block for block in self._blocks if block.forget(gone)]
+
+
+def _keys(by: str, registry: Registry) -> Int:
+    """What partitions are made by, of each device."""
+    if by == "site":
+        return registry.site.astype(np.int64)
+    if by == "gateway":
+        # The first gateway is none: without gateways all stand in one line.
+        return np.zeros(len(registry), np.int64) if registry.gateway is None else registry.gateway.astype(np.int64)
+    return np.arange(len(registry))
