@@ -438,6 +438,10 @@ class LiveDeviceEnd:
             1 for _ in self._air.readings()
         )
 
+    def unwritten(self) -> int:
+        """Packets that wait for room in their sockets."""
+        return sum(line.client.unwritten for line in self._lines.values())
+
     def unacknowledged_each(self) -> Int:
         """The same, one a device."""
         waiting = np.zeros(len(self._names), np.int64)
