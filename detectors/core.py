@@ -511,7 +511,7 @@ class Core(Exhibits):
             track.repeat(panes, self._now_us)
         for detector in self._patient:
             try:
-                with fenced("pass_by"):
+                with fenced("pass_by", detector):
                     detector.pass_by(panes)
             except BrokenError as broken:
                 self._broken[detector.name] = str(broken)
@@ -649,7 +649,7 @@ class Core(Exhibits):
             if self._rests(detector, batch):
                 calm = self._alarms.rest(batch.now_us, detector, changes)
             else:
-                with fenced("score"):
+                with fenced("score", detector):
                     score = checked(detector.score(batch), len(batch))
                 if self._listing.strangers is not None:
                     # Nothing can be said of strangers, whatever a detector makes of rows without news.
@@ -659,7 +659,7 @@ class Core(Exhibits):
                 calm = self._alarms.step(batch.now_us, detector, score, changes)
         # A storm must not become the new normal; the one place where that is decided.
         if calm:
-            with fenced("learn"):
+            with fenced("learn", detector):
                 detector.learn(batch)
 
     def _take_out(self, detector: Scorer, what: str, now_us: int, changes: Changes) -> None:
@@ -681,7 +681,7 @@ class Core(Exhibits):
             return False
         if hold.still(batch.now_us, batch.news):
             return True
-        with fenced("quiet"):
+        with fenced("quiet", restful):
             lasting = restful.quiet(batch)
         hold.renew(FOR_NOW if lasting is None else lasting)
         return lasting is not None

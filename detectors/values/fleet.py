@@ -234,7 +234,7 @@ class OnFleet:
         Raises:
             BrokenError: nothing that scores can be.
         """
-        with fenced("step"):
+        with fenced("step", self._detector):
             scores = self._detector.step(sample)
         if not isinstance(scores, np.ndarray) or scores.shape != sample.values.shape or scores.dtype != np.float64:
             raise BrokenError("`step` gave no score, as float64, for each value")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.detectors.lab import Lab, registry_of
-from twinstorm.detectors import contract
+from twinstorm.detectors import contract, fence
 from twinstorm.detectors.contract import Batch
+from twinstorm.detectors.fence import fenced
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.values import contract as on_values
@@ -25,7 +27,7 @@ class Fragile:
     summary: ClassVar[str] = "breaks"
     headline: ClassVar[str] = "broke"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("where", "word", "", "method", ("score", "learn", "shape", "exit")),
+        Option("where", "word", "", "method", ("score", "learn", "shape", "exit", "stall")),
     )
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
@@ -42,6 +44,8 @@ class Fragile:
                 raise ValueError("not today")
             if self.where == "exit":
                 raise SystemExit(3)
+            while self.where == "stall":
+                pass
             if self.where == "shape":
                 return np.zeros(3, np.float32)
         return np.zeros(len(batch), np.float32)
@@ -93,6 +97,39 @@ def test_a_detector_that_breaks_is_taken_out_and_the_others_go_on(where: str, wh
     lab.power_off(np.arange(8))
     lab.play(30)
     assert [alarm.name for alarm in lab.core.alarms] == ["silence"]
+
+
+@pytest.mark.usefixtures("strange")
+def test_a_detector_that_stalls_is_interrupted_and_the_alarm_of_others_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fence, "LONGEST_S", 0.2)
+    waited_for, _ = signal.getitimer(signal.ITIMER_REAL)
+    handler = signal.getsignal(signal.SIGALRM)
+    lab = Lab.start(registry_of(), warm_up_s=0, fragile={"where": "stall"}, silence={})
+    lab.play(20)
+    (found,) = lab.core.taken_out
+    assert (found.name, found.at_us, found.what) == (
+        "fragile",
+        10 * SECOND_US,
+        "`score` did not come back within 0.2 s",
+    )
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert bool(signal.getitimer(signal.ITIMER_REAL)[0]) == bool(waited_for)
+
+
+def test_an_alarm_that_somebody_waits_for_comes_when_it_would_have_come() -> None:
+    came: list[int] = []
+    before_s = signal.setitimer(signal.ITIMER_REAL, 0)
+    handler = signal.signal(signal.SIGALRM, lambda *_: came.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with fenced("score", object()):
+            pass
+        while not came and signal.getitimer(signal.ITIMER_REAL)[0]:
+            pass
+        assert came == [1]
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *before_s)
 
 
 @pytest.mark.usefixtures("strange")
