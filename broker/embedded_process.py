@@ -11,6 +11,7 @@ from types import TracebackType
 
 from twinstorm.broker.calibration import Target
 from twinstorm.broker.file_limit import MANY, raise_file_limit
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.sockets import LOOPBACK
 from twinstorm.broker.tls import ServerTls, client_context
@@ -92,6 +93,7 @@ def _serve(pipe: Connection, tls: ServerTls | None) -> None:
     broker = EmbeddedBroker((), now_us=lambda: 0, tls=tls, door=Door(any_topic=True))
     try:
         broker.open()
+        spare_pauses()
         user, password = broker.guest_credentials()
         pipe.send(_Opened(broker.port, user, password))
         pipe.recv()

@@ -8,7 +8,6 @@ takes its place in the queue of the crowd, and is let in, made to wait, or refus
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from multiprocessing.connection import Connection, wait
 
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.scenarios.engine.children import leave_signals, start_child
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Unavailable
@@ -230,8 +230,7 @@ class _Standing:
         self._late_s = 0.0
 
     def play(self, pipe: Connection) -> None:
-        gc.collect()
-        gc.freeze()
+        spare_pauses()
         while True:
             behind = self._move()
             for ready in wait([pipe, self._door], 0.0 if behind else LOOK_S):

@@ -7,7 +7,6 @@ readings of that instant, as in virtual time.
 
 from __future__ import annotations
 
-import gc
 import time
 import traceback
 from collections import Counter
@@ -22,6 +21,7 @@ import numpy as np
 from twinstorm.broker.bad_links import BadLinks
 from twinstorm.broker.ceiling import Ceiling
 from twinstorm.broker.device_end import Connects, LiveDeviceEnd
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.broker.tls import ClientTls
 from twinstorm.scenarios.engine.children import leave_signals
 from twinstorm.scenarios.engine.wall_clock import WallClock
@@ -282,8 +282,7 @@ class Worker:
 
     def play(self) -> None:
         """Move with the clock until told to finish."""
-        gc.collect()
-        gc.freeze()  # as in `play_live`: a full collection would hold every device up
+        spare_pauses()
         message = self._await_go()
         if message is None:
             return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.tui.cli.broker_limits import OPTIONS, read_limits
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import must_be_writable, read_duration
@@ -122,6 +123,7 @@ def broker(
         over = "" if tls is None else " over TLS, with certificates"
         frames = "" if framed is None else f" and for WebSocket on {framed[0]}:{made.websocket_port}"
         talk.say(f"listening on {bind}:{made.port}{frames}{over}, until {'Ctrl+C' if lasts is None else lasts}")
+        spare_pauses()
         _serve(talk, made, authority, stop, every_us / 1e6, None if lasts_us is None else lasts_us / 1e6, json)
     return 0
 
