@@ -25,6 +25,7 @@ from benchmarks.wire_locust import messages_per_s
 from twinstorm.broker.calibration import Effort, Target, messages, waits_ms
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.embedded_process import EmbeddedProcess
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.broker.raw_client import RawClient
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.sockets import LOOPBACK
@@ -200,6 +201,7 @@ def _processed(
         cloud.start()
         try:
             ours.connect()
+            spare_pauses()  # as a live run does
             took = _Background(lambda: ours.pace(per_s / in_one, lasts_s))
             idle_since = time.monotonic()
             busy_s = -time.thread_time()

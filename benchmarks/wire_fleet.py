@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.broker.pauses import spare_pauses
 from twinstorm.broker.tls import ClientTls
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan, grow
 from twinstorm.twin.flow import SECOND_US, DeviceEvent, Identities, Readings, Registry, Together
@@ -132,6 +133,7 @@ class FleetProcess:
 
 def _serve(order: Order, pipe: Connection) -> None:
     fleet = _Gateways(order) if order.gateways else _Fleet(order)
+    spare_pauses()  # as the worker of a live run does
     try:
         while True:
             while not pipe.poll(0.005):
