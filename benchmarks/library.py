@@ -54,6 +54,7 @@ PLAYS: Final[dict[str, Play]] = {
     "partition": Play(60, 12),
     "reboot-storm": Play(60, 12),
     "short-crew": Play(50, 12, quick=True),
+    "small-pool": Play(60, 12),
     "stuck-sensor": Play(60, 10),
     "thin-line": Play(300, 4),
     "winter-night": Play(1_000, 6),

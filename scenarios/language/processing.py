@@ -12,13 +12,16 @@ from twinstorm.scenarios.language.fields import (
     Record,
     Single,
     Table,
+    count,
     duration,
+    rate,
     share,
     whole,
     words,
     wrong,
 )
 from twinstorm.scenarios.language.model import Fleet, Functions, Processing, Scale
+from twinstorm.scenarios.language.quantities import Count, Rate
 
 _PRICE = Single("a number", values.number, "0.0000002", values.NUMBER, "0", may_be_number=True)
 _MOST_CONSUMERS = "10000"
@@ -26,7 +29,7 @@ _MOST_CONSUMERS = "10000"
 SCALE = Table(
     "the scaling",
     (
-        Key("lag", whole("1", "1000000000", "1000"), "readings that wait, a consumer: for so many there is one"),
+        Key("lag", count("1", "1000000000", "1000"), "readings that wait, a consumer: for so many there is one"),
         Key("busy", share("1 %", "100 %", "70 %"), "share of their time in which consumers should work"),
         Key("least", whole("1", _MOST_CONSUMERS, "1"), "consumers that there always are", default="1"),
         Key("most", whole("1", _MOST_CONSUMERS, "8"), "consumers at most; by default one a partition"),
@@ -58,7 +61,8 @@ SERVERLESS = Table(
 PROCESSING = Table(
     "the processing",
     (
-        Key("service", duration("1 us", "1 h", "2 ms"), "of one reading, by one consumer", required=True),
+        Key("service", duration("1 us", "1 h", "2 ms"), "what one reading takes one consumer; or its `rate`"),
+        Key("rate", rate("1/h", "1000000/s", "500/s"), "readings that one consumer gets through in a time"),
         Key("partitions", whole("1", _MOST_CONSUMERS, "16"), "lines in which readings wait, in order", default="16"),
         Key(
             "by",
@@ -77,7 +81,7 @@ PROCESSING = Table(
             default="0 s",
         ),
         Key("scale", SCALE, "when there are more or fewer consumers; by default never"),
-        Key("room", whole("1", "1000000000", "100000"), "readings that may wait; by default any number"),
+        Key("room", count("1", "1000000000", "100000"), "readings that may wait; by default any number"),
         Key("shed", words("policy", "newest", "oldest"), "which readings are lost beyond that", default="newest"),
         Key("serverless", SERVERLESS, "a function a reading, in place of consumers"),
     ),
@@ -89,6 +93,8 @@ _OF_CONSUMERS = ("partitions", "by", "consumers", "start", "checkpoint", "scale"
 def read_processing(record: Record, fleet: Fleet, problems: Problems) -> Processing | None:
     """What a scenario says of it; None, after telling why, if it makes no sense."""
     before = len(problems.found)
+    room: Count | None = record.own("room")
+    service_us = _service_us(record, fleet, problems)
     functions = _functions(record, problems) if record.has("serverless") else None
     partitions, consumers = record.value("partitions"), record.value("consumers")
     if functions is None and consumers > partitions:
@@ -100,21 +106,36 @@ def read_processing(record: Record, fleet: Fleet, problems: Problems) -> Process
     if record.has("shed") and not record.has("room"):
         message = "`shed` says which readings are lost where there is no room, and there is room for any number"
         problems.add(wrong(record.at("shed"), "S212", message, "add `room`", record.at("shed").key_place))
-    scale = _scale(record.part("scale"), partitions, consumers, problems) if record.has("scale") else None
-    if record.own("service") is None or len(problems.found) > before:
+    scale = (
+        _scale(record.part("scale"), partitions, consumers, fleet.devices, problems) if record.has("scale") else None
+    )
+    if service_us is None or len(problems.found) > before:
         return None
     return Processing(
-        service_us=record.own("service"),
+        service_us=service_us,
         by=record.value("by"),
         partitions=partitions,
         consumers=consumers,
         start_us=record.value("start"),
         checkpoint_us=record.value("checkpoint"),
         scale=scale,
-        room=record.own("room"),
+        room=None if room is None else room.for_fleet(fleet.devices),
         shed=record.value("shed"),
         functions=functions,
     )
+
+
+def _service_us(record: Record, fleet: Fleet, problems: Problems) -> int | None:
+    """What a reading takes; None if nobody can tell."""
+    if record.has("service") == record.has("rate"):
+        message = "write one of `service`, what a reading takes, and `rate`, how many go in a time"
+        assert record.node is not None
+        problems.add(wrong(record.node, "S212", message, "write `service: 2 ms`"))
+        return None
+    own: Rate | None = record.own("rate")
+    if own is None:
+        return None if record.own("service") is None else int(record.own("service"))
+    return max(round(1_000_000 / own.for_fleet(fleet.devices)), 1)
 
 
 def _functions(record: Record, problems: Problems) -> Functions:
@@ -132,8 +153,9 @@ def _functions(record: Record, problems: Problems) -> Functions:
     )
 
 
-def _scale(part: Record, partitions: int, consumers: int, problems: Problems) -> Scale | None:
-    lag, busy = part.own("lag"), part.own("busy")
+def _scale(part: Record, partitions: int, consumers: int, devices: int, problems: Problems) -> Scale | None:
+    own: Count | None = part.own("lag")
+    lag, busy = None if own is None else max(own.for_fleet(devices), 1), part.own("busy")
     if part.has("lag") == part.has("busy"):
         message = "a pool is scaled by its lag or by how busy it is: write one of `lag` and `busy`"
         assert part.node is not None

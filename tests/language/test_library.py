@@ -23,6 +23,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "partition",
         "reboot-storm",
         "short-crew",
+        "small-pool",
         "stuck-sensor",
         "thin-line",
         "winter-night",
@@ -45,6 +46,7 @@ def test_the_library_holds_one_scenario_a_fault_and_a_quiet_one() -> None:
         "gateway-crash",
         "trunk-squeeze",
         "bandwidth-squeeze",
+        "consumer-crash",
     }
 
 
@@ -80,6 +82,8 @@ SUGGESTED = [
     ("gateway-night", "fleet.segments.modern.gateway.store=memory"),
     ("partition", "fleet.keep_alive=20s"),
     ("partition", "steps.long.with.direction=down"),
+    ("small-pool", "processing.scale.most=2"),
+    ("small-pool", "processing.by=site"),
     ("thin-line", "fleet.sites.oslo.trunk.rate=1MB/s"),
     ("thin-line", "steps.narrow.with.to=20kB/s"),
     ("winter-night", "fleet.segments.sensors.power.temperature=20C"),

@@ -39,6 +39,13 @@ def test_defaults_are_one_consumer_and_no_limit() -> None:
     )
 
 
+@pytest.mark.parametrize(("rate", "service_us"), [("500/s", 2_000), ("25 %/s", 200_000), ("1000000/s", 1)])
+def test_a_rate_is_another_way_to_say_how_long_a_reading_takes(rate: str, service_us: int) -> None:
+    found = read(FILE.replace("service: 2 ms", f"rate: {rate}"), "pool.storm.yaml").processing
+    assert found is not None
+    assert found.service_us == service_us
+
+
 def test_scaling_is_by_lag_or_by_how_busy_consumers_are() -> None:
     for written, scale in (
         ("{lag: 500}", Scale(500, None, 1, 16, 300_000_000)),
@@ -60,7 +67,9 @@ def test_functions_take_the_place_of_consumers() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "codes", "said"),
     [
-        (WRITTEN, "processing: {}", ["S105"], "the key `service` is missing"),
+        (WRITTEN, "processing: {}", ["S212"], "write one of `service`"),
+        ("2 ms", "2 ms, rate: 500/s", ["S212"], "write one of `service`"),
+        ("service: 2 ms", "rate: 0/s", ["S210"], "is less than"),
         ("2 ms", "0 ms", ["S210"], "`0 ms` is less than 1 us"),
         ("2 ms", "2 ms, consumers: 20", ["S212"], "20 consumers have 16 partitions"),
         ("2 ms", "2 ms, by: gateway", ["S212"], "no device is behind a gateway"),

@@ -54,7 +54,7 @@ _PROCESSING = """
 Readings wait to be processed before the core has them, and backlogs come of it:
 
     processing:
-      service: 2 ms                  # of one reading, by one consumer: 500/s each
+      service: 2 ms                  # of one reading, by one consumer; or  rate: 500/s,  rate: 25 %/s of the fleet
       partitions: 16                 # lines; those of a device stand in one, in order (by: device, gateway, site)
       consumers: 2                   # at the start
       start: 30 s                    # until one that is added, or crashed, works
