@@ -36,6 +36,7 @@ from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
 from twinstorm.detectors.tally import Outcomes
+from twinstorm.detectors.taps import Tap
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -278,8 +279,12 @@ class Core(Exhibits):
             ValueError: an unknown level, or a span that is none.
         """
         self.event_time = EventTime(self.registry, asked, lateness_us)
-        self._ingest.taps.append(self.event_time)
+        self.listen(self.event_time)
         return self.event_time
+
+    def listen(self, tap: Tap) -> None:
+        """Let somebody have every reading that is accepted from now on. Minutes are not played at once then."""
+        self._ingest.taps.append(tap)
 
     def process_by(self, processing: Processing) -> Intake:
         """From now on readings wait for whoever processes them; once, before the first."""

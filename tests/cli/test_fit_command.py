@@ -70,3 +70,38 @@ def test_what_cannot_be_fitted_is_told(command: Command, tmp_path: Path) -> None
         done = command("fit", str(file), *options)
         assert done.code == 2
         assert said in done.err
+
+
+PUMPS = """storm: 1
+name: pumps
+story: Pumps that somebody bought.
+duration: 3 h
+fleet:
+  devices: 2
+  sites: [ham-1]
+  segments: {pumps: {kind: pump, share: 100 %, every: 60 s, machine: {rated: 80 m3/h, rated_head: 40 m}}}
+expect:
+  - {ledger: lost, at_most: 1 %}
+"""
+
+
+def test_a_device_of_a_recorded_run_is_fitted_by_playing_the_run_again(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "pumps.storm.yaml").write_text(PUMPS)
+    assert command("run", str(tmp_path / "pumps.storm.yaml"), "--out", str(tmp_path / "runs"), "--quiet").code == 0
+    run = str(next((tmp_path / "runs").iterdir()))
+    done = command("fit", run, "--device", "ham-1/pumps-0002")
+    assert done.code == 0, done.err
+    machine = dict(re.findall(r"^      (\w+): (\S+)", done.out, re.MULTILINE))
+    assert float(machine["rated"]) == pytest.approx(80.0, rel=0.05)
+    assert float(machine["rated_head"]) == pytest.approx(40.0, rel=0.05)
+    assert "playing pumps again, seed 1" in done.err
+
+    for options, said in (
+        (("--device", "ham-1/pumps-9"), "there is no device 'ham-1/pumps-9' in pumps; the first is ham-1/pumps-0001"),
+        (("--device", "ham-1/pumps-0001", "--kind", "motor"), "is of kind `pump`, not `motor`"),
+        (("--device", "ham-1/pumps-0001", "--time", "t"), "a run has none"),
+        ((), "what kind of machine is it?"),
+    ):
+        refused = command("fit", run, *options)
+        assert refused.code == 2
+        assert said in refused.err

@@ -1,4 +1,4 @@
-"""`twinstorm fit`: what a machine is like, from a table of its readings."""
+"""`twinstorm fit`: what a machine is like, from a table of its readings or from a run in which it took part."""
 
 from __future__ import annotations
 
@@ -19,42 +19,50 @@ if TYPE_CHECKING:
 
 
 @command(
-    click.Argument(["file"], metavar="FILE", help="A table with a header; -: standard input."),
-    click.Option(["--kind"], required=True, metavar="KIND", help="Of the machine: pump, chiller, motor, ..."),
+    click.Argument(["file"], metavar="FILE|RUN", help="A table with a header, -: standard input; or a recorded run."),
+    click.Option(["--kind"], metavar="KIND", help="Of the machine of a table: pump, chiller, motor, ..."),
+    click.Option(["--device"], metavar="ID", help="Of a run: whose readings."),
     click.Option(["--sep", "separator"], default=",", metavar="CHARACTER", help="Between cells; \\t: tabulator."),
     click.Option(["--time", "time"], default="", metavar="COLUMN", help="Of the times; absent: one of the usual name."),
     click.Option(["--drive", "driven"], multiple=True, metavar="NAME=COLUMN", help="A column drives it; repeatable."),
     click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write the segment; absent: print."),
 )
-def fit(talk: Talk, file: str, kind: str, separator: str, time: str, driven: tuple[str, ...], out: Path | None) -> int:
+def fit(
+    talk: Talk,
+    file: str,
+    kind: str | None,
+    device: str | None,
+    separator: str,
+    time: str,
+    driven: tuple[str, ...],
+    out: Path | None,
+) -> int:
     """Estimate the parameters of a machine of a kind.
 
     Columns named as channels of the kind are what it told; those named as its drives are what drove it (`twinstorm
     explain KIND` lists both). Without its drives a machine follows the rule of its kind, which a real one does not.
     Writes a segment of a scenario with every parameter that the table tells; 95 % intervals stand beside the values.
+    A run in virtual time is played again, for a record keeps no readings; what drove its machines nobody was told.
 
     \b
       twinstorm fit pump.csv --kind pump
       twinstorm fit pump.csv --kind pump --drive demand_share=valve --out pumps.yaml
+      twinstorm fit last --device ham-1/pumps-0001
 
-    Exit: 0 fitted, 2 command line or table wrong.
+    Exit: 0 fitted, 2 command line, table or run wrong, 4 too little memory to play the run.
     """
     from twinstorm.scenarios import fitting
-    from twinstorm.scenarios.language.errors import closest
-    from twinstorm.twin.machines.kind import catalogue, is_event_driven
 
     must_be_writable(out)
-    kinds = catalogue()
-    if kind not in kinds:
-        close = closest(kind, kinds)
-        hint = f"did you mean `{close}`?" if close else f"kinds: {', '.join(sorted(kinds))}"
-        raise UsageError(f"there is no kind of machine `{kind}`", hint)
-    machine = kinds[kind]
-    if is_event_driven(machine):
-        raise UsageError(f"machines of kind `{kind}` speak by events; a fit plays rows of a table")
-    readings = _readings(file, machine, "\t" if separator == "\\t" else separator, time, driven)
+    if device is not None:
+        kind, readings = _of_a_run(talk, file, device, kind, time, driven)
+        file = f"{device} in {file}"
+    elif kind is None:
+        raise UsageError("what kind of machine is it?", "a table: add `--kind pump`; a run: add `--device ID`")
+    else:
+        readings = _readings(file, _machine(kind), "\t" if separator == "\\t" else separator, time, driven)
     try:
-        found = fitting.fit(machine, readings)
+        found = fitting.fit(_machine(kind), readings)
     except fitting.Unfit as error:
         raise UsageError(f"{file}: {error}") from None
     text = segment(kind, found, file)
@@ -68,6 +76,44 @@ def fit(talk: Talk, file: str, kind: str, separator: str, time: str, driven: tup
     if untold:
         talk.say(f"these readings do not tell: {', '.join(untold)}")
     return 0
+
+
+def _of_a_run(
+    talk: Talk, name: str, device: str, kind: str | None, time: str, driven: tuple[str, ...]
+) -> tuple[str, Readings]:
+    """Kind and readings of a device of a recorded run."""
+    from twinstorm.scenarios.record.read import NoSuchRun, open_run
+    from twinstorm.scenarios.record.readings import NotRecorded, told_by
+
+    if time or driven:
+        raise UsageError("`--time` and `--drive` name columns of a table, and a run has none")
+    try:
+        run = open_run(name)
+        talk.say(f"playing {run.about.scenario} again, seed {run.about.seed}, for what {device} told")
+        found, readings = told_by(run, device)
+    except NoSuchRun as error:
+        raise UsageError(error.what, error.hint) from None
+    except NotRecorded as error:
+        raise UsageError(str(error)) from None
+    if kind not in (None, found):
+        raise UsageError(f"{device} is of kind `{found}`, not `{kind}`")
+    return found, readings
+
+
+def _machine(kind: str) -> MachineKind:
+    """A kind that can be fitted."""
+    from twinstorm.scenarios.language.errors import closest
+    from twinstorm.twin.machines.kind import catalogue, is_event_driven
+
+    kinds = catalogue()
+    if kind not in kinds:
+        close = closest(kind, kinds)
+        hint = f"did you mean `{close}`?" if close else f"kinds: {', '.join(sorted(kinds))}"
+        raise UsageError(f"there is no kind of machine `{kind}`", hint)
+    machine = kinds[kind]
+    if is_event_driven(machine):
+        raise UsageError(f"machines of kind `{kind}` speak by events; a fit plays rows of a table")
+    return machine
 
 
 def segment(kind: str, found: Fit, source: str) -> str:
