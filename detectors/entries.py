@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twinstorm.twin.flow import Device, Int, Registry
 
-COLUMNS = ("segment", "site", "region", "link", "firmware", "gateway")
+COLUMNS = ("segment", "site", "region", "link", "firmware", "gateway", "tenant")
 """Of the registry, those whose entries may change; a device keeps its name and its kind."""
 
 

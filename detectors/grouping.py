@@ -101,6 +101,7 @@ class Grouping:
         self._labels: tuple[_Label, ...] = (
             _Label.of("site", registry.site, registry.sites),
             _Label.of("region", registry.region, registry.regions),
+            *_tenants(registry),
             _Label.of("segment", registry.segment, registry.segments),
             _Label.of("kind", registry.kind, registry.kinds),
             _Label.of("firmware", registry.firmware, registry.firmwares),
@@ -157,6 +158,13 @@ class Grouping:
             candidate.known,
             round(lift, 1),
         )
+
+
+def _tenants(registry: Registry) -> list[_Label]:
+    """Devices of nobody in particular have nothing in common by that."""
+    if registry.tenant is None:
+        return []
+    return [_Label.of("tenant", registry.tenant, registry.tenants, first=1)]
 
 
 def _of_label(

@@ -24,7 +24,7 @@ from twinstorm.detectors.sums import Scale, Summary, Sums
 from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Channel, Device, Int, Mask, Registry, Values
 
 TUMBLING_US: Final = (SECOND_US, MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, HOUR_US)
-LEVELS: Final = ("device", "gateway", "segment", "site", "region", "firmware", "link", "all")
+LEVELS: Final = ("device", "gateway", "segment", "site", "region", "firmware", "link", "tenant", "all")
 MOST_PANES: Final = 100_000
 """Panes within the width of a sliding window."""
 
@@ -297,9 +297,10 @@ def keys_of(registry: Registry, kind: str, level: str) -> tuple[Device, tuple[st
     names: tuple[str, ...]
     if level == "all":
         code, names = np.zeros(n, np.int32), ("all",)
-    elif level == "gateway":
-        code = np.zeros(n, np.int32) if registry.gateway is None else registry.gateway
-        names = registry.gateways
+    elif level in ("gateway", "tenant"):
+        known = getattr(registry, level)
+        code = np.zeros(n, np.int32) if known is None else known
+        names = getattr(registry, f"{level}s")
     elif level in LEVELS:
         code, names = getattr(registry, level).astype(np.int32), getattr(registry, f"{level}s")
     else:

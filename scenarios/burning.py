@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from twinstorm.detectors.burn import Rule, Spend, as_tickets, rules_of, scaled
 from twinstorm.detectors.catalogue import SLIS
-from twinstorm.scenarios.language.model import Burn, Objective, Scenario
+from twinstorm.scenarios.language.model import NO_TENANT, Burn, Objective, Scenario
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX
+from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.values import show_duration
 from twinstorm.twin.flow import SECOND_US, Severity
 
@@ -19,7 +20,7 @@ def judged_us(scenario: Scenario) -> int:
 
 def burn_rules(objective: Objective, run_us: int) -> tuple[Rule, ...]:
     """Rules of an objective's burn alarms, the first ones first, with the severity that they have in effect: only
-    objectives of the whole fleet page. None without `burn`.
+    objectives of the whole fleet, or of a tenant, page. None without `burn`.
 
     Args:
         run_us: what is judged of the run, the period of ``burn: run``.
@@ -27,7 +28,16 @@ def burn_rules(objective: Objective, run_us: int) -> tuple[Rule, ...]:
     if objective.burn is None:
         return ()
     rules = rules_of(period_of(objective.burn, run_us), burn_spends(objective.burn, run_us))
-    return rules if objective.of is None else as_tickets(rules)
+    return rules if objective.of is None or _is_of_a_tenant(objective.of) else as_tickets(rules)
+
+
+def _is_of_a_tenant(of: Selector) -> bool:
+    """All devices of one of them."""
+    if len(of.terms) != 1 or of.share is not None or of.first is not None:
+        return False
+    (term,) = of.terms
+    names_one = len(term.values) == 1 and "*" not in term.values[0] and term.values[0] != NO_TENANT
+    return term.key == "tenant" and term.op == "=" and names_one
 
 
 def period_of(burn: Burn, run_us: int) -> int:

@@ -38,7 +38,7 @@ MANY_PHASES = 10
 MOST_HOPS = 15
 """From a device of a mesh to its gateway (Zigbee's depth of a network)."""
 
-NO_GATEWAY = "none"
+NO_GATEWAY = NO_TENANT = "none"
 """Name of the gateway of devices that reach the broker directly."""
 
 
@@ -123,6 +123,7 @@ class SegmentPlan:
     slots: SlotPlan | None = None
     wire: Wire | None = None
     mesh: MeshPlan | None = None
+    tenant: str = NO_TENANT
 
     @property
     def speaks(self) -> Wire:
@@ -273,6 +274,7 @@ class Fleet:
         kinds = tuple(sorted({segment.kind for segment in segments}))
         link_names = tuple(sorted({segment.link for segment in segments}))
         firmwares = tuple(sorted({segment.firmware for segment in segments}))
+        tenants = (NO_TENANT, *sorted({segment.tenant for segment in segments} - {NO_TENANT}))
         regions = tuple(sorted({region for _, region in self.plan.sites}))
         of_segment = self.segment.astype(np.intp)
 
@@ -300,6 +302,8 @@ class Fleet:
             keep_alive_us=self.keep_alive_us,
             channels={kind: channels[kind] for kind in kinds},
             gateway=self._beside(),
+            tenant=column(tenants, "tenant") if len(tenants) > 1 else None,
+            tenants=tenants,
             gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
 

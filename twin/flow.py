@@ -140,6 +140,10 @@ class Registry:
     """Which gateway each device belongs to; a gateway belongs to itself. None: there are none."""
     gateways: tuple[str, ...] = ("none",)
     """The first stands for no gateway."""
+    tenant: Codes | None = None
+    """Whose devices they are. None: there are no tenants."""
+    tenants: tuple[str, ...] = ("none",)
+    """The first stands for nobody in particular."""
 
     def __len__(self) -> int:
         return len(self.every_us)

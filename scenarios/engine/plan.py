@@ -61,6 +61,7 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
                 through=segment.through,
                 mesh=segment.mesh,
                 power=segment.power,
+                tenant=segment.tenant,
                 wire=_wire(segment.speech),
             )
             for segment in fleet.segments

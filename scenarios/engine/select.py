@@ -42,6 +42,10 @@ class FleetSelector:
                 np.zeros(len(registry), np.int32) if registry.gateway is None else registry.gateway,
                 registry.gateways,
             ),
+            "tenant": (
+                np.zeros(len(registry), np.uint8) if registry.tenant is None else registry.tenant,
+                registry.tenants,
+            ),
             "origin": (registry.origin, ORIGINS),
         }
 

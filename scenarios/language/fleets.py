@@ -34,7 +34,7 @@ _MOST_SHOWN = 8
 SHORTEST_LEAK_S = 60.0
 LONGEST_LEAK_S = 53 * 7 * 86_400.0
 
-_SAID_BY_SEGMENTS = ("kind", "link", "firmware")
+_SAID_BY_SEGMENTS = ("kind", "link", "firmware", "tenant")
 """What selectors ask of segments, beside their names."""
 
 
@@ -266,6 +266,7 @@ def _segment(
         through=own.own("through") or "",
         mesh=read_mesh(own) if isinstance(own.own("mesh"), Record) else None,
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
+        tenant=_value(layers, "tenant"),
     )
 
 

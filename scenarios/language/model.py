@@ -135,6 +135,10 @@ class Gateway:
     edge_keep: str = "first"  # first, mean
 
 
+NO_TENANT = "none"
+"""Tenant of devices that are nobody's in particular."""
+
+
 @dataclass(frozen=True)
 class Segment:
     """A part of the fleet with one kind of machine; the fleet's defaults are already filled in."""
@@ -171,6 +175,7 @@ class Segment:
     """Segment of the gateways that carry its devices; empty: none do."""
     mesh: MeshPlan | None = None
     """Its devices reach these by way of others."""
+    tenant: str = NO_TENANT
 
     @property
     def origin(self) -> str:

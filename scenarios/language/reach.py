@@ -11,7 +11,7 @@ from twinstorm.scenarios.language.model import Fleet, Segment, Site
 from twinstorm.scenarios.language.placement import place
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector, Term
 
-_SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "origin")
+_SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "tenant", "origin")
 NO_GATEWAY = "none"
 """Value of `gateway` for devices that reach the broker directly."""
 _PLURALS = {
@@ -24,6 +24,7 @@ _PLURALS = {
     "firmware": "versions",
     "link": "links",
     "gateway": "gateways",
+    "tenant": "tenants",
     "origin": "origins",
 }
 

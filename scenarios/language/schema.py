@@ -43,7 +43,7 @@ from twinstorm.scenarios.language.fields import (
     wrong,
 )
 from twinstorm.scenarios.language.meshes import MESH
-from twinstorm.scenarios.language.model import Trunk
+from twinstorm.scenarios.language.model import NO_TENANT, Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
@@ -201,6 +201,7 @@ DEVICE_DEFAULTS = (
     Key("link", LINK, "access network", default="ethernet"),
     *BEHAVIOUR,
     Key("firmware", VERSION, "version that the devices run", default="1.0.0"),
+    Key("tenant", name("a tenant's name", "acme"), "customer whose devices they are", default=NO_TENANT),
 )
 """Keys of `fleet` that a segment may override."""
 
@@ -389,7 +390,7 @@ FLEET = Table(
             "parts of the fleet, each of one kind",
             required=True,
         ),
-        *later("lines", "zones", "tenants"),
+        *later("lines", "zones"),
     ),
 )
 

@@ -226,8 +226,8 @@ def test_keys_of_every_level_name_devices_of_one_kind_only() -> None:
         assert int(key.max()) < len(names)
     key, names = keys_of(registry, "climate", "site")
     assert [names[each] for each in key[8:]] == ["a-1", "a-1", "b-1", "b-1"]
-    with pytest.raises(ValueError, match="unknown level `tenant`"):
-        keys_of(registry, "climate", "tenant")
+    with pytest.raises(ValueError, match="unknown level `customer`"):
+        keys_of(registry, "climate", "customer")
 
 
 def test_a_log_has_a_watermark_of_its_own() -> None:

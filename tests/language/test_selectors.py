@@ -115,10 +115,10 @@ def test_a_wrong_key_suggests_the_right_one() -> None:
 
 def test_every_term_that_is_wrong_is_told() -> None:
     with pytest.raises(SelectorError) as raised:
-        parse("tenant=10 sitte=4 site ==x battery<20 state=onlin,offline,of")
+        parse("line=10 sitte=4 site ==x battery<20 state=onlin,offline,of")
     found = (raised.value, *raised.value.others)
     assert [(error.code, error.offset) for error in found] == [
-        *(("S103", 0), ("S304", 10), ("S303", 23), ("S205", 35), ("S204", 44), ("S204", 58)),
+        *(("S103", 0), ("S304", 8), ("S303", 21), ("S205", 33), ("S204", 42), ("S204", 56)),
     ]
 
 
