@@ -237,6 +237,10 @@ class IncidentRow(_Message, frozen=True):
     """Shared causes that grouping found for its alarms, e.g. ``site=fra-2 (lift 3.1)``; empty if none."""
     resolved_us: int | None = None
     escalated_us: int | None = None
+    """When its page was passed on, because nobody had acknowledged it."""
+    acknowledged_us: int | None = None
+    newest_alarm: int = 0
+    """Number of its newest alarm; 0: it has none."""
 
 
 class ActiveFault(_Message, frozen=True):

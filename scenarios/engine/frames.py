@@ -255,7 +255,9 @@ class Watch:
 
     def _incidents(self) -> list[IncidentRow]:
         causes: dict[int, list[str]] = {}
+        newest: dict[int, int] = {}
         for alarm in self.engine.core.alarms:
+            newest[alarm.incident] = alarm.number
             told = causes.setdefault(alarm.incident, [])
             if alarm.cause and alarm.cause not in told:
                 told.append(alarm.cause)
@@ -270,6 +272,9 @@ class Watch:
                 alarms=list(incident.alarms),
                 causes=causes.get(incident.number, []),
                 resolved_us=incident.resolved_us,
+                escalated_us=incident.escalated_us,
+                acknowledged_us=incident.acknowledged_us,
+                newest_alarm=newest.get(incident.number, 0),
             )
             for incident in reversed(self.engine.core.incidents)
         ]

@@ -18,6 +18,7 @@ from twinstorm.scenarios.protocol import (
     PROTOCOL,
     STATES,
     AbortAll,
+    Acknowledge,
     ActiveFault,
     AddNote,
     Answered,
@@ -42,6 +43,7 @@ from twinstorm.scenarios.protocol import (
     Loading,
     MapGroup,
     Mark,
+    MarkWrong,
     ObjectiveRow,
     Pause,
     Quit,
@@ -183,6 +185,7 @@ class FakeEngine:
     notes: list[Mark] = field(default_factory=list)
     faults: list[ActiveFault] = field(default_factory=list)
     aborted_us: int | None = None
+    taken_us: int | None = None
     sent: list[Command] = field(default_factory=list)
     inbox: Inbox = field(default_factory=Inbox)
     answers: bool = True
@@ -244,6 +247,12 @@ class FakeEngine:
                     return
             case Rearm():
                 self.armed = True
+            case Acknowledge():
+                self.taken_us = int(self.at_s * SECOND)
+                self.inbox.put(Answered(ok=True, text="acknowledged INC-1", to="Acknowledge"))
+            case MarkWrong():
+                words = f"alarm {command.alarm} (silence site=fra-*) is marked wrong"
+                self.inbox.put(Answered(ok=True, text=words, to="MarkWrong"))
             case AddNote():
                 at_us = int(self.at_s * SECOND) if command.at_us is None else command.at_us
                 self.notes.append(Mark(at_us=at_us, kind="note", text=command.text))
@@ -407,12 +416,14 @@ class FakeEngine:
         if self.at_s < OUTAGE_S + 20:
             return []
         alarms = ["silence fra-*"] + (["connect-storm broker", "reboot-storm fra-*"] if self.at_s > 430 else [])
-        state = "open" if self.at_s < RESOLVED_S else "resolved"
+        state = "open" if self.taken_us is None else "acknowledged"
+        state = state if self.at_s < RESOLVED_S else "resolved"
         opened_us = (OUTAGE_S + 20) * SECOND
         return [
             IncidentRow(number=1, title="sessions lost eu-mid", severity="page", group="eu-mid", opened_us=opened_us,
                         state=state, alarms=alarms, causes=["region=eu-mid (lift 3.1)"],
-                        resolved_us=RESOLVED_S * SECOND if state == "resolved" else None)
+                        resolved_us=RESOLVED_S * SECOND if state == "resolved" else None,
+                        acknowledged_us=self.taken_us, newest_alarm=len(alarms))
         ]  # fmt: skip
 
     def active(self, at_us: int) -> list[ActiveFault]:

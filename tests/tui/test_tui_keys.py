@@ -9,11 +9,13 @@ from tests.tui.fake_engine import FakeEngine
 from tests.tui.stage import Clock, on_stage
 from twinstorm.scenarios.protocol import (
     AbortAll,
+    Acknowledge,
     AddNote,
     AskCell,
     AskDevice,
     EndFault,
     Inject,
+    MarkWrong,
     Pause,
     Quit,
     Rearm,
@@ -558,3 +560,24 @@ async def test_the_timeline_narrows_by_kind() -> None:
         lists = stage.screen_text.split("Marks")[1]
         assert "power-outage site=fra-*" in lists
         assert "silence fra-*" not in lists
+
+
+async def test_an_incident_is_acknowledged_from_anywhere_and_its_alarm_marked_wrong_where_it_is_listed() -> None:
+    async with on_stage() as stage:
+        await stage.press("a")
+        assert not stage.engine.sent_of(Acknowledge)
+        assert "No incident is open" in stage.toasts[0]
+        stage.engine.show(450)
+        await stage.settle()
+        await stage.press("m")
+        assert not stage.engine.sent_of(MarkWrong)
+        assert "Incidents (4)" in stage.toasts[0]
+        await stage.press("a")
+        assert stage.engine.sent_of(Acknowledge) == [Acknowledge(incident=0)]
+        assert "acknowledged INC-1" in stage.toasts[0]
+        await stage.press("4")
+        assert "ACK" in stage.screen_text
+        await stage.press("a", "m")
+        assert stage.engine.sent_of(Acknowledge)[-1] == Acknowledge(incident=1)
+        assert stage.engine.sent_of(MarkWrong) == [MarkWrong(alarm=3)]
+        assert "marked wrong" in stage.toasts[0]

@@ -8,9 +8,12 @@ from textual.app import App
 
 from twinstorm.scenarios.protocol import (
     AbortAll,
+    Acknowledge,
     AddNote,
     Command,
     EndFault,
+    IncidentRow,
+    MarkWrong,
     Pause,
     Quit,
     Rearm,
@@ -145,6 +148,32 @@ class RunActions(App[Outcome]):
             self.say("Faults are armed: nothing to do.")
         else:
             self.tell(Rearm())
+
+    # --- incidents --------------------------------------------------------------------------------------------------
+
+    def chosen_incident(self) -> IncidentRow | None:
+        """The one that is marked on the screen of incidents; None: that is not the screen."""
+        raise NotImplementedError
+
+    def action_acknowledge(self) -> None:
+        """Take the marked incident, or, elsewhere, the newest open one."""
+        frame, chosen = self.board.frame, self.chosen_incident()
+        if chosen is None and self.board.goes_on and frame is not None:
+            waiting = [row for row in frame.incidents if row.state == "open"]
+            if not waiting:
+                self.say("No incident is open.")
+                return
+        self.tell(Acknowledge(incident=0 if chosen is None else chosen.number))
+
+    def action_mark_wrong(self) -> None:
+        """Say that the newest alarm of the marked incident had nothing behind it."""
+        chosen = self.chosen_incident()
+        if chosen is None:
+            self.say("Mark an alarm wrong from Incidents (4), where it is clear which.")
+        elif not chosen.newest_alarm:
+            self.say(f"INC-{chosen.number} has no alarm.")
+        else:
+            self.tell(MarkWrong(alarm=chosen.newest_alarm))
 
     # --- notes and filter -------------------------------------------------------------------------------------------
 

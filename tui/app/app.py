@@ -23,6 +23,7 @@ from twinstorm.scenarios.protocol import (
     Ended,
     Event,
     Hello,
+    IncidentRow,
     Inject,
     Quit,
     SetCells,
@@ -416,6 +417,9 @@ class StormApp(RunActions[Outcome]):
 
     def action_palette(self) -> None:
         self.push_screen(PaletteDialog(entries(self)), lambda entry: entry.run() if entry is not None else None)
+
+    def chosen_incident(self) -> IncidentRow | None:
+        return self.screen.chosen() if isinstance(self.screen, IncidentsScreen) else None
 
     def action_verdict(self) -> None:
         ended = self.board.ended

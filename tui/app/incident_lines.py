@@ -86,6 +86,8 @@ def detail(row: IncidentRow, frame: Frame, signs: Signs, width: int) -> list[Lin
         ("group", row.group),
         ("cause", ", ".join(row.causes) or "none found"),
         ("opened", opened),
+        ("taken", "" if row.acknowledged_us is None else f"{numbers.clock(row.acknowledged_us)}, acknowledged"),
+        ("escalated", "" if row.escalated_us is None else f"{numbers.clock(row.escalated_us)}, nobody had taken it"),
         ("resolved", resolved),
     )
     for name, words in facts:
@@ -119,6 +121,8 @@ def _lead(row: IncidentRow, signs: Signs) -> Line:
 def _when(row: IncidentRow, frame: Frame, signs: Signs) -> Line:
     """How long it has been open, or was, and its state."""
     word = _STATES.get(row.state, row.state)
+    if row.state == "open" and row.escalated_us is not None:
+        word = "ESCALATED"
     if row.state == "resolved":
         lasted = f"{numbers.span(row.resolved_us - row.opened_us)} " if row.resolved_us is not None else ""
         return [(f"{lasted}{word}", signs.muted)]
