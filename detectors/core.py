@@ -35,6 +35,7 @@ from twinstorm.detectors.patterns import EventPattern, listen
 from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
+from twinstorm.detectors.stages import Stages
 from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.taps import Tap
 from twinstorm.detectors.values.fleet import OnFleet
@@ -161,6 +162,7 @@ class Core(Exhibits):
         taken_out: detectors that broke, in the order in which they did.
         event_time: windows of what is measured; None: nobody asked for any (`keep_windows`).
         intake: where readings wait to be processed; None: they are as they come (`process_by`).
+        stages: when some of them were where; None: nobody asks (`follow`).
     """
 
     def __init__(
@@ -178,6 +180,7 @@ class Core(Exhibits):
         self._ingest = Ingest(registry)
         self.event_time: EventTime | None = None
         self.intake: Intake | None = None
+        self.stages: Stages | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -286,6 +289,12 @@ class Core(Exhibits):
         """Let somebody have every reading that is accepted from now on. Minutes are not played at once then."""
         self._ingest.taps.append(tap)
 
+    def follow(self, every: int, window_us: int, lateness_us: int) -> Stages:
+        """Follow one reading in so many of each device from now on; once. Raises ValueError as `Stages` does."""
+        self.stages = Stages(every, window_us, lateness_us)
+        self.listen(self.stages)
+        return self.stages
+
     def process_by(self, processing: Processing) -> Intake:
         """From now on readings wait for whoever processes them; once, before the first."""
         self.intake = Intake(processing, self.registry)
@@ -388,6 +397,8 @@ class Core(Exhibits):
         self._ingest.turn()
         if self.event_time is not None:
             self.event_time.close(now_us)
+        if self.stages is not None:
+            self.stages.close(now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

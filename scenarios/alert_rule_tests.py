@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 
 from twinstorm.detectors.burn import CLEAR_US, Rule
-from twinstorm.scenarios.alert_rules import BAD, EVENTS, Alert, seconds
+from twinstorm.scenarios.alert_rules import BAD, EVENTS, Alert, number, seconds
 from twinstorm.scenarios.language.writing import Written, dump, written
 from twinstorm.twin.flow import Severity
 
@@ -184,10 +183,6 @@ def _counter(spells: Iterator[tuple[int, Fraction]] | Sequence[tuple[int, Fracti
     at, parts = Fraction(0), ["0"]
     for steps, each in spells:
         # The first number stands at the first step of the spell.
-        parts.append(f"{_number(at + each)}+{_number(each)}x{steps - 1}")
+        parts.append(f"{number(at + each)}+{number(each)}x{steps - 1}")
         at += steps * each
     return " ".join(parts)
-
-
-def _number(value: Fraction) -> str:
-    return f"{Decimal(repr(float(value))):f}".removesuffix(".0")

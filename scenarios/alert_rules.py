@@ -113,9 +113,9 @@ def _holds(alert: Alert, rule: Rule) -> str:
     # A single bad event is no alarm yet: so many events that more than one may be bad.
     least = objective.burn.least or 1 / alert.limit(rule)
     return (
-        f"{_ratio(objective.name, rule.long_us)} > {_number(alert.limit(rule))}"
-        f" and {_ratio(objective.name, rule.short_us)} > {_number(alert.limit(rule))}"
-        f" and increase({events}) >= {_number(Fraction(least))}"
+        f"{_ratio(objective.name, rule.long_us)} > {number(alert.limit(rule))}"
+        f" and {_ratio(objective.name, rule.short_us)} > {number(alert.limit(rule))}"
+        f" and increase({events}) >= {number(Fraction(least))}"
     )
 
 
@@ -124,7 +124,7 @@ def _ratio(name: str, window_us: int) -> str:
     return f"rate({BAD}{of}) / rate({EVENTS}{of})"
 
 
-def _number(value: Fraction) -> str:
+def number(value: Fraction) -> str:
     """As many digits as a float keeps."""
     return f"{Decimal(repr(float(value))):f}".removesuffix(".0")
 

@@ -174,6 +174,18 @@ class ProcessingResult(msgspec.Struct, frozen=True, kw_only=True):
     """In whatever the scenario counts in."""
 
 
+class StageResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the way to a stage took the readings that were followed, from the stage before."""
+
+    stage: str
+    """sent, delivered, ingested, windowed."""
+    readings: int
+    median_s: float | None
+    """None, as the others: there was none."""
+    p95_s: float | None
+    most_s: float | None
+
+
 class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the devices of a segment sent over the whole run, its warm-up included.
 
@@ -262,6 +274,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: the scenario has none."""
     processing: ProcessingResult | None = None
     """None: readings were processed as they came."""
+    stages: list[StageResult] = []
+    """Where the time of readings went; empty: none were followed (`stamps`)."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []

@@ -122,6 +122,9 @@ class Engine:
         processing = processing_of(scenario)
         if processing is not None:
             self.core.process_by(processing)
+        stamps = scenario.stamps
+        if stamps is not None:
+            self.core.follow(stamps.every, stamps.window_us, stamps.lateness_us)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -146,6 +149,7 @@ class Engine:
             and scenario.stop_when is None
             and scenario.maintenance is None
             and scenario.processing is None
+            and scenario.stamps is None
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""

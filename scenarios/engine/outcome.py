@@ -26,6 +26,7 @@ from twinstorm.scenarios.result import (
     ObjectiveResult,
     ProcessingResult,
     RunResult,
+    StageResult,
     TrafficResult,
     Verdict,
 )
@@ -123,6 +124,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         repeat=repeat,
         maintenance=maintained,
         processing=_processing(engine),
+        stages=_stages(engine),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,
@@ -204,6 +206,21 @@ def _health(engine: Engine) -> list[KindHealthResult]:
 def _maintenance(engine: Engine) -> MaintenanceResult | None:
     written, upkeep = engine.scenario.maintenance, engine.wiring.upkeep(engine.now_us)
     return None if written is None or upkeep is None else upkeep_result(written, upkeep, engine.now_us)
+
+
+def _stages(engine: Engine) -> list[StageResult]:
+    if engine.core.stages is None:
+        return []
+    return [
+        StageResult(
+            stage=found.to.name.lower(),
+            readings=found.readings,
+            median_s=_seconds(found.median_us),
+            p95_s=_seconds(found.p95_us),
+            most_s=_seconds(found.most_us),
+        )
+        for found in engine.core.stages.latencies()
+    ]
 
 
 def _processing(engine: Engine) -> ProcessingResult | None:

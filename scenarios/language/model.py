@@ -371,6 +371,16 @@ class Processing:
 
 
 @dataclass(frozen=True)
+class Stamps:
+    """Which readings say when they were where: of each device one in `every`."""
+
+    every: int
+    window_us: int
+    lateness_us: int
+    """Of the window that each closes with."""
+
+
+@dataclass(frozen=True)
 class Stop:
     when: Expression
     hold_us: int
@@ -405,3 +415,5 @@ class Scenario:
     """Addresses of pages for whoever is told of an alarm, by its name."""
     processing: Processing | None = None
     """None: readings are processed as they come."""
+    stamps: Stamps | None = None
+    """None: no reading does."""

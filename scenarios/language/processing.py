@@ -1,4 +1,4 @@
-"""`processing`: who processes readings before the core has them, how fast, and what waits."""
+"""`processing` and `stamps`: who processes readings before the core has them, and where the time goes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from twinstorm.scenarios.language.fields import (
     words,
     wrong,
 )
-from twinstorm.scenarios.language.model import Fleet, Functions, Processing, Scale
+from twinstorm.scenarios.language.model import Fleet, Functions, Processing, Scale, Stamps
 from twinstorm.scenarios.language.quantities import Count, Rate
 
 _PRICE = Single("a number", values.number, "0.0000002", values.NUMBER, "0", may_be_number=True)
@@ -87,6 +87,15 @@ PROCESSING = Table(
     ),
 )
 
+STAMPS = Table(
+    "the stamps",
+    (
+        Key("every", whole("1", "1000000", "100"), "of each device one reading in so many", required=True),
+        Key("window", duration("1 s", "1 d", "1 min"), "the windows that they are followed into", default="1 min"),
+        Key("lateness", duration("0 s", "1 d", "10 s"), "how long a window stays open behind its end", default="10 s"),
+    ),
+)
+
 _OF_CONSUMERS = ("partitions", "by", "consumers", "start", "checkpoint", "scale", "room", "shed")
 
 
@@ -123,6 +132,12 @@ def read_processing(record: Record, fleet: Fleet, problems: Problems) -> Process
         shed=record.value("shed"),
         functions=functions,
     )
+
+
+def read_stamps(record: Record) -> Stamps | None:
+    """Which readings are followed; None if that cannot be told."""
+    every = record.own("every")
+    return None if every is None else Stamps(every, record.value("window"), record.value("lateness"))
 
 
 def _service_us(record: Record, fleet: Fleet, problems: Problems) -> int | None:

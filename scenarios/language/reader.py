@@ -41,7 +41,7 @@ from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objec
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX, burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
-from twinstorm.scenarios.language.processing import check_processed, read_processing
+from twinstorm.scenarios.language.processing import check_processed, read_processing, read_stamps
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
@@ -289,6 +289,7 @@ class _Assembly:
             stop_when=None if stop is None else Stop(stop.own("when"), stop.value("hold")),
             maintenance=maintenance,
             processing=processing,
+            stamps=None if record.own("stamps") is None else read_stamps(record.own("stamps")),
             path=self._path,
             resolved=resolved,
         )

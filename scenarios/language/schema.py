@@ -47,7 +47,7 @@ from twinstorm.scenarios.language.model import NO_TENANT, Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
-from twinstorm.scenarios.language.processing import PROCESSING
+from twinstorm.scenarios.language.processing import PROCESSING, STAMPS
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
 from twinstorm.scenarios.language.watching import Detectors
 from twinstorm.scenarios.language.wires import CODEC, Profile
@@ -606,6 +606,7 @@ SCENARIO = Table(
         Key("stop_when", STOP, "ends the run early"),
         Key("maintenance", MAINTENANCE, "who repairs machines, when, and what it costs"),
         Key("processing", PROCESSING, "who processes readings before the core has them, and how fast"),
+        Key("stamps", STAMPS, "which readings say when they were where, for the latency of each stage"),
         *later("extends", "set", "parameters", "guests"),
     ),
 )

@@ -107,6 +107,8 @@ def facts_of(run: RecordedRun) -> Facts:
             sections.append(_maintenance(run.result.maintenance))
         if run.result.processing is not None:
             sections.append(_processing(run.result.processing))
+        if run.result.stages:
+            sections.append(_stages(run.result))
         sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact), *_health(run.result)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
@@ -390,6 +392,21 @@ def _maintenance(found: MaintenanceResult) -> Section:
         ("cost", f"{found.cost:,.2f}"),
     ]
     return Section("Maintenance", ["Over the whole run."], [Table(("", "of the crews"), rows, frozenset({1}))])
+
+
+def _stages(result: RunResult) -> Section:
+    """Where the time of readings went."""
+    rows = [
+        (each.stage, f"{each.readings:,}", *(_took(value) for value in (each.median_s, each.p95_s, each.most_s)))
+        for each in result.stages
+    ]
+    head = ("to", "readings", "median", "95 %", "most")
+    lines = ["From the stage before, of the readings that were followed and whose window has closed."]
+    return Section("Where the time goes", lines, [Table(head, rows, frozenset({1, 2, 3, 4}))])
+
+
+def _took(value_s: float | None) -> str:
+    return "" if value_s is None else f"{value_s:,.3f} s"
 
 
 def _processing(found: ProcessingResult) -> Section:

@@ -176,3 +176,20 @@ def test_partitions_by_site_are_as_slow_as_one_consumer() -> None:
     assert fast.processing is not None
     assert slow.processing is not None
     assert slow.processing.longest_s > 3 * fast.processing.longest_s
+
+
+def test_stamps_tell_where_the_time_goes() -> None:
+    result = finished(made(SMALL % "" + "stamps: {every: 10, window: 10 s, lateness: 0 s}\n"))
+    told = {each.stage: each for each in result.stages}
+    assert list(told) == ["sent", "delivered", "ingested", "windowed"]
+    sent, delivered, ingested, windowed = told.values()
+    assert {each.readings for each in told.values()} == {sent.readings}
+    assert 100 < sent.readings < result.ledger.delivered / 10
+    assert delivered.median_s is not None
+    assert delivered.most_s is not None
+    assert 0.008 <= delivered.median_s < delivered.most_s
+    assert ingested.most_s is not None
+    assert ingested.most_s <= 1.0
+    assert windowed.most_s is not None
+    assert windowed.most_s <= 10.0
+    assert finished(made(SMALL % "")).stages == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twinstorm.scenarios.language.errors import ScenarioErrors
-from twinstorm.scenarios.language.model import Functions, Processing, Scale
+from twinstorm.scenarios.language.model import Functions, Processing, Scale, Stamps
 from twinstorm.scenarios.language.reader import read
 
 FILE = """storm: 1
@@ -64,6 +64,11 @@ def test_functions_take_the_place_of_consumers() -> None:
     assert found.functions == Functions(400_000, 600_000_000, 1_000, 2e-7, 0.0)
 
 
+def test_stamps_follow_one_reading_in_so_many() -> None:
+    found = read(FILE + "stamps: {every: 50, lateness: 5 s}\n", "pool.storm.yaml").stamps
+    assert found == Stamps(50, 60_000_000, 5_000_000)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "codes", "said"),
     [
@@ -73,6 +78,8 @@ def test_functions_take_the_place_of_consumers() -> None:
         ("2 ms", "0 ms", ["S210"], "`0 ms` is less than 1 us"),
         ("2 ms", "2 ms, consumers: 20", ["S212"], "20 consumers have 16 partitions"),
         ("2 ms", "2 ms, by: gateway", ["S212"], "no device is behind a gateway"),
+        ("2 ms}", "2 ms}\nstamps: {window: 1 s}", ["S105"], "the key `every` is missing"),
+        ("2 ms}", "2 ms}\nstamps: {every: 0}", ["S210"], "less than 1"),
         ("2 ms", "2 ms, shed: oldest", ["S212"], "there is room for any number"),
         ("2 ms", "2 ms, scale: {}", ["S212"], "write one of `lag` and `busy`"),
         ("2 ms", "2 ms, scale: {lag: 5, busy: 70 %}", ["S212"], "write one of `lag` and `busy`"),

@@ -10,7 +10,6 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import msgspec
 import pytest
 
 from tests.conftest import PROMETHEUS, require_command
+from tests.hook_receiver import Receiver, receiving
 from tests.record.recorded import result
 from twinstorm.scenarios.webhook import payloads
 
@@ -27,42 +27,17 @@ receivers: [{{name: twinstorm, webhook_configs: [{{url: "{url}"}}]}}]
 """
 
 
-class Receiver(HTTPServer):
-    """Keeps what it gets."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.got: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        self.server.got.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Silence."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
 def alertmanager(receiver: Receiver, tmp_path: Path) -> Iterator[str]:
     """Address of an Alertmanager on a port that the system chose, alone and of no cluster."""
     settings = tmp_path / "alertmanager.yml"
-    settings.write_text(SETTINGS.format(url=f"http://127.0.0.1:{receiver.server_port}/"))
+    settings.write_text(SETTINGS.format(url=receiver.url))
     words = [
         require_command("prometheus-alertmanager", *PROMETHEUS),
         f"--config.file={settings}",
@@ -136,7 +111,7 @@ def test_of_one_alert_both_send_the_same_document(alertmanager: str, receiver: R
             {key: each for key, each in alert.items() if key != "endsAt" or alarm is over} for alert in ours["alerts"]
         ]
         post(alertmanager, alerts)
-        theirs = receiver.got.get(timeout=WITHIN_S)
+        theirs = json.loads(receiver.got.get(timeout=WITHIN_S)[0])
         assert shape(ours) == shape(theirs)
         assert without_times(ours) == without_times(theirs)
         assert instants(ours) == instants(theirs)

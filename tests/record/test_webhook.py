@@ -5,56 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import msgspec
 import pytest
 
+from tests.hook_receiver import Receiver, receiving
 from tests.record.recorded import result
 from twinstorm.scenarios.webhook import SIGNATURE, NotDelivered, Webhook, payloads, problem_of
 
 STARTED = "2026-01-01T00:00:00+00:00"
 
 
-class Receiver(HTTPServer):
-    """Keeps what it gets, and answers with the next of `answers`, 200 in the end."""
-
-    def __init__(self, *answers: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = list(answers)
-        self.got: list[tuple[bytes, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append((body, self.headers.get(SIGNATURE)))
-        self.send_response(self.server.answers.pop(0) if self.server.answers else 200)
-        self.send_header("Location", "http://127.0.0.1:1/")
-        self.end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Silence."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 def documents() -> list[dict[str, Any]]:
@@ -104,7 +71,8 @@ def test_what_is_over_is_resolved_and_what_was_suppressed_is_not_sent() -> None:
 
 def test_a_message_is_signed_and_its_body_arrives(receiver: Receiver) -> None:
     assert Webhook(receiver.url, b"secret").send(documents()) == 1
-    ((body, signature),) = receiver.got
+    ((body, headers),) = receiver.taken()
+    signature = headers[SIGNATURE]
     assert json.loads(body) == documents()[0]
     assert signature == "sha256=" + hmac.new(b"secret", body, hashlib.sha256).hexdigest()
 
@@ -114,7 +82,7 @@ def test_a_receiver_that_is_down_is_tried_again_with_longer_waits(receiver: Rece
     waits: list[float] = []
     Webhook(receiver.url, wait=waits.append).send(documents())
     assert waits == [0.5, 1.0, 2.0]
-    assert [signature for _, signature in receiver.got] == [None] * 4
+    assert [SIGNATURE in headers for _, headers in receiver.taken()] == [False] * 4
 
 
 @pytest.mark.parametrize(("answers", "tries"), [((503,) * 9, 4), ((400,), 1), ((302,), 1)])
@@ -122,7 +90,7 @@ def test_one_that_refuses_is_told(receiver: Receiver, answers: tuple[int, ...], 
     receiver.answers = list(answers)
     with pytest.raises(NotDelivered, match=f"it answers {answers[0]}; 0 of 1 were sent"):
         Webhook(receiver.url, wait=lambda _: None).send(documents())
-    assert len(receiver.got) == tries
+    assert len(receiver.taken()) == tries
 
 
 @pytest.mark.parametrize(

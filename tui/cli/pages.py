@@ -72,6 +72,16 @@ Expressions know `lag`, `consumers` and `shed`. Or a function a reading, by as m
       serverless: {cold: 400 ms, keep: 10 min, most: 100, price: 0.0000002, price_per_s: 0.0000166667}
 """
 
+_STAMPS = """
+Where the time of readings goes: of each device one reading in so many is followed.
+
+    stamps: {every: 100}             # window: 1 min, lateness: 10 s
+
+Sampled is what the device's clock said; sent, delivered (to the core, behind its pool if it has one) and ingested are
+instants of the run; windowed is when the window that it belongs to was closed. The result and the report tell median,
+95th percentile and most of each stage.
+"""
+
 _STEPS = """
 A step has one trigger and one action:
 
@@ -218,6 +228,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "objectives": lambda: _OBJECTIVES,
         "maintenance": lambda: _MAINTENANCE,
         "processing": lambda: _PROCESSING,
+        "stamps": lambda: _STAMPS,
         "expectations": _expectations,
         "expressions": _expressions,
         "verdict": _verdict,
