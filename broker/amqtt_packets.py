@@ -198,12 +198,17 @@ async def read_filters(frame: Frame) -> tuple[int, list[Any]]:
 
 
 class AbortingWriter(StreamWriterAdapter):
-    """Closes without waiting for a peer that does not read, and waits for none of them longer than the limit."""
+    """Closes without waiting for a peer that does not read, and waits for none of them longer than the limit.
+
+    Attributes:
+        connect_by: by the clock of the loop, when there must have been a whole CONNECT.
+    """
 
     is_closed: bool
 
     def __init__(self, writer: asyncio.StreamWriter, limits: Limits, count: Counter[str]) -> None:
         super().__init__(writer)
+        self.connect_by = asyncio.get_running_loop().time() + limits.connect_s
         self._drain_s, self._count = limits.drain_s, count
 
     def write(self, data: bytes) -> None:
@@ -211,6 +216,11 @@ class AbortingWriter(StreamWriterAdapter):
             return  # asyncio would complain about each one on standard error
         self._count["bytes_out"] += len(data)
         super().write(data)
+
+    @property
+    def left_s(self) -> float:
+        """Until then; no less than nothing."""
+        return max(self.connect_by - asyncio.get_running_loop().time(), 0.0)
 
     async def drain(self) -> None:
         """Wait while too much is written that the peer has not taken.

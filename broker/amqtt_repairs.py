@@ -39,7 +39,7 @@ from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler, Subscripti
 from amqtt.session import Session
 
 from twinstorm.broker.amqtt_connection import MAILBOX, Brake, RepairedHandler, mailbox_of
-from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, LimitedReader, MalformedError, is_topic
+from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, AbortingWriter, LimitedReader, MalformedError, is_topic
 from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
 from twinstorm.broker.connect_check import check_connect
 from twinstorm.broker.limits import Limits
@@ -231,10 +231,11 @@ class RepairedBroker(Broker):
         writer: WriterAdapter,
     ) -> None:
         assert isinstance(reader, LimitedReader)
+        assert isinstance(writer, AbortingWriter)
         if writer.get_peer_info() is None:
             return
         try:
-            async with asyncio.timeout(self.limits.connect_s):
+            async with asyncio.timeout_at(writer.connect_by):
                 frame = await reader.frame()
         except (TimeoutError, MalformedError) as error:
             self.count["connect_timeouts" if isinstance(error, TimeoutError) else "bad_first_packet"] += 1

@@ -23,6 +23,10 @@ CORE_USER = "twinstorm-core"
 GUEST_USER = "guest"
 
 
+MOST_GUEST_IDS = 10_000
+"""Client ids of guests of which is known whose they are."""
+
+
 class Doorkeeper:
     """Knows the devices of one run, the core, guests, and those that mean harm.
 
@@ -68,6 +72,8 @@ class Doorkeeper:
             self._passwords = {name: secrets.token_urlsafe(12) for name in names if name not in self._through}
         self._core_password = secrets.token_urlsafe(16)
         self._guest_password: str | None = None
+        self._guest_ids: dict[str, str] = {}
+        """Client id to the name in the certificate of the guest who came with it first; the newest `MOST_GUEST_IDS`."""
 
     @property
     def device_passwords(self) -> tuple[str, ...]:
@@ -126,8 +132,17 @@ class Doorkeeper:
         if role is Role.CORE:
             return not self.is_core_away
         if role is Role.GUEST:
-            return self._guest_password is not None
+            return self._guest_password is not None and self._is_guests_own(session.client_id or "", name)
         return name in self.clients
+
+    def _is_guests_own(self, client_id: str, name: str) -> bool:
+        """Guests choose their client ids, and none may take over the session of another one."""
+        if not client_id:
+            return True  # the broker makes one up, which nobody else has
+        owner = self._guest_ids.setdefault(client_id, name)
+        if len(self._guest_ids) > MOST_GUEST_IDS:
+            del self._guest_ids[next(iter(self._guest_ids))]
+        return owner == name
 
     def _has_password(self, session: Session) -> bool:
         user, given = session.username or "", (session.password or "").encode()
@@ -142,6 +157,8 @@ class Doorkeeper:
     def may_use(self, session: Session, topic: str, action: Action) -> bool:
         """Whether it may publish there, subscribe, or receive."""
         user = session.username or ""
+        if user == GUEST_USER and action == Action.PUBLISH and not self._any_topic and self._ear.address(topic):
+            return False  # what it said in the name of a device would be judged as the device's
         if user in (CORE_USER, GUEST_USER):
             return self._any_topic or topic.partition("/")[0] in (*self._roots, "$SYS", "#")
         found = self._ear.address(topic)

@@ -22,7 +22,7 @@ class Limits:
         offline_messages, offline_bytes: what a session keeps at QoS 1 and 2 for a client that is away, likewise.
         write_buffer_bytes: written, and not yet taken by the client's host; beyond it the client is waited for.
         drain_s: for so long; then it is too slow, and cut.
-        connect_s: from the connection to the whole CONNECT.
+        connect_s: from the connection to the whole CONNECT, handshakes of TLS and WebSocket included.
         connects_per_s, connects_burst: CONNECTs of all clients together, whoever they are; None: as many as come.
         publishes_per_s, publishes_burst: messages from one client; it is read from no faster. None: no limit.
         turn_packets: packets of one client before the others have their turn.

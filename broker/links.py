@@ -14,7 +14,8 @@ from twinstorm.broker.limits import Limits
 from twinstorm.broker.sockets import reset
 from twinstorm.broker.websocket import FramedReader, FramingWriter, accepted
 
-HANDSHAKE_TIMEOUT_S = 10.0
+LEAST_S = 0.001
+"""What a handshake is given where its time is over: none at all would mean no limit."""
 
 
 class Links:
@@ -80,7 +81,7 @@ class Links:
         assert task is not None
         self.open[task] = writer, link
         try:
-            if not self.is_silent and await self._shake_hands(writer):
+            if not self.is_silent and await self._shake_hands(writer, link):
                 writer.transport.set_write_buffer_limits(self._limits.write_buffer_bytes)  # TLS has one of its own
                 source = await self._upgraded(reader, writer, link) if isinstance(link, FramingWriter) else reader
                 if source is not None and not self.is_silent:
@@ -96,7 +97,7 @@ class Links:
     def _reader(self, reader: asyncio.StreamReader | FramedReader) -> LimitedReader:
         return LimitedReader(reader, self._limits.packet_bytes, self._count)
 
-    async def _shake_hands(self, writer: asyncio.StreamWriter) -> bool:
+    async def _shake_hands(self, writer: asyncio.StreamWriter, link: AbortingWriter) -> bool:
         """Begin TLS, if this listener has it. False: it failed, and somebody was told why.
 
         asyncio would do this before it hands a connection over: a failure would be told to nobody, and an outage could
@@ -106,7 +107,7 @@ class Links:
             return True
         plain = writer.transport
         try:
-            await writer.start_tls(self.context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
+            await writer.start_tls(self.context, ssl_handshake_timeout=max(link.left_s, LEAST_S))
         except (OSError, AttributeError) as error:  # errors of TLS are OSErrors
             # When the connection is cut under a handshake, asyncio trips over the transport that does not come.
             writer._transport = plain  # type: ignore[attr-defined]
@@ -120,7 +121,7 @@ class Links:
     ) -> FramedReader | None:
         """Begin WebSocket. None: it failed, and somebody was told why."""
         try:
-            return await accepted(reader, writer, link, HANDSHAKE_TIMEOUT_S, self._limits.packet_bytes)
+            return await accepted(reader, writer, link, link.left_s, self._limits.packet_bytes)
         except (OSError, TimeoutError) as error:
             self._count["handshakes_failed"] += 1
             self._refused("timeout" if isinstance(error, TimeoutError) else f"no WebSocket: {error}")

@@ -59,7 +59,7 @@ class TopicIndex(UserDict[str, T]):
         if topic in self.data and not _is_wild(topic):
             yield self.data[topic]
         if self._trie:
-            for name in _walk(self._trie, _levels(topic), 0, topic.startswith("$")):
+            for name in _walk(self._trie, _levels(topic), topic.startswith("$")):
                 yield self.data[name]
 
 
@@ -72,17 +72,23 @@ def _is_wild(name: str) -> bool:
     return _ONE in name or _REST in name
 
 
-def _walk(node: dict[str, Any], levels: list[str], depth: int, is_dollar: bool) -> Iterator[str]:
-    """Filters below a node that match these levels from `depth` on; a first level with `$` wants to be named."""
-    named_only = is_dollar and depth == 0
-    rest = node.get(f"/{_REST}")
-    if rest is not None and not named_only and _END in rest:
-        yield rest[_END]
-    if depth == len(levels):
-        if _END in node:
-            yield node[_END]
-        return
-    for level in {levels[depth]: None} if named_only else {levels[depth]: None, f"/{_ONE}": None}:
-        below = node.get(level)
-        if below is not None:
-            yield from _walk(below, levels, depth + 1, is_dollar)
+def _walk(root: dict[str, Any], levels: list[str], is_dollar: bool) -> Iterator[str]:
+    """Filters of a trie that match these levels; a first level with `$` wants to be named.
+
+    With a stack of its own: a topic may have 30,000 levels, and whoever subscribes chooses how deep the trie is.
+    """
+    ways = [(root, 0)]
+    while ways:
+        node, depth = ways.pop()
+        named_only = is_dollar and depth == 0
+        rest = node.get(f"/{_REST}")
+        if rest is not None and not named_only and _END in rest:
+            yield rest[_END]
+        if depth == len(levels):
+            if _END in node:
+                yield node[_END]
+            continue
+        for level in {levels[depth]: None} if named_only else {levels[depth]: None, f"/{_ONE}": None}:
+            below = node.get(level)
+            if below is not None:
+                ways.append((below, depth + 1))

@@ -57,8 +57,8 @@ def _to_send(protocol: Protocol) -> bytes:
 class FramedReader:
     """What stands in frames, read as `asyncio.StreamReader` reads it; pings are answered on the way."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: ServerProtocol) -> None:
-        self._reader, self._writer, self._protocol = reader, writer, protocol
+    def __init__(self, reader: asyncio.StreamReader, link: FramingWriter, protocol: ServerProtocol) -> None:
+        self._reader, self._link, self._protocol = reader, link, protocol
         self._ready = bytearray()
 
     async def readexactly(self, count: int) -> bytes:
@@ -75,7 +75,7 @@ class FramedReader:
             self._protocol.receive_data(piece)
             self._ready += _payload(self._protocol)
             if answer := _to_send(self._protocol):
-                self._writer.write(answer)
+                await self._link.answer(answer)
             if self._protocol.close_expected() and len(self._ready) < count:
                 raise asyncio.IncompleteReadError(bytes(self._ready), count)
         found = bytes(self._ready[:count])
@@ -100,6 +100,15 @@ class FramingWriter(AbortingWriter):
         except InvalidState:  # the client has said goodbye
             return
         super().write(_to_send(self.protocol))
+
+    async def answer(self, frames: bytes) -> None:
+        """Write frames that are made already, such as pongs; who does not take them is not read on.
+
+        Raises:
+            SlowPeerError: it takes none for too long, and the connection is cut.
+        """
+        super().write(frames)
+        await self.drain()
 
     async def close(self) -> None:
         if not self.is_closed and self.protocol is not None:
@@ -148,7 +157,7 @@ async def accepted(
     if protocol.handshake_exc is not None:
         raise NoWebSocketError(str(protocol.handshake_exc))
     framing.protocol = protocol
-    return FramedReader(reader, writer, protocol)
+    return FramedReader(reader, framing, protocol)
 
 
 class WebSocketSocket:

@@ -17,6 +17,13 @@ import numpy as np
 
 from twinstorm.twin.flow import Values
 
+
+class _StalledError(BaseException):
+    """A call takes too long. No `Exception`, so that no detector takes it for one of its own."""
+
+
+AGAIN_S: Final = 1.0
+"""One that will not be interrupted is told again."""
 LONGEST_S: Final = 10.0
 """What one call of a detector may take, in seconds of the wall: a thousand times what any of ours takes for a million
 devices."""
@@ -52,6 +59,8 @@ def fenced(method: str, detector: object) -> Iterator[None]:
             yield
     except (BrokenError, MemoryError):
         raise
+    except _StalledError as stalled:
+        raise BrokenError(str(stalled)) from None
     except (Exception, SystemExit) as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise BrokenError(f"`{method}` raised {text}") from error
@@ -68,15 +77,18 @@ def _bounded(method: str, detector: object) -> AbstractContextManager[None]:
 @contextmanager
 def _alarmed(method: str) -> Iterator[None]:
     def stop(*_: Any) -> None:
-        raise BrokenError(f"`{method}` did not come back within {LONGEST_S:g} s")
+        if is_going:
+            raise _StalledError(f"`{method}` did not come back within {LONGEST_S:g} s")
 
+    is_going = True
     # Somebody else may wait for an alarm, such as whoever runs the tests: it comes when it would have come.
     others_s, others_every_s = signal.getitimer(signal.ITIMER_REAL)
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S, AGAIN_S)
     try:
         yield
     finally:
+        is_going = False
         left_s, _ = signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if others_s:

@@ -119,15 +119,18 @@ class _Consumers:
 
 
 class _Calls:
-    """Functions: `consumers` are instances at work."""
+    """Functions: `consumers` are instances at work. What they have done of a device is handed on in its order."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, devices: int) -> None:
         self._functions = functions
+        self._last_us: Int = np.zeros(devices + 1, np.int64)
+        """Until when each device keeps what comes later; the last place is of those that nobody knows."""
         self.rows = self.lag = self.consumers = 0
         self._row = self._start_us = self._end_us = _NONE
 
-    def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:  # noqa: ARG002
+    def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:
         start_us, ends_us = self._functions.call(arrival_us)
+        ends_us = self._in_order(device, ends_us)
         row = np.concatenate([self._row, np.arange(self.rows, self.rows + len(arrival_us))])
         start_us, ends_us = np.concatenate([self._start_us, start_us]), np.concatenate([self._end_us, ends_us])
         self.rows += len(arrival_us)
@@ -136,6 +139,21 @@ class _Calls:
         self.consumers = int(np.count_nonzero(self._start_us <= end_us))
         self.lag = len(self._row) - self.consumers
         return _Ended(row[over], ends_us[over], np.zeros(np.count_nonzero(over), np.bool_), row[over], _NONE)
+
+    def _in_order(self, device: Device, ends_us: Int) -> Int:
+        known = (device >= 0) & (device < len(self._last_us) - 1)
+        who = np.where(known, device, len(self._last_us) - 1)
+        order = np.argsort(who, kind="stable")
+        starts = np.append(True, np.diff(who[order]) != 0)[: len(order)]
+        # Runs are lifted above each other, so that one accumulation does for all.
+        width = int(max(ends_us.max(initial=0), self._last_us.max())) + 1
+        lift = (np.cumsum(starts) - 1) * width
+        own_us = np.maximum(ends_us[order], np.where(starts, self._last_us[who[order]], 0))
+        in_order: Int = np.empty_like(ends_us)
+        in_order[order] = np.maximum.accumulate(own_us + lift) - lift
+        np.maximum.at(self._last_us, who, in_order)
+        self._last_us[-1] = 0
+        return in_order
 
     def crash(self, consumers: int) -> tuple[int, int]:  # noqa: ARG002
         return 0, 0
@@ -202,7 +220,9 @@ class Intake:
             self._work = _Consumers(how, _keys(processing.by, registry))
         else:
             assert self.functions is not None
-            self._work = _Calls(self.functions)
+            self._work = _Calls(self.functions, len(registry))
+        self._shed: list[Int] = []
+        """Keys of readings that found no room, so that a copy that does is told apart from a repeat."""
         self._coming: tuple[Delivery, ...] = ()
         """Not yet handed in."""
         self._blocks: list[_Block] = []
@@ -279,7 +299,8 @@ class Intake:
         # What is told late, as it may be live, cannot have been begun before it was told.
         ended = self._work.serve(np.maximum(arrived_us[order], self._now_us), device[order], end_us)
         self.figures.deepest = max(self.figures.deepest, self._work.lag)
-        self.figures.most = max(self.figures.most, self._work.consumers)
+        most = self._work.consumers if self.functions is None else self.functions.most_at_once
+        self.figures.most = max(self.figures.most, most)
         return ended
 
     def _keep(self, came: Sequence[Delivery], number: Int) -> None:
@@ -305,7 +326,7 @@ class Intake:
                 if again:
                     self.again += len(which)
                 elif readings.duplicate:
-                    self.unrepeated -= len(which)
+                    self._give_copies(readings)
                 else:
                     self._leave(readings)
                     waited_us = end_us[which] - block.arrived_us[places]
@@ -316,6 +337,20 @@ class Intake:
                 through_us = end_us[which][by_device]
                 yield Delivery(readings.taken(by_device), through_us, int(through_us.max()))
 
+    def _give_copies(self, readings: Readings) -> None:
+        """Repeats, but for those whose first copy was shed: these are what the core gets of it."""
+        first = np.zeros(len(readings.device), np.bool_)
+        if self._shed:
+            self._shed = [np.concatenate(self._shed)]
+            keys, at = np.unique(_key(readings), return_index=True)
+            first[at[np.isin(keys, self._shed[0])]] = True
+            self._shed = [np.setdiff1d(self._shed[0], keys)]
+        firsts = int(np.count_nonzero(first))
+        self.unrepeated -= len(first) - firsts
+        self.figures.shed -= firsts
+        self.figures.processed += firsts
+        self._leave(readings.taken(first))
+
     def _leave(self, readings: Readings) -> None:
         known = (readings.device >= 0) & (readings.device < len(self.inside))
         np.subtract.at(self.inside, readings.device[known], 1)
@@ -324,11 +359,17 @@ class Intake:
         """Forget what nobody asks for any more."""
         for block in self._blocks if len(ended.shed) else ():
             _, places = block.places(ended.shed)
-            if not block.readings.duplicate:
+            if len(places) and not block.readings.duplicate:
                 self.figures.shed += len(places)
+                self._shed.append(_key(block.readings.taken(places)))
         gone = np.union1d(ended.settled, ended.shed)
         if len(gone):
             self._blocks = [block for block in self._blocks if block.forget(gone)]
+
+
+def _key(readings: Readings) -> Int:
+    """Device and number of each reading as one; numbers do not begin anew with a boot."""
+    return (readings.device.astype(np.int64) << 40) + readings.seq
 
 
 def _keys(by: str, registry: Registry) -> Int:

@@ -306,7 +306,8 @@ class Pool:
         service_us = waits[_MESSAGES] * self.settings.service_us
         ready_us = np.maximum(waits[_READY], self._partition_free_us[waits[_PARTITION]])
         spent_us = np.cumsum(service_us)
-        ends_us = spent_us + np.maximum(np.maximum.accumulate(ready_us - (spent_us - service_us)), consumer.free_us)
+        free_us = max(consumer.free_us, self.now_us)  # who takes over a backlog begins with it now
+        ends_us = spent_us + np.maximum(np.maximum.accumulate(ready_us - (spent_us - service_us)), free_us)
         count = int(np.searchsorted(ends_us - service_us, end_us))
         begun = waits[:, :count].copy()
         if count:
@@ -368,6 +369,9 @@ class Pool:
     def _scale(self, busy_share: float) -> None:
         scaling, now = self.settings.scaling, len(self._consumers)
         wanted = scaling.wanted(now, busy_share, self.lag)
+        if scaling.by is By.CPU and wanted > now and self.newest is not None:
+            # As Kubernetes has it: those that start count as idle ones, or each step would ask for more of them.
+            wanted = max(scaling.wanted(now, busy_share * self.newest.consumers / now, self.lag), now)
         if wanted > now:
             wanted = max(min(wanted, self.settings.partitions), now)  # more would have nothing to read
         if wanted >= now:

@@ -42,14 +42,19 @@ def told_by(run: RecordedRun, device: str) -> tuple[str, Readings]:
     """Kind of machine of a device, and what the core accepted of it, by its own clock.
 
     Raises:
-        NotRecorded: a live run, which nobody can play again; no such device; too few readings.
+        NotRecorded: nobody can play it again (a live run, one that has not ended, one in which somebody did something
+            by hand); no such device; no reading of it.
         ScenarioErrors: the recorded scenario cannot be read by this version.
         Unavailable: this machine has not enough memory.
     """
     if run.about.clock != "virtual":
         raise NotRecorded("a live run cannot be played again, and keeps no readings; fit a table of them: FILE.csv")
+    if run.result is None:
+        raise NotRecorded("this run has not ended; only a whole one can be played again")
+    if run.result.ended == "aborted" or any(fault.injected for fault in run.result.faults):
+        raise NotRecorded("faults were injected or ended by hand, and nobody can play that again")
     scenario = read(run.scenario_text, str(run.folder / SCENARIO))
-    end_us = round(run.about.duration_s * SECOND_US)
+    end_us = round(run.result.simulated_s * SECOND_US)
     engine = build(scenario, RunOptions(seed=run.about.seed, until_us=end_us))
     registry = engine.registry
     number = next((place for place, name in enumerate(registry.names) if name == device), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from amqtt.broker import Broker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinstorm.broker import topic_index
 from twinstorm.broker.topic_index import TopicIndex
 
 LEVELS = st.sampled_from(["a", "b", "c", "", "$SYS", "a+", "#b"])
@@ -75,19 +73,32 @@ def test_the_cases_of_the_specification(topic: str, names: list[str]) -> None:
 
 
 def test_a_message_looks_at_as_many_nodes_however_many_filters_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes: list[int] = []
-    original = topic_index._walk
+    """A node is asked for what ends below it, for the level and for `+`: `get` of a dictionary, thrice."""
 
-    def spy(node: Any, levels: list[str], depth: int, is_dollar: bool) -> Iterator[str]:
-        nodes.append(depth)
-        return original(node, levels, depth, is_dollar)
+    class Node(dict[str, Any]):
+        asked = 0
 
-    monkeypatch.setattr(topic_index, "_walk", spy)
+        def get(self, *wanted: Any) -> Any:
+            Node.asked += 1
+            return super().get(*wanted)
+
+    def seen(node: dict[str, Any]) -> Node:
+        return Node({key: seen(below) if isinstance(below, dict) else below for key, below in node.items()})
 
     def looks(filters: int) -> int:
         index = TopicIndex({f"fleet/+/device-{number}/#": number for number in range(filters)})
-        nodes.clear()
+        monkeypatch.setattr(index, "_trie", seen(index._trie))
+        Node.asked = 0
         assert list(index.matching("fleet/fra/device-7/telemetry")) == [7]
-        return len(nodes)
+        return Node.asked
 
-    assert looks(10) == looks(5_000) == 4
+    assert looks(10) == looks(5_000) == 4 * 3
+
+
+def test_levels_may_be_as_many_as_a_packet_has_room_for() -> None:
+    deep = "/".join("a" * 20_000)
+    index = TopicIndex({deep: 1, f"{deep}/+": 2, "/".join("+" * 20_000): 3, "a/#": 4})
+    assert sorted(index.matching(deep)) == [1, 3, 4]
+    assert sorted(index.matching(f"{deep}/b")) == [2, 4]
+    del index[f"{deep}/+"]
+    assert sorted(index.matching(f"{deep}/b")) == [4]

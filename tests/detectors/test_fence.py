@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ class Fragile:
     summary: ClassVar[str] = "breaks"
     headline: ClassVar[str] = "broke"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("where", "word", "", "method", ("score", "learn", "shape", "exit", "stall")),
+        Option("where", "word", "", "method", ("score", "learn", "shape", "exit", "stall", "stubborn")),
     )
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
@@ -46,6 +47,10 @@ class Fragile:
                 raise SystemExit(3)
             while self.where == "stall":
                 pass
+            while self.where == "stubborn":
+                with contextlib.suppress(Exception):
+                    while True:
+                        pass
             if self.where == "shape":
                 return np.zeros(3, np.float32)
         return np.zeros(len(batch), np.float32)
@@ -100,11 +105,14 @@ def test_a_detector_that_breaks_is_taken_out_and_the_others_go_on(where: str, wh
 
 
 @pytest.mark.usefixtures("strange")
-def test_a_detector_that_stalls_is_interrupted_and_the_alarm_of_others_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["stall", "stubborn"])
+def test_a_detector_that_stalls_is_interrupted_and_the_alarm_of_others_stays(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fence, "LONGEST_S", 0.2)
     waited_for, _ = signal.getitimer(signal.ITIMER_REAL)
     handler = signal.getsignal(signal.SIGALRM)
-    lab = Lab.start(registry_of(), warm_up_s=0, fragile={"where": "stall"}, silence={})
+    lab = Lab.start(registry_of(), warm_up_s=0, fragile={"where": where}, silence={})
     lab.play(20)
     (found,) = lab.core.taken_out
     assert (found.name, found.at_us, found.what) == (

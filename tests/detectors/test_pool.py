@@ -184,6 +184,32 @@ def test_a_pool_scales_out_after_the_start_delay_and_never_beyond_its_partitions
     assert lags[-1] == 0
 
 
+@pytest.mark.parametrize("start_us", [0, 500_000, SECOND_US])
+def test_who_takes_over_a_backlog_ends_nothing_before_it_was_there(start_us: int) -> None:
+    """1,000 messages at once, and consumers that come while they wait: all are told, each when it is over."""
+    scaling = Scaling(By.LAG, target=100, most=8)
+    pool = Watched(settings(partitions=4, service_us=5_000, start_us=start_us, scaling=scaling))
+    parts = []
+    for second in range(20):
+        count = 1_000 if second == 0 else 0
+        pool.offer(np.zeros(count, np.int64), np.arange(count) % 4)
+        parts.append(pool.step())
+        assert ((parts[-1].end_us > second * SECOND_US) & (parts[-1].end_us <= (second + 1) * SECOND_US)).all()
+    assert len(column(parts, "row")) == 1_000
+    assert max(step.busy_share for step in pool.steps) <= 1.0
+
+
+def test_consumers_that_start_are_no_reason_for_more_of_them() -> None:
+    """An arrival each 9 ms of 10 ms each, and 70 % wanted: two are enough, and they take half a minute to come."""
+    arrival_us = np.arange(0, 60 * SECOND_US, 9_000)
+    pool = Watched(
+        settings(partitions=16, service_us=10_000, scaling=Scaling(By.CPU, target=0.7), start_us=30 * SECOND_US)
+    )
+    played(pool, arrival_us, np.arange(len(arrival_us)) % 16, 60)
+    assert max(step.consumers + step.starting for step in pool.steps[:30]) == 2
+    assert max(step.consumers for step in pool.steps) <= 3
+
+
 def test_a_pool_scales_in_when_fewer_were_enough_for_long() -> None:
     arrival_us = np.arange(0, 400 * SECOND_US, 200_000)  # 5/s
     pool = Watched(settings(partitions=4, consumers=4, scaling=Scaling(By.CPU, target=0.6)))

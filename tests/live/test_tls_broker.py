@@ -20,6 +20,7 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.amqtt_connection import CHUNK_BYTES
 from twinstorm.broker.certificates import Signer
 from twinstorm.broker.cloud_end import CLIENT_ID
+from twinstorm.broker.door import Door
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.expiry import LOOK_S
 from twinstorm.broker.identity import Role
@@ -267,6 +268,25 @@ def test_a_handshake_that_does_not_end_is_cut_by_an_outage(stand: Stand) -> None
     assert half.ends() == "reset"
     stand.broker.start(0)
     stand.device()
+
+
+@pytest.mark.parametrize("door", [Door(), Door(websocket=("127.0.0.1", 0))], ids=["tls", "wss"])
+def test_handshakes_count_to_the_time_in_which_a_client_must_ask(door: Door) -> None:
+    papers = RunCertificates([ONE], datetime.now(UTC))
+    broker = EmbeddedBroker([ONE], now_us=lambda: 0, tls=papers.server, door=door, limits=Limits(connect_s=0.3))
+    broker.open()
+    try:
+        ports = [broker.port] if door.websocket is None else [broker.port, broker.websocket_port]
+        for port in ports:
+            silent = RawClient(port)
+            assert silent.ends(within_s=3.0) != "open"
+            silent.close()
+        half = RawClient(ports[-1], tls=client_context(papers.devices[ONE]))
+        assert half.ends(within_s=3.0) != "open"
+        half.close()
+    finally:
+        broker.close()
+        papers.close()
 
 
 def test_a_silent_outage_shakes_no_hands(stand: Stand) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from websockets.typing import Subprotocol
 from tests.live.raw_mqtt import RawClient, packet, publish, until
 from twinstorm.broker.door import Door
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
+from twinstorm.broker.limits import Limits
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.broker.tls import client_context
 
@@ -164,6 +166,30 @@ def test_pings_of_the_websocket_are_answered_and_a_goodbye_sends_the_will(stand:
     assert one.connection.ping().wait(5.0)
     one.connection.close()
     assert listener.message().payload == b"gone"
+
+
+def test_who_takes_no_pongs_is_read_no_further_and_cut() -> None:
+    """Under a write buffer of 64 kB and a fifth of a second to take something."""
+    limits = Limits(drain_s=0.2, write_buffer_bytes=65_536)
+    broker = EmbeddedBroker([ONE], now_us=lambda: 0, door=Door(websocket=HERE), limits=limits)
+    broker.open()
+    flood = RawClient(broker.websocket_port, receive_bytes=4_096)
+    flood.send(
+        b"GET /mqtt HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+    )
+    ping = bytes([0x89, 0x80 | 125]) + bytes(4) + b"p" * 125
+    sent = 0
+    flood.socket.settimeout(2.0)
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        while sent < 100_000_000:
+            flood.socket.sendall(ping * 500)
+            sent += 500 * len(ping)
+    assert sent < 50_000_000
+    assert until(lambda: broker._count["slow_consumers"] == 1)
+    flood.close()
+    broker.close()
 
 
 def test_an_outage_cuts_what_comes_in_frames_and_its_port_refuses(stand: Stand) -> None:
