@@ -25,7 +25,7 @@ from twinstorm.scenarios.language.reader import library_names, load
 from twinstorm.scenarios.result import RunResult
 from twinstorm.twin.flow import SECOND_US
 
-DEVICES = 2_000
+DEVICES = 1_000
 """In the gate no more than the scenario is made for: its crews and rates are for that many."""
 
 GO_ON = """
