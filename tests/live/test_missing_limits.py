@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -95,16 +96,26 @@ def test_what_limits_do_not_shape_is_judged_as_ever(
 
 def test_all_that_is_wrong_with_a_live_run_is_told_together() -> None:
     found = problems(
-        load("reboot-storm", devices=5_000),
+        load("reboot-storm", devices=9_001),
         live=True,
         speed=100.0,
         broker_url="mqtt://broker.example",
         hold_open=False,
         yes=False,
     )
-    assert any("5,000 devices" in problem for problem in found)
+    assert any("9,001 devices" in problem for problem in found)
     assert any("keep-alive" in problem for problem in found)
     assert any("--yes" in problem for problem in found)
+
+
+def test_a_broker_of_ones_own_may_have_more_devices_than_the_embedded_one() -> None:
+    def found(broker_url: str | None, devices: int) -> bool:
+        options: dict[str, Any] = {"live": True, "speed": 1.0, "hold_open": False, "yes": True}
+        told = problems(load("reboot-storm", devices=devices), broker_url=broker_url, **options)
+        return any("more than one machine" in problem for problem in told)
+
+    assert [found(None, devices) for devices in (2_000, 2_001)] == [False, True]
+    assert [found("mqtt://127.0.0.1", devices) for devices in (9_000, 9_001)] == [False, True]
 
 
 def test_tls_is_about_the_embedded_broker_of_a_live_run() -> None:
