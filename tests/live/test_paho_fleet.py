@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.device_end import LiveDeviceEnd
+from twinstorm.broker.door import Door
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
 from twinstorm.broker.run_certificates import RunCertificates
 from twinstorm.twin.fleet import FleetPlan, SegmentPlan, grow
@@ -83,7 +84,8 @@ class Line:
         self.malformed: list[Malformed] = []
         self.longest_poll_s = 0.0
         self._poller = threading.Event()
-        self.broker = EmbeddedBroker(self.names, now_us=lambda: 0, tls=None if tls is None else tls.server)
+        server = None if tls is None else tls.server
+        self.broker = EmbeddedBroker(self.names, now_us=lambda: 0, tls=server, door=Door(any_topic=True))
         self.port = self.broker.open()
         self.fleet = LiveDeviceEnd(
             host="127.0.0.1",
@@ -441,7 +443,7 @@ def test_an_old_ping_is_not_held_against_a_connection_whose_cut_is_over(line: Li
 
 
 class Guest:
-    """Another client of the broker, with a loop of its own."""
+    """Another client of the broker, with a loop of its own, which that one lets speak in the name of devices."""
 
     def __init__(self, line: Line) -> None:
         user, password = line.broker.guest_credentials()
