@@ -46,7 +46,8 @@ def play(tmp_path: Path, devices: int) -> RunResult:
 def test_ten_twins_for_whom_the_door_is_wide_are_refused_in_a_crowd(tmp_path: Path) -> None:
     crowded = play(tmp_path, 2_010)
     assert crowded.counts["refused"] >= 10
-    assert crowded.counts["attempts"] == crowded.counts["admitted"] + crowded.counts["refused"]
+    unanswered = crowded.counts["attempts"] - crowded.counts["admitted"] - crowded.counts["refused"]
+    assert 0 <= unanswered <= 10, "a twin hangs up on a machine that paused for longer than its patience"
     assert any("crowd: 2,000 devices modelled, " in note for note in crowded.notes)
     (wire,) = [note for note in crowded.notes if note.startswith("on the wire: 10 twins")]
     assert f"{crowded.counts['refused']:,} were refused" in wire

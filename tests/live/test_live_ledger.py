@@ -23,7 +23,7 @@ fleet:
   segments: {m: {kind: motor, share: 100 %, every: 1 s}}
 steps:
   - {name: resets, at: 2 s, fault: watchdog-storm, target: all, lasts: 8 s, with: {every: 4 s}}
-  - {name: cut, at: 14 s, fault: sim-expiry, target: all, lasts: 18 s}
+  - {name: cut, at: 20 s, fault: sim-expiry, target: all, lasts: 16 s}
 expect:
   - {ledger: lost, at_most: 50 %}
 """
@@ -40,7 +40,7 @@ def play(text: str, speed: float) -> RunResult:
 
 
 def test_what_was_under_way_at_a_reset_and_came_is_not_lost_beside_what_a_buffer_evicts() -> None:
-    result = play(RESETS_AND_A_CUT, 10.0)
+    result = play(RESETS_AND_A_CUT, 5.0)
     assert result.faults[0].bit
     assert result.faults[1].bit
     assert result.ledger.lost["evicted"] >= 24

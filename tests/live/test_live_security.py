@@ -47,14 +47,14 @@ PAPERS = """
 """
 
 
-def play(folder: Path, steps: str, *, tls: bool) -> RunResult:
+def play(folder: Path, steps: str, *, tls: bool, speed: float) -> RunResult:
     path = folder / "harm.storm.yaml"
     path.write_text(HEAD + steps, encoding="utf-8")
-    return Run(load(str(path)), RunOptions(seed=5, live=True, speed=8.0, tls=tls)).execute()
+    return Run(load(str(path)), RunOptions(seed=5, live=True, speed=speed, tls=tls)).execute()
 
 
 def test_intruders_are_refused_and_nobody_else_notices(tmp_path: Path) -> None:
-    result = play(tmp_path, INTRUDERS, tls=False)
+    result = play(tmp_path, INTRUDERS, tls=False, speed=4.0)
     evidence = {fault.name: fault.evidence for fault in result.faults}
     assert evidence["malformed"]["connections_ended"] >= 3
     assert evidence["oversized"]["connections_ended"] >= 3
@@ -63,15 +63,17 @@ def test_intruders_are_refused_and_nobody_else_notices(tmp_path: Path) -> None:
     assert evidence["middle"]["connections_reset"] == 4
     assert evidence["middle"]["messages_altered"] >= 4
     assert "handshakes_broken" not in evidence["middle"]
-    assert evidence["heard"] == {"messages_replayed": result.ledger.repeated}
-    assert result.ledger.repeated >= 8
+    assert set(evidence["heard"]) == {"messages_replayed"}
+    others = result.ledger.repeated - evidence["heard"]["messages_replayed"]
+    assert evidence["heard"]["messages_replayed"] >= 8
+    assert 0 <= others <= 4 * 24, "beside them only what was under way where the one in the middle reset"
     assert not result.ledger.lost
     assert [note for note in result.notes if "came from no twin" in note], "the flood reached the core"
     assert result.verdict == "held"
 
 
 def test_bad_certificates_keep_devices_out_until_they_are_good_again(tmp_path: Path) -> None:
-    result = play(tmp_path, PAPERS, tls=True)
+    result = play(tmp_path, PAPERS, tls=True, speed=2.0)
     evidence = {fault.name: fault.evidence for fault in result.faults}
     assert evidence["revoked"]["sessions_ended"] == 4
     assert evidence["revoked"]["connects_refused"] >= 4
@@ -87,7 +89,7 @@ def test_bad_certificates_keep_devices_out_until_they_are_good_again(tmp_path: P
 
 
 def test_a_broker_with_tls_hangs_up_on_each_malformed_and_oversized_packet(tmp_path: Path) -> None:
-    result = play(tmp_path, BROKEN, tls=True)
+    result = play(tmp_path, BROKEN, tls=True, speed=4.0)
     evidence = {fault.name: fault.evidence for fault in result.faults}
     assert evidence["malformed"]["connections_ended"] >= 3
     assert evidence["oversized"]["connections_ended"] >= 3

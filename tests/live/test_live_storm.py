@@ -115,10 +115,10 @@ def test_what_an_absent_core_misses_is_kept_up_to_the_limit_and_the_rest_is_lost
     storm: Callable[..., Path],
 ) -> None:
     path = storm(fault="core-outage", target="# it takes no target")
-    result = play(path, "broker.offline_queue=20")
+    result = play(path, "broker.offline_queue=20", speed=2.0)
     assert result.faults[0].evidence["sessions_out_of_sight"] == 25
-    # And what was on its way when the connection broke, a burst of all devices at most.
-    assert 20 <= result.faults[0].evidence["messages_kept"] <= 45
+    # And what was on its way when the connection broke: a burst of all devices, or two if the machine paused.
+    assert 20 <= result.faults[0].evidence["messages_kept"] <= 20 + 2 * 25
     assert set(result.ledger.lost) == {"queue_full"}
     # Three seconds of 22 readings each, and what is left of a fourth until the core has connected again.
     assert 20 <= result.ledger.lost["queue_full"] <= 90
@@ -128,7 +128,7 @@ def test_what_an_absent_core_misses_is_kept_up_to_the_limit_and_the_rest_is_lost
 def test_what_still_waits_for_an_absent_core_at_the_end_is_in_flight(storm: Callable[..., Path]) -> None:
     path = storm(duration=14, fault="core-outage", target="# it takes no target")
     path.write_text(path.read_text().replace("    lasts: 3 s\n", ""), encoding="utf-8")
-    ledger = play(path).ledger
+    ledger = play(path, speed=2.0).ledger
     assert ledger.in_flight >= 5 * 20
     assert not ledger.lost
 
