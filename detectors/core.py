@@ -36,6 +36,7 @@ from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
 from twinstorm.detectors.stages import Stages
+from twinstorm.detectors.streams import Streams
 from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.taps import Tap
 from twinstorm.detectors.values.fleet import OnFleet
@@ -163,6 +164,7 @@ class Core(Exhibits):
         event_time: windows of what is measured; None: nobody asked for any (`keep_windows`).
         intake: where readings wait to be processed; None: they are as they come (`process_by`).
         stages: when some of them were where; None: nobody asks (`follow`).
+        streams: what is asked of the stream of readings; None: nothing (`keep_streams`).
     """
 
     def __init__(
@@ -181,6 +183,7 @@ class Core(Exhibits):
         self.event_time: EventTime | None = None
         self.intake: Intake | None = None
         self.stages: Stages | None = None
+        self.streams: Streams | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -295,6 +298,11 @@ class Core(Exhibits):
         self.listen(self.stages)
         return self.stages
 
+    def keep_streams(self, streams: Streams) -> None:
+        """Let these have every reading that is accepted from now on, and see every second end; once."""
+        self.streams = streams
+        self.listen(streams)
+
     def process_by(self, processing: Processing) -> Intake:
         """From now on readings wait for whoever processes them; once, before the first."""
         self.intake = Intake(processing, self.registry)
@@ -399,6 +407,8 @@ class Core(Exhibits):
             self.event_time.close(now_us)
         if self.stages is not None:
             self.stages.close(now_us)
+        if self.streams is not None:
+            self.streams.close(now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinstorm.detectors.tally import OLDEST_US, SOONEST_US
+from twinstorm.detectors.dating import Dating
 from twinstorm.detectors.taps import Accepted
 from twinstorm.detectors.windows import Span, Window, Windows, keys_of
-from twinstorm.twin.flow import Device, Int, Mask, Registry
+from twinstorm.twin.flow import Registry
 
 
 class Asked(NamedTuple):
@@ -68,7 +68,7 @@ class EventTime:
                 key, names = keys_of(registry, kind, level)
                 self._names[kind, level] = names
                 mine[level] = Windows(registry.channels[kind], key, len(names), list(dict.fromkeys(of_level)))
-        self._newest_us: Int = np.full(len(registry), -(1 << 62), np.int64)
+        self._dating = Dating(len(registry))
         self._watermark_us = -lateness_us
         for windows in self._each():
             windows.close(self._watermark_us)
@@ -84,19 +84,16 @@ class EventTime:
 
     def take(self, accepted: Accepted) -> None:
         """See `Tap`."""
-        device, at_us, values, where = accepted.device, accepted.dated_us, accepted.values, accepted.good
+        device, at_us = accepted.device, accepted.dated_us
         if not len(device):
             return
-        sound = (at_us >= OLDEST_US) & (at_us - SOONEST_US <= accepted.arrived_us)
-        good = sound if where is None else sound & where
-        wrong = (len(device) if where is None else int(np.count_nonzero(where))) - int(np.count_nonzero(good))
-        if wrong or where is not None:
-            self.misdated += wrong
-            where = good
-        self.late += int(np.count_nonzero((at_us < self._watermark_us) & good))
-        self._look_at_order(device, at_us, accepted.arrived_us, where)
+        where, misdated, out_of_order = self._dating.look(accepted)
+        self.misdated += misdated
+        self.out_of_order += out_of_order
+        late = at_us < self._watermark_us
+        self.late += int(np.count_nonzero(late if where is None else late & where))
         for windows in self._windows[accepted.code].values():
-            windows.add(device, at_us, values, where)
+            windows.add(device, at_us, accepted.values, where)
 
     def close(self, now_us: int) -> Mapping[Figure, list[Window]]:
         """The core's clock shows this. Returns what closed, by sort and in order of the end; nothing: an empty map."""
@@ -112,26 +109,3 @@ class EventTime:
 
     def _each(self) -> Iterable[Windows]:
         return (windows for levels in self._windows.values() for windows in levels.values())
-
-    def _look_at_order(self, device: Device, at_us: Int, arrived_us: Int, where: Mask | None) -> None:
-        if where is not None:
-            device, at_us, arrived_us = device[where], at_us[where], arrived_us[where]
-        if not len(device):
-            return
-        if (device[1:] > device[:-1]).all():
-            before = self._newest_us[device]
-            self.out_of_order += int(np.count_nonzero(at_us < before))
-            self._newest_us[device] = np.maximum(before, at_us)
-            return
-        order = np.lexsort((arrived_us, device))
-        device, at_us = device[order], at_us[order]
-        starts = np.append(True, device[1:] != device[:-1])
-        # The latest so far of each device: runs are lifted above each other, so that one accumulation does for all.
-        low = int(at_us.min())
-        lift = (np.cumsum(starts) - 1) * (int(at_us.max()) - low + 1)
-        latest = np.maximum.accumulate(at_us - low + lift) - lift + low
-        before = np.append(0, latest[:-1])
-        before[starts] = self._newest_us[device[starts]]
-        self.out_of_order += int(np.count_nonzero(at_us < np.maximum(before, self._newest_us[device])))
-        ends = np.append(np.flatnonzero(starts)[1:], len(device)) - 1
-        self._newest_us[device[ends]] = np.maximum(latest[ends], self._newest_us[device[ends]])

@@ -186,6 +186,45 @@ class StageResult(msgspec.Struct, frozen=True, kw_only=True):
     most_s: float | None
 
 
+class WindowKeyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a named window had of one key: a device, a site, a segment, ..."""
+
+    key: str
+    windows: int
+    """Closed ones in which it had a value."""
+    last: float | None
+    """In the unit of the window, as the others; None: too few values."""
+    least: float | None
+    most: float | None
+
+
+class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A named window over the whole run, its warm-up included. What was open at the end is not in it."""
+
+    name: str
+    of: str
+    figure: str
+    unit: str
+    """Empty: a count."""
+    by: str
+    every_s: float | None
+    """None, as the width: sessions."""
+    width_s: float | None
+    gap_s: float | None
+    """None: no sessions."""
+    lateness_s: float
+    closed: int
+    """Windows that held anything, of whatever key; sessions of all keys."""
+    late: int
+    """Readings that came too late for their window."""
+    out_of_order: int
+    misdated: int
+    keys: int
+    """That had a value."""
+    top: list[WindowKeyResult]
+    """Those with the greatest figures, the first ones first; ten at most."""
+
+
 class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the devices of a segment sent over the whole run, its warm-up included.
 
@@ -276,6 +315,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: readings were processed as they came."""
     stages: list[StageResult] = []
     """Where the time of readings went; empty: none were followed (`stamps`)."""
+    windows: list[WindowResult] = []
+    """In the order of the file."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []

@@ -26,6 +26,7 @@ from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.select import FleetSelector
+from twinstorm.scenarios.engine.streams import Figures, streams_of
 from twinstorm.scenarios.engine.timeline import (
     END,
     LAST_RANK,
@@ -45,6 +46,7 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, OF_PROCESSING, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator, names
+from twinstorm.scenarios.language.figures import asked
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
@@ -125,6 +127,10 @@ class Engine:
         stamps = scenario.stamps
         if stamps is not None:
             self.core.follow(stamps.every, stamps.window_us, stamps.lateness_us)
+        streams = streams_of(scenario, self.registry)
+        if streams is not None:
+            self.core.keep_streams(streams)
+        self._figures = Figures(streams, self.selector)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -150,6 +156,7 @@ class Engine:
             and scenario.maintenance is None
             and scenario.processing is None
             and scenario.stamps is None
+            and self.core.streams is None
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""
@@ -709,7 +716,7 @@ class Engine:
     # --- looking ------------------------------------------------------------------------------------------------------
 
     def look_up(self, name: str, selector: Selector | None, window_us: int) -> float | None:
-        """Value of an SLI or a counter for expressions."""
+        """Value of an SLI, a counter or a named figure for expressions."""
         if name in ("share", "count"):
             assert selector is not None
             mask = self._mask(selector)
@@ -718,6 +725,9 @@ class Engine:
         counter = self._counter(name)
         if counter is not None:
             return counter
+        figure = asked(name)
+        if figure is not None:
+            return self._figures.value(figure, selector)
         judged = None if SLIS[name].of_events else self._judged(name, selector)
         return self.core.sli(name, judged, window_us)
 

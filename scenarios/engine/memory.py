@@ -11,7 +11,7 @@ from typing import Final
 
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.language import catalogue
-from twinstorm.scenarios.language.model import Fleet, Hazards, Scenario, Segment
+from twinstorm.scenarios.language.model import Fleet, Hazards, Scenario, Segment, Window
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.selectors import Selector
 
@@ -34,6 +34,15 @@ BYTES_PER_WIDE_BUFFERED: Final = 36
 BYTES_PER_WATCHED: Final = 28
 """What a detector on values remembers of a device beside its channels."""
 
+BYTES_PER_SUM: Final = 40
+"""Of a channel in a window of one key."""
+BYTES_PER_KEY: Final = 64
+"""What is kept of the closed windows of one key, or of a session that goes on."""
+BYTES_PER_DATED: Final = 12
+"""Its newest stamp and its key, of each device of a fleet with windows."""
+BYTES_PER_WAITING: Final = 32
+"""A reading that may still belong to a session, and its copy while sessions are closed."""
+
 BYTES_ONCE: Final = 2 * 2**20
 """What a run makes once, however small its fleet is."""
 BLOCK_DEVICES: Final = 16_384
@@ -51,7 +60,8 @@ def needed_bytes(scenario: Scenario) -> int:
         for segment in scenario.fleet.segments
     )
     forwarded = BYTES_PER_FORWARDED * _most_forwarded(scenario)
-    return of_devices + forwarded + _watched_bytes(scenario) + _passing_bytes(scenario)
+    streams = sum(_window_bytes(scenario, window) for window in scenario.windows)
+    return of_devices + forwarded + _watched_bytes(scenario) + streams + _passing_bytes(scenario)
 
 
 def _passing_bytes(scenario: Scenario) -> int:
@@ -90,6 +100,21 @@ def _watched_bytes(scenario: Scenario) -> int:
         for kind, devices in _devices_of_kinds(scenario.fleet, settings.get("on")).items():
             total += devices * (BYTES_PER_WATCHED + each * _watched_channels(kind, settings.get("channels")))
     return total
+
+
+def _window_bytes(scenario: Scenario, window: Window) -> int:
+    """What a named window takes, of as many keys as it can have."""
+    segments = [segment for segment in scenario.fleet.segments if segment.kind == window.kind]
+    devices = sum(segment.devices for segment in segments)
+    keys = devices if window.by == "device" else min(devices, len(scenario.fleet.sites) + scenario.fleet.devices // 30)
+    total = BYTES_PER_DATED * scenario.fleet.devices + BYTES_PER_KEY * keys
+    if window.gap_us:
+        waiting = sum(each.devices * (window.lateness_us // each.every_us + 2) for each in segments)
+        return total + BYTES_PER_SUM * keys + BYTES_PER_WAITING * waiting
+    # Open ones, one that is made, two spare ones, and the steps of a sliding window.
+    panes = window.lateness_us // window.every_us + 5
+    steps = window.width_us // window.every_us if window.width_us > window.every_us else 0
+    return total + BYTES_PER_SUM * keys * (panes + steps)
 
 
 def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:
@@ -142,7 +167,8 @@ def refuse_what_cannot_fit(scenario: Scenario) -> None:
         f"memory for {devices:,} devices with their buffers",
         f"{_size(needed)} needed, {_size(available)} free: {room}",
         "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)"
-        + (", or let detectors on values look at fewer channels" if _watched_bytes(scenario) else ""),
+        + (", or let detectors on values look at fewer channels" if _watched_bytes(scenario) else "")
+        + (", or keep fewer windows, or windows by site" if scenario.windows else ""),
     )
 
 

@@ -10,6 +10,7 @@ from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
+from twinstorm.scenarios.engine.streams import window_results
 from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
@@ -125,6 +126,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         maintenance=maintained,
         processing=_processing(engine),
         stages=_stages(engine),
+        windows=window_results(engine.core.streams),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,

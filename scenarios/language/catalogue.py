@@ -78,6 +78,7 @@ FUNCTIONS: Mapping[str, str] = {
     "baseline": "baseline(a, 1 h): median of a over the hour before now: what is usual",
     "share": "share[SELECTOR]: share of the fleet's devices that it names",
     "count": "count[SELECTOR]: number of devices that it names",
+    "window": "window(NAME)[SELECTOR]: newest figure of `windows`, the greatest of its keys, or window(NAME, least)",
 }
 
 COUNTS: Mapping[str, str] = {

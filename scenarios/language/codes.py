@@ -182,15 +182,20 @@ CODES: Mapping[str, Code] = {
         "A runbook is a page that whoever is called can open: `https://example.org/runbooks/silence`, with `http` or "
         "`https`, without blanks, at most 2,000 signs.",
     ),
+    "S218": Code(
+        "not a channel of a kind of machine",
+        "A window looks at one channel of one kind: the kind, a dot and the channel, `motor.winding_temperature_c`. "
+        "`twinstorm explain motor` lists the channels of a motor.",
+    ),
     "S301": Code(
         "a selector matches no device",
         "A fault on nobody proves nothing, so a selector of fixed keys must name at least one device of this fleet. "
         "With a smaller `--devices` a small part can become none.",
     ),
     "S302": Code(
-        "there is no such step or objective",
-        "An instant or an expectation refers to a step or an objective by a name that none has. A step without a name "
-        "is called after its place: `step-1`, `step-2` and so on.",
+        "there is no such step, objective or window",
+        "An instant or an expectation refers to a step or an objective by a name that none has, or an expression to a "
+        "window. A step without a name is called after its place: `step-1`, `step-2` and so on.",
     ),
     "S303": Code(
         "not a selector",
@@ -225,7 +230,8 @@ CODES: Mapping[str, Code] = {
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
-        "`consumer-crash` needs the consumers of `processing`.",
+        "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values and `windows` look at "
+        "must be those of some machine of the fleet, too.",
     ),
     "S310": Code(
         "a figure of what the scenario does not have",
@@ -279,7 +285,8 @@ CODES: Mapping[str, Code] = {
     "S502": Code(
         "not part of an expression",
         "An expression has numbers with units, names, `NAME[SELECTOR]`, `( ) + - * /`, `< <= > >= = !=`, `and or not` "
-        "and the functions min, max, abs, avg, rate, baseline, share, count. Nothing else: no strings, no other calls.",
+        "and the functions min, max, abs, avg, rate, baseline, share, count, window. Nothing else: no strings, no "
+        "other calls.",
     ),
     "S503": Code(
         "units that do not go together",

@@ -11,6 +11,7 @@ The grammar, loosest first; nothing else is part of it:
     product:     sign {("*" | "/") sign}
     sign:        "-" sign | value
     value:       NUMBER [UNIT] | NAME ["[" SELECTOR "]"] | FUNCTION "(" arguments ")" | "(" or ")"
+                 | FIGURE "(" NAME ["," ("most" | "least")] ")" ["[" SELECTOR "]"]
 
 Truth has three values: a comparison without data is unknown (None), and `and`, `or`, `not` follow Kleene.
 """
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from twinstorm.scenarios.language import selectors, units, values
+from twinstorm.scenarios.language import figures, selectors, units, values
 from twinstorm.scenarios.language.catalogue import COUNTERS, FUNCTIONS, SLIS
 from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted, together
 from twinstorm.scenarios.language.selectors import Selector
@@ -62,7 +63,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Name:
-    """An SLI or a counter, or `share` or `count` of what a selector names."""
+    """An SLI, a counter or a named figure (`figures.Asked`), or `share` or `count` of what a selector names."""
 
     name: str
     selector: Selector | None
@@ -489,6 +490,8 @@ class _Parser:
         return selector
 
     def _call(self, word: str, start: int) -> _Part:
+        if word in figures.OF_FIGURES:
+            return self._figure(word, start)
         if word not in _PLAIN_CALLS and word not in _WINDOWED:
             return self._no_call(word, start)
         self._advance(self._end)
@@ -519,6 +522,20 @@ class _Parser:
             return self._windowed(word, arguments[0], windows[0], start, end)
         kind = arguments[0].kind if wanted == 1 else self._same_kind(arguments[0], arguments[1], "compared")
         return _Part(tree, kind, start, end)
+
+    def _figure(self, word: str, start: int) -> _Part:
+        """A named figure: its name is no expression, for it may hold a `-`."""
+        match = figures.ARGUMENTS.match(self._text, self._end)
+        if match is None:
+            raise self._wrong(f"`{word}` takes a name", _as_called(word), start, len(word) + 1)
+        end = match.end()
+        self._advance(end)
+        selector = None
+        if self._kind == "sign" and self._word == "[":
+            selector = self._selector(self._end, at_any_moment=False)
+            end = self._close("]")
+        name = figures.Asked(word, match[1], match[2] == figures.LEAST).name
+        return _Part(Name(name, selector, 0), Kind.NUMBER, start, end)
 
     def _no_call(self, word: str, start: int) -> _Part:
         """A call of what cannot be called is told; what stands between its brackets is not looked at."""

@@ -381,6 +381,25 @@ class Stamps:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A figure of a channel in windows of event time, or in sessions."""
+
+    name: str
+    kind: str
+    channel: str
+    unit: str
+    """Of the channel."""
+    measure: str  # mean, sd, least, most, count, sum
+    by: str  # device, gateway, segment, site, region, firmware, link, tenant, all
+    every_us: int
+    """How often a window ends; 0: sessions."""
+    width_us: int
+    gap_us: int
+    """What ends a session; 0: windows."""
+    lateness_us: int
+
+
+@dataclass(frozen=True)
 class Stop:
     when: Expression
     hold_us: int
@@ -417,3 +436,4 @@ class Scenario:
     """None: readings are processed as they come."""
     stamps: Stamps | None = None
     """None: no reading does."""
+    windows: tuple[Window, ...] = ()

@@ -37,7 +37,7 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
-from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Processing, Scenario, Stop
+from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Processing, Scenario, Stop, Window
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX, burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
@@ -47,6 +47,7 @@ from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
+from twinstorm.scenarios.language.streams import check_figures, named_of, read_windows
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.scenarios.language.watching import (
@@ -258,6 +259,7 @@ class _Assembly:
         self._check_selectors(fleet)
         maintenance: Maintenance | None = None
         processing: Processing | None = None
+        windows: Sequence[Window] = ()
         if fleet is not None:
             self._check_faults(fleet)
             check_channels(record, fleet, problems)
@@ -266,6 +268,7 @@ class _Assembly:
             if record.own("processing") is not None:
                 processing = read_processing(record.own("processing"), fleet, problems)
             self._check_consumers(processing)
+            windows = read_windows(record.own("windows") or {}, fleet, record.own("duration"), problems)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -292,6 +295,7 @@ class _Assembly:
             stamps=None if record.own("stamps") is None else read_stamps(record.own("stamps")),
             path=self._path,
             resolved=resolved,
+            windows=tuple(windows),
         )
 
     def _check_name(self) -> None:
@@ -334,6 +338,8 @@ class _Assembly:
         if not record.has("processing"):
             for part in self._judged():
                 check_processed(part, self._problems)
+        for part in self._judged():
+            check_figures(part, named_of(record), self._problems)
         burns = burn_alarms(record.own("objectives") or {})
         if objectives is not None:
             for expectation in self._expectations:

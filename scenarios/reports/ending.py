@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.color import paint
+from twinstorm.scenarios.reports.streams import stream_lines
 from twinstorm.scenarios.reports.words import clock, duration, missed_interval, number, objective_value
 from twinstorm.scenarios.result import (
     ExpectationResult,
@@ -28,6 +29,7 @@ def ending(result: RunResult, color: bool = False) -> list[str]:
         lines.append(maintenance_line(result.maintenance))
     if result.processing is not None:
         lines.append(processing_line(result.processing))
+    lines += stream_lines(result)
     lines.append(verdict_line(result, color))
     lines += [f"note: {printable(note)}" for note in result.notes]
     lines.append(f"digest: {result.digest}")

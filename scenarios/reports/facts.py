@@ -15,8 +15,9 @@ from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.reports.charts import POINTS, charts
 from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
 from twinstorm.scenarios.reports.scoring import cells, score_of
+from twinstorm.scenarios.reports.sections import Section, Table
 from twinstorm.scenarios.reports.series import Impact, Interval, coarser, gather
-from twinstorm.scenarios.reports.svg import Chart
+from twinstorm.scenarios.reports.streams import stream_sections
 from twinstorm.scenarios.reports.words import (
     clock,
     duration,
@@ -43,26 +44,6 @@ YEAR_S = 365.25 * DAY_S
 
 _TABLE_ROWS = 15
 _BLANK = "(to be filled in by people)"
-
-
-@dataclass(frozen=True)
-class Table:
-    """`numbers`: columns that are aligned to the right."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numbers: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True)
-class Section:
-    """`chart_table` repeats the charts in figures; a report that draws leaves it out."""
-
-    title: str
-    lines: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    charts: Sequence[Chart] = ()
-    chart_table: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +90,7 @@ def facts_of(run: RecordedRun) -> Facts:
             sections.append(_processing(run.result.processing))
         if run.result.stages:
             sections.append(_stages(run.result))
+        sections += stream_sections(run.result)
         sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact), *_health(run.result)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))

@@ -6,7 +6,8 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from twinstorm.scenarios.reports.facts import Facts, Table, one_line
+from twinstorm.scenarios.reports.facts import Facts, one_line
+from twinstorm.scenarios.reports.sections import Table
 from twinstorm.scenarios.reports.svg import draw
 
 

@@ -36,6 +36,11 @@ def crews(text: str) -> Change:
     return ("\nobjectives", f"\nmaintenance: {text}\n\nobjectives")
 
 
+def windows(text: str) -> Change:
+    """Windows; line 25."""
+    return ("\nobjectives", f"\nwindows: {text}\n\nobjectives")
+
+
 WATCHED = ("\nobjectives", "\ndetectors: [silence]\n\nobjectives")
 UNWATCHED = ("\nobjectives", "\ndetectors: []\n\nobjectives")
 NO_STORM = ("alarm: reboot-storm, after: outage.end, within: 60 s", "always: online <= devices")
@@ -166,6 +171,12 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S212", [crews("{policy: run-to-failure, lead: 2 d}")], "25:39", "maintenance.lead", "nobody runs out", "add `spares`"),
     ("S217", [("\nobjectives", "\ndetectors: {silence: {runbook: silence.md}}\n\nobjectives"), NO_STORM], "25:32", "detectors.silence.runbook", "`silence.md` is not an address", "https://example.org/"),
     ("S212", [("sli: connectivity,", "sli: connectivity, runbook: https://example.org/a,")], "26:34", "objectives.connected.runbook", "raises no alarm that could tell of it", "add `burn: 30 d`"),
+    ("S218", [windows("{heat: {of: motor, every: 1 min}}")], "25:22", "windows.heat.of", "`motor` is no channel", "a dot and the channel"),
+    ("S309", [windows("{heat: {of: motr.current_a, every: 1 min}}")], "25:22", "windows.heat.of", "no machine of the fleet is `motr`", "did you mean `motor`?"),
+    ("S309", [windows("{heat: {of: motor.temperature, every: 1 min}}")], "25:22", "windows.heat.of", "no channel `temperature`", "`motor.winding_temperature_c`?"),
+    ("S302", [windows("{heat: {of: motor.current_a, every: 1 min}}"), ("at_most: 0.1 %}\n", "at_most: 0.1 %}\n  - never: window(haet) > 3\n")], "43:19", "expect[4].never", "there is no window `haet`", "did you mean `heat`?"),
+    ("S302", [expectation("never: window(heat) > 3")], "41:19", "expect[4].never", "there is no window `heat`", "add `windows: {heat:"),
+    ("S502", [expectation("never: window() > 3")], "41:12", "expect[4].never", "`window` takes a name", "write window(NAME)[SELECTOR]"),
     ("S301", [crews("{policy: run-to-failure, of: site=iad}")], "25:43", "maintenance.of", "matches 0", "sites: arn-1"),
     ("S305", [crews("{policy: run-to-failure, of: state=online}")], "25:43", "maintenance.of", "changes while the run goes on", "here: id"),
     ("S310", [expectation("{count: repairs, at_least: 1}")], "41:13", "expect[4].count", "no `repairs` without `maintenance`", "add `maintenance"),

@@ -82,6 +82,24 @@ instants of the run; windowed is when the window that it belongs to was closed. 
 95th percentile and most of each stage.
 """
 
+_WINDOWS = """
+Figures of one channel of one kind of machine, in windows by the stamps of the readings:
+
+    windows:
+      heat: {of: motor.winding_temperature_c, figure: mean, by: site, every: 1 min}
+      heat-of-five: {of: motor.winding_temperature_c, by: site, every: 1 min, width: 5 min}
+      shifts: {of: motor.current_a, figure: most, by: device, gap: 2 min}
+
+`every` alone: windows that follow each other. With `width` they overlap: one of 5 min ends every minute. `gap`:
+sessions, stretches in which somebody spoke without so long a pause. figure: mean, sd, least, most, count, sum. by:
+device, gateway, segment, site, region, firmware, link, tenant, all. A window stays open for `lateness` (10 s) behind
+its end.
+
+In expressions window(heat) is the newest closed one, of several keys the greatest; window(heat, least) the least, and
+window(heat)[site=fra-1] that of the keys under which these devices count. Without a closed window, or if nobody spoke
+in it, it is unknown. The result and the report tell closed, late, out of order, and last, least and greatest by key.
+"""
+
 _STEPS = """
 A step has one trigger and one action:
 
@@ -229,6 +247,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "maintenance": lambda: _MAINTENANCE,
         "processing": lambda: _PROCESSING,
         "stamps": lambda: _STAMPS,
+        "windows": lambda: _WINDOWS,
         "expectations": _expectations,
         "expressions": _expressions,
         "verdict": _verdict,

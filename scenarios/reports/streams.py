@@ -1,0 +1,80 @@
+"""What was asked of the stream of readings: sections of a report, and lines for the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twinstorm.scenarios.language.errors import printable
+from twinstorm.scenarios.reports.sections import Section, Table
+from twinstorm.scenarios.reports.words import duration
+from twinstorm.scenarios.result import RunResult, WindowKeyResult, WindowResult
+
+
+def stream_lines(result: RunResult) -> list[str]:
+    """One a named window, e.g. ``window heat: mean of motor.winding_temperature_c by site, 12 closed, 3 late, greatest
+    71.2 C (fra-1)``."""
+    return [_window_line(found) for found in result.windows]
+
+
+def stream_sections(result: RunResult) -> list[Section]:
+    """Those for which there is something to tell."""
+    return [_windows(result.windows)] if result.windows else []
+
+
+def _window_line(found: WindowResult) -> str:
+    told = [f"{found.figure} of {found.of} by {found.by}", f"{found.closed:,} closed", f"{found.late:,} late"]
+    if found.top and found.top[0].most is not None:
+        told.append(f"greatest {_figure(found.top[0].most, found.unit)} ({printable(found.top[0].key)})")
+    return f"window {found.name}: {', '.join(told)}"
+
+
+def _windows(windows: Sequence[WindowResult]) -> Section:
+    kept = [
+        (
+            found.name,
+            f"{found.figure} of {found.of} by {found.by}",
+            _span(found),
+            f"{found.closed:,}",
+            f"{found.late:,}",
+            f"{found.out_of_order:,}",
+            f"{found.misdated:,}",
+        )
+        for found in windows
+    ]
+    head = ("window", "of what", "how long", "closed", "late", "out of order", "misdated")
+    tables = [Table(head, kept, frozenset({3, 4, 5, 6}))]
+    rows = [_key_row(found, key) for found in windows for key in found.top]
+    if rows:
+        head = ("window", "key", "windows", "last", "least", "greatest")
+        tables.append(Table(head, rows, frozenset({2, 3, 4, 5})))
+    lines = ["By the stamps of readings, over the whole run. Late and misdated readings are in no window."]
+    lines += [
+        f"Of {found.keys:,} keys of {found.name} those {len(found.top)} with the greatest figures."
+        for found in windows
+        if found.keys > len(found.top)
+    ]
+    return Section("Windows", lines, tables)
+
+
+def _key_row(found: WindowResult, key: WindowKeyResult) -> Sequence[str]:
+    figures = (_figure(value, found.unit) for value in (key.last, key.least, key.most))
+    return (found.name, key.key, f"{key.windows:,}", *figures)
+
+
+def _span(found: WindowResult) -> str:
+    if found.gap_s is not None:
+        return f"sessions, gap {duration(found.gap_s)}"
+    assert found.every_s is not None
+    assert found.width_s is not None
+    sliding = "" if found.width_s == found.every_s else f" every {duration(found.every_s)}"
+    return f"{duration(found.width_s)}{sliding}"
+
+
+def _figure(value: float | None, unit: str) -> str:
+    """Four digits, and all of them before the point."""
+    if value is None:
+        return ""
+    places = 4 - len(str(int(abs(value))))
+    shown = f"{value:.3g}" if 0 < abs(value) < 0.1 else f"{value:,.{max(places, 0)}f}"
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    return f"{shown} {unit}".rstrip()

@@ -1,0 +1,148 @@
+"""What scenarios ask of the stream of readings, in whole runs: it is found, told, and changes nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from twinstorm.scenarios.engine import memory
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.language.reader import read
+from twinstorm.scenarios.reports.ending import ending
+from twinstorm.scenarios.reports.streams import stream_sections
+from twinstorm.scenarios.result import RunResult, WindowResult
+from twinstorm.twin.flow import SECOND_US
+
+FILE = """storm: 1
+name: streams
+story: One of two sites goes dark for a minute.
+duration: 5 min
+fleet:
+  devices: 60
+  sites: [fra-1, sin-1]
+  segments:
+    motors: {kind: motor, share: 50 %, every: 1 s}
+    rooms: {kind: environment, share: 50 %, every: 5 s}
+steps:
+  - {name: outage, at: 2 min, fault: power-outage, target: site=fra-1, lasts: 1 min}
+expect:
+  - {ledger: delivered, at_least: 1}
+"""
+WINDOWS = """windows:
+  heat: {of: motor.winding_temperature_c, by: site, every: 30 s, width: 1 min}
+  rooms: {of: environment.temperature_c, figure: count, by: site, every: 10 s, lateness: 1 s}
+  spells: {of: motor.current_a, figure: count, by: device, gap: 20 s, lateness: 1 s}
+"""
+EXPECTED = """  - never: window(heat, least)[site=sin-1] < 20
+  - eventually: window(rooms)[site=fra-1] = 0
+    after: outage
+  - never: window(rooms)[site=sin-1] != 30
+  - {at: 2 min, that: "window(spells) < 0"}
+"""
+
+
+def made(more: str = "", text: str = FILE, seed: int = 3) -> Engine:
+    return build(read(text + more, "streams.storm.yaml"), RunOptions(seed=seed))
+
+
+def finished(engine: Engine) -> RunResult:
+    engine.play()
+    assert engine.ledger().difference == 0
+    return result_of(engine, speed=0.0, wall_s=0.0, repeat="")
+
+
+def told(result: RunResult) -> dict[str, WindowResult]:
+    return {found.name: found for found in result.windows}
+
+
+def test_windows_are_asked_by_expectations_and_told_in_the_end() -> None:
+    result = finished(made(EXPECTED + WINDOWS))
+    verdicts = [each.verdict for each in result.expectations]
+    assert verdicts == ["held", "held", "held", "held", "inconclusive"], "before its first session has ended"
+    heat, rooms, spells = result.windows
+    assert (heat.name, heat.of, heat.unit, heat.every_s, heat.width_s) == (
+        "heat",
+        "motor.winding_temperature_c",
+        "C",
+        30.0,
+        60.0,
+    )
+    # The last one ends at 4 min 30 s: that of 5 min is open when the run ends.
+    assert heat.closed == 9
+    assert {key.key: key.windows for key in rooms.top} == {"sin-1": 29, "fra-1": 22}
+    assert rooms.top[0].most == 30.0
+    # Of fra-1 alone a session has ended: the other site speaks on, and so does fra-1 since it is back.
+    assert (spells.closed, spells.keys, len(spells.top)) == (15, 15, 10)
+    assert (heat.late, rooms.late) == (0, 0)
+
+
+def test_what_is_told_can_be_read() -> None:
+    result = finished(made(WINDOWS))
+    assert any(
+        line.startswith("window rooms: count of environment.temperature_c by site, 29 cl") for line in ending(result)
+    )
+    (section,) = stream_sections(result)
+    kept, keys = section.tables
+    assert [row[2] for row in kept.rows] == ["1 min every 30 s", "10 s", "sessions, gap 20 s"]
+    assert ("rooms", "sin-1", "29", "30", "30", "30") in keys.rows
+    assert "Of 15 keys of spells those 10 with the greatest figures." in section.lines
+    assert stream_sections(finished(made())) == []
+
+
+def test_who_keeps_windows_plays_the_same_run() -> None:
+    plain, kept = finished(made()), finished(made(WINDOWS))
+    assert kept.digest == plain.digest
+    assert kept.ledger == plain.ledger
+    assert plain.windows == []
+
+
+@pytest.mark.parametrize("stop_us", [125_400_000, 170_000_001])
+def test_stopped_and_gone_on_it_has_the_same_figures(stop_us: int) -> None:
+    whole = finished(made(EXPECTED + WINDOWS))
+    engine = made(EXPECTED + WINDOWS)
+    engine.advance(stop_us)
+    again = finished(Engine.load(engine.save()))
+    assert again.windows == whole.windows
+    assert again.expectations == whole.expectations
+
+
+def test_a_window_can_end_a_run() -> None:
+    stop = "stop_when:\n  when: window(rooms)[site=fra-1] = 0\n"
+    result = finished(made(stop + WINDOWS))
+    assert result.ended == "stopped"
+    assert 120 <= result.simulated_s <= 145
+
+
+def test_what_a_clock_far_ahead_says_is_misdated_and_in_no_window() -> None:
+    text = FILE.replace("every: 5 s", "every: 5 s, clock: {offset: 1 h}")
+    rooms = told(finished(made(WINDOWS, text)))["rooms"]
+    assert (rooms.closed, rooms.top) == (0, [])
+    assert rooms.misdated > 30 * 40
+
+
+def test_what_waited_in_a_buffer_for_too_long_is_late() -> None:
+    text = FILE.replace("fault: power-outage, target: site=fra-1", "fault: broker-outage")
+    rooms, heat = (told(finished(made(WINDOWS, text)))[name] for name in ("rooms", "heat"))
+    assert rooms.late > 100
+    assert heat.late > 100
+    assert max(key.windows for key in rooms.top) < 29
+
+
+def test_windows_of_devices_count_in_the_memory_of_a_run() -> None:
+    text = FILE.replace("devices: 60", "devices: 1000000")
+    plain = memory.needed_bytes(read(text, "streams.storm.yaml"))
+    by_site = memory.needed_bytes(read(text + WINDOWS.partition("  spells")[0], "streams.storm.yaml"))
+    wide = "windows:\n  w: {of: motor.current_a, by: device, every: 1 s, width: 1000 s}\n"
+    by_device = memory.needed_bytes(read(text.replace("5 min", "20 min") + wide, "streams.storm.yaml"))
+    assert by_site - plain < 100 * 2**20
+    assert by_device - plain > 500_000 * 1000 * 32
+
+
+def test_look_up_is_that_of_the_newest_window() -> None:
+    engine = made(WINDOWS)
+    engine.advance(61 * SECOND_US)
+    figure = engine.core.streams
+    assert figure is not None
+    assert engine.look_up("window(rooms)", None, 0) == 30.0
+    assert engine.look_up("window(heat)", None, 0) == figure.figures["heat"].value(None)
