@@ -108,6 +108,16 @@ class Alarms:
         """Devices on which work is planned now; None: none."""
         """Devices in a maintenance window."""
 
+    def watch(self, source: Source) -> None:
+        """One more source, before it raises anything.
+
+        Raises:
+            ValueError: there is one of its name.
+        """
+        if source.name in self._watches:
+            raise ValueError(f"two sources of alarms are called `{source.name}`")
+        self._watches[source.name] = _Watch(source.policy, source.policy)
+
     def is_idle(self, source: Source) -> bool:
         """Nothing of this source is open, about to be, or in its quiet period."""
         watch = self._watches[source.name]

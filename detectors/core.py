@@ -32,6 +32,8 @@ from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.patterns import EventPattern, listen
+from twinstorm.detectors.routing import Router
+from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
@@ -165,6 +167,7 @@ class Core(Exhibits):
         intake: where readings wait to be processed; None: they are as they come (`process_by`).
         stages: when some of them were where; None: nobody asks (`follow`).
         streams: what is asked of the stream of readings; None: nothing (`keep_streams`).
+        router: where readings are sent on to; None: nowhere (`route_by`).
     """
 
     def __init__(
@@ -184,6 +187,7 @@ class Core(Exhibits):
         self.intake: Intake | None = None
         self.stages: Stages | None = None
         self.streams: Streams | None = None
+        self.router: Router | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -303,6 +307,23 @@ class Core(Exhibits):
         self.streams = streams
         self.listen(streams)
 
+    def route_by(self, router: Router) -> None:
+        """Let rules say where every reading goes that is accepted from now on; once.
+
+        Raises:
+            ValueError: a rule raises alarms of a name that somebody else's have.
+        """
+        self.router = router
+        router.letters = self._ingest.dead
+        self.listen(router)
+        for alarm in router.alarms.values():
+            self._look_for(alarm)
+
+    def _look_for(self, alarm: RuleAlarm) -> None:
+        """One more that scores devices."""
+        self._alarms.watch(alarm)
+        self._detectors.append(alarm)
+
     def process_by(self, processing: Processing) -> Intake:
         """From now on readings wait for whoever processes them; once, before the first."""
         self.intake = Intake(processing, self.registry)
@@ -409,6 +430,8 @@ class Core(Exhibits):
             self.stages.close(now_us)
         if self.streams is not None:
             self.streams.close(now_us)
+        if self.router is not None:
+            self.router.close(now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

@@ -225,6 +225,31 @@ class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
     """Those with the greatest figures, the first ones first; ten at most."""
 
 
+class RoutedExample(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it was delivered."""
+
+    at_s: float
+    device: str
+    told: dict[str, float]
+    """Channel to value, as the rule changed them."""
+
+
+class RouteResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the readings that a rule took, over the whole run: taken = delivered + waiting + dead."""
+
+    name: str
+    to: str
+    """store, alarm, command, dead-letter. Commands are kept as they were asked for, and sent to nobody."""
+    taken: int
+    delivered: int
+    retried: int
+    """Tries after the first, of all readings."""
+    dead: int
+    waiting: int
+    newest: list[RoutedExample]
+    """Of a store or of commands."""
+
+
 class TrafficResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the devices of a segment sent over the whole run, its warm-up included.
 
@@ -317,6 +342,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of readings went; empty: none were followed (`stamps`)."""
     windows: list[WindowResult] = []
     """In the order of the file."""
+    routes: list[RouteResult] = []
+    """In the order in which they are tried."""
+    unrouted: int = 0
+    """Readings that no route took; 0 without routes."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []
@@ -372,6 +401,24 @@ class LetterRow(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
     """Nothing of the body is cut off."""
     body: bytes
+
+
+class RoutedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a rule delivered to the store, or as a command."""
+
+    at_s: float
+    rule: str
+    target: str
+    device: str
+    told: dict[str, float]
+
+
+@runtime_checkable
+class RoutedSink(Protocol):
+    """A `Sink` that is a store, too."""
+
+    def routed(self, rows: Sequence[RoutedRow]) -> None:
+        """What was delivered since the last call; never none."""
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
+from twinstorm.scenarios.engine.routes import routed_rows, router_of
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.streams import Figures, streams_of
 from twinstorm.scenarios.engine.timeline import (
@@ -49,7 +50,7 @@ from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.figures import asked
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, Sink
+from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, RoutedSink, Sink
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -130,7 +131,10 @@ class Engine:
         streams = streams_of(scenario, self.registry)
         if streams is not None:
             self.core.keep_streams(streams)
-        self._figures = Figures(streams, self.selector)
+        router = router_of(scenario, self.registry)
+        if router is not None:
+            self.core.route_by(router)
+        self._figures = Figures(self.core, self.selector)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
         self._steady: list[str] = []
@@ -149,7 +153,7 @@ class Engine:
         self.stories: list[Story] = [*stories_of(self.steps), self._pane]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
-        self._letters_sent = 0
+        self._letters_sent = self._routed_sent = 0
         self._may_leap = (
             wiring.leaps
             and scenario.stop_when is None
@@ -157,6 +161,7 @@ class Engine:
             and scenario.processing is None
             and scenario.stamps is None
             and self.core.streams is None
+            and self.core.router is None
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""
@@ -668,6 +673,7 @@ class Engine:
             if isinstance(sink, BudgetSink):
                 sink.budgets({each.name: self.core.objective_counts(each.name) for each in self.objectives})
         self._send_letters()
+        self._send_routed()
 
     def _send_letters(self) -> None:
         fresh = self.core.letters_after(self._letters_sent)
@@ -689,6 +695,16 @@ class Engine:
         for sink in self.sinks:
             if isinstance(sink, LetterSink):
                 sink.letters(rows)
+
+    def _send_routed(self) -> None:
+        router = self.core.router
+        if router is None or router.noted == self._routed_sent:
+            return
+        rows = routed_rows(router, self.registry, self._routed_sent)
+        self._routed_sent = router.noted
+        for sink in self.sinks:
+            if isinstance(sink, RoutedSink):
+                sink.routed(rows)
 
     def _look_at_stop(self, now_us: int) -> None:
         stop = self.scenario.stop_when

@@ -10,6 +10,7 @@ from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
+from twinstorm.scenarios.engine.routes import deaf_rules, route_results
 from twinstorm.scenarios.engine.streams import window_results
 from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
@@ -77,6 +78,9 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         if each.passed_over
     ]
     notes += _in_the_shadow(engine)
+    notes += [
+        f"route `{name}` takes nothing: no device speaks on its topics" for name in deaf_rules(engine.core.router)
+    ]
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
@@ -127,6 +131,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         processing=_processing(engine),
         stages=_stages(engine),
         windows=window_results(engine.core.streams),
+        routes=route_results(engine.core.router, engine.registry),
+        unrouted=0 if engine.core.router is None else engine.core.router.unrouted,
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,

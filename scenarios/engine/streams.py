@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import numpy as np
 
+from twinstorm.detectors.core import Core
 from twinstorm.detectors.figures import FigurePlan, Measure, NamedFigure
 from twinstorm.detectors.streams import Streams
 from twinstorm.detectors.windows import Span
@@ -42,15 +43,18 @@ def _plan(window: Window) -> FigurePlan:
 class Figures:
     """Values of named figures. Which keys a selector names is worked out once."""
 
-    def __init__(self, streams: Streams | None, selector: FleetSelector) -> None:
-        self._streams, self._selector = streams, selector
+    def __init__(self, core: Core, selector: FleetSelector) -> None:
+        self._core, self._selector = core, selector
         self._keys: dict[tuple[str, str], Mask] = {}
 
     def value(self, asked: Asked, selector: Selector | None) -> float | None:
         """What a figure is now; None without data."""
-        if self._streams is None:
+        streams, router = self._core.streams, self._core.router
+        if asked.function == "routed":
+            return None if router is None else float(router.counts[asked.of].taken)
+        if streams is None:
             return None
-        figure = self._streams.figures[asked.of]
+        figure = streams.figures[asked.of]
         return figure.value(None if selector is None else self._among(figure, selector), least=asked.least)
 
     def _among(self, figure: NamedFigure, selector: Selector) -> Mask:

@@ -79,6 +79,7 @@ FUNCTIONS: Mapping[str, str] = {
     "share": "share[SELECTOR]: share of the fleet's devices that it names",
     "count": "count[SELECTOR]: number of devices that it names",
     "window": "window(NAME)[SELECTOR]: newest figure of `windows`, the greatest of its keys, or window(NAME, least)",
+    "routed": "routed(NAME): readings that a rule of `routes` has taken, since the start",
 }
 
 COUNTS: Mapping[str, str] = {

@@ -169,7 +169,8 @@ CODES: Mapping[str, Code] = {
     "S215": Code(
         "not a condition of a channel",
         "`when` of `maintenance` compares a channel with a value: `vibration_x_mm_s > 4.5 mm/s for 10 min`. Without a "
-        "unit the value is in the one that the channel's name ends in; several conditions stand with `or` between.",
+        "unit the value is in the one that the channel's name ends in; several conditions stand with `or` between. In "
+        "`routes` all must hold at once: `winding_temperature_c > 80 C and current_a > 5`.",
     ),
     "S216": Code(
         "no topic of devices",
@@ -185,7 +186,12 @@ CODES: Mapping[str, Code] = {
     "S218": Code(
         "not a channel of a kind of machine",
         "A window looks at one channel of one kind: the kind, a dot and the channel, `motor.winding_temperature_c`. "
-        "`twinstorm explain motor` lists the channels of a motor.",
+        "Names of channels are small letters, digits and `_`. `twinstorm explain motor` lists those of a motor.",
+    ),
+    "S219": Code(
+        "not a topic filter",
+        "A filter is levels between `/` as in MQTT: `+` alone in a level stands for any one, `#` alone in the last for "
+        "all that follow: `fleet/+/fra-1/#`.",
     ),
     "S301": Code(
         "a selector matches no device",
@@ -230,8 +236,8 @@ CODES: Mapping[str, Code] = {
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
-        "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values and `windows` look at "
-        "must be those of some machine of the fleet, too.",
+        "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values, `windows` and "
+        "`routes` look at must be those of some machine of the fleet, too.",
     ),
     "S310": Code(
         "a figure of what the scenario does not have",
@@ -285,8 +291,8 @@ CODES: Mapping[str, Code] = {
     "S502": Code(
         "not part of an expression",
         "An expression has numbers with units, names, `NAME[SELECTOR]`, `( ) + - * /`, `< <= > >= = !=`, `and or not` "
-        "and the functions min, max, abs, avg, rate, baseline, share, count, window. Nothing else: no strings, no "
-        "other calls.",
+        "and the functions min, max, abs, avg, rate, baseline, share, count, window, routed. Nothing else: no strings, "
+        "no other calls.",
     ),
     "S503": Code(
         "units that do not go together",

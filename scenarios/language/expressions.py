@@ -209,6 +209,8 @@ _INSTEAD = {"==": "=", "<>": "!=", "&&": "and", "||": "or"}
 _KEYWORDS = ("and", "or", "not")
 _WINDOWED = ("avg", "rate", "baseline")
 _PLAIN_CALLS = {"min": 2, "max": 2, "abs": 1}
+_COUNTING = ("routed",)
+"""Figures that are counts of the whole fleet."""
 _SELECTING = {"share": Kind.SHARE, "count": Kind.COUNT}
 
 
@@ -490,7 +492,7 @@ class _Parser:
         return selector
 
     def _call(self, word: str, start: int) -> _Part:
-        if word in figures.OF_FIGURES:
+        if word in figures.KEYS:
             return self._figure(word, start)
         if word not in _PLAIN_CALLS and word not in _WINDOWED:
             return self._no_call(word, start)
@@ -532,10 +534,16 @@ class _Parser:
         self._advance(end)
         selector = None
         if self._kind == "sign" and self._word == "[":
+            if word in _COUNTING:
+                hint = "leave the selector out"
+                self._wrong_parts.append(self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start))
             selector = self._selector(self._end, at_any_moment=False)
             end = self._close("]")
+        if word in _COUNTING and match[2]:
+            self._wrong_parts.append(self._wrong(f"`{word}` is one number", _as_called(word), start, end - start))
         name = figures.Asked(word, match[1], match[2] == figures.LEAST).name
-        return _Part(Name(name, selector, 0), Kind.NUMBER, start, end)
+        kind = Kind.COUNT if word in _COUNTING else Kind.NUMBER
+        return _Part(Name(name, selector, 0), kind, start, end)
 
     def _no_call(self, word: str, start: int) -> _Part:
         """A call of what cannot be called is told; what stands between its brackets is not looked at."""

@@ -6,12 +6,13 @@ To whoever looks names up, such a figure is a name like any other.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from twinstorm.scenarios.language import values
 
-OF_FIGURES: Final = ("window",)
-"""Functions whose argument is the name of something under the key of the same name in the plural."""
+KEYS: Final[Mapping[str, str]] = {"window": "windows", "routed": "routes"}
+"""Functions whose argument is a name that the scenario has under this key."""
 
 MOST, LEAST = "most", "least"
 """Which of several keys is told."""

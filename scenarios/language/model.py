@@ -400,6 +400,43 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A channel against a limit in its own unit."""
+
+    channel: str
+    compare: str  # <, <=, >, >=, =, !=
+    limit: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """A channel that is passed on as `factor * value + offset`, under another name."""
+
+    channel: str
+    becomes: str
+    factor: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where readings go that fit."""
+
+    name: str
+    topic: str
+    to: str  # store, alarm, command, dead-letter
+    when: tuple[Condition, ...]
+    """All of them."""
+    changes: tuple[Change, ...]
+    keep: tuple[str, ...]
+    """Channels by their new names; empty: all."""
+    takes_per_s: Fraction | None
+    """None: any number."""
+    tries: int
+    wait_us: int
+
+
+@dataclass(frozen=True)
 class Stop:
     when: Expression
     hold_us: int
@@ -437,3 +474,5 @@ class Scenario:
     stamps: Stamps | None = None
     """None: no reading does."""
     windows: tuple[Window, ...] = ()
+    routes: tuple[Route, ...] = ()
+    """The first that fits takes a reading."""

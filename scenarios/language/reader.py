@@ -37,12 +37,23 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
-from twinstorm.scenarios.language.model import Broker, Fleet, Maintenance, Objective, Processing, Scenario, Stop, Window
+from twinstorm.scenarios.language.model import (
+    Broker,
+    Fleet,
+    Maintenance,
+    Objective,
+    Processing,
+    Route,
+    Scenario,
+    Stop,
+    Window,
+)
 from twinstorm.scenarios.language.nodes import MOST_BYTES, ListNode, MapNode, Node, ScalarNode, compose
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX, burn_alarms, check_burning, read_objectives
 from twinstorm.scenarios.language.overrides import Setting, apply_devices, apply_setting
 from twinstorm.scenarios.language.processing import check_processed, read_processing, read_stamps
 from twinstorm.scenarios.language.reach import Reach, WhyNone, why_none_of
+from twinstorm.scenarios.language.routes import alarms_of_routes, read_routes
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
@@ -260,6 +271,7 @@ class _Assembly:
         maintenance: Maintenance | None = None
         processing: Processing | None = None
         windows: Sequence[Window] = ()
+        routes: Sequence[Route] = ()
         if fleet is not None:
             self._check_faults(fleet)
             check_channels(record, fleet, problems)
@@ -269,6 +281,8 @@ class _Assembly:
                 processing = read_processing(record.own("processing"), fleet, problems)
             self._check_consumers(processing)
             windows = read_windows(record.own("windows") or {}, fleet, record.own("duration"), problems)
+            others = (*catalogue.detectors(), *patterns_of(record))
+            routes = read_routes(record.own("routes") or {}, fleet, others, problems)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -296,6 +310,7 @@ class _Assembly:
             path=self._path,
             resolved=resolved,
             windows=tuple(windows),
+            routes=tuple(routes),
         )
 
     def _check_name(self) -> None:
@@ -344,11 +359,12 @@ class _Assembly:
         if objectives is not None:
             for expectation in self._expectations:
                 check_burning(expectation.record, burns, self._problems)
-        patterns = patterns_of(record)
+        patterns = (*patterns_of(record), *alarms_of_routes(record))
         for expectation in self._expectations:
             check_alarm_names(expectation.record, patterns, self._problems)
         looking = _detectors_of(record)
         if looking is not None:
+            looking = (*looking, *alarms_of_routes(record))
             for part in self._judged():
                 check_raised(part, looking, burns, self._problems)
             check_alarms_of_patterns(record, looking, burns, self._problems)

@@ -48,6 +48,7 @@ from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, No
 from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.processing import PROCESSING, STAMPS
+from twinstorm.scenarios.language.routes import ROUTE
 from twinstorm.scenarios.language.streams import WINDOW
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
 from twinstorm.scenarios.language.watching import Detectors
@@ -609,6 +610,7 @@ SCENARIO = Table(
         Key("processing", PROCESSING, "who processes readings before the core has them, and how fast"),
         Key("stamps", STAMPS, "which readings say when they were where, for the latency of each stage"),
         Key("windows", Named("a mapping of windows", WINDOW, 50), "figures of what is measured, by their stamps"),
+        Key("routes", Named("a mapping of routes", ROUTE, 50), "where readings are sent on to; the first that fits"),
         *later("extends", "set", "parameters", "guests"),
     ),
 )

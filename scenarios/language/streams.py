@@ -10,7 +10,7 @@ from twinstorm.scenarios.language import catalogue, values
 from twinstorm.scenarios.language.errors import Problems, Refused, closest, listed, quoted
 from twinstorm.scenarios.language.expressions import Expression, names
 from twinstorm.scenarios.language.fields import Key, Record, Single, Table, duration, words, wrong
-from twinstorm.scenarios.language.figures import asked
+from twinstorm.scenarios.language.figures import KEYS, asked
 from twinstorm.scenarios.language.model import Fleet, Window
 from twinstorm.scenarios.language.nodes import MapNode, ScalarNode
 
@@ -143,7 +143,7 @@ def _unit(of: Series, record: Record, key: str, fleet: Fleet, problems: Problems
 
 def named_of(scenario: Record) -> Mapping[str, tuple[str, ...] | None]:
     """Function of expressions to the names that it may ask for; None: they could not be read."""
-    return {"window": _names_under(scenario, "windows")}
+    return {function: _names_under(scenario, key) for function, key in KEYS.items()}
 
 
 def _names_under(scenario: Record, key: str) -> tuple[str, ...] | None:
@@ -164,8 +164,8 @@ def check_figures(record: Record, named: Mapping[str, tuple[str, ...] | None], p
         known = named[function]
         if known is None or of in known:
             continue
-        under = f"{function}s"
-        message = f"there is no {function} {quoted(of)}"
+        under = KEYS[function]
+        message = f"there is no {under.removesuffix('s')} {quoted(of)}"
         hint = f"{under}: {listed(known)}" if known else f"add `{under}: {{{of}: {_EXAMPLES[function]}}}`"
         node = record.at(key)
         at = node.text.find(of) if isinstance(node, ScalarNode) else -1
@@ -173,7 +173,10 @@ def check_figures(record: Record, named: Mapping[str, tuple[str, ...] | None], p
         problems.add(wrong(node, "S302", message, hint, place, allowed=known, suggestion=closest(of, known)))
 
 
-_EXAMPLES: Mapping[str, str] = {"window": "{of: motor.winding_temperature_c, every: 1 min}"}
+_EXAMPLES: Mapping[str, str] = {
+    "window": "{of: motor.winding_temperature_c, every: 1 min}",
+    "routed": "{when: winding_temperature_c > 80, to: store}",
+}
 
 
 def _asked_in(record: Record) -> Iterator[tuple[str, str, str]]:

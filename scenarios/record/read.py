@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, func, inspect, select
+from sqlalchemy import Row, Select, Table, func, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from twinstorm.scenarios.engine.errors import Unavailable
@@ -25,8 +25,8 @@ from twinstorm.scenarios.record.folder import (
     read_run_file,
     write_run_file,
 )
-from twinstorm.scenarios.record.tables import dead_letters, events, panes, runs
-from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RunResult
+from twinstorm.scenarios.record.tables import dead_letters, events, panes, routed, runs
+from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RoutedRow, RunResult
 
 RUNS = Path("runs")
 _READ_AT_ONCE = 2_000
@@ -86,17 +86,29 @@ class RecordedRun:
     def letters(self) -> list[LetterRow]:
         """What the core refused, as far as it is recorded, by arrival at the core; nothing in records of versions that
         kept none."""
+        if not self._has(dead_letters):
+            return []
+        columns = [dead_letters.c[name] for name in LetterRow.__struct_fields__]
+        statement = select(*columns).where(dead_letters.c.run == self.about.run).order_by(dead_letters.c.number)
+        return [LetterRow(**row._mapping) for row in self._read(statement)]
+
+    def routed(self) -> list[RoutedRow]:
+        """What routes delivered to the store or as commands, as far as it is recorded, in that order."""
+        if not self._has(routed):
+            return []
+        columns = [routed.c[name] for name in RoutedRow.__struct_fields__]
+        statement = select(*columns).where(routed.c.run == self.about.run).order_by(routed.c.number)
+        return [RoutedRow(**row._mapping) for row in self._read(statement)]
+
+    def _has(self, table: Table) -> bool:
+        """Records of earlier versions lack some tables."""
         engine = open_to_read(self.folder / DATABASE)
         try:
-            if not inspect(engine).has_table(dead_letters.name):
-                return []
+            return inspect(engine).has_table(table.name)
         except DatabaseError as error:
             raise _unreadable(self.folder, str(error.orig)) from error
         finally:
             engine.dispose()
-        columns = [dead_letters.c[name] for name in LetterRow.__struct_fields__]
-        statement = select(*columns).where(dead_letters.c.run == self.about.run).order_by(dead_letters.c.number)
-        return [LetterRow(**row._mapping) for row in self._read(statement)]
 
     def last_second(self) -> int:
         """End of the last recorded second, 0 if none was."""

@@ -25,13 +25,14 @@ from twinstorm.scenarios.record.folder import (
     write_whole,
 )
 from twinstorm.scenarios.record.writer import Writer
-from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RunResult
+from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RoutedRow, RunResult
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Scenario
 
 
 MOST_LETTERS = 10_000
+MOST_ROUTED = 10_000
 """Dead letters that a record keeps, of 4 kB at most."""
 
 
@@ -59,7 +60,7 @@ class Recorder:
         self._run_file = run_file
         self._closed = False
         self._events = 0
-        self._letters = 0
+        self._letters = self._routed = 0
         self._writer = Writer(folder / DATABASE, _first_row(run_file))
 
     @classmethod
@@ -128,6 +129,12 @@ class Recorder:
         for row in rows[: MOST_LETTERS - self._letters]:
             self._letters += 1
             self._writer.put(tables.dead_letters, {"number": self._letters, **msgspec.structs.asdict(row)})
+
+    def routed(self, rows: Sequence[RoutedRow]) -> None:
+        """See `RoutedSink`. The first `MOST_ROUTED` of a run are kept."""
+        for row in rows[: MOST_ROUTED - self._routed]:
+            self._routed += 1
+            self._writer.put(tables.routed, {"number": self._routed, **msgspec.structs.asdict(row)})
 
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Write the end, then the reports. A second call does nothing.

@@ -85,6 +85,19 @@ dead_letters = Table(
     comment="what the core refused, the first of them; counts of all are in the result",
 )
 
+routed = Table(
+    "routed",
+    metadata,
+    _run(),
+    _number(),
+    Column("at_s", Float, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("target", String(20), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("told", JSON, nullable=False),
+    comment="what routes delivered to the store or as commands, the first of it; counts of all are in the result",
+)
+
 alarms = Table(
     "alarms",
     metadata,

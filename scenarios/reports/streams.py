@@ -6,19 +6,24 @@ from collections.abc import Sequence
 
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.sections import Section, Table
-from twinstorm.scenarios.reports.words import duration
-from twinstorm.scenarios.result import RunResult, WindowKeyResult, WindowResult
+from twinstorm.scenarios.reports.words import clock, duration
+from twinstorm.scenarios.result import RouteResult, RunResult, WindowKeyResult, WindowResult
 
 
 def stream_lines(result: RunResult) -> list[str]:
     """One a named window, e.g. ``window heat: mean of motor.winding_temperature_c by site, 12 closed, 3 late, greatest
     71.2 C (fra-1)``."""
-    return [_window_line(found) for found in result.windows]
+    lines = [_window_line(found) for found in result.windows]
+    if result.routes:
+        lines += [_route_line(found) for found in result.routes]
+        lines.append(f"routes: {result.unrouted:,} readings went nowhere")
+    return lines
 
 
 def stream_sections(result: RunResult) -> list[Section]:
     """Those for which there is something to tell."""
-    return [_windows(result.windows)] if result.windows else []
+    sections = [_windows(result.windows)] if result.windows else []
+    return [*sections, _routes(result)] if result.routes else sections
 
 
 def _window_line(found: WindowResult) -> str:
@@ -26,6 +31,34 @@ def _window_line(found: WindowResult) -> str:
     if found.top and found.top[0].most is not None:
         told.append(f"greatest {_figure(found.top[0].most, found.unit)} ({printable(found.top[0].key)})")
     return f"window {found.name}: {', '.join(told)}"
+
+
+def _route_line(found: RouteResult) -> str:
+    counts = [(found.retried, "retried"), (found.waiting, "waiting"), (found.dead, "dead")]
+    told = [f"{found.taken:,} taken", f"{found.delivered:,} delivered"]
+    told += [f"{count:,} {word}" for count, word in counts if count]
+    return f"route {found.name} to {found.to}: {', '.join(told)}"
+
+
+def _routes(result: RunResult) -> Section:
+    rows = [(each.name, each.to, *(f"{count:,}" for count in _counts(each))) for each in result.routes]
+    head = ("rule", "to", "taken", "delivered", "retried", "waiting", "dead")
+    tables = [Table(head, rows, frozenset({2, 3, 4, 5, 6}))]
+    newest = [
+        (each.name, clock(one.at_s), one.device, ", ".join(f"{name} {value:g}" for name, value in one.told.items()))
+        for each in result.routes
+        for one in each.newest
+    ]
+    if newest:
+        tables.append(Table(("rule", "at", "device", "what was passed on"), newest))
+    lines = [f"Over the whole run, the first rule that fits. {result.unrouted:,} readings fit none and went nowhere."]
+    if any(each.to == "command" for each in result.routes):
+        lines.append("Commands are kept as they were asked for: nothing is sent to devices.")
+    return Section("Routes", lines, tables)
+
+
+def _counts(found: RouteResult) -> tuple[int, ...]:
+    return found.taken, found.delivered, found.retried, found.waiting, found.dead
 
 
 def _windows(windows: Sequence[WindowResult]) -> Section:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from twinstorm.scenarios.engine import memory
@@ -9,6 +11,8 @@ from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.language.reader import read
+from twinstorm.scenarios.record.read import open_run
+from twinstorm.scenarios.record.recorder import Recorder
 from twinstorm.scenarios.reports.ending import ending
 from twinstorm.scenarios.reports.streams import stream_sections
 from twinstorm.scenarios.result import RunResult, WindowResult
@@ -146,3 +150,91 @@ def test_look_up_is_that_of_the_newest_window() -> None:
     assert figure is not None
     assert engine.look_up("window(rooms)", None, 0) == 30.0
     assert engine.look_up("window(heat)", None, 0) == figure.figures["heat"].value(None)
+
+
+ROUTES = """routes:
+  hot: {topic: fleet/+/fra-1/#, when: winding_temperature_c > 20, to: alarm}
+  trim:
+    when: winding_temperature_c > 20
+    to: command
+    keep: [temperature_f]
+    becomes: {winding_temperature_c: {name: temperature_f, unit: F}}
+    takes: 10/s
+  odd: {topic: fleet/+/+/+/telemetry, when: humidity_pct > 0 and battery_pct <= 100, to: dead-letter}
+"""
+ROUTED = """  - {alarm: hot, within: 10 s, target: site=fra-1, severity: ticket}
+  - {no_alarm: hot, target: site=sin-1}
+  - eventually: routed(trim) > 3000
+  - never: routed(odd) > produced
+"""
+
+
+def test_rules_send_readings_on_raise_alarms_and_lose_nothing() -> None:
+    result = finished(made(ROUTED + ROUTES))
+    assert [each.verdict for each in result.expectations] == ["held"] * 5
+    hot, trim, odd = result.routes
+    assert sum(each.taken for each in result.routes) + result.unrouted == result.ledger.delivered
+    for each in result.routes:
+        assert each.taken == each.delivered + each.waiting + each.dead
+    # Fifteen motors speak each second, and ten are taken.
+    assert trim.delivered == pytest.approx(10 * 300, abs=10)
+    assert trim.retried > trim.dead > 500
+    assert hot.taken == hot.delivered
+    assert odd.dead == odd.taken > 1000
+    assert result.ledger.lost == finished(made()).ledger.lost, "what a rule takes for dead has been delivered"
+    assert [sorted(one.told) for one in trim.newest] == [["temperature_f"]] * 3
+    assert trim.newest[0].told["temperature_f"] > 68
+    assert [alarm.name for alarm in result.alarms if alarm.name == "hot"][:1] == ["hot"]
+
+
+def test_what_rules_did_can_be_read() -> None:
+    result = finished(made(ROUTES))
+    lines = ending(result)
+    assert any(line.startswith("route trim to command: ") and " retried, " in line for line in lines)
+    assert f"routes: {result.unrouted:,} readings went nowhere" in lines
+    (section,) = stream_sections(result)
+    assert [row[0] for row in section.tables[0].rows] == ["hot", "trim", "odd"]
+    assert {row[0] for row in section.tables[1].rows} == {"trim"}
+    assert any("nothing is sent to devices" in line for line in section.lines)
+
+
+def test_rules_without_alarms_play_the_same_run() -> None:
+    plain = finished(made())
+    sent = finished(made(ROUTES.replace("to: alarm", "to: store")))
+    assert (sent.digest, sent.ledger) == (plain.digest, plain.ledger)
+
+
+def test_stopped_and_gone_on_it_has_sent_the_same() -> None:
+    whole = finished(made(ROUTES))
+    engine = made(ROUTES)
+    engine.advance(130_500_000)
+    again = finished(Engine.load(engine.save()))
+    assert (again.routes, again.unrouted, again.digest) == (whole.routes, whole.unrouted, whole.digest)
+
+
+def test_a_rule_on_whose_topics_nobody_speaks_is_told() -> None:
+    notes = finished(made("routes:\n  cold: {topic: fleet/+/oslo/#, to: store}\n")).notes
+    assert "route `cold` takes nothing: no device speaks on its topics" in notes
+
+
+def test_topics_are_those_of_the_wire_of_a_segment() -> None:
+    text = FILE.replace("every: 5 s", "every: 5 s, codec: cbor")
+    result = finished(made("routes:\n  packed: {topic: fleet/+/+/+/telemetry.cbor, to: store}\n", text))
+    assert result.routes[0].taken == pytest.approx(30 * 60, rel=0.2)
+    assert result.unrouted > 15 * 300
+
+
+def test_what_was_stored_stands_in_the_record(tmp_path: Path) -> None:
+    scenario = read(FILE + ROUTES, "streams.storm.yaml")
+    recorder = Recorder.start(scenario, seed=3, out=tmp_path)
+    engine = made(ROUTES)
+    engine.sinks = (recorder,)
+    result = finished(engine)
+    recorder.close(result)
+    run = open_run(str(recorder.folder))
+    rows = run.routed()
+    assert {row.rule for row in rows} == {"trim"}
+    assert {row.target for row in rows} == {"command"}
+    assert len(rows) == result.routes[1].delivered
+    assert rows[0].told["temperature_f"] > 68
+    assert {letter.reason for letter in run.letters()} == {"route `odd`", "route `trim`"}

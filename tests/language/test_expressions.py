@@ -299,7 +299,7 @@ def test_every_sli_and_counter_can_stand_in_an_expression() -> None:
             assert parse(name, wanted=None).kind is sli.kind
     for name, counter in COUNTERS.items():
         assert parse(name, wanted=None).kind is counter.kind
-    assert set(FUNCTIONS) == {"min", "max", "abs", "avg", "rate", "baseline", "share", "count", "window"}
+    assert set(FUNCTIONS) == {"min", "max", "abs", "avg", "rate", "baseline", "share", "count", "window", "routed"}
 
 
 # --- unknown ----------------------------------------------------------------------------------------------------------

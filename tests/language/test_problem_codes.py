@@ -172,6 +172,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S217", [("\nobjectives", "\ndetectors: {silence: {runbook: silence.md}}\n\nobjectives"), NO_STORM], "25:32", "detectors.silence.runbook", "`silence.md` is not an address", "https://example.org/"),
     ("S212", [("sli: connectivity,", "sli: connectivity, runbook: https://example.org/a,")], "26:34", "objectives.connected.runbook", "raises no alarm that could tell of it", "add `burn: 30 d`"),
     ("S218", [windows("{heat: {of: motor, every: 1 min}}")], "25:22", "windows.heat.of", "`motor` is no channel", "a dot and the channel"),
+    ("S219", [("\nobjectives", "\nroutes: {all: {topic: a/#/b, to: store}}\n\nobjectives")], "25:23", "routes.all.topic", "`a/#/b` is no topic filter", "`+` stands for one"),
     ("S309", [windows("{heat: {of: motr.current_a, every: 1 min}}")], "25:22", "windows.heat.of", "no machine of the fleet is `motr`", "did you mean `motor`?"),
     ("S309", [windows("{heat: {of: motor.temperature, every: 1 min}}")], "25:22", "windows.heat.of", "no channel `temperature`", "`motor.winding_temperature_c`?"),
     ("S302", [windows("{heat: {of: motor.current_a, every: 1 min}}"), ("at_most: 0.1 %}\n", "at_most: 0.1 %}\n  - never: window(haet) > 3\n")], "43:19", "expect[4].never", "there is no window `haet`", "did you mean `heat`?"),

@@ -100,6 +100,27 @@ window(heat)[site=fra-1] that of the keys under which these devices count. Witho
 in it, it is unknown. The result and the report tell closed, late, out of order, and last, least and greatest by key.
 """
 
+_ROUTES = """
+Where readings are sent on to, by the topic and the values of each; the first rule that fits takes a reading:
+
+    routes:
+      hot: {when: winding_temperature_c > 120 C and current_a > 5, to: alarm}
+      trim:
+        topic: fleet/+/fra-1/#         # + is one level, # all that follow; by default all topics
+        when: speed_rpm < 900
+        to: command                    # or  store,  alarm,  dead-letter
+        keep: [temperature_f]          # what is passed on, by its new name
+        becomes: {winding_temperature_c: {name: temperature_f, unit: F}}
+        takes: 10/s                    # more find no place and are tried again:
+        tries: 4                       # so often in all, then they are dead letters
+        wait: 2 s                      # before the second try; doubles with each
+      rest: {to: store}
+
+An alarm is a ticket of the rule's name, which `expect` may ask for. What is stored or asked for as a command stands in
+the record of a run, the first 10,000 of it; nothing is sent to devices. Expressions know routed(hot). The result and
+the report tell taken, delivered, retried, waiting and dead by rule, and how many readings fit none.
+"""
+
 _STEPS = """
 A step has one trigger and one action:
 
@@ -248,6 +269,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "processing": lambda: _PROCESSING,
         "stamps": lambda: _STAMPS,
         "windows": lambda: _WINDOWS,
+        "routes": lambda: _ROUTES,
         "expectations": _expectations,
         "expressions": _expressions,
         "verdict": _verdict,
