@@ -303,9 +303,15 @@ class Core(Exhibits):
         return self.stages
 
     def keep_streams(self, streams: Streams) -> None:
-        """Let these have every reading that is accepted from now on, and see every second end; once."""
+        """Let these have every reading that is accepted from now on, and see every second end; once.
+
+        Raises:
+            ValueError: a join raises alarms of a name that somebody else's have.
+        """
         self.streams = streams
         self.listen(streams)
+        for alarm in streams.alarms:
+            self._look_for(alarm)
 
     def route_by(self, router: Router) -> None:
         """Let rules say where every reading goes that is accepted from now on; once.

@@ -4,41 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twinstorm.detectors.correlation import CorrelationPlan, NamedCorrelation
 from twinstorm.detectors.dating import Dating
 from twinstorm.detectors.figures import FigurePlan, NamedFigure, figures_of
+from twinstorm.detectors.named_joins import JoinPlan, NamedJoin
+from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.taps import Accepted
 from twinstorm.twin.flow import Registry
 
 
 class Streams:
-    """Named figures of a fleet.
+    """Named figures, joins and correlations of a fleet.
+
+    Args:
+        correlations: of figures.
 
     Raises:
         ValueError: a plan that this fleet cannot follow.
 
     Attributes:
-        figures: by name.
+        figures, joins, correlations: by name.
     """
 
-    def __init__(self, registry: Registry, figures: Sequence[FigurePlan]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        figures: Sequence[FigurePlan],
+        joins: Sequence[JoinPlan] = (),
+        correlations: Sequence[CorrelationPlan] = (),
+    ) -> None:
         self.figures = figures_of(registry, figures)
+        self.joins = {plan.name: NamedJoin(registry, plan) for plan in joins}
+        self.correlations = {
+            plan.name: NamedCorrelation(plan, self.figures[plan.left], self.figures[plan.right])
+            for plan in correlations
+        }
+        self._kinds = registry.kinds
         self._dating = Dating(len(registry))
-        self._of_kind: dict[int, list[NamedFigure]] = {}
+        self._figures_of: dict[int, list[NamedFigure]] = {}
         for figure in self.figures.values():
-            self._of_kind.setdefault(registry.kinds.index(figure.plan.kind), []).append(figure)
+            self._figures_of.setdefault(registry.kinds.index(figure.plan.kind), []).append(figure)
+        self._joins_of: dict[int, list[NamedJoin]] = {}
+        for join in self.joins.values():
+            for side in (join.plan.left, join.plan.right):
+                self._joins_of.setdefault(registry.kinds.index(side.kind), []).append(join)
+
+    @property
+    def alarms(self) -> list[RuleAlarm]:
+        """Of joins, for the core to look at."""
+        return [join.alarm for join in self.joins.values() if join.alarm is not None]
 
     def take(self, accepted: Accepted) -> None:
         """See `Tap`."""
-        figures = self._of_kind.get(accepted.code)
-        if not figures or not len(accepted.device):
+        figures, joins = self._figures_of.get(accepted.code, ()), self._joins_of.get(accepted.code, ())
+        if not (figures or joins) or not len(accepted.device):
             return
         where, misdated, out_of_order = self._dating.look(accepted)
         for figure in figures:
             figure.misdated += misdated
             figure.out_of_order += out_of_order
             figure.take(accepted.device, accepted.dated_us, accepted.values, where)
+        for join in joins:
+            join.misdated += misdated
+            join.take(self._kinds[accepted.code], accepted.device, accepted.dated_us, accepted.values, where)
 
     def close(self, now_us: int) -> None:
         """The core has ended a second."""
-        for figure in self.figures.values():
-            figure.close(now_us)
+        closed = {name: figure.close(now_us) for name, figure in self.figures.items()}
+        for join in self.joins.values():
+            join.close(now_us)
+        for correlation in self.correlations.values():
+            correlation.take(closed[correlation.plan.left], closed[correlation.plan.right])

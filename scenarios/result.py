@@ -225,6 +225,50 @@ class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
     """Those with the greatest figures, the first ones first; ten at most."""
 
 
+class JoinKeyResult(msgspec.Struct, frozen=True, kw_only=True):
+    key: str
+    pairs: int
+    difference: float
+    """Mean of left less right."""
+
+
+class JoinResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A named join over the whole run, its warm-up included."""
+
+    name: str
+    left: str
+    right: str
+    by: str
+    pairs: int
+    difference: float | None
+    """Mean of left less right over all pairs; None: there was none."""
+    alone: int
+    """Readings of the left side without a partner."""
+    late: int
+    misdated: int
+    waiting: int
+    """Readings that might still have found a partner."""
+    keys: int
+    """That had a pair."""
+    top: list[JoinKeyResult]
+    """Those with the greatest differences, ten at most."""
+
+
+class CorrelationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How two windows moved together, when the run ended."""
+
+    name: str
+    left: str
+    right: str
+    over: int
+    """Newest windows that were looked at."""
+    keys: int
+    """Of which anything can be said."""
+    top: dict[str, float]
+    """Those that move together most, ten at most."""
+    least: float | None
+
+
 class RoutedExample(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it was delivered."""
 
@@ -342,6 +386,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Where the time of readings went; empty: none were followed (`stamps`)."""
     windows: list[WindowResult] = []
     """In the order of the file."""
+    joins: list[JoinResult] = []
+    correlations: list[CorrelationResult] = []
     routes: list[RouteResult] = []
     """In the order in which they are tried."""
     unrouted: int = 0

@@ -11,7 +11,7 @@ from typing import Final
 
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.language import catalogue
-from twinstorm.scenarios.language.model import Fleet, Hazards, Scenario, Segment, Window
+from twinstorm.scenarios.language.model import Fleet, Hazards, Join, Scenario, Segment, Window
 from twinstorm.scenarios.language.reach import Reach
 from twinstorm.scenarios.language.selectors import Selector
 
@@ -42,6 +42,8 @@ BYTES_PER_DATED: Final = 12
 """Its newest stamp and its key, of each device of a fleet with windows."""
 BYTES_PER_WAITING: Final = 32
 """A reading that may still belong to a session, and its copy while sessions are closed."""
+BYTES_PER_PARTNER: Final = 80
+"""A reading that may still find a partner, and what sorts it."""
 
 BYTES_ONCE: Final = 2 * 2**20
 """What a run makes once, however small its fleet is."""
@@ -61,6 +63,7 @@ def needed_bytes(scenario: Scenario) -> int:
     )
     forwarded = BYTES_PER_FORWARDED * _most_forwarded(scenario)
     streams = sum(_window_bytes(scenario, window) for window in scenario.windows)
+    streams += sum(_join_bytes(scenario, join) for join in scenario.joins)
     return of_devices + forwarded + _watched_bytes(scenario) + streams + _passing_bytes(scenario)
 
 
@@ -117,6 +120,17 @@ def _window_bytes(scenario: Scenario, window: Window) -> int:
     return total + BYTES_PER_SUM * keys * (panes + steps)
 
 
+def _join_bytes(scenario: Scenario, join: Join) -> int:
+    """What waits for partners, with its copies while they are looked for."""
+    waits_us = join.before_us + join.after_us + join.lateness_us
+    waiting = sum(
+        each.devices * (waits_us // each.every_us + 2)
+        for each in scenario.fleet.segments
+        if each.kind in (join.left[0], join.right[0])
+    )
+    return BYTES_PER_DATED * scenario.fleet.devices + BYTES_PER_PARTNER * waiting
+
+
 def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:
     """How many devices of each kind a selector names."""
     found: Counter[str] = Counter()
@@ -168,7 +182,7 @@ def refuse_what_cannot_fit(scenario: Scenario) -> None:
         f"{_size(needed)} needed, {_size(available)} free: {room}",
         "Take fewer devices (--devices) or a smaller buffer (--set fleet.buffer.readings=...)"
         + (", or let detectors on values look at fewer channels" if _watched_bytes(scenario) else "")
-        + (", or keep fewer windows, or windows by site" if scenario.windows else ""),
+        + (", or keep fewer windows and joins, or windows by site" if scenario.windows or scenario.joins else ""),
     )
 
 

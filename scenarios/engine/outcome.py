@@ -11,7 +11,7 @@ from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.routes import deaf_rules, route_results
-from twinstorm.scenarios.engine.streams import window_results
+from twinstorm.scenarios.engine.streams import correlation_results, join_results, window_results
 from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
@@ -131,6 +131,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         processing=_processing(engine),
         stages=_stages(engine),
         windows=window_results(engine.core.streams),
+        joins=join_results(engine.core.streams),
+        correlations=correlation_results(engine.core.streams),
         routes=route_results(engine.core.router, engine.registry),
         unrouted=0 if engine.core.router is None else engine.core.router.unrouted,
         traffic=_traffic(engine),

@@ -8,14 +8,16 @@ from typing import Final, cast
 import numpy as np
 
 from twinstorm.detectors.core import Core
+from twinstorm.detectors.correlation import CorrelationPlan, NamedCorrelation
 from twinstorm.detectors.figures import FigurePlan, Measure, NamedFigure
+from twinstorm.detectors.named_joins import JoinPlan, NamedJoin, Side
 from twinstorm.detectors.streams import Streams
 from twinstorm.detectors.windows import Span
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.language.figures import Asked
-from twinstorm.scenarios.language.model import Scenario, Window
+from twinstorm.scenarios.language.model import Join, Scenario, Window
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import WindowKeyResult, WindowResult
+from twinstorm.scenarios.result import CorrelationResult, JoinKeyResult, JoinResult, WindowKeyResult, WindowResult
 from twinstorm.twin.flow import SECOND_US, Mask, Registry
 
 MOST_KEYS: Final = 10
@@ -24,7 +26,14 @@ MOST_KEYS: Final = 10
 
 def streams_of(scenario: Scenario, registry: Registry) -> Streams | None:
     """What follows the readings of a run; None: nobody asks for anything."""
-    return Streams(registry, [_plan(window) for window in scenario.windows]) if scenario.windows else None
+    if not (scenario.windows or scenario.joins):
+        return None
+    return Streams(
+        registry,
+        [_plan(window) for window in scenario.windows],
+        [_join_plan(join) for join in scenario.joins],
+        [CorrelationPlan(each.name, each.left, each.right, each.over) for each in scenario.correlations],
+    )
 
 
 def _plan(window: Window) -> FigurePlan:
@@ -40,12 +49,25 @@ def _plan(window: Window) -> FigurePlan:
     )
 
 
+def _join_plan(join: Join) -> JoinPlan:
+    return JoinPlan(
+        name=join.name,
+        left=Side(*join.left),
+        right=Side(*join.right),
+        level=join.by,
+        before_us=join.before_us,
+        after_us=join.after_us,
+        lateness_us=join.lateness_us,
+        above=join.above,
+    )
+
+
 class Figures:
     """Values of named figures. Which keys a selector names is worked out once."""
 
     def __init__(self, core: Core, selector: FleetSelector) -> None:
         self._core, self._selector = core, selector
-        self._keys: dict[tuple[str, str], Mask] = {}
+        self._keys: dict[tuple[str, str, str], Mask] = {}
 
     def value(self, asked: Asked, selector: Selector | None) -> float | None:
         """What a figure is now; None without data."""
@@ -54,14 +76,21 @@ class Figures:
             return None if router is None else float(router.counts[asked.of].taken)
         if streams is None:
             return None
-        figure = streams.figures[asked.of]
-        return figure.value(None if selector is None else self._among(figure, selector), least=asked.least)
-
-    def _among(self, figure: NamedFigure, selector: Selector) -> Mask:
-        place = figure.plan.name, selector.text
+        if asked.function == "pairs":
+            return float(streams.joins[asked.of].pairs.sum())
+        figure: NamedFigure | NamedJoin | NamedCorrelation
+        if asked.function == "window":
+            figure = streams.figures[asked.of]
+        elif asked.function == "difference":
+            figure = streams.joins[asked.of]
+        else:
+            figure = streams.correlations[asked.of]
+        if selector is None:
+            return figure.value(None, least=asked.least)
+        place = asked.function, asked.of, selector.text
         if place not in self._keys:
             self._keys[place] = figure.keys_among(self._selector.mask(selector))
-        return self._keys[place]
+        return figure.value(self._keys[place], least=asked.least)
 
 
 def window_results(streams: Streams | None) -> list[WindowResult]:
@@ -101,6 +130,61 @@ def _result(figure: NamedFigure) -> WindowResult:
             for key in top
         ],
     )
+
+
+def join_results(streams: Streams | None) -> list[JoinResult]:
+    """One a join, in the order of the file."""
+    return [] if streams is None else [_join_result(join) for join in streams.joins.values()]
+
+
+def _join_result(join: NamedJoin) -> JoinResult:
+    plan = join.plan
+    heard = np.flatnonzero(join.pairs)
+    mean = join.difference[heard] / join.pairs[heard]
+    top = np.argsort(-mean, kind="stable")[:MOST_KEYS].tolist()
+    pairs = int(join.pairs.sum())
+    return JoinResult(
+        name=plan.name,
+        left=f"{plan.left.kind}.{plan.left.channel}",
+        right=f"{plan.right.kind}.{plan.right.channel}",
+        by=plan.level,
+        pairs=pairs,
+        difference=_number(join.difference.sum() / pairs) if pairs else None,
+        alone=join.alone,
+        late=join.late,
+        misdated=join.misdated,
+        waiting=join.waiting,
+        keys=len(heard),
+        top=[
+            JoinKeyResult(
+                key=join.names[int(heard[place])],
+                pairs=int(join.pairs[heard[place]]),
+                difference=round(float(mean[place]), 6),
+            )
+            for place in top
+        ],
+    )
+
+
+def correlation_results(streams: Streams | None) -> list[CorrelationResult]:
+    """One a correlation, in the order of the file; what they were when the run ended."""
+    found = []
+    for correlation in () if streams is None else streams.correlations.values():
+        newest = correlation.newest()
+        known = np.flatnonzero(~np.isnan(newest)).tolist()
+        order = sorted(known, key=lambda key: -newest[key])
+        found.append(
+            CorrelationResult(
+                name=correlation.plan.name,
+                left=correlation.plan.left,
+                right=correlation.plan.right,
+                over=correlation.plan.over,
+                keys=len(known),
+                top={correlation.names[key]: round(float(newest[key]), 6) for key in order[:MOST_KEYS]},
+                least=_number(newest[order[-1]]) if order else None,
+            )
+        )
+    return found
 
 
 def _number(value: float) -> float | None:

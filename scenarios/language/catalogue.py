@@ -79,6 +79,9 @@ FUNCTIONS: Mapping[str, str] = {
     "share": "share[SELECTOR]: share of the fleet's devices that it names",
     "count": "count[SELECTOR]: number of devices that it names",
     "window": "window(NAME)[SELECTOR]: newest figure of `windows`, the greatest of its keys, or window(NAME, least)",
+    "difference": "difference(NAME)[SELECTOR]: left less right of `joins`, the mean of a minute; or (NAME, least)",
+    "pairs": "pairs(NAME): readings of `joins` that belonged together, since the start",
+    "correlation": "correlation(NAME)[SELECTOR]: of `correlations`, -1 to 1; or (NAME, least)",
     "routed": "routed(NAME): readings that a rule of `routes` has taken, since the start",
 }
 

@@ -199,9 +199,10 @@ CODES: Mapping[str, Code] = {
         "With a smaller `--devices` a small part can become none.",
     ),
     "S302": Code(
-        "there is no such step, objective or window",
+        "there is no such step, objective, window, join or route",
         "An instant or an expectation refers to a step or an objective by a name that none has, or an expression to a "
-        "window. A step without a name is called after its place: `step-1`, `step-2` and so on.",
+        "window, a join, a correlation or a route. A step without a name is called after its place: `step-1`, "
+        "`step-2` and so on.",
     ),
     "S303": Code(
         "not a selector",
@@ -236,8 +237,8 @@ CODES: Mapping[str, Code] = {
         "Faults of sensors name a channel and speak in its unit; faults of machines name a way to fail. Some kind "
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
-        "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values, `windows` and "
-        "`routes` look at must be those of some machine of the fleet, too.",
+        "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values, `windows`, `joins` "
+        "and `routes` look at must be those of some machine of the fleet, too.",
     ),
     "S310": Code(
         "a figure of what the scenario does not have",
@@ -291,8 +292,8 @@ CODES: Mapping[str, Code] = {
     "S502": Code(
         "not part of an expression",
         "An expression has numbers with units, names, `NAME[SELECTOR]`, `( ) + - * /`, `< <= > >= = !=`, `and or not` "
-        "and the functions min, max, abs, avg, rate, baseline, share, count, window, routed. Nothing else: no strings, "
-        "no other calls.",
+        "and the functions min, max, abs, avg, rate, baseline, share, count, and window, difference, pairs, "
+        "correlation, routed of a name. Nothing else: no strings, no other calls.",
     ),
     "S503": Code(
         "units that do not go together",

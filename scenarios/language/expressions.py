@@ -209,7 +209,7 @@ _INSTEAD = {"==": "=", "<>": "!=", "&&": "and", "||": "or"}
 _KEYWORDS = ("and", "or", "not")
 _WINDOWED = ("avg", "rate", "baseline")
 _PLAIN_CALLS = {"min": 2, "max": 2, "abs": 1}
-_COUNTING = ("routed",)
+_COUNTING = ("routed", "pairs")
 """Figures that are counts of the whole fleet."""
 _SELECTING = {"share": Kind.SHARE, "count": Kind.COUNT}
 

@@ -11,7 +11,13 @@ from typing import Final, NamedTuple
 
 from twinstorm.scenarios.language import values
 
-KEYS: Final[Mapping[str, str]] = {"window": "windows", "routed": "routes"}
+KEYS: Final[Mapping[str, str]] = {
+    "window": "windows",
+    "correlation": "correlations",
+    "difference": "joins",
+    "pairs": "joins",
+    "routed": "routes",
+}
 """Functions whose argument is a name that the scenario has under this key."""
 
 MOST, LEAST = "most", "least"

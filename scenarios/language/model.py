@@ -400,6 +400,32 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Join:
+    """Readings of two kinds of machine that belong together. Sides are a kind and a channel."""
+
+    name: str
+    left: tuple[str, str]
+    right: tuple[str, str]
+    unit: str
+    by: str  # gateway, site, region, firmware, link, tenant, all
+    before_us: int
+    after_us: int
+    lateness_us: int
+    above: float | None
+    """An alarm is raised when a reading lies so far above the mean of its partners; None: never."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Two windows by their names, and how many of the newest ones are looked at."""
+
+    name: str
+    left: str
+    right: str
+    over: int
+
+
+@dataclass(frozen=True)
 class Condition:
     """A channel against a limit in its own unit."""
 
@@ -474,5 +500,8 @@ class Scenario:
     stamps: Stamps | None = None
     """None: no reading does."""
     windows: tuple[Window, ...] = ()
+    joins: tuple[Join, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    """Of windows."""
     routes: tuple[Route, ...] = ()
     """The first that fits takes a reading."""

@@ -37,9 +37,12 @@ from twinstorm.scenarios.language.expectations import (
 from twinstorm.scenarios.language.expressions import Expression, look_ups
 from twinstorm.scenarios.language.fields import BAD, Record, unusable, wrong
 from twinstorm.scenarios.language.fleets import known_values, read_fleet
+from twinstorm.scenarios.language.joins import alarms_of_joins, read_correlations, read_joins
 from twinstorm.scenarios.language.model import (
     Broker,
+    Correlation,
     Fleet,
+    Join,
     Maintenance,
     Objective,
     Processing,
@@ -271,6 +274,8 @@ class _Assembly:
         maintenance: Maintenance | None = None
         processing: Processing | None = None
         windows: Sequence[Window] = ()
+        joins: Sequence[Join] = ()
+        correlations: Sequence[Correlation] = ()
         routes: Sequence[Route] = ()
         if fleet is not None:
             self._check_faults(fleet)
@@ -281,8 +286,11 @@ class _Assembly:
                 processing = read_processing(record.own("processing"), fleet, problems)
             self._check_consumers(processing)
             windows = read_windows(record.own("windows") or {}, fleet, record.own("duration"), problems)
+            written = named_of(record)["window"] or ()
+            correlations = read_correlations(record.own("correlations") or {}, windows, written, problems)
             others = (*catalogue.detectors(), *patterns_of(record))
             routes = read_routes(record.own("routes") or {}, fleet, others, problems)
+            joins = read_joins(record.own("joins") or {}, fleet, (*others, *alarms_of_routes(record)), problems)
         problems.check()
         assert fleet is not None
         stop = record.own("stop_when")
@@ -310,6 +318,8 @@ class _Assembly:
             path=self._path,
             resolved=resolved,
             windows=tuple(windows),
+            joins=tuple(joins),
+            correlations=tuple(correlations),
             routes=tuple(routes),
         )
 
@@ -359,12 +369,12 @@ class _Assembly:
         if objectives is not None:
             for expectation in self._expectations:
                 check_burning(expectation.record, burns, self._problems)
-        patterns = (*patterns_of(record), *alarms_of_routes(record))
+        patterns = (*patterns_of(record), *alarms_of_routes(record), *alarms_of_joins(record))
         for expectation in self._expectations:
             check_alarm_names(expectation.record, patterns, self._problems)
         looking = _detectors_of(record)
         if looking is not None:
-            looking = (*looking, *alarms_of_routes(record))
+            looking = (*looking, *alarms_of_routes(record), *alarms_of_joins(record))
             for part in self._judged():
                 check_raised(part, looking, burns, self._problems)
             check_alarms_of_patterns(record, looking, burns, self._problems)

@@ -42,6 +42,7 @@ from twinstorm.scenarios.language.fields import (
     words,
     wrong,
 )
+from twinstorm.scenarios.language.joins import CORRELATION, JOIN
 from twinstorm.scenarios.language.meshes import MESH
 from twinstorm.scenarios.language.model import NO_TENANT, Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
@@ -610,6 +611,8 @@ SCENARIO = Table(
         Key("processing", PROCESSING, "who processes readings before the core has them, and how fast"),
         Key("stamps", STAMPS, "which readings say when they were where, for the latency of each stage"),
         Key("windows", Named("a mapping of windows", WINDOW, 50), "figures of what is measured, by their stamps"),
+        Key("joins", Named("a mapping of joins", JOIN, 50), "what two kinds of machine measure at one place"),
+        Key("correlations", Named("a mapping of correlations", CORRELATION, 50), "windows that move together"),
         Key("routes", Named("a mapping of routes", ROUTE, 50), "where readings are sent on to; the first that fits"),
         *later("extends", "set", "parameters", "guests"),
     ),

@@ -85,8 +85,8 @@ def _window(name: str, record: Record, fleet: Fleet, run_us: int | None, problem
         hint = "make `every`, `gap` or `lateness` shorter, or `duration` longer"
         problems.add(wrong(record.node, "S212", message, hint, record.node.key_place))
     of: Series | None = record.own("of")
-    unit = None if of is None else _unit(of, record, "of", fleet, problems)
-    _check_level(record, fleet, problems)
+    unit = None if of is None else unit_of(of, record, "of", fleet, problems)
+    check_level(record, fleet, problems)
     if of is None or unit is None or len(problems.found) > before:
         return None
     return Window(
@@ -113,14 +113,14 @@ def _check_span(record: Record, every_us: int, width_us: int, problems: Problems
         problems.add(wrong(node, "S210", message, f"make `every` longer: at most {MOST_STEPS:,} steps"))
 
 
-def _check_level(record: Record, fleet: Fleet, problems: Problems) -> None:
+def check_level(record: Record, fleet: Fleet, problems: Problems) -> None:
     """Levels of which this fleet has one key only."""
     if record.own("by") == "gateway" and not any(segment.through for segment in fleet.segments):
         message = "no device is behind a gateway: all would count together"
         problems.add(wrong(record.at("by"), "S212", message, "write `by: all`, or `by: site`"))
 
 
-def _unit(of: Series, record: Record, key: str, fleet: Fleet, problems: Problems) -> str | None:
+def unit_of(of: Series, record: Record, key: str, fleet: Fleet, problems: Problems) -> str | None:
     """Unit of a channel; None, after telling, if no machine of the fleet has it."""
     kinds = sorted({segment.kind for segment in fleet.segments})
     node = record.at(key)
@@ -175,6 +175,9 @@ def check_figures(record: Record, named: Mapping[str, tuple[str, ...] | None], p
 
 _EXAMPLES: Mapping[str, str] = {
     "window": "{of: motor.winding_temperature_c, every: 1 min}",
+    "correlation": "{left: heat, right: rooms}",
+    "difference": "{left: motor.winding_temperature_c, right: environment.temperature_c}",
+    "pairs": "{left: motor.winding_temperature_c, right: environment.temperature_c}",
     "routed": "{when: winding_temperature_c > 80, to: store}",
 }
 

@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.sections import Section, Table
 from twinstorm.scenarios.reports.words import clock, duration
-from twinstorm.scenarios.result import RouteResult, RunResult, WindowKeyResult, WindowResult
+from twinstorm.scenarios.result import (
+    CorrelationResult,
+    JoinResult,
+    RouteResult,
+    RunResult,
+    WindowKeyResult,
+    WindowResult,
+)
 
 
 def stream_lines(result: RunResult) -> list[str]:
     """One a named window, e.g. ``window heat: mean of motor.winding_temperature_c by site, 12 closed, 3 late, greatest
     71.2 C (fra-1)``."""
     lines = [_window_line(found) for found in result.windows]
+    lines += [_join_line(found) for found in result.joins]
+    lines += [_correlation_line(found) for found in result.correlations]
     if result.routes:
         lines += [_route_line(found) for found in result.routes]
         lines.append(f"routes: {result.unrouted:,} readings went nowhere")
@@ -23,6 +32,10 @@ def stream_lines(result: RunResult) -> list[str]:
 def stream_sections(result: RunResult) -> list[Section]:
     """Those for which there is something to tell."""
     sections = [_windows(result.windows)] if result.windows else []
+    if result.joins:
+        sections.append(_joins(result.joins))
+    if result.correlations:
+        sections.append(_correlations(result.correlations))
     return [*sections, _routes(result)] if result.routes else sections
 
 
@@ -31,6 +44,47 @@ def _window_line(found: WindowResult) -> str:
     if found.top and found.top[0].most is not None:
         told.append(f"greatest {_figure(found.top[0].most, found.unit)} ({printable(found.top[0].key)})")
     return f"window {found.name}: {', '.join(told)}"
+
+
+def _join_line(found: JoinResult) -> str:
+    mean = "no pair" if found.difference is None else f"mean difference {found.difference:.4g}"
+    return f"join {found.name}: {found.left} with {found.right} by {found.by}, {found.pairs:,} pairs, {mean}"
+
+
+def _joins(joins: Sequence[JoinResult]) -> Section:
+    rows = [
+        (
+            found.name,
+            f"{found.left} less {found.right} by {found.by}",
+            *(f"{count:,}" for count in (found.pairs, found.alone, found.late, found.misdated)),
+            _figure(found.difference, ""),
+        )
+        for found in joins
+    ]
+    head = ("join", "of what", "pairs", "alone", "late", "misdated", "mean difference")
+    tables = [Table(head, rows, frozenset({2, 3, 4, 5, 6}))]
+    keys = [
+        (found.name, key.key, f"{key.pairs:,}", _figure(key.difference, "")) for found in joins for key in found.top
+    ]
+    if keys:
+        tables.append(Table(("join", "key", "pairs", "mean difference"), keys, frozenset({2, 3})))
+    lines = ["By the stamps of readings, over the whole run. Alone is a reading of the left side without a partner."]
+    return Section("Joins", lines, tables)
+
+
+def _correlation_line(found: CorrelationResult) -> str:
+    told = [f"{key} {value:.2f}" for key, value in list(found.top.items())[:1]]
+    return f"correlation {found.name}: {found.left} with {found.right}, {', '.join(told) or 'too few windows'}"
+
+
+def _correlations(correlations: Sequence[CorrelationResult]) -> Section:
+    rows = [
+        (found.name, f"{found.left} with {found.right}", f"{found.over:,}", key, value)
+        for found in correlations
+        for key, value in ([(key, f"{value:.3f}") for key, value in found.top.items()] or [("none", "too few windows")])
+    ]
+    head = ("correlation", "of what", "windows", "key", "Pearson's")
+    return Section("Correlations", ["When the run ended."], [Table(head, rows, frozenset({2, 4}))])
 
 
 def _route_line(found: RouteResult) -> str:

@@ -238,3 +238,58 @@ def test_what_was_stored_stands_in_the_record(tmp_path: Path) -> None:
     assert len(rows) == result.routes[1].delivered
     assert rows[0].told["temperature_f"] > 68
     assert {letter.reason for letter in run.letters()} == {"route `odd`", "route `trim`"}
+
+
+JOINS = """windows:
+  heat: {of: motor.winding_temperature_c, by: site, every: 10 s}
+  load: {of: motor.current_a, by: site, every: 10 s}
+joins:
+  warm: {left: motor.winding_temperature_c, right: environment.temperature_c, before: 5 s, after: 0 s, above: 20}
+correlations:
+  together: {left: heat, right: load, over: 20}
+"""
+JOINED = """  - {alarm: warm, within: 20 s, severity: ticket}
+  - eventually: difference(warm)[site=sin-1] > 20
+  - eventually: pairs(warm) > 1000
+  - eventually: correlation(together)[site=sin-1] > 0.5
+  - {at: 10 s, that: correlation(together) > 0}
+"""
+
+
+def test_joins_and_correlations_are_asked_raise_alarms_and_are_told() -> None:
+    result = finished(made(JOINED + JOINS))
+    assert [each.verdict for each in result.expectations] == ["held"] * 5 + ["inconclusive"], "too few windows yet"
+    (join,) = result.joins
+    assert {key.key for key in join.top} == {"fra-1", "sin-1"}
+    assert join.pairs == sum(key.pairs for key in join.top)
+    # A motor at a site of 15 rooms, each of which speaks every five seconds: 15 partners, or 30 at its instant.
+    assert join.pairs / (15 * 15 * 2 * 280) == pytest.approx(1.2, rel=0.2)
+    (correlation,) = result.correlations
+    assert set(correlation.top) == {"fra-1", "sin-1"}
+    assert all(-1 <= value <= 1 for value in correlation.top.values())
+
+
+def test_what_joins_and_correlations_found_can_be_read() -> None:
+    result = finished(made(JOINS))
+    lines = ending(result)
+    assert any(
+        line.startswith("join warm: motor.winding_temperature_c with environment.temperature_c") for line in lines
+    )
+    assert any(line.startswith("correlation together: heat with load, ") for line in lines)
+    assert [section.title for section in stream_sections(result)] == ["Windows", "Joins", "Correlations"]
+
+
+def test_a_join_without_an_alarm_plays_the_same_run_also_after_a_stop() -> None:
+    text = JOINS.replace(", above: 20", "")
+    plain, joined = finished(made()), finished(made(text))
+    assert (joined.digest, joined.ledger) == (plain.digest, plain.ledger)
+    engine = made(text)
+    engine.advance(131_500_000)
+    again = finished(Engine.load(engine.save()))
+    assert (again.joins, again.correlations) == (joined.joins, joined.correlations)
+
+
+def test_what_waits_for_partners_counts_in_the_memory_of_a_run() -> None:
+    text = FILE.replace("devices: 60", "devices: 1000000")
+    found = [memory.needed_bytes(read(text + more, "streams.storm.yaml")) for more in ("", JOINS)]
+    assert found[1] - found[0] > 500_000 * 15 * 16

@@ -29,6 +29,8 @@ REPEATABLE = settings(derandomize=True, deadline=None)
 
 S = 1_000_000
 
+FIGURES = ("window", "difference", "pairs", "correlation", "routed")
+
 Values = Mapping[str, float | None]
 
 
@@ -299,7 +301,7 @@ def test_every_sli_and_counter_can_stand_in_an_expression() -> None:
             assert parse(name, wanted=None).kind is sli.kind
     for name, counter in COUNTERS.items():
         assert parse(name, wanted=None).kind is counter.kind
-    assert set(FUNCTIONS) == {"min", "max", "abs", "avg", "rate", "baseline", "share", "count", "window", "routed"}
+    assert set(FUNCTIONS) == {"min", "max", "abs", "avg", "rate", "baseline", "share", "count", *FIGURES}
 
 
 # --- unknown ----------------------------------------------------------------------------------------------------------

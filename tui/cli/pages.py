@@ -100,6 +100,21 @@ window(heat)[site=fra-1] that of the keys under which these devices count. Witho
 in it, it is unknown. The result and the report tell closed, late, out of order, and last, least and greatest by key.
 """
 
+_JOINS = """
+What two kinds of machine measure at one place and time, and windows that move together:
+
+    joins:
+      overheated: {left: motor.winding_temperature_c, right: environment.temperature_c, by: site, above: 60}
+    correlations:
+      together: {left: heat, right: load, over: 60}      # names of windows
+
+A partner is at most `before` (30 s) older and `after` (30 s) younger, by the stamps; `lateness` (10 s) is waited for
+more. A reading of the left side that lies more than `above` over the mean of its partners raises the alarm of the
+join's name. Expressions know difference(overheated), the mean of left less right over the pairs of the newest minute,
+of several keys the greatest; difference(overheated, least)[site=fra-1]; pairs(overheated), since the start; and
+correlation(together), Pearson's over so many newest windows. The result and the report tell all of it by key.
+"""
+
 _ROUTES = """
 Where readings are sent on to, by the topic and the values of each; the first rule that fits takes a reading:
 
@@ -269,6 +284,8 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "processing": lambda: _PROCESSING,
         "stamps": lambda: _STAMPS,
         "windows": lambda: _WINDOWS,
+        "joins": lambda: _JOINS,
+        "correlations": lambda: _JOINS,
         "routes": lambda: _ROUTES,
         "expectations": _expectations,
         "expressions": _expressions,
