@@ -19,6 +19,7 @@ from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.battery import CHANNEL
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.catalogue import ALWAYS, make
+from twinstorm.detectors.continuity import Continuity, Silence
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
@@ -168,6 +169,7 @@ class Core(Exhibits):
         stages: when some of them were where; None: nobody asks (`follow`).
         streams: what is asked of the stream of readings; None: nothing (`keep_streams`).
         router: where readings are sent on to; None: nowhere (`route_by`).
+        continuity: who is silent, sensor by sensor; None: nobody asks (`tell_silences`).
     """
 
     def __init__(
@@ -188,6 +190,7 @@ class Core(Exhibits):
         self.stages: Stages | None = None
         self.streams: Streams | None = None
         self.router: Router | None = None
+        self.continuity: Continuity | None = None
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -324,6 +327,19 @@ class Core(Exhibits):
         self.listen(router)
         for alarm in router.alarms.values():
             self._look_for(alarm)
+
+    def tell_silences(self) -> Continuity:
+        """From now on know of every sensor when it was heard; once."""
+        self.continuity = Continuity(self.registry)
+        self.listen(self.continuity)
+        return self.continuity
+
+    def silences(self, now_us: int, periods: float, least_us: int) -> Codes:
+        """See `Continuity.at`; of whom the registry does not list nobody knows. Only after `tell_silences`."""
+        assert self.continuity is not None, "nobody has asked before"
+        found = self.continuity.at(now_us, periods, least_us)
+        strangers = self._listing.strangers
+        return found if strangers is None else np.where(strangers & (found != Silence.NO_CHANNEL), Silence.NEVER, found)
 
     def _look_for(self, alarm: RuleAlarm) -> None:
         """One more that scores devices."""

@@ -225,6 +225,20 @@ class WindowResult(msgspec.Struct, frozen=True, kw_only=True):
     """Those with the greatest figures, the first ones first; ten at most."""
 
 
+class ContinuityResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was silent for too long when the run ended."""
+
+    dead_sensors: int
+    """Channels that a device had left out while it spoke."""
+    dead_links: int
+    """Devices that had spoken before."""
+    never: int
+    """Devices that nothing was ever heard of, or that the registry did not list."""
+    sensors: list[str]
+    """Device and channel, the first twenty."""
+    links: list[str]
+
+
 class JoinKeyResult(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     pairs: int
@@ -384,6 +398,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: readings were processed as they came."""
     stages: list[StageResult] = []
     """Where the time of readings went; empty: none were followed (`stamps`)."""
+    continuity: ContinuityResult | None = None
+    """None: nobody asked."""
     windows: list[WindowResult] = []
     """In the order of the file."""
     joins: list[JoinResult] = []

@@ -27,6 +27,7 @@ from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.routes import routed_rows, router_of
 from twinstorm.scenarios.engine.select import FleetSelector
+from twinstorm.scenarios.engine.silences import Silences
 from twinstorm.scenarios.engine.streams import Figures, streams_of
 from twinstorm.scenarios.engine.timeline import (
     END,
@@ -45,7 +46,7 @@ from twinstorm.scenarios.engine.upkeep import ConditionWatch, counts_of, figures
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
-from twinstorm.scenarios.language.catalogue import OF_MAINTENANCE, OF_PROCESSING, SLIS
+from twinstorm.scenarios.language.catalogue import OF_CONTINUITY, OF_MAINTENANCE, OF_PROCESSING, SLIS
 from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.figures import asked
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
@@ -134,6 +135,9 @@ class Engine:
         router = router_of(scenario, self.registry)
         if router is not None:
             self.core.route_by(router)
+        if scenario.continuity is not None:
+            self.core.tell_silences()
+        self._silences = Silences(self.core, scenario.continuity, self.selector)
         self._figures = Figures(self.core, self.selector)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
@@ -162,6 +166,7 @@ class Engine:
             and scenario.stamps is None
             and self.core.streams is None
             and self.core.router is None
+            and self.core.continuity is None
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""
@@ -738,6 +743,8 @@ class Engine:
             mask = self._mask(selector)
             matching = int(np.count_nonzero(mask))
             return matching / len(mask) if name == "share" else float(matching)
+        if name in OF_CONTINUITY:
+            return self._silences.count(name, selector, self.now_us)
         counter = self._counter(name)
         if counter is not None:
             return counter

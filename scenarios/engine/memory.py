@@ -63,6 +63,7 @@ def needed_bytes(scenario: Scenario) -> int:
     )
     forwarded = BYTES_PER_FORWARDED * _most_forwarded(scenario)
     streams = sum(_window_bytes(scenario, window) for window in scenario.windows)
+    streams += _silence_bytes(scenario)
     streams += sum(_join_bytes(scenario, join) for join in scenario.joins)
     return of_devices + forwarded + _watched_bytes(scenario) + streams + _passing_bytes(scenario)
 
@@ -118,6 +119,15 @@ def _window_bytes(scenario: Scenario, window: Window) -> int:
     panes = window.lateness_us // window.every_us + 5
     steps = window.width_us // window.every_us if window.width_us > window.every_us else 0
     return total + BYTES_PER_SUM * keys * (panes + steps)
+
+
+def _silence_bytes(scenario: Scenario) -> int:
+    """An instant of each channel and each device, and what is told of it while it is looked at; loads the kinds."""
+    if scenario.continuity is None:
+        return 0
+    kinds = catalogue.machines(sorted({segment.kind for segment in scenario.fleet.segments}))
+    widest = max((len(kind.channels) for kind in kinds), default=0)
+    return scenario.fleet.devices * (16 * widest + 24)
 
 
 def _join_bytes(scenario: Scenario, join: Join) -> int:

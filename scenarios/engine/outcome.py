@@ -11,6 +11,7 @@ from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.routes import deaf_rules, route_results
+from twinstorm.scenarios.engine.silences import continuity_result
 from twinstorm.scenarios.engine.streams import correlation_results, join_results, window_results
 from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
@@ -130,6 +131,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         maintenance=maintained,
         processing=_processing(engine),
         stages=_stages(engine),
+        continuity=continuity_result(engine.core, scenario.continuity, engine.now_us),
         windows=window_results(engine.core.streams),
         joins=join_results(engine.core.streams),
         correlations=correlation_results(engine.core.streams),

@@ -61,6 +61,8 @@ COUNTERS: Mapping[str, Counter] = {
         Counter("lost", "readings that will not arrive, of all causes"),
         Counter("repeated", "readings that came to the core again"),
         Counter("dead_letters", "readings and messages that the core refused"),
+        Counter("dead_sensors", "channels that devices have left out for too long while they speak", is_level=True),
+        Counter("dead_links", "devices that have said nothing for too long, once they had spoken", is_level=True),
         Counter("breakdowns", "machines that stopped before anybody renewed them"),
         Counter("repairs", "repairs that crews have ended"),
         Counter("spares", "parts that crews have taken"),
@@ -105,6 +107,9 @@ OF_MAINTENANCE = ("breakdowns", "repairs", "spares", "downtime", "cost")
 
 OF_PROCESSING = ("lag", "consumers", "shed")
 """Counters that only a scenario with `processing` has."""
+
+OF_CONTINUITY = ("dead_sensors", "dead_links")
+"""Counters that only a scenario with `continuity` has, and that a selector may narrow."""
 
 LEDGER: Mapping[str, str] = {
     "lost": "readings lost, of all causes",

@@ -243,7 +243,8 @@ CODES: Mapping[str, Code] = {
     "S310": Code(
         "a figure of what the scenario does not have",
         "Breakdowns, repairs, parts, downtime and cost are figures of `maintenance`; lag, consumers and shed of "
-        "`processing`. Without it they would stay 0, and what bounds them would hold whatever happens.",
+        "`processing`; dead sensors and links of `continuity`. Without it they would stay 0, and what bounds them "
+        "would hold whatever happens.",
     ),
     "S401": Code("a step has two triggers", "A step happens `at` an instant or `after` one. Keep one of the two."),
     "S402": Code("a step has no trigger", "Say when it happens: `at: 5 min`, or `after: outage.end + 30 s`."),

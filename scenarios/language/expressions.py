@@ -29,7 +29,7 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language import figures, selectors, units, values
-from twinstorm.scenarios.language.catalogue import COUNTERS, FUNCTIONS, SLIS
+from twinstorm.scenarios.language.catalogue import COUNTERS, FUNCTIONS, OF_CONTINUITY, SLIS
 from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted, together
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.units import Kind
@@ -430,7 +430,8 @@ class _Parser:
         self._advance(end)
         selector = None
         if self._kind == "sign" and self._word == "[":
-            if word in COUNTERS or (word in SLIS and (SLIS[word].of_events or not SLIS[word].has_devices)):
+            whole = word in COUNTERS and word not in OF_CONTINUITY
+            if whole or (word in SLIS and (SLIS[word].of_events or not SLIS[word].has_devices)):
                 hint = "write `count[state=online ...]`, or an SLI of devices: `connectivity[...]`"
                 self._wrong_parts.append(self._wrong(f"`{word}` is of the whole fleet", hint, start, self._end - start))
             selector = self._selector(self._end, at_any_moment=word in _SELECTING)

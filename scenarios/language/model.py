@@ -426,6 +426,14 @@ class Correlation:
 
 
 @dataclass(frozen=True)
+class Continuity:
+    """For how long a sensor or a link is silent until it is called dead: both at least."""
+
+    periods: float
+    least_us: int
+
+
+@dataclass(frozen=True)
 class Condition:
     """A channel against a limit in its own unit."""
 
@@ -499,6 +507,8 @@ class Scenario:
     """None: readings are processed as they come."""
     stamps: Stamps | None = None
     """None: no reading does."""
+    continuity: Continuity | None = None
+    """None: nobody asks who is silent."""
     windows: tuple[Window, ...] = ()
     joins: tuple[Join, ...] = ()
     correlations: tuple[Correlation, ...] = ()

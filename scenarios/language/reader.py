@@ -61,7 +61,13 @@ from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
-from twinstorm.scenarios.language.streams import check_figures, named_of, read_windows
+from twinstorm.scenarios.language.streams import (
+    check_figures,
+    check_silences,
+    named_of,
+    read_continuity,
+    read_windows,
+)
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.scenarios.language.watching import (
@@ -317,6 +323,7 @@ class _Assembly:
             stamps=None if record.own("stamps") is None else read_stamps(record.own("stamps")),
             path=self._path,
             resolved=resolved,
+            continuity=read_continuity(record.own("continuity")),
             windows=tuple(windows),
             joins=tuple(joins),
             correlations=tuple(correlations),
@@ -363,6 +370,9 @@ class _Assembly:
         if not record.has("processing"):
             for part in self._judged():
                 check_processed(part, self._problems)
+        if not record.has("continuity"):
+            for part in self._judged():
+                check_silences(part, self._problems)
         for part in self._judged():
             check_figures(part, named_of(record), self._problems)
         burns = burn_alarms(record.own("objectives") or {})

@@ -50,7 +50,7 @@ from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
 from twinstorm.scenarios.language.processing import PROCESSING, STAMPS
 from twinstorm.scenarios.language.routes import ROUTE
-from twinstorm.scenarios.language.streams import WINDOW
+from twinstorm.scenarios.language.streams import CONTINUITY, WINDOW
 from twinstorm.scenarios.language.upkeep import MAINTENANCE
 from twinstorm.scenarios.language.watching import Detectors
 from twinstorm.scenarios.language.wires import CODEC, Profile
@@ -611,6 +611,7 @@ SCENARIO = Table(
         Key("processing", PROCESSING, "who processes readings before the core has them, and how fast"),
         Key("stamps", STAMPS, "which readings say when they were where, for the latency of each stage"),
         Key("windows", Named("a mapping of windows", WINDOW, 50), "figures of what is measured, by their stamps"),
+        Key("continuity", CONTINUITY, "who is silent: dead sensors told from dead links"),
         Key("joins", Named("a mapping of joins", JOIN, 50), "what two kinds of machine measure at one place"),
         Key("correlations", Named("a mapping of correlations", CORRELATION, 50), "windows that move together"),
         Key("routes", Named("a mapping of routes", ROUTE, 50), "where readings are sent on to; the first that fits"),

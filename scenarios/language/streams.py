@@ -11,7 +11,7 @@ from twinstorm.scenarios.language.errors import Problems, Refused, closest, list
 from twinstorm.scenarios.language.expressions import Expression, names
 from twinstorm.scenarios.language.fields import Key, Record, Single, Table, duration, words, wrong
 from twinstorm.scenarios.language.figures import KEYS, asked
-from twinstorm.scenarios.language.model import Fleet, Window
+from twinstorm.scenarios.language.model import Continuity, Fleet, Window
 from twinstorm.scenarios.language.nodes import MapNode, ScalarNode
 
 LEVELS: Final = ("device", "gateway", "segment", "site", "region", "firmware", "link", "tenant", "all")
@@ -53,6 +53,38 @@ WINDOW = Table(
         Key("lateness", duration("0 s", "1 d", "10 s"), "how long a window stays open behind its end", default="10 s"),
     ),
 )
+
+
+CONTINUITY = Table(
+    "the continuity",
+    (
+        Key(
+            "periods",
+            Single("a number", values.number, "3", values.NUMBER, "1", "1000", may_be_number=True),
+            "silent for so many sampling periods is dead",
+            default="3",
+        ),
+        Key("least", duration("1 s", "1 d", "10 s"), "but not before", default="10 s"),
+    ),
+)
+
+
+def read_continuity(record: Record | None) -> Continuity | None:
+    """When silence is death; None: nobody asks."""
+    return None if record is None else Continuity(float(record.value("periods")), record.value("least"))
+
+
+def check_silences(record: Record, problems: Problems) -> None:
+    """Tell of dead sensors and links in expressions where nobody listens for them.
+
+    Args:
+        record: an expectation, a step, or the stop condition.
+    """
+    for key, value in record.read.items():
+        for word in names(value) if isinstance(value, Expression) else ():
+            if word in catalogue.OF_CONTINUITY:
+                message = f"there is no {quoted(word)} without `continuity`"
+                problems.add(wrong(record.at(key), "S310", message, "add `continuity: {}`"))
 
 
 def read_windows(records: Mapping[str, Record], fleet: Fleet, run_us: int | None, problems: Problems) -> list[Window]:

@@ -8,6 +8,7 @@ from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.reports.sections import Section, Table
 from twinstorm.scenarios.reports.words import clock, duration
 from twinstorm.scenarios.result import (
+    ContinuityResult,
     CorrelationResult,
     JoinResult,
     RouteResult,
@@ -20,7 +21,8 @@ from twinstorm.scenarios.result import (
 def stream_lines(result: RunResult) -> list[str]:
     """One a named window, e.g. ``window heat: mean of motor.winding_temperature_c by site, 12 closed, 3 late, greatest
     71.2 C (fra-1)``."""
-    lines = [_window_line(found) for found in result.windows]
+    lines = [] if result.continuity is None else [continuity_line(result.continuity)]
+    lines += [_window_line(found) for found in result.windows]
     lines += [_join_line(found) for found in result.joins]
     lines += [_correlation_line(found) for found in result.correlations]
     if result.routes:
@@ -31,7 +33,9 @@ def stream_lines(result: RunResult) -> list[str]:
 
 def stream_sections(result: RunResult) -> list[Section]:
     """Those for which there is something to tell."""
-    sections = [_windows(result.windows)] if result.windows else []
+    sections = [] if result.continuity is None else [_continuity(result.continuity)]
+    if result.windows:
+        sections.append(_windows(result.windows))
     if result.joins:
         sections.append(_joins(result.joins))
     if result.correlations:
@@ -44,6 +48,28 @@ def _window_line(found: WindowResult) -> str:
     if found.top and found.top[0].most is not None:
         told.append(f"greatest {_figure(found.top[0].most, found.unit)} ({printable(found.top[0].key)})")
     return f"window {found.name}: {', '.join(told)}"
+
+
+def continuity_line(found: ContinuityResult) -> str:
+    """``continuity: 3 dead sensors (fra-1/motors-0001 current_a, ...), 0 dead links``."""
+    told = []
+    for count, what, who in (
+        (found.dead_sensors, "dead sensor", found.sensors),
+        (found.dead_links, "dead link", found.links),
+    ):
+        more = ", ..." if count > 1 else ""
+        whom = f" ({printable(who[0])}{more})" if who else ""
+        told.append(f"{count:,} {what}{'s' * (count != 1)}{whom}")
+    return f"continuity: {', '.join(told)}"
+
+
+def _continuity(found: ContinuityResult) -> Section:
+    lines = [
+        "When the run ended. A dead sensor is left out by a device that speaks; over a dead link nothing comes.",
+        f"Dead sensors: {found.dead_sensors:,}. Dead links: {found.dead_links:,}. Never heard of: {found.never:,}.",
+    ]
+    rows = [("sensor", who) for who in found.sensors] + [("link", who) for who in found.links]
+    return Section("Continuity", lines, [Table(("dead", "of"), rows)] if rows else [])
 
 
 def _join_line(found: JoinResult) -> str:

@@ -46,6 +46,9 @@ EXPECTED = """  - never: window(heat, least)[site=sin-1] < 20
 """
 
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "detection.md"
+
+
 def made(more: str = "", text: str = FILE, seed: int = 3) -> Engine:
     return build(read(text + more, "streams.storm.yaml"), RunOptions(seed=seed))
 
@@ -293,3 +296,78 @@ def test_what_waits_for_partners_counts_in_the_memory_of_a_run() -> None:
     text = FILE.replace("devices: 60", "devices: 1000000")
     found = [memory.needed_bytes(read(text + more, "streams.storm.yaml")) for more in ("", JOINS)]
     assert found[1] - found[0] > 500_000 * 15 * 16
+
+
+SILENCES = """continuity: {}
+"""
+SILENT = """  - eventually: dead_sensors = 3
+    after: drop
+    within: 15 s
+  - never: dead_sensors[site=sin-1] > 0
+  - eventually: dead_links[site=fra-1] = 30
+    after: outage
+    within: 30 s
+  - never: dead_links[site=sin-1] > 0
+"""
+DROP = """  - name: drop
+    at: 1 min
+    fault: sensor-dropout
+    target: kind=motor site=fra-1 first=3
+    with: {channel: current_a}
+"""
+DROPPED = FILE.replace("expect:", f"{DROP}expect:")
+
+
+def test_a_dead_sensor_is_told_from_a_dead_link() -> None:
+    result = finished(made(SILENT + SILENCES, DROPPED))
+    assert [each.verdict for each in result.expectations] == ["held"] * 5
+    found = result.continuity
+    assert found is not None
+    assert (found.dead_sensors, found.dead_links, found.never) == (3, 0, 0)
+    assert all(name.startswith("fra-1/motors-") and name.endswith(" current_a") for name in found.sensors)
+    line = next(line for line in ending(result) if line.startswith("continuity: "))
+    assert line.startswith("continuity: 3 dead sensors (fra-1/motors-")
+    assert line.endswith(" current_a, ...), 0 dead links")
+    assert [section.title for section in stream_sections(result)] == ["Continuity"]
+
+
+def test_in_the_dark_links_are_dead_and_no_sensors() -> None:
+    engine = made(SILENCES, DROPPED)
+    engine.advance(150 * SECOND_US)
+    assert engine.look_up("dead_links", None, 0) == 30.0
+    assert engine.look_up("dead_sensors", None, 0) == 0.0, "of a device that is silent nobody knows its sensors"
+    again = Engine.load(engine.save())
+    assert finished(again).continuity == finished(engine).continuity
+
+
+def test_patience_is_a_setting() -> None:
+    engine = made("continuity: {periods: 50, least: 50 s}\n", DROPPED)
+    engine.advance(109 * SECOND_US)
+    assert engine.look_up("dead_sensors", None, 0) == 0.0
+    engine.advance(113 * SECOND_US)
+    assert engine.look_up("dead_sensors", None, 0) == 3.0
+
+
+def test_who_listens_plays_the_same_run_and_needs_more_memory() -> None:
+    plain, heard = finished(made()), finished(made(SILENCES))
+    assert (heard.digest, heard.ledger, plain.continuity) == (plain.digest, plain.ledger, None)
+    found = [memory.needed_bytes(read(FILE + more, "streams.storm.yaml")) for more in ("", SILENCES)]
+    assert found[1] - found[0] == 60 * (16 * 6 + 24)
+
+
+def test_a_device_that_the_registry_lacks_has_no_dead_link() -> None:
+    lack = "  - {name: lack, at: 1 min, fault: stale-registry, target: site=sin-1, with: {entries: missing}}"
+    engine = made(SILENCES, FILE.replace("expect:", f"{lack}\nexpect:"))
+    engine.advance(115 * SECOND_US)
+    assert engine.look_up("dead_links", None, 0) == 0.0
+
+
+def test_the_example_of_the_document_says_what_stands_there() -> None:
+    told = DOCUMENT.read_text().partition("## Streams at work")[2]
+    scenario, lines = told.split("```yaml\n")[1].split("```")[0], told.split("```\n")[2].splitlines()
+    result = finished(build(read(scenario, "hot-hall.storm.yaml"), RunOptions(seed=1)))
+    assert result.verdict == "held"
+    assert len(lines) > 5
+    assert [line for line in ending(result) if line in lines] == lines
+    alarm = next(alarm for alarm in result.alarms if alarm.name == "hot")
+    assert alarm.at_s - 180 == 965

@@ -12,7 +12,7 @@ from twinstorm.scenarios.language import streams
 from twinstorm.scenarios.language.errors import ScenarioErrors
 from twinstorm.scenarios.language.expressions import look_ups, names, parse
 from twinstorm.scenarios.language.figures import Asked, asked
-from twinstorm.scenarios.language.model import Window
+from twinstorm.scenarios.language.model import Continuity, Window
 from twinstorm.scenarios.language.reader import read
 from twinstorm.scenarios.language.units import Kind
 
@@ -112,3 +112,17 @@ def test_windows_that_cannot_be_read_are_no_reason_to_call_their_names_wrong() -
             "heat.storm.yaml",
         )
     assert [problem.code for problem in told.value.problems] == ["S108"]
+
+
+def test_dead_sensors_need_somebody_who_listens() -> None:
+    text = FILE + "  - never: dead_links[site=site-1] > 3\n"
+    with pytest.raises(ScenarioErrors) as told:
+        read(text, "heat.storm.yaml")
+    (problem,) = told.value.problems
+    assert (problem.code, problem.message) == ("S310", "there is no `dead_links` without `continuity`")
+    found = read(text + "continuity: {periods: 5}\n", "heat.storm.yaml").continuity
+    assert found == Continuity(5.0, 10_000_000)
+    for wrong, code in (("{periods: 0}", "S210"), ("{period: 3}", "S102"), ("{least: 3}", "S201")):
+        with pytest.raises(ScenarioErrors) as told:
+            read(text + f"continuity: {wrong}\n", "heat.storm.yaml")
+        assert code in {problem.code for problem in told.value.problems}

@@ -100,6 +100,16 @@ window(heat)[site=fra-1] that of the keys under which these devices count. Witho
 in it, it is unknown. The result and the report tell closed, late, out of order, and last, least and greatest by key.
 """
 
+_CONTINUITY = """
+Who is silent, and why: a dead sensor is a channel that a device has left out for too long while it speaks, a dead link
+a device that has said nothing at all, once it had spoken.
+
+    continuity: {}                   # periods: 3, least: 10 s
+
+Too long is so many sampling periods, and at least so much time, by arrival. Expressions know dead_sensors and
+dead_links, and of some devices dead_sensors[site=fra-1]. The end of a run and the report tell who was silent then.
+"""
+
 _JOINS = """
 What two kinds of machine measure at one place and time, and windows that move together:
 
@@ -284,6 +294,7 @@ def _language() -> Mapping[str, Callable[[], str]]:
         "processing": lambda: _PROCESSING,
         "stamps": lambda: _STAMPS,
         "windows": lambda: _WINDOWS,
+        "continuity": lambda: _CONTINUITY,
         "joins": lambda: _JOINS,
         "correlations": lambda: _JOINS,
         "routes": lambda: _ROUTES,
