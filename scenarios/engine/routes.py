@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from paho.mqtt.matcher import MQTTMatcher
 
+from twinstorm.broker.topic_index import TopicIndex
 from twinstorm.detectors.routing import Change, Condition, Routed, Router, Rule, Target
 from twinstorm.scenarios.engine.plan import fleet_plan
 from twinstorm.scenarios.language.model import Route, Scenario
@@ -47,15 +47,13 @@ def _devices_of(scenario: Scenario, registry: Registry) -> dict[str, Mask | None
     found: dict[str, Mask | None] = {each: None for each in filters if each == EVERYTHING}
     masks = {each: np.zeros(len(registry), np.bool_) for each in sorted(filters - set(found))}
     if masks:
-        matcher = MQTTMatcher()
-        for each, mask in masks.items():
-            matcher[each] = mask
+        index = TopicIndex(masks)
         parts = {part.name: part for part in fleet_plan(scenario).segments}
         of_code = [parts[name] for name in registry.segments]
         for device, code in enumerate(registry.segment.tolist()):
             part = of_code[code]
             sender = Sender(registry.names[device], part.kind, part.name, part.firmware)
-            for mask in matcher.iter_match(part.speaks.telemetry_topic(sender)):
+            for mask in index.matching(part.speaks.telemetry_topic(sender)):
                 mask[device] = True
     return found | masks
 

@@ -117,10 +117,12 @@ def read_correlations(
                 problems.add(wrong(record.at(key), "S302", message, hint, allowed=tuple(written), suggestion=near))
             elif side in known:
                 sides.append(known[side])
-        if len(sides) == 2:
-            _check_pair(record, *sides, problems)
-        if len(sides) == 2 and len(problems.found) == before:
-            found.append(Correlation(own, sides[0].name, sides[1].name, record.value("over")))
+        if len(sides) < len(("left", "right")):
+            continue
+        left, right = sides
+        _check_pair(record, left, right, problems)
+        if len(problems.found) == before:
+            found.append(Correlation(own, left.name, right.name, record.value("over")))
     return found
 
 

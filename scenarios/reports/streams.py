@@ -158,8 +158,7 @@ def _windows(windows: Sequence[WindowResult]) -> Section:
     tables = [Table(head, kept, frozenset({3, 4, 5, 6}))]
     rows = [_key_row(found, key) for found in windows for key in found.top]
     if rows:
-        head = ("window", "key", "windows", "last", "least", "greatest")
-        tables.append(Table(head, rows, frozenset({2, 3, 4, 5})))
+        tables.append(Table(("window", "key", "windows", "last", "least", "greatest"), rows, frozenset({2, 3, 4, 5})))
     lines = ["By the stamps of readings, over the whole run. Late and misdated readings are in no window."]
     lines += [
         f"Of {found.keys:,} keys of {found.name} those {len(found.top)} with the greatest figures."

@@ -48,7 +48,7 @@ def by_hand(measure: str, values: list[int]) -> float:
         return float(len(values))
     if measure == "sd":
         return statistics.stdev(values) if len(values) > 1 else math.nan
-    plain = {"mean": statistics.fmean, "least": min, "most": max, "sum": sum}
+    plain: dict[str, Any] = {"mean": statistics.fmean, "least": min, "most": max, "sum": sum}
     return float(plain[measure](values)) if values else math.nan
 
 

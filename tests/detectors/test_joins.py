@@ -106,7 +106,7 @@ def test_an_interval_that_is_none_is_refused() -> None:
 
 
 def plan(**changes: Any) -> JoinPlan:
-    settled = {
+    settled: dict[str, Any] = {
         "name": "warm",
         "left": Side("motor", "winding_temperature_c"),
         "right": Side("climate", "humidity_pct"),

@@ -168,7 +168,7 @@ def test_every_reading_is_somewhere_and_where_the_rules_say(batches: Any, takes:
     assert {name: count.taken for name, count in router.counts.items()} | {"": router.unrouted} == wanted
     for name, count in router.counts.items():
         assert count.taken == count.delivered + count.dead + router.waiting_by_rule()[name]
-    assert router.counts["hot"].delivered <= takes * len(batches) + max(takes, 1)
+    assert router.counts["hot"].delivered <= takes * len(batches) + max(takes, Fraction(1))
 
 
 def scores(alarm: RuleAlarm, now_us: int) -> list[float]:
@@ -208,7 +208,7 @@ def test_a_rule_raises_one_ticket_for_as_long_as_it_goes_on() -> None:
 def test_rules_that_cannot_be_meant_are_refused() -> None:
     for wrong in ({"tries": 0}, {"wait_us": 0}, {"takes": Fraction(0)}):
         with pytest.raises(ValueError, match="at least one try"):
-            Rule("r", Target.STORE, **wrong)  # type: ignore[arg-type]
+            Rule("r", Target.STORE, **wrong)
     with pytest.raises(ValueError, match="compares nothing"):
         Condition("x", "~", 1.0)
     with pytest.raises(ValueError, match="two rules"):
