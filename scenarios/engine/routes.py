@@ -43,9 +43,9 @@ def _rule(route: Route, where: Mask | None) -> Rule:
 
 def _devices_of(scenario: Scenario, registry: Registry) -> dict[str, Mask | None]:
     """Filter to the devices whose readings go out on such topics; None: all. Each topic is looked at once."""
-    filters = {route.topic for route in scenario.routes}
-    found: dict[str, Mask | None] = {each: None for each in filters if each == EVERYTHING}
-    masks = {each: np.zeros(len(registry), np.bool_) for each in sorted(filters - set(found))}
+    filters = sorted({route.topic for route in scenario.routes})
+    everybody: dict[str, Mask | None] = {EVERYTHING: None}
+    masks = {each: np.zeros(len(registry), np.bool_) for each in filters if each not in everybody}
     if masks:
         index = TopicIndex(masks)
         parts = {part.name: part for part in fleet_plan(scenario).segments}
@@ -55,7 +55,7 @@ def _devices_of(scenario: Scenario, registry: Registry) -> dict[str, Mask | None
             sender = Sender(registry.names[device], part.kind, part.name, part.firmware)
             for mask in index.matching(part.speaks.telemetry_topic(sender)):
                 mask[device] = True
-    return found | masks
+    return everybody | masks
 
 
 def deaf_rules(router: Router | None) -> list[str]:
