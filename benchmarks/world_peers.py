@@ -24,7 +24,7 @@ import simpy
 
 from benchmarks.harness import peak_resident_bytes
 from twinstorm.twin.cells import CELLS, PowerPlan
-from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.flow import DAY_US, SECOND_US
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.machines.motor import CURRENT_NOISE_A, SPEED_NOISE_RPM, TEMPERATURE_NOISE_K
 from twinstorm.twin.network import LINKS, LinkClass
@@ -39,7 +39,6 @@ _LIMITS: Final = {
     kind: [(channel.lowest, channel.highest) for channel in catalogue()[kind].channels]
     for kind in ("motor", "environment", "pump", "vehicle", "controller", "camera")
 }
-_DAY_US: Final = 86_400 * SECOND_US
 _BOOT_S: Final = (8.0, 12.0)
 _BASE_S, _CAP_S = 1.0, 120.0
 _HANDSHAKE_US: Final = 37
@@ -227,7 +226,7 @@ def simple(env: simpy.Environment, station: Station, every_us: int, at_random: b
     wander = [0.0] * len(limits)
     while True:
         yield env.timeout(max(int(chance.expovariate(1.0) * every_us), 1) if at_random else every_us)
-        day = math.sin(2.0 * math.pi * (env.now % _DAY_US) / _DAY_US)
+        day = math.sin(2.0 * math.pi * (env.now % DAY_US) / DAY_US)
         values = []
         for place, (low, high) in enumerate(limits):
             wander[place] = 0.95 * wander[place] + chance.gauss(0.0, 0.01)

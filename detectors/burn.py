@@ -15,9 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Severity
+from twinstorm.twin.flow import DAY_US, HOUR_US, SECOND_US, Severity
 
-DAY_US = 24 * HOUR_US
 MONTH_US = 30 * DAY_US
 SHORT_PART = 12
 """The short window is this part of the long one."""

@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import stream, words
-from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.flow import DAY_US, YEAR_US
 from twinstorm.twin.machines.kind import Inputs, MachineKind, Place, Quantity
 
 Reals = NDArray[np.float64]
 
-DAY_US: Final = 86_400 * SECOND_US
-YEAR_US: Final = 365 * DAY_US
 LEAST_ROWS: Final = 20
 LOTS: Final = 64
 """Machines that are drawn to see how far what nobody can set differs."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.cells import CELLS, OUTSIDE, PowerPlan
 from twinstorm.twin.chance import Purpose, below, stream, words
 from twinstorm.twin.fleet import SegmentPlan, State
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Device, Int, Mask, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, YEAR_US, Device, Int, Mask, Values
 from twinstorm.twin.keepalive import pings
 from twinstorm.twin.machines.kind import Inputs
 from twinstorm.twin.parts import Part
@@ -51,8 +51,6 @@ LOCKED_STIFFNESS: Final = 30
 is drawn of it (assumed: four times as much at a tenth of the charge)."""
 FULL_SUN_W_M2: Final = 1000.0
 
-_DAY_US: Final = 24 * HOUR_US
-_YEAR_US: Final = 365 * _DAY_US
 _MOST_NJ: Final = 4e18
 """More than any battery holds, and still an int64."""
 _SIN_45: Final = 0.7071067811865476
@@ -302,8 +300,8 @@ class Energy(Part):
     # --- voltage ------------------------------------------------------------------------------------------------------
 
     def _inputs(self, now_us: int) -> Inputs:
-        year_us = (self._year_us + now_us) % _YEAR_US
-        return Inputs(now_us, LOOK_US, None, year_us % _DAY_US, year_us)
+        year_us = (self._year_us + now_us) % YEAR_US
+        return Inputs(now_us, LOOK_US, None, year_us % DAY_US, year_us)
 
     def _temperature_mc(self, rows: Int, now_us: int) -> Int:
         inputs = self._inputs(now_us)

@@ -28,6 +28,9 @@ Codes = NDArray[np.uint8]
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+YEAR_US = 365 * DAY_US
+"""No leap days: every year of a fleet is an ordinary one."""
 
 NEVER_US = 1 << 62
 """An instant that does not come: the timer of a device that waits for nothing."""
@@ -162,6 +165,7 @@ class Registry:
 
 
 ORIGINS = ("simulated", "guest", "mirrored", "synthetic")
+MIRRORED = ORIGINS.index("mirrored")
 
 
 # --- readings -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
 from twinstorm.twin.event_groups import EventGroup, Spoken
 from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
-from twinstorm.twin.flow import HOUR_US, Device, Int, Mask, Values
+from twinstorm.twin.flow import DAY_US, YEAR_US, Device, Int, Mask, Values
 from twinstorm.twin.foresight import LONGEST_US, Foresight, foresee, horizon_us
 from twinstorm.twin.health import KindHealth, MachineHealth, by_kind
 from twinstorm.twin.machines import checked
@@ -41,10 +41,6 @@ from twinstorm.twin.resolution import OutOfRange, Scale, Steps, keep_in_range
 from twinstorm.twin.rows import Rows, compact, count, devices, shifted
 from twinstorm.twin.sensors import Order, Sampled, SensorFault
 from twinstorm.twin.stretch import Stretch, periods
-
-DAY_US: Final = 24 * HOUR_US
-YEAR_US: Final = 365 * DAY_US
-
 
 Gauge = Callable[[str, Rows], tuple[int, Values, Mask] | None]
 """Of a kind and rows of the fleet: a channel, its values, and which of the rows tell them."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from twinstorm.twin.flow import HOUR_US, MINUTE_US, Mask, Values
+from twinstorm.twin.flow import DAY_US, HOUR_US, MINUTE_US, YEAR_US, Mask, Values
 from twinstorm.twin.machines.kind import Inputs, Place
 from twinstorm.twin.physics import climate
 
@@ -48,8 +48,8 @@ class SolarSupply:
             Inputs(
                 now_us,
                 STEP_US,
-                calendar_us=since_new_year_us % climate.DAY_US,
-                year_us=since_new_year_us % climate.YEAR_US,
+                calendar_us=since_new_year_us % DAY_US,
+                year_us=since_new_year_us % YEAR_US,
             )
         )
         sun = climate.ground_w_m2(self._site, at).astype(np.float64)

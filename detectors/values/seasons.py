@@ -10,9 +10,7 @@ import numpy as np
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import smallest
-from twinstorm.twin.flow import SECOND_US, Int
-
-DAY_US = 86_400 * SECOND_US
+from twinstorm.twin.flow import DAY_US, Int
 
 
 class DayProfile:

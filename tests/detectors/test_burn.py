@@ -9,7 +9,6 @@ import pytest
 
 from tests.detectors.lab import Lab, registry_of
 from twinstorm.detectors.burn import (
-    DAY_US,
     MONTH_US,
     WORKBOOK,
     Burning,
@@ -23,7 +22,7 @@ from twinstorm.detectors.burn import (
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.objectives import Objective
 from twinstorm.detectors.series import ROOM_RUNS, Totals
-from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Severity
+from twinstorm.twin.flow import DAY_US, HOUR_US, MINUTE_US, SECOND_US, Severity
 
 FLEET = registry_of(sites=("a-1", "b-1"), motors=4, climate=1)
 N = len(FLEET)

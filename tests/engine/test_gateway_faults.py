@@ -16,9 +16,8 @@ from twinstorm.scenarios.faults.base import Fault, catalogue
 from twinstorm.scenarios.language.settings import fault_settings
 from twinstorm.twin.chance import Purpose
 from twinstorm.twin.eventlog import Code
-from twinstorm.twin.flow import SECOND_US, FaultOrder, LossCause, SessionEvent
+from twinstorm.twin.flow import DAY_US, SECOND_US, FaultOrder, LossCause, SessionEvent
 from twinstorm.twin.gateways import Gateways
-from twinstorm.twin.physics.climate import DAY_US
 from twinstorm.twin.places import place
 from twinstorm.twin.solar import STEP_US, SolarSupply
 from twinstorm.twin.stories import Stage

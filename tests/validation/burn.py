@@ -6,9 +6,9 @@ from bisect import bisect_left
 from functools import partial
 
 from tests.validation.case import Case, Subject
-from twinstorm.detectors.burn import DAY_US, MONTH_US, Spent, rules_of
+from twinstorm.detectors.burn import MONTH_US, Spent, rules_of
 from twinstorm.scenarios.language.slis import downtime_us
-from twinstorm.twin.flow import HOUR_US, MINUTE_US
+from twinstorm.twin.flow import DAY_US, HOUR_US, MINUTE_US
 
 WORKBOOK = "Google, The Site Reliability Workbook, chapter 5"
 SLOTH = "slok/sloth, catalogue of 28 days"

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.twin.machine_runs import Machines, some_keys
 from tests.validation.case import Case, Subject
-from twinstorm.twin.flow import HOUR_US, MINUTE_US
+from twinstorm.twin.flow import DAY_US, HOUR_US, MINUTE_US
 from twinstorm.twin.machines.air_quality import AirQuality
 from twinstorm.twin.machines.kind import Inputs, Place
 from twinstorm.twin.physics import air, climate, globe
@@ -41,7 +41,7 @@ def station_hpa(altitude_m: float) -> float:
 def at(day: float, minute: int = 720) -> climate.Moment:
     """A minute of a day of the year, the first of January being day 1."""
     into_us = minute * MINUTE_US
-    return climate.moment(Inputs(0, 1, calendar_us=into_us, year_us=int((day - 1) * climate.DAY_US) + into_us))
+    return climate.moment(Inputs(0, 1, calendar_us=into_us, year_us=int((day - 1) * DAY_US) + into_us))
 
 
 def declination_deg(day: int) -> float:
@@ -79,10 +79,10 @@ def dust_by_hour() -> tuple[float, ...]:
     """Fine dust as 60 stations all over the world tell it: means of the hours of two working days in each season."""
     days = []
     for season in range(4):
-        machines = Machines(AirQuality(), some_keys(60), start_us=(6 + 91 * season) * climate.DAY_US)
+        machines = Machines(AirQuality(), some_keys(60), start_us=(6 + 91 * season) * DAY_US)
         for name, value in (("hygroscopicity", 0.0), ("gain", 1.0)):
             machines.parameters[name][:] = value
-        told = [float(machines.step(HOLD_US)[0].mean()) for _ in range(2 * climate.DAY_US // HOLD_US)]
+        told = [float(machines.step(HOLD_US)[0].mean()) for _ in range(2 * DAY_US // HOLD_US)]
         days.append(np.array(told).reshape(2, 24, HOUR_US // HOLD_US).mean(axis=(0, 2)))
     return tuple(np.mean(days, axis=0).tolist())
 

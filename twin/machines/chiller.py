@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin import exact
-from twinstorm.twin.flow import SECOND_US, Channel, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics import climate, vapour_cycle
-from twinstorm.twin.physics.air import DAY_US
 from twinstorm.twin.physics.bearing import IMS_ZA_2115
 from twinstorm.twin.physics.holding import parts
 from twinstorm.twin.physics.refrigerant import pressure_bar

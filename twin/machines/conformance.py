@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin.chance import Words, stream, words
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Mask, Values
+from twinstorm.twin.flow import DAY_US, HOUR_US, SECOND_US, YEAR_US, Mask, Values
 from twinstorm.twin.machines import checked
 from twinstorm.twin.machines.installed import flaws
 from twinstorm.twin.machines.kind import (
@@ -28,9 +28,6 @@ from twinstorm.twin.machines.kind import (
     is_event_driven,
 )
 from twinstorm.twin.normal import normals
-
-DAY_US: Final = 24 * HOUR_US
-YEAR_US: Final = 365 * DAY_US
 
 Check = Callable[[MachineKind], None]
 

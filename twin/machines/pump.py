@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin import exact
-from twinstorm.twin.flow import SECOND_US, Channel, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
-from twinstorm.twin.physics.air import DAY_US
 from twinstorm.twin.physics.bearing import BALL_6309, ISO_10816_7_MM_S, rating_life_hours, weibull_scale
 from twinstorm.twin.physics.counting import add_to
 from twinstorm.twin.physics.holding import parts

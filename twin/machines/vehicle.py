@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin import chance, exact
-from twinstorm.twin.flow import MINUTE_US, SECOND_US, Channel, Mask, Values
+from twinstorm.twin.flow import DAY_US, MINUTE_US, SECOND_US, Channel, Mask, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.normal import normals
 from twinstorm.twin.physics import globe, receiver
 from twinstorm.twin.physics.routes import ROWS, heading_deg, tables
 from twinstorm.twin.physics.spread import uniform, unit
-from twinstorm.twin.physics.vehicle_clock import DAY_US, KM_H, lateness, rounds_a_day, route_of
+from twinstorm.twin.physics.vehicle_clock import KM_H, lateness, rounds_a_day, route_of
 
 DAY_S: Final = 86_400.0
 TURN: Final = 6.283185307179586

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Channel, Values
+from twinstorm.twin.flow import DAY_US, HOUR_US, SECOND_US, Channel, Values
 from twinstorm.twin.machines.kind import Draws, FailureMode, Inputs, Place, Quantity, Truth
 from twinstorm.twin.physics import air
 from twinstorm.twin.physics.blood_gas import arterial_mmhg, saturation_pct
@@ -252,7 +252,7 @@ def _decide(state: Mapping[str, Values], parameters: Mapping[str, Values], input
     activity += 1.0
     np.maximum(activity, 0.0, out=activity)
     activity *= ACTIVITY.take(minute, mode="wrap")
-    hour = np.float32((inputs.calendar_us - ago_us) % air.DAY_US / HOUR_US)
+    hour = np.float32((inputs.calendar_us - ago_us) % DAY_US / HOUR_US)
     since = hour - parameters["sport_hour"]
     sport = (since >= 0.0) & (since < SPORT_US / HOUR_US)
     np.copyto(activity, parameters["sport_level"], where=sport & (parameters["sport_level"] > 0.0))

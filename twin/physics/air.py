@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.twin import exact
-from twinstorm.twin.flow import HOUR_US, Values
+from twinstorm.twin.flow import DAY_US, HOUR_US, Values
 
 Floats = NDArray[np.float64]
 
 TURN: Final = 6.283185307179586
-DAY_US: Final = 24 * HOUR_US
 DAY_S: Final = 86_400.0
 
 LOWEST_C, HIGHEST_C = -40.0, 85.0

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from twinstorm.twin import exact
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, YEAR_US, Values
 from twinstorm.twin.machines.kind import Inputs, Place
 from twinstorm.twin.physics import air
 from twinstorm.twin.physics.spread import Floats, uniform, unit
@@ -27,8 +27,6 @@ from twinstorm.twin.physics.wander import Wander, phase
 
 Columns = Mapping[str, Values]
 
-DAY_US: Final = 24 * HOUR_US
-YEAR_US: Final = 365 * DAY_US
 RADIAN_DEG: Final = 360.0 / air.TURN
 
 # --- temperature ------------------------------------------------------------------------------------------------------

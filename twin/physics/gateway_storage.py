@@ -7,13 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, Values
 from twinstorm.twin.machines.kind import Inputs, Truth
 from twinstorm.twin.physics.counting import add_to
 
 Columns = Mapping[str, Values]
 
-DAY_US: Final = 24 * HOUR_US
 DAY_S: Final = 86_400.0
 
 LIVE_SHARE: Final = (0.34, 0.56)

@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.flow import HOUR_US, SECOND_US, Int, Values
+from twinstorm.twin.flow import DAY_US, SECOND_US, Int, Values
 from twinstorm.twin.machines.kind import Inputs
 from twinstorm.twin.physics.routes import ROWS, tables
 from twinstorm.twin.physics.spread import Floats
 
-DAY_US: Final = 24 * HOUR_US
 KM_H: Final = 3.6
 
 Columns = Mapping[str, Values]

@@ -7,10 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from twinstorm.twin.flow import HOUR_US, Values
+from twinstorm.twin.flow import DAY_US, Values
 from twinstorm.twin.machines.kind import Inputs
 
-DAY_US: Final = 24 * HOUR_US
 WEEK_US: Final = 7 * DAY_US
 NEW_YEAR_WEEKDAY: Final = 1
 """Weekday of the first of January, Monday 0: a Tuesday as in 2030, where simulated calendars start by default. Every
