@@ -98,7 +98,7 @@ def _read(option: Option, text: str) -> int | float | str | None:
         case "count":
             return int(text) if text.isdecimal() else None
         case "number":
-            return float(text) if _NUMBER.fullmatch(text) else None
+            return float(text) if _NUMBER.fullmatch(text.removeprefix("-")) else None
         case "word":
             return text if text in option.choices else None
         case "pattern":
