@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from twinstorm.broker.private_files import write_private
@@ -41,6 +42,34 @@ class GuestFiles:
     def command(self, topic: str) -> str:
         """For a shell; host, port, name and password come from the folder."""
         return f"XDG_CONFIG_HOME={shlex.quote(str(self._folder))} mosquitto_sub -t {shlex.quote(topic)}"
+
+    def close(self) -> None:
+        """Delete all of it; a second call does nothing."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class DeviceFiles:
+    """What real devices get in with, in a folder that is gone with `close`.
+
+    Args:
+        given: name to what it shows, a password or the path of a certificate.
+
+    Attributes:
+        path: of the file: a line a device, its name and what it shows.
+
+    Raises:
+        OSError: it cannot be written; nothing is left.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="twinstorm-devices-"))  # for its owner alone
+        self.path = self._folder / CREDENTIALS
+        lines = "".join(f"{name} {shown}\n" for name, shown in given.items())
+        try:
+            write_private(self.path, lines.encode(), lasting=False)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Delete all of it; a second call does nothing."""

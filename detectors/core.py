@@ -23,6 +23,7 @@ from twinstorm.detectors.continuity import Continuity, Silence
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
+from twinstorm.detectors.derived import Derived, Widened
 from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
@@ -157,6 +158,7 @@ class Core(Exhibits):
         warm_up_us: until then detectors learn and nothing is judged or raised.
         run_us: length of the run if known: an error budget is then that of the whole run.
         also: SLIs that are asked for beside those of objectives; the usual four (`catalogue.ALWAYS`) always can be.
+        derived: channels that detectors on values see beside those that devices send.
 
     Raises:
         ValueError: unknown SLI, detector or setting; the text names what is allowed.
@@ -180,6 +182,7 @@ class Core(Exhibits):
         warm_up_us: int,
         run_us: int | None = None,
         also: Iterable[str] = (),
+        derived: Derived | None = None,
     ) -> None:
         self.registry = registry
         self.reboots = 0
@@ -197,11 +200,17 @@ class Core(Exhibits):
         self._sessions = Sessions(len(registry), self._listing)
         self.evidence: dict[str, Counter[str]] = {}
         self._observed = ObservedStates(registry)
-        self._detectors = build(registry, detectors)
+        self._detectors = build(registry if derived is None else derived.registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
         """Of detectors that say for how long there is nothing to score."""
         self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
-        self._ingest.taps.extend(self._on_values)
+        self._value_taps = self._ingest.taps
+        """Of those that look at values."""
+        if derived is not None:
+            widened = Widened(derived)
+            self._ingest.taps.append(widened)
+            self._value_taps = widened.taps
+        self._value_taps.extend(self._on_values)
         self._patterns = [each for each in self._detectors if isinstance(each, EventPattern)]
         self._happenings = listen(self._patterns)
         self._sessions.happenings = self._ingest.happenings = self._happenings
@@ -740,7 +749,7 @@ class Core(Exhibits):
         self._patient = [each for each in self._patient if each.name != detector.name]
         self._on_values = [each for each in self._on_values if each is not detector]
         if isinstance(detector, OnFleet):
-            self._ingest.taps.remove(detector)
+            self._value_taps.remove(detector)
         self.taken_out.append(TakenOut(detector.name, now_us, what))
         title = f"detector {detector.name} broke and looks no more: {what}"
         changes.opened.append(self._alarms.incidents.open_own(title, detector.name, now_us))

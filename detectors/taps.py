@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twinstorm.twin.flow import Device, Int, Mask, Values
 
 
@@ -43,3 +46,22 @@ class Tap(Protocol):
 
     def take(self, accepted: Accepted) -> None:
         """Take these readings."""
+
+
+def one_of_each(device: Device) -> list[slice | NDArray[np.intp]]:
+    """Part rows so that each part has a device at most once, ascending, and the rows of a device keep their order."""
+    if not len(device):
+        return []
+    if np.count_nonzero(device[1:] > device[:-1]) == len(device) - 1:
+        return [slice(0, len(device))]
+    order = np.argsort(device, kind="stable")
+    who = device[order]
+    begins = np.ones(len(who), np.bool_)
+    np.not_equal(who[1:], who[:-1], out=begins[1:])
+    if begins.all():
+        return [order]
+    index = np.arange(len(who))
+    rank = index - np.maximum.accumulate(np.where(begins, index, 0))
+    by_rank = np.argsort(rank, kind="stable")
+    edges = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2))
+    return [order[by_rank[low:high]] for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]

@@ -174,6 +174,22 @@ class ProcessingResult(msgspec.Struct, frozen=True, kw_only=True):
     """In whatever the scenario counts in."""
 
 
+class MirrorResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What devices of a segment told after the warm-up less what their mirrors measured, in one channel.
+
+    Attributes:
+        readings: that had a mirror's value beside them. mean, rms: in the channel's unit; None without readings.
+    """
+
+    segment: str
+    devices: int
+    channel: str
+    unit: str
+    readings: int
+    mean: float | None
+    rms: float | None
+
+
 class StageResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the way to a stage took the readings that were followed, from the stage before."""
 
@@ -408,6 +424,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """In the order in which they are tried."""
     unrouted: int = 0
     """Readings that no route took; 0 without routes."""
+    mirrors: list[MirrorResult] = []
+    """How far devices are from their mirrors, one a segment and channel; empty: there are none."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -126,6 +127,16 @@ def distance_km(one: str, other: str) -> float:
     return 2.0 * EARTH_KM * low
 
 
+def spots(sites: Sequence[str], site: NDArray[np.integer]) -> Place:
+    """Where the devices of some rows stand, without anything that is drawn by lot: all words are 0.
+
+    Args:
+        sites: names. site: row of each device in `sites`.
+    """
+    found = np.array([spot_of(name) for name in sites], np.float64).reshape(-1, 3)[site]
+    return Place(found[:, 0], found[:, 1], found[:, 2], lambda _: np.zeros(len(site), np.uint64))
+
+
 def place(seed: int, purpose: int, sites: Sequence[str], site: NDArray[np.integer]) -> Place:
     """Where the devices of some rows stand.
 
@@ -133,10 +144,9 @@ def place(seed: int, purpose: int, sites: Sequence[str], site: NDArray[np.intege
         purpose: of the draws that neighbours share; word i of a site is keyed by ``purpose << 8 | i``.
         sites: names. site: row of each device in `sites`.
     """
-    spots = np.array([spot_of(name) for name in sites], np.float64).reshape(-1, 3)[site]
     keys = np.array([device_key(name) for name in sites], np.uint64)[site]
 
     def of_site(number: int) -> Words:
         return words(stream(seed, purpose << 8 | number), keys, 0)
 
-    return Place(spots[:, 0], spots[:, 1], spots[:, 2], of_site)
+    return replace(spots(sites, site), of_site=of_site)

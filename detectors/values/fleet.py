@@ -21,7 +21,7 @@ from twinstorm.detectors.fence import BrokenError, fenced
 from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
-from twinstorm.detectors.taps import Accepted
+from twinstorm.detectors.taps import Accepted, one_of_each
 from twinstorm.detectors.values.contract import Comparing, Reals, Sample, ValueDetector, catalogue
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Severity, Values
 
@@ -158,7 +158,7 @@ class OnFleet:
         if mine is not None:
             device, dated_us, arrived_us, values = device[mine], dated_us[mine], arrived_us[mine], values[mine]
         values = _chosen(values, columns)
-        for rows in _one_of_each(device):
+        for rows in one_of_each(device):
             if isinstance(rows, slice):
                 self._judge_each(device, dated_us, arrived_us, values)
             else:
@@ -336,22 +336,3 @@ def _size_of(state: object) -> int:
 def _chosen(values: Values, columns: NDArray[np.intp]) -> Values:
     """Some columns; a view if these are all."""
     return values if len(columns) == values.shape[1] else values[:, columns]
-
-
-def _one_of_each(device: Device) -> list[slice | NDArray[np.intp]]:
-    """Part rows so that each part has a device at most once, ascending, and the rows of a device keep their order."""
-    if not len(device):
-        return []
-    if np.count_nonzero(device[1:] > device[:-1]) == len(device) - 1:
-        return [slice(0, len(device))]
-    order = np.argsort(device, kind="stable")
-    who = device[order]
-    begins = np.ones(len(who), np.bool_)
-    np.not_equal(who[1:], who[:-1], out=begins[1:])
-    if begins.all():
-        return [order]
-    index = np.arange(len(who))
-    rank = index - np.maximum.accumulate(np.where(begins, index, 0))
-    by_rank = np.argsort(rank, kind="stable")
-    edges = np.searchsorted(rank[by_rank], np.arange(int(rank.max()) + 2))
-    return [order[by_rank[low:high]] for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]

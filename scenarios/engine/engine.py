@@ -23,6 +23,7 @@ from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
+from twinstorm.scenarios.engine.mirrors import Mirrors
 from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.routes import routed_rows, router_of
@@ -115,6 +116,11 @@ class Engine:
         self._judged_masks: dict[str, Mask | None] = {}
         self.selector = FleetSelector(self.registry, wiring.device_keys, seed)
         self.objectives = [self._objective(each) for each in scenario.objectives]
+        segments = scenario.fleet.segments
+        self.mirrors: Mirrors | None = None
+        """None: nobody asks for any."""
+        if any(each.mirror is not None for each in segments):
+            self.mirrors = Mirrors(self.registry, segments, wiring.year_us, scenario.warm_up_us)
         self.core = Core(
             self.registry,
             self.objectives,
@@ -122,6 +128,7 @@ class Engine:
             scenario.warm_up_us,
             run_us=self.end_us,
             also=_asked_of(scenario),
+            derived=self.mirrors,
         )
         processing = processing_of(scenario)
         if processing is not None:

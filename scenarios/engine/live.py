@@ -78,6 +78,8 @@ class LiveRun:
         engine.judge.limits_missing = wiring.limits_missing
         wiring.send_ahead(engine)
         begin(engine)
+        if len(wiring.real):
+            engine.tell_mark("note", "real-devices", wiring.broker.papers_for(engine.registry.names, wiring.real))
         if self._options.hold_open:
             self._options.invite(wiring.broker.invitation())
         spare_pauses()

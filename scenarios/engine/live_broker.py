@@ -12,13 +12,14 @@ from twinstorm.broker.admission import Admission
 from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.file_limit import SPARE, raise_file_limit
 from twinstorm.broker.front import Front
-from twinstorm.broker.guest_files import GuestFiles
+from twinstorm.broker.guest_files import DeviceFiles, GuestFiles
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.modelled import BrokerSettings
 from twinstorm.broker.tls import ClientTls
 from twinstorm.broker.url import BrokerUrl, parse_url
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.run import RunOptions
+from twinstorm.twin.flow import Device
 from twinstorm.twin.wire.wires import Ear
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class LiveBroker:
     embedded: EmbeddedBroker | None = None
     papers: RunCertificates | None = None
     _guest_files: GuestFiles | None = field(default=None, init=False)
+    _device_files: DeviceFiles | None = field(default=None, init=False)
 
     @property
     def address(self) -> str:
@@ -79,6 +81,31 @@ class LiveBroker:
         alone = None if rate is None else Admission(rate, burst, queue)
         self.embedded.begin(alone if crowd is None else crowd)
 
+    def papers_for(self, fleet: Sequence[str], real: Device) -> str:
+        """How real devices get in under the names that the run has for them; once.
+
+        Args:
+            fleet: names of all devices. real: which of them.
+
+        Raises:
+            Unavailable: what they need cannot be written.
+        """
+        names = [fleet[device] for device in real.tolist()]
+        told = f"{len(names):,} real device{'s' * (len(names) != 1)}: {self.address}, client ids as their names"
+        if self.embedded is None:
+            return told
+        if self.papers is not None:
+            given = {name: str(self.papers.devices[name].certificate) for name in names}
+            what = f"certificate with its key, a line each, authority {self.papers.core.ca}"
+        else:
+            given = dict(zip(fleet, self.embedded.device_passwords, strict=True))
+            what = "password, a line each"
+        try:
+            self._device_files = DeviceFiles({name: given[name] for name in names})
+        except OSError as error:
+            raise _no_folder("passwords", error) from error
+        return f"{told}; name and {what}: {self._device_files.path}, which only you may read"
+
     def invitation(self) -> str:
         """How another client gets in while the broker is held open."""
         if self.embedded is None:
@@ -92,9 +119,7 @@ class LiveBroker:
             try:
                 self._guest_files = GuestFiles("127.0.0.1", self.target.port, *self.embedded.guest_credentials())
             except OSError as error:
-                raise Unavailable(
-                    "a temporary folder for a password", error.strerror or str(error), "Free some space, or set TMPDIR."
-                ) from error
+                raise _no_folder("a password", error) from error
         files = self._guest_files
         return (
             f"{files.command('fleet/#')}\n"
@@ -104,8 +129,9 @@ class LiveBroker:
 
     def close(self) -> None:
         """End what is ours."""
-        if self._guest_files is not None:
-            self._guest_files.close()
+        for files in (self._guest_files, self._device_files):
+            if files is not None:
+                files.close()
         if self.embedded is not None:
             self.embedded.close()
         if self.papers is not None:
@@ -195,6 +221,9 @@ def _certify(names: Sequence[str]) -> RunCertificates:
     try:
         return RunCertificates(names, datetime.now(UTC))
     except OSError as error:
-        raise Unavailable(
-            "a temporary folder for certificates", error.strerror or str(error), "Free some space, or set TMPDIR."
-        ) from error
+        raise _no_folder("certificates", error) from error
+
+
+def _no_folder(what: str, error: OSError) -> Unavailable:
+    reason = error.strerror or str(error)
+    return Unavailable(f"a temporary folder for {what}", reason, "Free some space, or set TMPDIR.")

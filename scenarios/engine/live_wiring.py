@@ -33,6 +33,7 @@ from twinstorm.scenarios.language.model import Scenario
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import grow
 from twinstorm.twin.flow import (
+    MIRRORED,
     BrokerCounters,
     CloudOutcome,
     Device,
@@ -65,6 +66,10 @@ _LATE_MS = 500.0
 """Twins that act so much later than they should, no longer show what the scenario says."""
 
 
+REAL_DEVICES = "real-devices"
+"""Whose twins have no power, as the step of an order."""
+
+
 class LiveWiring:
     """World in a worker process; embedded broker (or one by URL) and cloud end in this one.
 
@@ -94,7 +99,9 @@ class LiveWiring:
         kinds = machine_catalogue()
         self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
         self.device_keys: NDArray[np.uint64] = fleet.key
-        self._has_socket: Mask = fleet.carrier == CLOUD
+        self.real: Device = np.flatnonzero(self.registry.origin == MIRRORED).astype(np.int32)
+        """Devices that are no twins, and connect by themselves."""
+        self._has_socket: Mask = (fleet.carrier == CLOUD) & (self.registry.origin != MIRRORED)
         self._bad_links: list[Int] = []
         self._ahead: set[str] = set()
         self.closing = ""
@@ -112,6 +119,7 @@ class LiveWiring:
             options, settings, self.registry.names, through, ear, self._clock.now_us, speed
         )
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
+        self.year_us = year_us(start)
         began_us, target = origin_us(start), self.broker.target
         self.cloud = LiveCloudEnd(
             host=target.host,
@@ -148,7 +156,7 @@ class LiveWiring:
             username=self.broker.username,
             passwords=self.broker.passwords(plan.devices),
             speed=speed,
-            year_us=year_us(start),
+            year_us=self.year_us,
             origin_us=began_us,
             gather_per_s=min(GATHER_TLS_PER_S if self.broker.is_encrypted else GATHER_PER_S, self.connect_ceiling),
             tls=self.broker.devices_tls,
@@ -197,7 +205,7 @@ class LiveWiring:
         Args:
             end_us: when the run ends, if nothing ends it earlier.
         """
-        self.cloud.collect_until(len(self.registry), interrupted=interrupted)
+        self.cloud.collect_until(len(self.registry) - len(self.real), interrupted=interrupted)
         self.cloud.begin()
         self.broker.begin(self._crowd)
         at_s = time.monotonic() + HEAD_START_S
@@ -208,6 +216,10 @@ class LiveWiring:
 
     def send_ahead(self, engine: Engine) -> None:
         """Send every order that is known already, so that it acts exactly at its instant."""
+        if len(self.real):
+            # Whoever comes in their name is no twin: theirs have no power from the first instant on.
+            order = FaultOrder(REAL_DEVICES, "power-outage", {}, self.real, 0, None)
+            self.fleet.send(Act(0, True, order, self.real))
         for step in engine.planned_faults():
             self._ahead.add(step.name)
             for at_us, start, order, device in engine.planned_acts(step):
@@ -428,6 +440,8 @@ class LiveWiring:
         told = self.fleet.totals
         if told is not None:
             notes += [*fallen_back(told.evidence), *told.notes]
+        if len(self.real):
+            notes.append(f"{len(self.real):,} real devices: what they tell is no part of the ledger")
         return notes + self.books.notes()
 
     def _broker_notes(self) -> list[str]:

@@ -23,6 +23,8 @@ BYTES_PER_CLOCK: Final = 80
 BYTES_PER_HAZARDS: Final = 130
 BYTES_PER_MESH: Final = 110
 """Twelve columns of 8 bytes and what sorts them."""
+BYTES_PER_MIRROR: Final = 400
+"""Parameters and state of a twin, and its residuals on their way."""
 BYTES_PER_DUTY_CYCLE: Final = 600
 """A radio that must keep still, with what waits for it; as the others measured, and more than any kind needed."""
 BYTES_PER_BUFFERED: Final = 16
@@ -85,6 +87,7 @@ def _device_bytes(segment: Segment) -> int:
         + BYTES_PER_CLOCK * (segment.clock is not None)
         + BYTES_PER_HAZARDS * (segment.hazards != Hazards())
         + BYTES_PER_MESH * (segment.mesh is not None)
+        + BYTES_PER_MIRROR * (segment.mirror is not None)
         + BYTES_PER_DUTY_CYCLE * segment.link.startswith("lorawan")
     )
 
@@ -102,7 +105,8 @@ def _watched_bytes(scenario: Scenario) -> int:
 
         each = bytes_a_series(name, settings)
         for kind, devices in _devices_of_kinds(scenario.fleet, settings.get("on")).items():
-            total += devices * (BYTES_PER_WATCHED + each * _watched_channels(kind, settings.get("channels")))
+            channels = _watched_channels(kind, settings.get("channels"), is_mirrored=kind in _mirrored(scenario.fleet))
+            total += devices * (BYTES_PER_WATCHED + each * channels)
     return total
 
 
@@ -153,13 +157,17 @@ def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:
     return found
 
 
-def _watched_channels(kind: str, names: list[str] | None) -> int:
-    machines = catalogue.machines([kind])
-    return sum(
-        channel.averaged if names is None else channel.name in names
-        for machine in machines
-        for channel in machine.channels
-    )
+def _mirrored(fleet: Fleet) -> set[str]:
+    """Kinds whose devices have residuals as well."""
+    return {segment.kind for segment in fleet.segments if segment.mirror is not None}
+
+
+def _watched_channels(kind: str, names: list[str] | None, *, is_mirrored: bool) -> int:
+    from twinstorm.twin.mirror import residual_of
+
+    channels = [channel for machine in catalogue.machines([kind]) for channel in machine.channels]
+    channels += [residual_of(channel) for channel in channels] if is_mirrored else []
+    return sum(channel.averaged if names is None else channel.name in names for channel in channels)
 
 
 def _most_forwarded(scenario: Scenario) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import version
 from math import isfinite
 
@@ -26,6 +27,7 @@ from twinstorm.scenarios.result import (
     LedgerResult,
     MachineHealthResult,
     MaintenanceResult,
+    MirrorResult,
     ObjectiveResult,
     ProcessingResult,
     RunResult,
@@ -137,6 +139,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         correlations=correlation_results(engine.core.streams),
         routes=route_results(engine.core.router, engine.registry),
         unrouted=0 if engine.core.router is None else engine.core.router.unrouted,
+        mirrors=_mirrors(engine),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,
@@ -218,6 +221,26 @@ def _health(engine: Engine) -> list[KindHealthResult]:
 def _maintenance(engine: Engine) -> MaintenanceResult | None:
     written, upkeep = engine.scenario.maintenance, engine.wiring.upkeep(engine.now_us)
     return None if written is None or upkeep is None else upkeep_result(written, upkeep, engine.now_us)
+
+
+def _mirrors(engine: Engine) -> list[MirrorResult]:
+    if engine.mirrors is None:
+        return []
+    return [
+        MirrorResult(
+            segment=found.segment,
+            devices=found.devices,
+            channel=channel.name,
+            unit=channel.unit,
+            readings=readings,
+            mean=total / readings if readings else None,
+            rms=math.sqrt(squares / readings) if readings else None,
+        )
+        for found, kind in engine.mirrors.told()
+        for channel, readings, total, squares in zip(
+            kind.channels, found.count.tolist(), found.total.tolist(), found.squares.tolist(), strict=True
+        )
+    ]
 
 
 def _stages(engine: Engine) -> list[StageResult]:

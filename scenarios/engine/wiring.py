@@ -43,6 +43,8 @@ class Wiring(Protocol):
     device_keys: NDArray[np.uint64]
     log: EventLog
     clock: Literal["virtual", "live"]
+    year_us: int
+    """Microseconds since the first midnight of the calendar year at the start of the run."""
     leaps: bool
     """It is worth asking for `pass_calmly`."""
 
@@ -112,6 +114,7 @@ class ModelledWiring:
         origin_us: int = 0,
     ) -> None:
         self.log = EventLog()
+        self.year_us = year_us
         self.broker = ModelledBroker(settings, seed=seed)
         self.world = World(plan, seed, self.broker, self.log, year_us, block_devices, origin_us=origin_us)
         self.broker.watch(self.world)

@@ -29,7 +29,7 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
-from twinstorm.twin.flow import NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
+from twinstorm.twin.flow import MIRRORED, NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
 from twinstorm.twin.health import KindHealth
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 from twinstorm.twin.plugins import PluginError
@@ -231,9 +231,10 @@ class Worker:
     # --- before the run -----------------------------------------------------------------------------------------------
 
     def gather(self) -> bool:
-        """Bring every device online at a gentle rate, as a fleet that has been running for long. False: in vain."""
+        """Bring every twin online at a gentle rate, as a fleet that has been running for long. False: in vain."""
         n, speaker = len(self._world.fleet), self._world.fleet.speaker
-        clients = np.flatnonzero(speaker == np.arange(n))
+        is_twin = self._world.fleet.origin != MIRRORED
+        clients = np.flatnonzero((speaker == np.arange(n)) & is_twin)
         online = np.zeros(n, np.bool_)
         tries = np.zeros(n, np.int64)
         asked, began, told = 0, time.monotonic(), 0.0
@@ -268,9 +269,9 @@ class Worker:
                 told = now
                 self._pipe.send(Gathered(int(online[speaker].sum())))
             time.sleep(_LONGEST_SLEEP_S)
-        device = np.arange(n, dtype=np.int32)
-        self._end.announce(device, self._world.fleet.boot, np.zeros(n, np.int64))
-        self._pipe.send(Gathered(n, ready=True))
+        device = np.flatnonzero(is_twin).astype(np.int32)
+        self._end.announce(device, self._world.fleet.boot[device], np.zeros(len(device), np.int64))
+        self._pipe.send(Gathered(len(device), ready=True))
         return True
 
     def _told_to_leave(self) -> bool:

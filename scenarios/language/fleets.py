@@ -11,6 +11,7 @@ from twinstorm.scenarios.language.errors import Problems, printable, quoted, tho
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
 from twinstorm.scenarios.language.meshes import read_mesh
+from twinstorm.scenarios.language.mirrors import read_mirror
 from twinstorm.scenarios.language.model import (
     Buffer,
     Clock,
@@ -237,6 +238,7 @@ def _segment(
     """A segment with the defaults of its firmware and of the fleet filled in."""
     own = layers[0]
     buffer, reconnect = _part(layers, "buffer"), _part(layers, "reconnect")
+    machine = _machine(own, problems) if own.has("machine") else ()
     return Segment(
         name=name,
         kind=own.own("kind"),
@@ -255,7 +257,7 @@ def _segment(
         buffer=Buffer(readings=buffer["readings"], evict=buffer["evict"]),
         qos=int(_value(layers, "qos")),
         firmware=_value(layers, "firmware"),
-        machine=_machine(own, problems) if own.has("machine") else (),
+        machine=machine,
         synthetic=own.value("synthetic") == "true",
         clock=_clock(_part(layers, "clock")) if any(layer.has("clock") for layer in layers) else None,
         hazards=_hazards(layers),
@@ -267,6 +269,7 @@ def _segment(
         mesh=read_mesh(own) if isinstance(own.own("mesh"), Record) else None,
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
         tenant=_value(layers, "tenant"),
+        mirror=read_mirror(own, machine, problems) if own.has("mirror") else None,
     )
 
 
@@ -325,7 +328,7 @@ def _clock(clock: Mapping[str, Any]) -> Clock:
 def _check_kind(own: Record, problems: Problems) -> None:
     """A stranger's kind must be fit for use; it is loaded for that. Ours are, and `check` stays fast."""
     kinds, name = catalogue.kinds(), own.own("kind")
-    if name is not None and (own.has("machine") or kinds.is_foreign(name)):
+    if name is not None and (own.has("machine") or own.has("mirror") or kinds.is_foreign(name)):
         kind = kinds.tried_one(name)
         if isinstance(kind, PluginError):
             problems.add(unusable(own.at("kind"), kind))

@@ -140,6 +140,30 @@ NO_TENANT = "none"
 
 
 @dataclass(frozen=True)
+class DrivePlan:
+    """A drive of a mirror that follows a channel of its device: ``factor * value + offset``."""
+
+    drive: str
+    of: str
+    factor: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class MirrorPlan:
+    """Twins that the core keeps of the devices of a segment.
+
+    Attributes:
+        machine: parameters that are known, by name, in their own units.
+        real: live, the devices are real ones that connect by themselves; in virtual time twins stand in for them.
+    """
+
+    machine: tuple[tuple[str, float], ...] = ()
+    drives: tuple[DrivePlan, ...] = ()
+    real: bool = False
+
+
+@dataclass(frozen=True)
 class Segment:
     """A part of the fleet with one kind of machine; the fleet's defaults are already filled in."""
 
@@ -176,10 +200,14 @@ class Segment:
     mesh: MeshPlan | None = None
     """Its devices reach these by way of others."""
     tenant: str = NO_TENANT
+    mirror: MirrorPlan | None = None
+    """None: what its devices tell is compared with nothing."""
 
     @property
     def origin(self) -> str:
         """What selectors of `origin` find."""
+        if self.mirror is not None and self.mirror.real:
+            return "mirrored"
         return "synthetic" if self.synthetic else "simulated"
 
 

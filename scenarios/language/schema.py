@@ -245,6 +245,7 @@ SEGMENT = Table(
         Key("share", share(), "part of the fleet's devices; the shares add up to 100 %"),
         Key("devices", whole("1", str(MOST_DEVICES)), "number of devices, instead of a share"),
         Key("machine", Raw("parameters of the kind"), "parameters of its machines; of a range, one draw a machine"),
+        Key("mirror", Raw("a mirror of the kind"), "a twin of each of its devices, to compare what they tell with"),
         Key("synthetic", words("synthetic", "true", "false"), "probes: no objective counts them", default="false"),
         Key("through", name("a segment's name", "edge"), "segment of the gateways that carry its devices"),
         Key("gateway", GATEWAY, "what its gateways do for the devices behind them"),

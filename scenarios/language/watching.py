@@ -30,6 +30,7 @@ from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNo
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.settings import settings_table
+from twinstorm.twin.residual_names import residual_name
 
 PATTERN = "pattern"
 """The setting that makes a name one of a pattern of events."""
@@ -193,7 +194,9 @@ def check_channels(scenario: Record, fleet: Fleet, problems: Problems) -> None:
         if not settings.get("channels") or not isinstance(node, MapNode) or "channels" not in node.entries:
             continue
         kinds = catalogue.machines(sorted({segment.kind for segment in fleet.segments}))
+        mirrored = {segment.kind for segment in fleet.segments if segment.mirror is not None}
         known = {channel.name for kind in kinds for channel in kind.channels}
+        known |= {residual_name(one.name) for kind in kinds if kind.name in mirrored for one in kind.channels}
         listing = node.entries["channels"]
         for item in listing.items if isinstance(listing, ListNode) else ():
             name = item.text.strip() if isinstance(item, ScalarNode) else ""

@@ -91,6 +91,8 @@ def facts_of(run: RecordedRun) -> Facts:
         if run.result.stages:
             sections.append(_stages(run.result))
         sections += stream_sections(run.result)
+        if run.result.mirrors:
+            sections.append(_mirrors(run.result))
         sections += [_readings(run.result), *_traffic(run.result), _broker(run.result, impact), *_health(run.result)]
         if run.result.notes:
             sections.append(Section("Assumed", [f"{note}." for note in run.result.notes]))
@@ -374,6 +376,23 @@ def _maintenance(found: MaintenanceResult) -> Section:
         ("cost", f"{found.cost:,.2f}"),
     ]
     return Section("Maintenance", ["Over the whole run."], [Table(("", "of the crews"), rows, frozenset({1}))])
+
+
+def _mirrors(result: RunResult) -> Section:
+    """How far devices are from their mirrors."""
+    rows = [
+        (
+            each.segment,
+            each.channel,
+            f"{each.readings:,}",
+            *("" if value is None else f"{value:.4g} {each.unit}" for value in (each.mean, each.rms)),
+        )
+        for each in result.mirrors
+    ]
+    lines = ["What devices told after the warm-up less what their twins measured: its mean, and its root mean square."]
+    return Section(
+        "Mirrors", lines, [Table(("segment", "channel", "readings", "mean", "rms"), rows, frozenset({2, 3, 4}))]
+    )
 
 
 def _stages(result: RunResult) -> Section:

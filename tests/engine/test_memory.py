@@ -106,6 +106,7 @@ ALL_THERE_IS = (
         f"kind: motor, link: lte-m, {ALL_THERE_IS}",
         f"kind: controller, link: lte-m, {ALL_THERE_IS}",
         "kind: controller, link: lorawan",
+        "kind: chiller, link: ethernet, mirror: {}",
     ],
 )
 def test_a_device_needs_no_more_than_was_estimated_and_not_far_less(what: str) -> None:
