@@ -36,7 +36,7 @@ class Option:
         kind: what Python gets: duration -> int microseconds, share -> float 0..1, count -> int, number -> float,
             word -> str, one of `choices`; pattern -> what the language reads, which nobody here can read from text.
         default: as people would write it.
-        least, most: bounds of what a scenario may say, written likewise; empty: none.
+        least, most: bounds of what a scenario may say, written likewise; empty: none, but numbers are not negative.
     """
 
     name: str
@@ -98,7 +98,11 @@ def _read(option: Option, text: str) -> int | float | str | None:
         case "count":
             return int(text) if text.isdecimal() else None
         case "number":
-            return float(text) if _NUMBER.fullmatch(text.removeprefix("-")) else None
+            return (
+                float(text)
+                if _NUMBER.fullmatch(text.removeprefix("-" if option.least.startswith("-") else ""))
+                else None
+            )
         case "word":
             return text if text in option.choices else None
         case "pattern":

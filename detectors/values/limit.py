@@ -27,8 +27,20 @@ class Limit(ValueDetector):
     summary: ClassVar[str] = "a value beyond a limit that is known"
     headline: ClassVar[str] = "are beyond their limit"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("lowest", "number", "-1000000000", "from there down a value counts, in the unit of the channel"),
-        Option("highest", "number", "1000000000", "from there up a value counts, in the unit of the channel"),
+        Option(
+            "lowest",
+            "number",
+            "-1000000000",
+            "from there down a value counts, in the unit of the channel",
+            least="-1000000000",
+        ),
+        Option(
+            "highest",
+            "number",
+            "1000000000",
+            "from there up a value counts, in the unit of the channel",
+            least="-1000000000",
+        ),
     )
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
