@@ -93,11 +93,13 @@ class Alarms:
 
     Attributes:
         all: in order of raising.
+        shadows: what detectors in the shadow would have raised, each numbered by itself; no incident knows of them.
         findings: the newest decisions of detectors, those that suppression kept from becoming alarms included.
     """
 
     def __init__(self, registry: Registry, sources: Sequence[Source]) -> None:
         self.all: list[Alarm] = []
+        self.shadows: list[Alarm] = []
         self.findings: deque[Finding] = deque(maxlen=FINDINGS_KEPT)
         self.incidents = Incidents()
         self._devices = len(registry)
@@ -274,7 +276,8 @@ class Alarms:
         group = LONE if cause is None else cause.group
         highest = round(float(score[device].max()), 3)
         self.findings.append(Finding(source.name, now_us, group, device, highest, watch.policy.threshold))
-        if cause is None and self.incidents.covers(device):
+        # A shadow is judged as if it were alone: what others found explains nothing away.
+        if cause is None and not source.policy.shadow and self.incidents.covers(device):
             return
         watch.past.forget(now_us)
         before = watch.past.like(device)
@@ -298,6 +301,8 @@ class Alarms:
             limit=watch.policy.threshold,
         )
         if source.policy.shadow:
+            alarm.number = len(self.shadows) + 1
+            self.shadows.append(alarm)
             watch.covers.append(_Cover(alarm, members, now_us))
             return
         watch.past.openings[alarm.number] = openings

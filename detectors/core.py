@@ -44,6 +44,7 @@ from twinstorm.detectors.streams import Streams
 from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.taps import Tap
 from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.detectors.values.trained import Trained
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -700,9 +701,20 @@ class Core(Exhibits):
                 self._ask(detector, batch, changes)
             except BrokenError as broken:
                 self._take_out(detector, str(broken), batch.now_us, changes)
+        self._look_at_models(batch.now_us, changes)
         self._alarms.look_at_clock(batch.now_us, changes)
         for alarm in changes.raised:
             alarm.examples = self._examples(alarm.device)
+
+    def _look_at_models(self, now_us: int, changes: Changes) -> None:
+        """One ticket a run for each model that the fleet has left behind. It is about no device: a model is wrong, and
+        whatever befalls a device meanwhile is told as ever."""
+        for each in self.models:
+            drift = each.drifted(now_us, judged=now_us > self._warm_up_us)
+            if drift is None or not drift.is_one or each.told or each.policy.shadow:
+                continue
+            each.told = True
+            self._alarms.declare(each.alarm_of(drift), each.drift_headline, changes)
 
     def _examples(self, device: Device) -> tuple[Example, ...]:
         """What is known of some devices, those that were heard longest ago first."""
@@ -903,6 +915,16 @@ class Core(Exhibits):
     def on_values(self) -> Sequence[OnFleet]:
         """Detectors that look at what readings say."""
         return self._on_values
+
+    @property
+    def models(self) -> Sequence[Trained]:
+        """Stored models that look."""
+        return [each for each in self._on_values if isinstance(each, Trained)]
+
+    @property
+    def shadows(self) -> Sequence[Alarm]:
+        """Alarms that detectors in the shadow would have raised, in order."""
+        return self._alarms.shadows
 
     @property
     def patterns(self) -> Sequence[EventPattern]:

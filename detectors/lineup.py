@@ -12,6 +12,7 @@ from twinstorm.detectors.values import contract as on_values
 from twinstorm.detectors.values.contract import Comparing, must_be_whole
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.peers import OnPeers
+from twinstorm.detectors.values.trained import Trained
 from twinstorm.twin.flow import Registry
 
 SHADOW = "shadow"
@@ -23,8 +24,8 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
 
     Args:
         wanted: detector to its settings, as text or typed, `shadow` (true or false) among them; for those on values
-            also `on` and `channels`, see `OnFleet`; a name of nobody that has a `pattern` is one of events. None: every
-            installed one with its defaults, but those on values.
+            also `on` and `channels`, see `OnFleet`; a name of nobody that has a `pattern` is one of events, one that
+            has a `model` a stored one. None: every installed one with its defaults, but those on values.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
@@ -48,6 +49,8 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
                 detector = OnFleet(kind, registry, settings)
         elif "pattern" in settings:
             detector = patterns.made(name, registry, settings)
+        elif "model" in settings:
+            detector = Trained(name, registry, settings)
         else:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*known, *known_on_values))}")
         if is_shadow:

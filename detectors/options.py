@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-OptionKind = Literal["duration", "share", "count", "number", "word", "pattern"]
+OptionKind = Literal["duration", "share", "count", "number", "word", "pattern", "model"]
 
 _UNITS_US = {
     "us": 1,
@@ -34,7 +34,8 @@ class Option:
     Attributes:
         name: as it stands in a scenario.
         kind: what Python gets: duration -> int microseconds, share -> float 0..1, count -> int, number -> float,
-            word -> str, one of `choices`; pattern -> what the language reads, which nobody here can read from text.
+            word -> str, one of `choices`; pattern, model -> what the language reads, which nobody here can read from
+            text.
         default: as people would write it.
         least, most: bounds of what a scenario may say, written likewise; empty: none, but numbers are not negative.
     """
@@ -75,6 +76,7 @@ def _value(owner: str, option: Option, given: Any) -> Any:
             "number": "a number",
             "word": "one of " + ", ".join(option.choices),
             "pattern": "a pattern of events that was read",
+            "model": "a stored model that was read",
         }[option.kind]
         raise ValueError(f"{owner}: setting `{option.name}` is {wanted}, not `{given}`")
     bounds: list[Any] = [_read(option, bound) if bound else None for bound in (option.least, option.most)]
@@ -105,7 +107,7 @@ def _read(option: Option, text: str) -> int | float | str | None:
             )
         case "word":
             return text if text in option.choices else None
-        case "pattern":
+        case "pattern" | "model":
             return None
 
 
@@ -128,6 +130,8 @@ def _checked(option: Option, value: Any) -> Any:
     """A value that somebody else has read already."""
     if option.kind == "pattern":
         return value if hasattr(value, "steps") else None
+    if option.kind == "model":
+        return value if hasattr(value, "model") else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         return None
     match option.kind:

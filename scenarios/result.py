@@ -128,6 +128,29 @@ class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):
     escalated_s: float | None = None
 
 
+class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored model that looked."""
+
+    detector: str
+    """The name that the scenario gave it, which is that of its alarms."""
+    model: str
+    """Name and version: ``pumps@2``."""
+    parameters: str
+    """SHA-256 of what was learnt."""
+    kind: str
+    learnt_by: str
+    """The detector whose model it is: ``pyod:PCA``."""
+    shadow: bool
+    devices: int
+    """That it looked at."""
+    drift: float
+    """Population stability index of the feature that moved most in a window, by what it is allowed to; 0: no window was
+    whole."""
+    drift_feature: str
+    drift_limit: float
+    """Of that feature, from which the model is out of date."""
+
+
 class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the crews did over the whole run, its warm-up included, and what that cost."""
 
@@ -412,6 +435,10 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: the scenario has none."""
     processing: ProcessingResult | None = None
     """None: readings were processed as they came."""
+    models: list[ModelResult] = []
+    """Stored models that looked; empty: the scenario names none."""
+    shadows: list[AlarmResult] = []
+    """What detectors in the shadow would have raised, numbered by itself; nobody was told."""
     stages: list[StageResult] = []
     """Where the time of readings went; empty: none were followed (`stamps`)."""
     continuity: ContinuityResult | None = None

@@ -240,6 +240,11 @@ class OnFleet:
             raise BrokenError("`step` gave no score, as float64, for each value")
         return scores
 
+    @property
+    def detector(self) -> ValueDetector:
+        """What scores."""
+        return self._detector
+
     def turn(self, now_us: int) -> None:
         """A pane is over. Nothing: readings are judged as they come."""
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from twinstorm.detectors.burn import Burning
 from twinstorm.detectors.core import Core, Pane, Passed
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.values.trained import Version
 from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
-from twinstorm.scenarios.engine.errors import Refused
+from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.mirrors import Mirrors
 from twinstorm.scenarios.engine.plan import processing_of
@@ -53,6 +54,8 @@ from twinstorm.scenarios.language.figures import asked
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, RoutedSink, Sink
+from twinstorm.scenarios.models.manifest import Stored
+from twinstorm.scenarios.models.store import needed
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -866,17 +869,35 @@ class Engine:
         )
 
     def _detectors(self) -> Mapping[str, Mapping[str, Any]] | None:
-        """As they are written, their selectors as masks."""
+        """As they are written, their selectors as masks and their models loaded."""
         written = self.scenario.detectors
         if written is None:
             return None
         return {
-            name: {
-                key: self.selector.mask(value) if key == "on" and value is not None else value
-                for key, value in settings.items()
-            }
+            name: {key: self._of_detector(key, value) for key, value in settings.items()}
             for name, settings in written.items()
         }
+
+    def _of_detector(self, key: str, value: Any) -> Any:
+        if key == "on" and value is not None:
+            return self.selector.mask(value)
+        if isinstance(value, Stored):
+            return self._loaded(value)
+        return value
+
+    def _loaded(self, stored: Stored) -> Version:
+        """A model with its parameters.
+
+        Raises:
+            Unavailable: they cannot be read, or are those of another kind of machine than the one that is installed.
+        """
+        about = stored.manifest
+        model = needed(stored)
+        told = tuple(each.name for each in self.registry.channels[about.kind] if each.name in about.channels)
+        if told != about.channels:
+            why = f"`{about.kind}` does not tell {', '.join(about.channels)} in this order any more"
+            raise Unavailable(f"the model {stored}", why, "Train it again on a run of this version.")
+        return Version(about.name, about.version, model)
 
     def _burning(self, written: Any) -> Burning:
         judged_us = max(self.end_us - self.scenario.warm_up_us, SECOND_US)

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.language import catalogue
@@ -99,6 +99,8 @@ def _watched_bytes(scenario: Scenario) -> int:
         if "pattern" in settings:
             # An instant a step and match that are remembered, of every device.
             total += 8 * (len(settings["pattern"].steps) + settings.get("times", 1)) * scenario.fleet.devices
+        if "model" in settings:
+            total += _modelled_bytes(settings["model"], scenario.fleet, settings.get("on"))
         if not catalogue.looks_at_values(name):
             continue
         from twinstorm.detectors.values.fleet import bytes_a_series
@@ -143,6 +145,21 @@ def _join_bytes(scenario: Scenario, join: Join) -> int:
         if each.kind in (join.left[0], join.right[0])
     )
     return BYTES_PER_DATED * scenario.fleet.devices + BYTES_PER_PARTNER * waiting
+
+
+class _OfKind(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+
+
+def _modelled_bytes(model: _OfKind, fleet: Fleet, on: Selector | None) -> int:
+    """What a stored model remembers of the devices of its kind."""
+    from twinstorm.detectors.values.whole import bytes_a_channel
+
+    devices = _devices_of_kinds(fleet, on)[model.kind]
+    return devices * (BYTES_PER_WATCHED + bytes_a_channel() * len(model.channels))
 
 
 def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:

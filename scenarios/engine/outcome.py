@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
 
 from twinstorm.detectors.scoring import attribute, names_the_cause
 from twinstorm.detectors.values.peers import OnPeers
+from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
@@ -18,6 +20,7 @@ from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.model import Speech
+from twinstorm.scenarios.language.stored import models_of
 from twinstorm.scenarios.result import (
     AlarmResult,
     ExampleResult,
@@ -28,6 +31,7 @@ from twinstorm.scenarios.result import (
     MachineHealthResult,
     MaintenanceResult,
     MirrorResult,
+    ModelResult,
     ObjectiveResult,
     ProcessingResult,
     RunResult,
@@ -36,7 +40,7 @@ from twinstorm.scenarios.result import (
     Verdict,
 )
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED, overall
-from twinstorm.twin.flow import MINUTE_US, SECOND_US, TruthLabel
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, TruthLabel
 
 LONGEST_AFTERMATH_US = 30 * MINUTE_US
 SETTLE_US = 60 * SECOND_US
@@ -84,6 +88,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     notes += [
         f"route `{name}` takes nothing: no device speaks on its topics" for name in deaf_rules(engine.core.router)
     ]
+    notes += _drifts(engine)
     if not expectations:
         notes.append("nothing is expected of this run: add objectives, or `expect`")
     digest = engine.wiring.log.digest()
@@ -112,7 +117,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         objectives=objectives,
         expectations=expectations,
         faults=faults,
-        alarms=_alarms(engine),
+        alarms=_alarms(engine, engine.core.alarms),
         incidents=[
             IncidentResult(
                 number=incident.number,
@@ -132,6 +137,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         repeat=repeat,
         maintenance=maintained,
         processing=_processing(engine),
+        models=_models(engine),
+        shadows=_alarms(engine, engine.core.shadows),
         stages=_stages(engine),
         continuity=continuity_result(engine.core, scenario.continuity, engine.now_us),
         windows=window_results(engine.core.streams),
@@ -338,11 +345,43 @@ def _label(engine: Engine, step: StepRun) -> TruthLabel:
     return TruthLabel(step.name, step.value, step.struck, step.order.from_us, to_us, aftermath_us)
 
 
-def _alarms(engine: Engine) -> list[AlarmResult]:
+def _models(engine: Engine) -> list[ModelResult]:
+    used = models_of(engine.scenario.detectors)
+    return [
+        ModelResult(
+            detector=each.name,
+            model=str(each.version),
+            parameters=used[each.name].manifest.parameters,
+            kind=each.version.model.kind,
+            learnt_by=used[each.name].manifest.detector,
+            shadow=each.policy.shadow,
+            devices=each.devices,
+            drift=round(each.most.index, 4),
+            drift_feature=each.most.feature,
+            drift_limit=round(each.most.limit, 4),
+        )
+        for each in engine.core.models
+    ]
+
+
+def _drifts(engine: Engine) -> list[str]:
+    """Models that the fleet has left behind, and what to do."""
+    return [
+        f"the fleet has left what the model {each.version} learnt: {each.most.feature} has moved by "
+        f"{each.most.index:.2f}, and {each.most.limit:.2f} is allowed; retrain it: twinstorm models retrain "
+        f"{each.version.name} RUN"
+        for each in engine.core.models
+        if each.most.is_one
+    ]
+
+
+def _alarms(engine: Engine, alarms: Sequence[Alarm]) -> list[AlarmResult]:
     truth = labels(engine)
+    # That a model is out of date has no fault behind it, whatever goes wrong meanwhile.
+    drifts = {each.name + DRIFT_SUFFIX for each in engine.core.models}
     results = []
-    for alarm in engine.core.alarms:
-        label = attribute(alarm, truth)
+    for alarm in alarms:
+        label = None if alarm.name in drifts else attribute(alarm, truth)
         results.append(
             AlarmResult(
                 name=alarm.name,

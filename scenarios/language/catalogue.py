@@ -199,6 +199,8 @@ ALARMS: Mapping[str, str] = {
 
 PATTERNS = "twinstorm.event_detectors"
 """Group of the detector that a scenario makes by naming a pattern of events; its one name is `pattern`."""
+MODELS = "twinstorm.model_detectors"
+"""Group of the detector that a scenario makes by naming a stored model; its one name is `model`."""
 
 
 def faults() -> Plugins[type[Fault]]:
@@ -281,6 +283,12 @@ def detector_missing(name: str) -> str:
 def pattern_options() -> Sequence[Option]:
     """Settings of a pattern of events. Loads what it computes with."""
     options: Sequence[Option] = _installed(PATTERNS)["pattern"].load().options
+    return options
+
+
+def model_options() -> Sequence[Option]:
+    """Settings of a stored model as a detector. Loads what it computes with."""
+    options: Sequence[Option] = _installed(MODELS)["model"].load().options
     return options
 
 

@@ -102,6 +102,12 @@ CODES: Mapping[str, Code] = {
         "be loaded, raises, or says of itself what cannot be. The message names it, its module and what is allowed. "
         "Nothing else is affected: whatever does not use it works.",
     ),
+    "S116": Code(
+        "there is no such model, or it cannot be read",
+        "A detector with `model` uses a version that `twinstorm models` keeps, `NAME@VERSION`, or the live one, "
+        "`NAME`. `store` is the folder of it, relative to the scenario (`models` if nothing is said); `twinstorm "
+        "models list --store DIR` tells what a store has.",
+    ),
     "S201": Code(
         "a duration without a unit",
         "Every duration has a unit: us, ms, s, min, h, d or w. `m` is read as minutes. `90 s`, `5 min`, `1h30min`.",
@@ -238,7 +244,8 @@ CODES: Mapping[str, Code] = {
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
         "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values, `windows`, `joins` "
-        "and `routes` look at must be those of some machine of the fleet, too.",
+        "and `routes` look at must be those of some machine of the fleet, too; and a stored model is of one kind of "
+        "machine, which the fleet must have.",
     ),
     "S310": Code(
         "a figure of what the scenario does not have",

@@ -68,13 +68,15 @@ from twinstorm.scenarios.language.streams import (
     read_continuity,
     read_windows,
 )
+from twinstorm.scenarios.language.stored import check_kinds, insert_models
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.scenarios.language.watching import (
     check_alarm_names,
     check_alarms_of_patterns,
     check_channels,
-    patterns_of,
+    chosen_names_of,
+    drift_alarms_of,
     selectors_of,
 )
 from twinstorm.scenarios.language.wires import insert_files
@@ -168,7 +170,9 @@ def read(data: bytes | str, path: str, settings: Sequence[str | Setting] = (), d
         apply_devices(root, devices)
     _check_language(root, problems)
     has_files = insert_files(root, partial(_beside, path), problems)
-    resolved = dump(root) if settings or devices is not None or has_files else source.text
+    folder = "" if path.startswith(IN_LIBRARY) else os.path.dirname(path)  # noqa: PTH120 - told as the user typed it
+    has_models = insert_models(root, folder, problems)
+    resolved = dump(root) if settings or devices is not None or has_files or has_models else source.text
     return _Assembly(root, problems, path).scenario(resolved)
 
 
@@ -286,6 +290,7 @@ class _Assembly:
         if fleet is not None:
             self._check_faults(fleet)
             check_channels(record, fleet, problems)
+            check_kinds(record, fleet, problems)
             if record.own("maintenance") is not None:
                 maintenance = read_maintenance(record.own("maintenance"), fleet, problems)
             if record.own("processing") is not None:
@@ -379,10 +384,12 @@ class _Assembly:
         if objectives is not None:
             for expectation in self._expectations:
                 check_burning(expectation.record, burns, self._problems)
-        patterns = (*patterns_of(record), *alarms_of_routes(record), *alarms_of_joins(record))
+        drifts = drift_alarms_of(record)
+        chosen = (*chosen_names_of(record), *drifts, *alarms_of_routes(record), *alarms_of_joins(record))
         for expectation in self._expectations:
-            check_alarm_names(expectation.record, patterns, self._problems)
+            check_alarm_names(expectation.record, chosen, self._problems)
         looking = _detectors_of(record)
+        burns = (*burns, *drifts)
         if looking is not None:
             looking = (*looking, *alarms_of_routes(record), *alarms_of_joins(record))
             for part in self._judged():
@@ -527,7 +534,7 @@ def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
         names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]
     else:
         names = list(node.entries) if isinstance(node, MapNode) else [""]
-    known = {*catalogue.detectors(), *patterns_of(scenario)}
+    known = {*catalogue.detectors(), *chosen_names_of(scenario)}
     return tuple(dict.fromkeys(names)) if set(names) <= known else None
 
 

@@ -22,6 +22,7 @@ from twinstorm.scenarios.language.fields import (
 )
 from twinstorm.scenarios.language.nodes import MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.quantities import Count, Quantity, Rate
+from twinstorm.scenarios.language.stored import ModelName
 from twinstorm.twin.units import Measured, UnitError, value_in
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _field(option: Option) -> Field:
             return Single("a number and its unit", values.quantity, example, values.QUANTITY, *bounds)
         case "pattern":
             return Single("a pattern of events", patterns.parse, "disconnect then connect within 5 s")
+        case "model":
+            return ModelName()
         case "word":
             return fields.words(f"value of `{option.name}`", *option.choices)
         case _:

@@ -31,9 +31,12 @@ from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.settings import settings_table
 from twinstorm.twin.residual_names import residual_name
+from twinstorm.scenarios.language.stored import MODEL
 
 PATTERN = "pattern"
 """The setting that makes a name one of a pattern of events."""
+DRIFT_SUFFIX = "-drift"
+"""Behind the name of a stored model: the alarm that it is out of date."""
 
 DETECTOR = Word("detector", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
 
@@ -48,7 +51,8 @@ WATCHING = (
         "which; by default all but angles, counters and codes",
     ),
 )
-"""Settings of detectors that are none of their own: the first two of all, the others of those on values."""
+"""Settings of detectors that are none of their own: the first two of all, the third of stored models as well, all of
+those on values."""
 
 
 def is_pattern(name: str, node: Node) -> bool:
@@ -56,16 +60,33 @@ def is_pattern(name: str, node: Node) -> bool:
     return name not in catalogue.detectors() and isinstance(node, MapNode) and PATTERN in node.entries
 
 
-def patterns_of(scenario: Record) -> tuple[str, ...]:
-    """Names of the patterns of events, also of those that could not be read."""
+def is_model(name: str, node: Node) -> bool:
+    """Whether this is no installed detector, but a name for a stored model."""
+    return name not in catalogue.detectors() and isinstance(node, MapNode) and MODEL in node.entries
+
+
+def _is_chosen(name: str, node: Node) -> bool:
+    """Whether a file has chosen this name."""
+    return is_pattern(name, node) or is_model(name, node)
+
+
+def chosen_names_of(scenario: Record) -> tuple[str, ...]:
+    """Names of the patterns of events and of the stored models, also of those that could not be read."""
     node = scenario.at("detectors") if scenario.has("detectors") else None
     entries = node.entries if isinstance(node, MapNode) else {}
-    return tuple(name for name, settings in entries.items() if is_pattern(name, settings))
+    return tuple(name for name, settings in entries.items() if _is_chosen(name, settings))
+
+
+def drift_alarms_of(scenario: Record) -> tuple[str, ...]:
+    """Alarms that models are out of date."""
+    node = scenario.at("detectors") if scenario.has("detectors") else None
+    entries = node.entries if isinstance(node, MapNode) else {}
+    return tuple(name + DRIFT_SUFFIX for name, settings in entries.items() if is_model(name, settings))
 
 
 @dataclass(frozen=True)
 class _DetectorName(Field):
-    """A detector, or one of these names that a file has chosen for patterns."""
+    """A detector, or one of these names that a file has chosen for patterns and models."""
 
     chosen: tuple[str, ...]
 
@@ -75,9 +96,9 @@ class _DetectorName(Field):
             return DETECTOR.read(node, problems)
         if text == "any" or text.endswith(BURN_SUFFIX):
             whose = "every alarm" if text == "any" else "alarms of objectives"
-            problems.add(wrong(node, "S204", f"a pattern cannot be called {quoted(text)}", f"so {whose} are called"))
+            problems.add(wrong(node, "S204", f"a detector cannot be called {quoted(text)}", f"so {whose} are called"))
             return BAD
-        return fields.name("a name for the pattern", "flapping-link").read(node, problems)
+        return fields.name("a name for the detector", "flapping-link").read(node, problems)
 
     def json_schema(self) -> dict[str, Any]:
         return DETECTOR.json_schema()
@@ -93,7 +114,7 @@ class Detectors(Field):
                 self._must_be_whole(item.text.strip() if isinstance(item, ScalarNode) else "", item, problems)
             return BAD if names is BAD else {name: {} for name in names}
         entries = node.entries if isinstance(node, MapNode) else {}
-        name_of = _DetectorName(tuple(name for name, settings in entries.items() if is_pattern(name, settings)))
+        name_of = _DetectorName(tuple(name for name, settings in entries.items() if _is_chosen(name, settings)))
         named = Named("a list or a mapping of detectors", Raw("the settings of a detector"), name_of=name_of).read(
             node, problems
         )
@@ -114,13 +135,18 @@ class Detectors(Field):
     @staticmethod
     def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
         nothing = (isinstance(node, ScalarNode) and node.is_absent) or (isinstance(node, MapNode) and not node.entries)
-        of_events = is_pattern(name, node)
-        if nothing or (name not in catalogue.detectors() and not of_events):
+        if nothing or (name not in catalogue.detectors() and not _is_chosen(name, node)):
             return {}
         # Only a scenario that changes a detector loads it: detectors come with numbers and models.
-        options = catalogue.pattern_options() if of_events else catalogue.detector_options(name)
+        shared: tuple[Key, ...]
+        if is_pattern(name, node):
+            options, shared = catalogue.pattern_options(), WATCHING[:2]
+        elif is_model(name, node):
+            options, shared = catalogue.model_options(), WATCHING[:3]
+        else:
+            options = catalogue.detector_options(name)
+            shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
         own = settings_table(f"a mapping of settings of `{name}`", options)
-        shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
         record = Table(own.wanted, (*own.keys, *shared)).read(node, problems)
         return {} if record is BAD else dict(record.read)
 
@@ -134,7 +160,11 @@ class Detectors(Field):
                 {
                     "type": "object",
                     "properties": dict.fromkeys(known, settings),
-                    "additionalProperties": {"type": "object", "required": [PATTERN], "additionalProperties": value},
+                    "additionalProperties": {
+                        "type": "object",
+                        "anyOf": [{"required": [PATTERN]}, {"required": [MODEL]}],
+                        "additionalProperties": value,
+                    },
                 },
             ]
         }
@@ -178,11 +208,15 @@ def check_alarms_of_patterns(
                 problems.add(wrong(written, "S308", message, allowed=known, suggestion=meant))
 
 
-def check_alarm_names(record: Record, patterns: tuple[str, ...], problems: Problems) -> None:
-    """Tell of an expectation about an alarm of a name that no detector, pattern or objective can have."""
+def check_alarm_names(record: Record, chosen: tuple[str, ...], problems: Problems) -> None:
+    """Tell of an expectation about an alarm of a name that no detector, pattern, model or objective can have.
+
+    Args:
+        chosen: names that the file has chosen.
+    """
     for key in ("alarm", "no_alarm"):
         name = record.read.get(key)
-        known = (*(["any"] if key == "no_alarm" else []), *catalogue.detectors(), *patterns)
+        known = (*(["any"] if key == "no_alarm" else []), *catalogue.detectors(), *chosen)
         if name is not None and name not in known and not name.endswith(BURN_SUFFIX):
             at = "all: twinstorm list detectors" if key == "alarm" else "`any`, or one of twinstorm list detectors"
             problems.add(unknown(record.at(key), "alarm", name, known, "S104", at))

@@ -10,6 +10,7 @@ from twinstorm.detectors.taps import Accepted
 from twinstorm.scenarios.engine.plan import origin_us, start_of
 from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.fitting import Readings
+from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.reader import read
 from twinstorm.scenarios.record.folder import SCENARIO
 from twinstorm.scenarios.record.read import RecordedRun
@@ -38,6 +39,25 @@ class _Listener:
             self.values.append(accepted.values[mine])
 
 
+def repeatable(run: RecordedRun) -> tuple[Scenario, RunOptions]:
+    """What plays a recorded run again, to the instant at which it ended.
+
+    Raises:
+        NotRecorded: nobody can (a live run, one that has not ended, one in which somebody did something by hand).
+        ScenarioErrors: the recorded scenario cannot be read by this version.
+    """
+    if run.about.clock != "virtual":
+        raise NotRecorded(
+            "a live run cannot be played again, and keeps no readings; `fit` and `detect` take a table of them"
+        )
+    if run.result is None:
+        raise NotRecorded("this run has not ended; only a whole one can be played again")
+    if run.result.ended == "aborted" or any(fault.injected for fault in run.result.faults):
+        raise NotRecorded("faults were injected or ended by hand, and nobody can play that again")
+    scenario = read(run.scenario_text, str(run.folder / SCENARIO))
+    return scenario, RunOptions(seed=run.about.seed, until_us=round(run.result.simulated_s * SECOND_US))
+
+
 def told_by(run: RecordedRun, device: str) -> tuple[str, Readings]:
     """Kind of machine of a device, and what the core accepted of it, by its own clock.
 
@@ -47,15 +67,8 @@ def told_by(run: RecordedRun, device: str) -> tuple[str, Readings]:
         ScenarioErrors: the recorded scenario cannot be read by this version.
         Unavailable: this machine has not enough memory.
     """
-    if run.about.clock != "virtual":
-        raise NotRecorded("a live run cannot be played again, and keeps no readings; fit a table of them: FILE.csv")
-    if run.result is None:
-        raise NotRecorded("this run has not ended; only a whole one can be played again")
-    if run.result.ended == "aborted" or any(fault.injected for fault in run.result.faults):
-        raise NotRecorded("faults were injected or ended by hand, and nobody can play that again")
-    scenario = read(run.scenario_text, str(run.folder / SCENARIO))
-    end_us = round(run.result.simulated_s * SECOND_US)
-    engine = build(scenario, RunOptions(seed=run.about.seed, until_us=end_us))
+    scenario, options = repeatable(run)
+    engine = build(scenario, options)
     registry = engine.registry
     number = next((place for place, name in enumerate(registry.names) if name == device), None)
     if number is None:

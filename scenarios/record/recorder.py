@@ -14,6 +14,8 @@ import msgspec
 from sqlalchemy import Table
 
 from twinstorm.scenarios.engine.errors import Unavailable
+from twinstorm.scenarios.language.stored import models_of
+from twinstorm.scenarios.models.manifest import STORE
 from twinstorm.scenarios.protocol import PROTOCOL
 from twinstorm.scenarios.record import process, tables
 from twinstorm.scenarios.record.folder import (
@@ -84,9 +86,16 @@ class Recorder:
             repeat: the command that repeats the run; empty: the one that the result names.
 
         Raises:
-            Unavailable: the folder or the database cannot be written.
+            Unavailable: the folder or the database cannot be written, or a model of the scenario cannot be read.
         """
+        from twinstorm.scenarios.models.store import copy, needed
+
+        # Before there is a folder: without its models the run cannot be.
+        models = [(stored, needed(stored)) for stored in models_of(scenario.detectors).values()]
         folder = create_folder(Path(out), scenario.name, seed)
+        for stored, model in models:
+            # The record needs no store: in it the scenario finds its models beside itself.
+            copy(stored, model, folder / STORE)
         write_whole(folder / SCENARIO, scenario.resolved)
         run_file = RunFile(
             run=uuid.uuid4().hex,

@@ -88,6 +88,8 @@ def facts_of(run: RecordedRun) -> Facts:
             sections.append(_maintenance(run.result.maintenance))
         if run.result.processing is not None:
             sections.append(_processing(run.result.processing))
+        if run.result.models:
+            sections.append(_models(run.result))
         if run.result.stages:
             sections.append(_stages(run.result))
         sections += stream_sections(run.result)
@@ -310,9 +312,11 @@ def _alarms(result: RunResult) -> Section:
 def _scores(result: RunResult, warm_up_s: float) -> Section:
     """Alarms against faults."""
     scored = score_of(result, warm_up_s)
-    if not result.alarms and not scored.faults:
+    if not result.alarms and not result.shadows and not scored.faults:
         return Section("Scores", ["No alarm and no fault."])
     rows = [cells(row, share) for row in (*scored.detectors, *scored.faults, scored.total)]
+    for name, *rest in (cells(row, share) for row in scored.shadows):
+        rows.append((f"{name}, in the shadow", *rest))
     lines = ["No fault had an effect: every alarm is false."] if scored.control else []
     return Section("Scores", lines, [Table(SCORE_HEAD, rows, frozenset(range(1, len(SCORE_HEAD))))])
 
@@ -393,6 +397,27 @@ def _mirrors(result: RunResult) -> Section:
     return Section(
         "Mirrors", lines, [Table(("segment", "channel", "readings", "mean", "rms"), rows, frozenset({2, 3, 4}))]
     )
+
+
+def _models(result: RunResult) -> Section:
+    """Which versions looked, and whether the fleet is still theirs."""
+    rows = [
+        (
+            each.detector,
+            each.model,
+            each.learnt_by,
+            "in the shadow" if each.shadow else "live",
+            f"{each.devices:,}",
+            f"{each.drift:.2f} of {each.drift_limit:.2f}" + (f", {each.drift_feature}" if each.drift_feature else ""),
+            each.parameters[:12],
+        )
+        for each in result.models
+    ]
+    head = ("detector", "model", "learnt by", "", "devices", "drift", "parameters")
+    lines = [
+        "Kept in the folder of this record, under models. Drift is that of the feature that moved most in a window."
+    ]
+    return Section("Models", lines, [Table(head, rows, frozenset({4}))])
 
 
 def _stages(result: RunResult) -> Section:

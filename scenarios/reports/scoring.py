@@ -10,6 +10,7 @@ from statistics import median
 
 import msgspec
 
+from twinstorm.scenarios.language.watching import DRIFT_SUFFIX
 from twinstorm.scenarios.result import AlarmResult, FaultResult, RunResult
 
 DAY_S = 86_400.0
@@ -54,11 +55,18 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     total: ScoreRow
     detectors: list[ScoreRow]
     faults: list[ScoreRow]
+    shadows: list[ScoreRow] = []
+    """Detectors in the shadow, as if they had raised what they found; none of it is in the other rows."""
 
 
 def score_of(result: RunResult, warm_up_s: float) -> Score:
-    """Judge the alarms that were raised after the warm-up. Those that a maintenance window kept back are none."""
-    alarms = [alarm for alarm in result.alarms if alarm.at_s >= warm_up_s]
+    """Judge the alarms that were raised after the warm-up. Those that a maintenance window kept back are none, and that
+    a model is out of date is about no device."""
+    drifts = {each.detector + DRIFT_SUFFIX for each in result.models}
+    alarms = [alarm for alarm in result.alarms if alarm.at_s >= warm_up_s and alarm.name not in drifts]
+    shadows = [alarm for alarm in result.shadows if alarm.at_s >= warm_up_s]
+    in_shadow = {alarm.name for alarm in shadows} | {each.detector for each in result.models if each.shadow}
+    live = {alarm.name for alarm in alarms} | {each.detector for each in result.models if not each.shadow}
     faults = [fault for fault in result.faults if fault.bit]
     days = max(result.simulated_s - warm_up_s, 0.0) / DAY_S
 
@@ -71,10 +79,8 @@ def score_of(result: RunResult, warm_up_s: float) -> Score:
         days=days,
         control=not faults,
         total=row("all", alarms, faults),
-        detectors=[
-            row(name, [alarm for alarm in alarms if alarm.name == name], faults)
-            for name in sorted({alarm.name for alarm in alarms})
-        ],
+        detectors=[row(name, [alarm for alarm in alarms if alarm.name == name], faults) for name in sorted(live)],
+        shadows=[row(name, [alarm for alarm in shadows if alarm.name == name], faults) for name in sorted(in_shadow)],
         faults=[
             row(kind, _caused(alarms, kind, faults), [fault for fault in faults if fault.fault == kind])
             for kind in sorted({fault.fault for fault in faults})

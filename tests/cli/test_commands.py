@@ -58,6 +58,7 @@ COMMANDS = [
     "fit",
     "report",
     "score",
+    "models",
     "slo",
     "deadletters",
     "init",
@@ -76,7 +77,7 @@ def test_help_leads_with_examples(name: str, command: Command) -> None:
     ran = command(name, "--help")
     assert ran.code == 0
     assert ran.out.index(f"  twinstorm {name}") < ran.out.index("Options:")
-    of_a_group = {"pki": "list", "slo": "export"}
+    of_a_group = {"pki": "list", "slo": "export", "models": "show"}
     if name in of_a_group:
         ran = command(name, of_a_group[name], "--help")
     for option in ("--color", "--no-color", "--no-progress", "--quiet", "--verbose"):

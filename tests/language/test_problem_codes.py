@@ -308,6 +308,7 @@ def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) 
         code_of(lambda: load(tmp_path / "gone.storm.yaml")),
         code_of(lambda: storm(settings=["steps.blackout.lasts=5 min"])),
         code_of(lambda: storm(settings=["fleet.devices"])),
+        code_of(lambda: storm(settings=["detectors={watch: {model: pumps}}"])),
         code_of(lambda: values.size("64 KB")),
         code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicatorRef: fresh")))),
         code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicator: {spec: {thresholdMetric: {}}}")))),
@@ -315,7 +316,7 @@ def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) 
 
 
 def test_every_code_is_told_by_some_case(other_codes: set[str]) -> None:
-    assert other_codes == {"S111", "S113", "S114", "S115", "S208", "S601", "S602"}
+    assert other_codes == {"S111", "S113", "S114", "S115", "S116", "S208", "S601", "S602"}
     assert {case[0] for case in CASES} | other_codes == set(CODES)
 
 

@@ -32,6 +32,7 @@ _COMMANDS = (
     "fit",
     "report",
     "score",
+    "models",
     "slo",
     "deadletters",
     "init",

@@ -243,6 +243,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "detectors": catalogue.alarms(),
         "detectors on values": catalogue.value_detectors(),
         "patterns of events": ("pattern",),
+        "stored models": ("model",),
         "machines": tuple(catalogue.kinds()),
         "expectation forms": tuple(_EXPECTATIONS),
         "states": tuple(_states()),
@@ -456,6 +457,10 @@ def _pattern(name: str) -> str:
     return _joined(_from_class(catalogue.PATTERNS, name, ""), [grammar, f"Events of one device:\n\n{events}"])
 
 
+def _stored_model(name: str) -> str:
+    return _from_class(catalogue.MODELS, name, "")
+
+
 def _machine(name: str) -> str:
     return _from_class("twinstorm.machines", name, catalogue.KINDS.get(name, ""))
 
@@ -583,6 +588,7 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "detectors": _detector,
     "detectors on values": _value_detector,
     "patterns of events": _pattern,
+    "stored models": _stored_model,
     "machines": _machine,
     "expectation forms": _expectation,
     "states": _state,

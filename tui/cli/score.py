@@ -80,7 +80,7 @@ def _table(scored: Score) -> list[str]:
     from twinstorm.scenarios.reports.words import share
 
     rows: list[tuple[str, ...]] = [HEAD]
-    for title, part in (("detector", scored.detectors), ("fault", scored.faults)):
+    for title, part in (("detector", scored.detectors), ("shadow", scored.shadows), ("fault", scored.faults)):
         rows += [(f"{title} {name}", *more) for name, *more in (cells(row, share) for row in part)]
     rows.append(cells(scored.total, share))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]

@@ -1,0 +1,200 @@
+"""A stored model at work on a fleet: who scores by it, and whether the fleet is still the one that it learnt.
+
+A scenario names it as it names a pattern of events: a name of its own with a `model` under it. Two versions may look at
+once, one of them in the shadow. It learns nothing while it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+from twinstorm.detectors.options import Option
+from twinstorm.detectors.values.contract import Reals
+from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.detectors.values.model import Model
+from twinstorm.detectors.values.shift import MOVED
+from twinstorm.detectors.values.whole import WholeDevices, feature_names
+from twinstorm.twin.flow import Alarm, Int, Registry, Severity
+
+DRIFT_SUFFIX: Final = "-drift"
+"""Behind the name of the detector: the alarm that its model is out of date."""
+LEAST_DRIFT_ROWS: Final = 500
+"""Rows of a window that is compared; one with fewer goes on."""
+MARGIN: Final = 1.5
+"""So many times what a quarter of the training rows differed from the whole is no drift of a feature yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A model and what it is called: ``pumps@2``."""
+
+    name: str
+    number: int
+    model: Model
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.number}"
+
+    @property
+    def kind(self) -> str:
+        return self.model.kind
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return self.model.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the fleet has moved from what taught a model.
+
+    Attributes:
+        index: population stability index of the feature that has moved most, by what it is allowed to.
+        limit: of that feature, from which it is a drift.
+    """
+
+    at_us: int
+    index: float
+    feature: str
+    limit: float
+
+    @property
+    def is_one(self) -> bool:
+        return self.index > self.limit
+
+
+class _ByModel(WholeDevices):
+    """Scores rows by a model and counts where they lie."""
+
+    name: ClassVar[str] = "model"
+    summary: ClassVar[str] = "a stored model of whole devices"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("model", "model", "", "NAME or NAME@VERSION in the store; without a version the live one"),
+        Option("persist", "count", "3", "readings in a row that must count", least="1", most="30000"),
+        Option("drift", "number", str(MOVED), "index of a feature from which the model is out of date", least="0.01"),
+        Option("drift_window", "duration", "1 h", "so long a stretch is compared with what it learnt", least="1 min"),
+    )
+
+    def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(series, settings)
+        self.version: Version = settings["model"]
+        self.of_width(len(self.version.channels), self.version.model.level)
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew where rows lie."""
+        self.rows = 0
+        self.counts: Int = np.zeros_like(self.version.model.population.share, np.int64)
+
+    def judged(self, rows: Reals, device: Int, at_us: Int, *, learns: bool) -> Reals:  # noqa: ARG002 - all are alike
+        model = self.version.model
+        if learns:
+            self.rows += len(rows)
+            self.counts += model.population.counts(rows[:, model.judge.moving])
+        return model.judge.score(rows)
+
+
+class Trained(OnFleet):
+    """A model that `twinstorm models` keeps, as a detector: one row of features a device and reading, all channels of
+    the model together, scored by what was learnt from a recorded run. 1.0 is what all but a few of the rows that taught
+    it stay below.
+
+    Values are told from the level of their device, the mean of its first readings; until then, and while a channel is
+    silent, a device has no score. Devices of other kinds it does not look at. Once an hour (`drift_window`) the rows since are compared with those that taught it: if a feature has moved (`drift`), one ticket
+    of the run says that the model is out of date, NAME-drift.
+
+    Source of the index: Siddiqi 2006, Credit Risk Scorecards; see `twinstorm.detectors.values.shift`.
+    """
+
+    summary: str = "a stored model, trained on a recorded run"
+    options = _ByModel.fleet_options()
+
+    def __init__(self, name: str, registry: Registry, settings: Mapping[str, Any]) -> None:
+        """
+        Args:
+            name: that of its alarms.
+            settings: `options`, `model` being a `Version`; `on`: bool (n,), whom, None: all of its kind.
+
+        Raises:
+            ValueError: a setting that it does not have, or nothing in this fleet has all channels of the model.
+        """
+        version: Version = settings["model"]
+        model = version.model
+        if model.kind not in registry.kinds:
+            raise ValueError(f"the model `{version}` is of kind `{model.kind}`, and no device of this fleet is one")
+        code = registry.kinds.index(model.kind)
+        told = [channel.name for channel in registry.channels[model.kind] if channel.name in model.channels]
+        if tuple(told) != model.channels:
+            raise ValueError(
+                f"the model `{version}` wants channels {', '.join(model.channels)}, in this order; "
+                f"`{model.kind}` has {', '.join(channel.name for channel in registry.channels[model.kind])}"
+            )
+        mine = registry.kind == code
+        if settings.get("on") is not None:
+            mine &= settings["on"]
+        super().__init__(_ByModel, registry, {**settings, "on": mine, "channels": list(model.channels)})
+        self.name = name
+        self.version = version
+        self.headline = "are not as their model learnt"
+        self.devices = int(np.count_nonzero(mine))
+        own = self._detector.settings
+        self._window_us = int(own["drift_window"])
+        self._limits: Reals = np.maximum(float(own["drift"]), MARGIN * model.population.usual)
+        self.most = Drift(0, 0.0, "", float(self._limits.min()))
+        """The highest of all windows."""
+        self.told = False
+        """The ticket of this run was raised."""
+        self._names = feature_names(model.channels)
+        self._end_us = self._window_us
+
+    def drifted(self, now_us: int, *, judged: bool) -> Drift | None:
+        """The end of a pane: how far the fleet has moved, if a window ends here in which enough was heard.
+
+        Args:
+            judged: the warm-up is over; what came in it counts for nothing.
+        """
+        by_model = self._detector
+        assert isinstance(by_model, _ByModel)
+        if not judged:
+            by_model.begin()
+            self._end_us = now_us + self._window_us
+            return None
+        if now_us < self._end_us or by_model.rows < LEAST_DRIFT_ROWS:
+            return None
+        self._end_us = now_us + self._window_us
+        found = self._compared(now_us, by_model.counts)
+        by_model.begin()
+        if found.index * self.most.limit > self.most.index * found.limit:
+            self.most = found
+        return found
+
+    def _compared(self, now_us: int, counts: Int) -> Drift:
+        model = self.version.model
+        index = model.population.index(counts)
+        most = int(np.argmax(index / self._limits))
+        name = self._names[int(model.judge.moving[most])]
+        return Drift(now_us, float(index[most]), name, float(self._limits[most]))
+
+    @property
+    def drift_headline(self) -> str:
+        """What is wrong and what to do, for the title of the incident."""
+        name = self.version.name
+        return f"has left what the model {self.version} learnt; twinstorm models retrain {name} RUN"
+
+    def alarm_of(self, drift: Drift) -> Alarm:
+        """The ticket that the model is out of date. It is about no device: nothing is wrong with them."""
+        return Alarm(
+            name=self.name + DRIFT_SUFFIX,
+            at_us=drift.at_us,
+            severity=Severity.TICKET,
+            group=f"kind={self.version.model.kind}",
+            device=np.empty(0, np.int32),
+            cause="",
+            incident=0,
+            score=round(drift.index, 3),
+            limit=round(drift.limit, 3),
+        )

@@ -1,0 +1,196 @@
+"""`twinstorm models`: the life of a model as somebody types it, from a recorded run to the next version."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran
+from twinstorm.scenarios.record.read import open_run
+
+Command = Callable[..., Ran]
+
+FLEET = """storm: 1
+name: {name}
+story: Pumps of which some have a clogged strainer.
+duration: {hours} h
+warm_up: 10 min
+fleet:
+  devices: 10
+  sites: [north, south]
+  segments:
+    pumps: {{kind: pump, share: 80 %, every: 30 s}}
+    rooms: {{kind: environment, share: 20 %, every: 60 s}}
+broker: {{model: ideal}}
+{more}
+expect:
+  - {{ledger: lost, at_most: 1 %}}
+"""
+CLOGGED = "steps: [{name: clogged, at: 2 h, fault: cavitation, target: site=south kind=pump, lasts: 30 min}]"
+BOTH = """detectors:
+  pump-watch: {{model: {live}}}
+  pump-next: {{model: {next}, shadow: true}}
+"""
+
+
+def play(command: Command, name: str, more: str = "", hours: int = 3) -> Path:
+    """Run a scenario; the folder of its record."""
+    Path(f"{name}.storm.yaml").write_text(FLEET.format(name=name, hours=hours, more=more))
+    ran = command("run", f"{name}.storm.yaml", "--quiet")
+    assert ran.code == 0, ran.err
+    return Path("runs") / f"{name}-1"
+
+
+def train(command: Command, run: str, *more: str) -> str:
+    ran = command("models", "train", run, "--name", "pumps", "--kind", "pump", "--level", "20", "--quiet", *more)
+    assert ran.code == 0, ran.err
+    return ran.out
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_model_has_a_life(here: Path, command: Command) -> None:
+    play(command, "calm", hours=2)
+    play(command, "trouble", CLOGGED)
+    assert train(command, "calm-1").startswith("pumps@1 is live: pyod:PCA on ")
+
+    # The same run and the same seed: the same bytes.
+    again = train(command, "calm-1", "--store", "other")
+    assert again == train(command, "calm-1", "--store", "third")
+    files = ["1.json", "1.npz", "state.json"]
+    for name in files:
+        assert Path("models/pumps", name).read_bytes() == Path("third/pumps", name).read_bytes()
+    assert sorted(path.name for path in Path("models/pumps").iterdir()) == files
+
+    told = json.loads(command("models", "evaluate", "pumps", "trouble-1", "--json", "--quiet").out)
+    assert (told["model"], told["faults"], told["found"], told["recall"]) == ("pumps@1", 1, 1, 1.0)
+    assert told["devices"] == 8
+    assert told["precision"] == told["caused"] / told["alarms"]
+
+    ran = command("models", "retrain", "pumps", "trouble-1", "--quiet")
+    assert ran.code == 0, ran.err
+    assert "pumps@2: pyod:PCA on " in ran.out
+    assert "rows of faults left out" in ran.out
+    assert "to let it be the live one: twinstorm models promote pumps@2" in ran.out
+    shown = json.loads(command("models", "show", "pumps@2", "--json").out)
+    assert shown["parent"] == 1
+    assert shown["trained"]["left_out"] > 200
+    assert shown["evaluation"]["recall"] == 1.0
+    assert shown["created"] == "2030-01-07T03:00:00Z" or shown["created"].startswith("2030-01-07T02:59")
+
+    assert json.loads(command("models", "list", "--json").out) == [{"name": "pumps", "live": [1], "versions": [1, 2]}]
+    assert command("models", "promote", "pumps@2").out == "pumps@2 is live\n"
+    assert "no version" not in command("models", "list").out
+    assert "is live already" in command("models", "promote", "pumps@2").err
+    assert command("models", "rollback", "pumps").out == "pumps@1 is live\n"
+    refused = command("models", "rollback", "pumps")
+    assert (refused.code, "no version of `pumps` was live before pumps@1" in refused.err) == (2, True)
+    assert "pumps@1 is live" in command("models", "delete", "pumps@1").err
+    assert command("models", "delete", "pumps@2").code == 0
+    # A number is given once.
+    assert train(command, "calm-1", "--detector", "pyod:HBOS").startswith("pumps@3: pyod:HBOS")
+
+
+def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, command: Command) -> None:
+    play(command, "calm", hours=2)
+    train(command, "calm-1")
+    train(command, "calm-1", "--detector", "pyod:HBOS")
+    both = CLOGGED + "\n" + BOTH.format(live="pumps", next="pumps@2")
+    folder = play(command, "trouble", both)
+    result = open_run(str(folder)).result
+    assert result is not None
+    used = [(each.detector, each.model, each.learnt_by, each.shadow, each.devices) for each in result.models]
+    assert used == [
+        ("pump-next", "pumps@2", "pyod:HBOS", True, 8),
+        ("pump-watch", "pumps@1", "pyod:PCA", False, 8),
+    ]
+    manifest = json.loads(Path("models/pumps/1.json").read_text())
+    assert result.models[1].parameters == manifest["parameters"]
+    assert {alarm.name for alarm in result.alarms} == {"pump-watch"}
+    assert {alarm.name for alarm in result.shadows} == {"pump-next"}
+    assert all(alarm.group == "site=south" or "pump" in alarm.group or alarm.fault for alarm in result.alarms)
+
+    for name in ("1.json", "1.npz", "2.json", "2.npz"):
+        assert (folder / "models/pumps" / name).read_bytes() == Path("models/pumps", name).read_bytes()
+    shutil.rmtree("models")
+    scored = command("score", "trouble-1").out
+    assert "detector pump-watch" in scored
+    assert "shadow pump-next" in scored
+    assert command("score", "trouble-1", "--control").code == 0
+    report = (folder / "report.html").read_text()
+    assert "pump-next, in the shadow" in report
+    assert "pumps@2" in report
+    # The record itself is a store: it can be judged with what it used.
+    kept = command("models", "evaluate", "pumps@1", "trouble-1", "--store", str(folder / "models"), "--quiet")
+    assert kept.code == 0, kept.err
+
+
+def test_a_fleet_that_is_another_one_raises_one_ticket(here: Path, command: Command) -> None:
+    play(command, "calm", hours=2)
+    train(command, "calm-1", "--level", "0")
+    other = "detectors: {pump-watch: {model: pumps, threshold: 1000, drift_window: 10 min}}"
+    asked = "  - {alarm: pump-watch-drift, severity: ticket}"
+    text = FLEET.format(name="other", hours=3, more=other).replace("devices: 10", "devices: 90") + asked + "\n"
+    Path("other.storm.yaml").write_text(text)
+    ran = command("run", "other.storm.yaml", "--seed", "7", "--quiet")
+    assert ran.code == 0, ran.out + ran.err
+    result = open_run("last").result
+    assert result is not None
+    (ticket,) = [alarm for alarm in result.alarms if alarm.name == "pump-watch-drift"]
+    assert (ticket.severity, ticket.devices, ticket.group, ticket.fault) == ("ticket", 0, "kind=pump", None)
+    (incident,) = [each for each in result.incidents if "pump-watch-drift" in each.alarms]
+    assert "twinstorm models retrain pumps RUN" in incident.title
+    assert any("the fleet has left what the model pumps@1 learnt" in note for note in result.notes)
+    # It is about no device: nobody is to blame for it in the scores.
+    assert "pump-watch-drift" not in command("score", "last").out
+    assert "drift: " in command("models", "evaluate", "pumps", "other-7", "--quiet").out
+
+
+def test_what_cannot_be_is_told(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    assert "there is no model in models" in command("models", "show", "pumps").err
+    for options, said in (
+        (("--name", "Pumps", "--kind", "pump"), "`Pumps` names no model"),
+        (("--name", "pumps@2", "--kind", "pump"), "cannot be the name of a model"),
+        (("--name", "pumps"), "which kind? this run has environment, pump"),
+        (("--name", "pumps", "--kind", "pmup"), "did you mean `pump`?"),
+        (("--name", "pumps", "--kind", "pump", "--detector", "pyod:PAC"), "did you mean `pyod:PCA`?"),
+        (("--name", "pumps", "--kind", "pump", "--channels", "flow_m3"), "did you mean `flow_m3_h`?"),
+        (("--name", "pumps", "--kind", "pump", "--rare", "0.1"), "--rare"),
+        (("--name", "pumps", "--kind", "pump", "--from", "59min"), "healthy rows of `pump` are too few"),
+    ):
+        refused = command("models", "train", "calm-1", *options)
+        assert (refused.code, said in refused.err) == (2, True), refused.err
+    assert not Path("models").exists()
+
+    train(command, "calm-1")
+    assert "did you mean `pumps`?" in command("models", "evaluate", "pmups", "calm-1").err
+    assert "there are pumps@1" in command("models", "evaluate", "pumps@4", "calm-1").err
+    assert (
+        "did you mean" in command("models", "evaluate", "pumps", "clam-1").err
+        or "runs: " in command("models", "evaluate", "pumps", "clam-1").err
+    )
+
+
+def test_parameters_that_are_not_those_of_the_manifest_are_refused(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    train(command, "calm-1")
+    train(command, "calm-1", "--rare", "5 %")
+    shutil.copy("models/pumps/2.npz", "models/pumps/1.npz")
+    refused = command("models", "show", "pumps@1")
+    assert (refused.code, "its digest is another" in refused.err) == (2, True)
+    Path("watch.storm.yaml").write_text(FLEET.format(name="watch", hours=1, more="detectors: {a: {model: pumps@1}}"))
+    ran = command("run", "watch.storm.yaml")
+    assert ran.code == 4, ran.err
+    assert not Path("runs/watch-1").exists()
+    assert "its digest is another" in ran.err
+    Path("models/pumps/1.npz").write_bytes(b"PK nothing")
+    assert "cannot be read" in command("models", "show", "pumps@1").err

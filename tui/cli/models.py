@@ -1,0 +1,434 @@
+"""`twinstorm models`: models of machines from recorded runs, and their versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import JSON, SEED, read_duration
+from twinstorm.tui.cli.talk import Talk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import msgspec
+
+    from twinstorm.scenarios.models.manifest import Evaluation, Manifest, Stored
+    from twinstorm.scenarios.record.read import RecordedRun
+
+_RUN = click.Argument(["run"], metavar="RUN", help="last, the name of a run's folder, or its path.")
+_MODEL = click.Argument(["model"], metavar="NAME[@VERSION]", help="Without a version the live one.")
+_VERSION = click.Argument(["model"], metavar="NAME@VERSION", help="As `twinstorm models list` prints it.")
+_NAME = click.Argument(["name"], metavar="NAME")
+_STORE = click.Option(
+    ["--store"], type=click.Path(path_type=Path), default=Path("models"), metavar="DIR", help="Where models are kept."
+)
+_RUNS = click.Option(
+    ["--runs"], type=click.Path(path_type=Path), default=Path("runs"), metavar="DIR", help="Where run folders are."
+)
+
+
+@command(
+    _RUN,
+    click.Option(["--name"], required=True, metavar="NAME", help="What the model is called: small letters and `-`."),
+    click.Option(["--detector"], default="pyod:PCA", metavar="NAME", help="Whose model: of PyOD, or autoencoder."),
+    click.Option(
+        ["--kind"], default="", show_default=False, metavar="KIND", help="Of machine, if the run has several."
+    ),
+    click.Option(["--channels"], metavar="A,B", help="Which; absent: all but angles, counters and codes."),
+    click.Option(["--from", "since"], metavar="DURATION", help="Of the run; absent: from the end of the warm-up."),
+    click.Option(["--to"], metavar="DURATION", help="Of the run; absent: to its end."),
+    click.Option(["--rare"], default="0.01 %", metavar="SHARE", help="Of what is learnt that lies beyond the limit."),
+    click.Option(
+        ["--level"],
+        type=click.IntRange(0, 100_000),
+        default=60,
+        metavar="N",
+        help="First readings of a device that make its level, from which its values are told; 0: as they are.",
+    ),
+    click.Option(["--seed"], type=SEED, default=1, metavar="N", help="Of the draw, where more rows were told."),
+    _STORE,
+    _RUNS,
+)
+def train(
+    talk: Talk,
+    run: str,
+    name: str,
+    detector: str,
+    kind: str,
+    channels: str | None,
+    since: str | None,
+    to: str | None,
+    rare: str,
+    level: int,
+    seed: int,
+    store: Path,
+    runs: Path,
+) -> int:
+    """Train a model on a recorded run.
+
+    The run is played again, since a record keeps no readings. What belongs to a fault is left out, by the labels of the
+    run. The first version of a name is live; a later one is when somebody promotes it.
+
+    \b
+      twinstorm models train last --name pumps --kind pump
+      twinstorm models train calm-1 --name pumps --detector autoencoder --from 1h --to 5h
+
+    Exit: 0 trained, 2 command line or run wrong, 4 too little memory, or the store cannot be written.
+    """
+    from twinstorm.detectors.values.model import algorithms
+    from twinstorm.scenarios.language.errors import Refused, closest
+    from twinstorm.scenarios.language.values import share
+    from twinstorm.scenarios.models.training import Wanted
+
+    if detector not in algorithms():
+        meant = closest(detector, algorithms())
+        hint = f"did you mean `{meant}`?" if meant else f"there are {', '.join(algorithms())}"
+        raise UsageError(f"no model of `{detector}` can be kept", hint)
+    try:
+        beyond = float(share(rare))
+    except Refused as reason:
+        raise UsageError(f"--rare: {reason.message}", reason.hint) from None
+    if beyond > 0.1:
+        raise UsageError(f"--rare is at most 10 %, not {rare}")
+    wanted = Wanted(
+        detector=detector,
+        kind=kind,
+        channels=None if channels is None else tuple(part.strip() for part in channels.split(",")),
+        from_us=read_duration("--from", since, or_none=True),
+        to_us=read_duration("--to", to),
+        rare=beyond,
+        level=level,
+        seed=seed,
+    )
+
+    def do() -> int:
+        from twinstorm.scenarios.models.life import begin
+
+        found = _opened(run, runs)
+        _say_played(talk, found, "once to learn, once to judge")
+        stored = begin(store, name, found, wanted)
+        _tell_trained(talk, store, stored)
+        return 0
+
+    return _guarded(do)
+
+
+@command(_STORE, JSON)
+def list_(talk: Talk, store: Path, json: bool) -> int:
+    """List models and versions.
+
+    Exit: 0, or 2 if a manifest cannot be read.
+    """
+    from twinstorm.scenarios.models.manifest import find, names, state_of, versions
+
+    def do() -> int:
+        found = [(name, state_of(store, name), versions(store, name)) for name in names(store)]
+        if json:
+            _give(talk, [{"name": name, "live": state.live[-1:], "versions": there} for name, state, there in found])
+            return 0
+        if not found:
+            talk.say(f"there is no model in {store}; twinstorm models train RUN --name NAME makes one")
+        rows = []
+        for name, state, there in found:
+            for number in there:
+                about = find(store, f"{name}@{number}").manifest
+                is_live = state.live[-1:] == (number,)
+                rows.append((f"{name}@{number}", "live" if is_live else "", about.detector, about.kind, *_of(about)))
+        head = ("model", "", "detector", "kind", "rows", "trained on", "recall", "false a device-day")
+        _table(talk, head if rows else (), rows, {4, 6, 7})
+        return 0
+
+    return _guarded(do)
+
+
+@command(_MODEL, _STORE, JSON)
+def show(talk: Talk, model: str, store: Path, json: bool) -> int:
+    """Show what is known of a version.
+
+    Exit: 0, or 2 if there is none.
+    """
+    from twinstorm.scenarios.models.manifest import find, state_of
+    from twinstorm.scenarios.models.store import load
+
+    def do() -> int:
+        stored = find(store, model)
+        load(stored)  # What it shows is worth nothing if its parameters are not there.
+        about = stored.manifest
+        if json:
+            _give(talk, about)
+            return 0
+        live = state_of(store, about.name).live
+        taught = about.trained
+        told = [
+            ("model", f"{stored}{', live' if live[-1:] == (about.version,) else ''}"),
+            ("parent", f"{about.name}@{about.parent}" if about.parent else "none"),
+            ("detector", about.detector),
+            ("kind", about.kind),
+            ("channels", ", ".join(about.channels)),
+            ("level", f"the mean of the first {about.level:,} readings" if about.level else "none"),
+            ("features", f"{len(about.features)}, from {about.features[0]} to {about.features[-1]}"),
+            ("limit", f"{about.limit:.6g}; usual {about.usual:.6g}; beyond it {about.rare:.4%} of the rows"),
+            ("trained on", f"{taught.scenario}, seed {taught.seed}, {taught.from_s:g} to {taught.to_s:g} s"),
+            (
+                "",
+                f"{taught.rows:,} of {taught.of_rows:,} healthy rows of {taught.devices:,} devices, seed {about.seed}",
+            ),
+            ("", f"{taught.left_out:,} rows left out: of faults"),
+            ("run", taught.digest),
+            ("date", about.created),
+            ("parameters", about.parameters),
+        ]
+        for name, value in told:
+            talk.data(f"{name:<11} {value}")
+        if about.evaluation is not None:
+            talk.data("")
+            _tell_evaluations(talk, [(str(stored), about.evaluation)])
+        return 0
+
+    return _guarded(do)
+
+
+@command(_MODEL, _RUN, _STORE, _RUNS, JSON)
+def evaluate(talk: Talk, model: str, run: str, store: Path, runs: Path, json: bool) -> int:
+    """Judge a version by the faults of a run.
+
+    The run is played again with this detector alone, with its usual settings.
+
+    \b
+      twinstorm models evaluate pumps last
+      twinstorm models evaluate pumps@2 storm-7 --json
+
+    Exit: 0, 2 command line or run wrong, 4 too little memory.
+    """
+    from twinstorm.scenarios.models.manifest import find
+    from twinstorm.scenarios.models.store import load
+
+    def do() -> int:
+        from twinstorm.detectors.values.trained import Version
+        from twinstorm.scenarios.models.evaluation import evaluate as judged
+
+        stored, found = find(store, model), _opened(run, runs)
+        _say_played(talk, found, f"with {stored}")
+        about = stored.manifest
+        worth = judged(Version(about.name, about.version, load(stored)), found)
+        if json:
+            _give(talk, {"model": str(stored), **_fields(worth)})
+            return 0
+        _tell_evaluations(talk, [(str(stored), worth)])
+        _tell_drift(talk, stored, worth)
+        return 0
+
+    return _guarded(do)
+
+
+@command(_NAME, _RUN, _STORE, _RUNS, JSON)
+def retrain(talk: Talk, name: str, run: str, store: Path, runs: Path, json: bool) -> int:
+    """Train the next version like the live one.
+
+    It learns from another run with the settings of the live version, and both are judged on that run. It is not live
+    before somebody promotes it.
+
+    \b
+      twinstorm models retrain pumps last
+      twinstorm models promote pumps@2
+
+    Exit: 0 trained, 2 command line or run wrong, 4 too little memory, or the store cannot be written.
+    """
+
+    def do() -> int:
+        from twinstorm.scenarios.models.evaluation import better
+        from twinstorm.scenarios.models.life import again
+
+        found = _opened(run, runs)
+        _say_played(talk, found, f"to learn, and to judge the new version and the live one of {name}")
+        before, stored, worth_before = again(store, name, found)
+        worth = stored.manifest.evaluation
+        assert worth is not None
+        which = better(worth, worth_before)
+        if json:
+            of_both = {str(before): _fields(worth_before), str(stored): _fields(worth)}
+            _give(talk, {"live": str(before), "trained": str(stored), "evaluations": of_both, "better": which})
+            return 0
+        _tell_trained(talk, store, stored)
+        _tell_evaluations(talk, [(f"{before}, live", worth_before), (str(stored), worth)])
+        said = {1: f"{stored} is better on this run", -1: f"{before} is better on this run", 0: "neither is better"}
+        talk.data(f"{said[which]}; to let it be the live one: twinstorm models promote {stored}")
+        return 0
+
+    return _guarded(do)
+
+
+@command(_VERSION, _STORE)
+def promote(talk: Talk, model: str, store: Path) -> int:
+    """Let a version be the live one.
+
+    Which one was before is remembered. Exit: 0, or 2 if there is no such version, or it is live already.
+    """
+    from twinstorm.scenarios.models.store import promote as promoted
+
+    return _guarded(lambda: _tell_live(talk, promoted(store, model)))
+
+
+@command(_NAME, _STORE)
+def rollback(talk: Talk, name: str, store: Path) -> int:
+    """Go back to the version that was live before.
+
+    Exit: 0, or 2 if there was none.
+    """
+    from twinstorm.scenarios.models.store import roll_back
+
+    return _guarded(lambda: _tell_live(talk, roll_back(store, name)))
+
+
+@command(_VERSION, _STORE)
+def delete(talk: Talk, model: str, store: Path) -> int:
+    """Delete a version that is not live.
+
+    Its number is not given again. Exit: 0, or 2 if there is no such version, or it is live.
+    """
+    from twinstorm.scenarios.models.store import delete as deleted
+
+    def do() -> int:
+        deleted(store, model)
+        talk.say(f"{model} is deleted")
+        return 0
+
+    return _guarded(do)
+
+
+# --- what they have in common -----------------------------------------------------------------------------------------
+
+
+def _guarded(do: Callable[[], int]) -> int:
+    """What stores, runs and rows can be wrong about is a mistake of the caller."""
+    from twinstorm.detectors.values.model import UnfitModelError
+    from twinstorm.scenarios.models.manifest import NoSuchModel
+    from twinstorm.scenarios.models.training import UnfitRun
+    from twinstorm.scenarios.record.read import NoSuchRun
+    from twinstorm.scenarios.record.readings import NotRecorded
+
+    try:
+        return do()
+    except NoSuchModel as error:
+        raise UsageError(error.what, error.advice) from None
+    except NoSuchRun as error:
+        raise UsageError(error.what, error.hint) from None
+    except (NotRecorded, UnfitRun, UnfitModelError) as error:
+        what, _, hint = str(error).partition("; ")
+        raise UsageError(what, hint) from None
+
+
+def _opened(run: str, runs: Path) -> RecordedRun:
+    from twinstorm.scenarios.record.read import open_run
+
+    return open_run(run, runs)
+
+
+def _say_played(talk: Talk, run: RecordedRun, why: str) -> None:
+    talk.say(f"playing {run.about.scenario} again, seed {run.about.seed}: {why}")
+
+
+def _tell_trained(talk: Talk, store: Path, stored: Stored) -> None:
+    from twinstorm.scenarios.models.manifest import state_of
+
+    taught = stored.manifest.trained
+    is_live = state_of(store, stored.manifest.name).live[-1:] == (stored.manifest.version,)
+    talk.data(
+        f"{stored}{' is live' if is_live else ''}: {stored.manifest.detector} on {taught.rows:,} rows of "
+        f"{taught.devices:,} {stored.manifest.kind} devices, {taught.left_out:,} rows of faults left out"
+    )
+
+
+def _tell_live(talk: Talk, stored: Stored) -> int:
+    talk.data(f"{stored} is live")
+    return 0
+
+
+def _tell_drift(talk: Talk, stored: Stored, found: Evaluation) -> None:
+    if found.drift > found.drift_limit:
+        talk.data(
+            f"drift: {found.drift_feature} has moved by {found.drift:.2f}, and {found.drift_limit:.2f} is allowed; "
+            f"retrain it: twinstorm models retrain {stored.manifest.name} RUN"
+        )
+
+
+def _tell_evaluations(talk: Talk, found: Sequence[tuple[str, Evaluation]]) -> None:
+    head = ("on", "model", "alarms", "precision", "faults found", "recall", "delay", "false a device-day", "drift")
+    rows = [
+        (
+            f"{each.scenario}-{each.seed}",
+            name,
+            f"{each.alarms:,}",
+            _share(each.precision),
+            f"{each.found} of {each.faults}",
+            _share(each.recall),
+            "-" if each.delay_s is None else f"{each.delay_s:,.1f} s",
+            "-" if each.false_alarms_per_day is None else f"{each.false_alarms_per_day:,.3f}",
+            f"{each.drift:.2f} of {each.drift_limit:.2f}",
+        )
+        for name, each in found
+    ]
+    _table(talk, head, rows, {2, 3, 4, 5, 6, 7, 8})
+
+
+def _of(about: Manifest) -> tuple[str, str, str, str]:
+    """Rows, run, recall and false alarms of a version."""
+    worth = about.evaluation
+    return (
+        f"{about.trained.rows:,}",
+        f"{about.trained.scenario}-{about.trained.seed}",
+        _share(None if worth is None else worth.recall),
+        "-" if worth is None or worth.false_alarms_per_day is None else f"{worth.false_alarms_per_day:,.3f}",
+    )
+
+
+def _share(value: float | None) -> str:
+    from twinstorm.scenarios.reports.words import share
+
+    return "-" if value is None else share(value)
+
+
+def _table(talk: Talk, head: Sequence[str], rows: Sequence[Sequence[str]], numbers: set[int]) -> None:
+    lines = [head, *rows] if head else []
+    widths = [max(len(row[column]) for row in lines) for column in range(len(head))]
+    for row in lines:
+        cells = [
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        talk.data("  ".join(cells).rstrip())
+
+
+def _give(talk: Talk, document: Any) -> None:
+    import msgspec
+
+    talk.data(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+def _fields(found: msgspec.Struct) -> dict[str, Any]:
+    import msgspec
+
+    return msgspec.structs.asdict(found)
+
+
+models = click.Group(
+    "models",
+    commands={one.name: one for one in (train, list_, show, evaluate, retrain, promote, rollback, delete) if one.name},
+    no_args_is_help=True,
+    help="""Trained models and their versions.
+
+    \b
+      twinstorm models train last --name pumps --kind pump
+      twinstorm models list
+      twinstorm models evaluate pumps storm-7
+      twinstorm models retrain pumps last
+      twinstorm models promote pumps@2
+      twinstorm models rollback pumps
+
+    A scenario uses one by `detectors: {pump-watch: {model: pumps}}`.
+    """,
+)
