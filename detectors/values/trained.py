@@ -104,8 +104,9 @@ class Trained(OnFleet):
     it stay below.
 
     Values are told from the level of their device, the mean of its first readings; until then, and while a channel is
-    silent, a device has no score. Devices of other kinds it does not look at. Once an hour (`drift_window`) the rows since are compared with those that taught it: if a feature has moved (`drift`), one ticket
-    of the run says that the model is out of date, NAME-drift.
+    silent, a device has no score. Devices of other kinds it does not look at. Once an hour (`drift_window`) the rows
+    since are compared with those that taught it: if a feature has moved (`drift`), one ticket of the run says that the
+    model is out of date, NAME-drift.
 
     Source of the index: Siddiqi 2006, Credit Risk Scorecards; see `twinstorm.detectors.values.shift`.
     """

@@ -10,18 +10,22 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twinstorm.scenarios.language.errors import Problems, quoted
 from twinstorm.scenarios.language.fields import BAD, Field, Record, scalar_text, wrong
 from twinstorm.scenarios.language.model import Fleet
 from twinstorm.scenarios.language.nodes import BrokenNode, MapNode, Node, ScalarNode
-from twinstorm.scenarios.models.manifest import STORE, NoSuchModel, Stored, find
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.models.manifest import Stored
 
 MODEL: Final = "model"
 """The setting that makes a name one of a stored model."""
 WHERE: Final = "store"
 """The folder of it, relative to the scenario."""
+STORE: Final = "models"
+"""Of the folder, where nothing is said."""
 
 
 @dataclass(eq=False)
@@ -75,6 +79,9 @@ def _owners(root: MapNode) -> Iterator[MapNode]:
 
 
 def _looked_up(node: ScalarNode, store: Path, found: dict[str, Stored], problems: Problems) -> Node:
+    # Only a scenario that names a model loads what reads manifests.
+    from twinstorm.scenarios.models.manifest import NoSuchModel, find
+
     try:
         stored = find(store, node.text.strip())
     except NoSuchModel as error:

@@ -20,7 +20,6 @@ from twinstorm.scenarios.language.values import NAME
 
 FORMAT: Final = 1
 """Of a manifest; grows with every change that an older reader would misread."""
-STORE: Final = "models"
 STATE: Final = "state.json"
 MOST_BYTES: Final = 1 << 20
 

@@ -14,8 +14,7 @@ import msgspec
 from sqlalchemy import Table
 
 from twinstorm.scenarios.engine.errors import Unavailable
-from twinstorm.scenarios.language.stored import models_of
-from twinstorm.scenarios.models.manifest import STORE
+from twinstorm.scenarios.language.stored import STORE, models_of
 from twinstorm.scenarios.protocol import PROTOCOL
 from twinstorm.scenarios.record import process, tables
 from twinstorm.scenarios.record.folder import (

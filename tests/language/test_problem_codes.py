@@ -308,7 +308,11 @@ def other_codes(storm: Callable[..., object], tmp_path: Path, install: Install) 
         code_of(lambda: load(tmp_path / "gone.storm.yaml")),
         code_of(lambda: storm(settings=["steps.blackout.lasts=5 min"])),
         code_of(lambda: storm(settings=["fleet.devices"])),
-        code_of(lambda: storm(settings=["detectors={watch: {model: pumps}}"])),
+        code_of(
+            lambda: storm(
+                settings=["detectors={reboot-storm: {}, silence: {}, connect-storm: {}, watch: {model: pumps}}"]
+            )
+        ),
         code_of(lambda: values.size("64 KB")),
         code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicatorRef: fresh")))),
         code_of(lambda: import_objectives(Source("slo.yaml", SLO.format("indicator: {spec: {thresholdMetric: {}}}")))),
