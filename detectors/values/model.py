@@ -19,6 +19,7 @@ from twinstorm.detectors.values.contract import Reals, build, catalogue
 from twinstorm.detectors.values.learnt import RARE, TRAIN, Judge, Learnt
 from twinstorm.detectors.values.scorers import Components, Forest, Histograms, Scorer, Tails
 from twinstorm.detectors.values.shift import Population
+from twinstorm.twin.flow import Int
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -29,7 +30,7 @@ _SCORERS: Final[Mapping[str, Any]] = {
     each.__name__: each for each in (Forest, Histograms, Tails, Components, Reconstruction)
 }
 _JUDGE: Final = ("moving", "mean", "sd", "usual", "limit")
-_POPULATION: Final = ("edges", "share", "usual")
+_POPULATION: Final = ("edges", "share", "usual", "stretch_us")
 
 
 class UnfitModelError(ValueError):
@@ -58,12 +59,15 @@ class Model:
     population: Population
 
     @classmethod
-    def trained(cls, algorithm: str, kind: str, channels: Sequence[str], level: int, rows: Reals, rare: float) -> Model:
+    def trained(
+        cls, algorithm: str, kind: str, channels: Sequence[str], level: int, rows: Reals, at_us: Int, rare: float
+    ) -> Model:
         """Learn from rows of healthy devices.
 
         Args:
             algorithm: one of `algorithms()`.
             rows: float64 (n, features), finite, by time; features as `whole.feature_names` has them.
+            at_us: int64 (n,), when each was told.
             rare: share of these rows that lies beyond the limit, 0..1.
 
         Raises:
@@ -76,7 +80,7 @@ class Model:
         judge = learner.judge(rows)
         if judge.scorer is None:
             raise UnfitModelError("nothing in these rows moves, so there is nothing to learn")
-        return cls(kind, tuple(channels), level, judge, Population.of(rows[:, judge.moving]))
+        return cls(kind, tuple(channels), level, judge, Population.of(rows[:, judge.moving], at_us))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All parameters by name, without objects."""

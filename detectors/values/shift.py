@@ -18,15 +18,16 @@ from typing import Final
 import numpy as np
 
 from twinstorm.detectors.values.contract import Reals
-from twinstorm.twin.flow import Int
+from twinstorm.twin.flow import SECOND_US, Int
 
 BINS: Final = 10
 MOVED: Final = 0.25
 """Index from which a population counts as another one."""
 UNSEEN: Final = 0.5
 """Rows that are added to every bin, so that an empty one has a logarithm."""
-STRETCHES: Final = 4
-"""Parts of what taught a model, each of which is compared with the whole."""
+LONGEST_US: Final = 3_600 * SECOND_US
+"""Rows of so long a stretch are compared, or of a quarter of the time that taught a model if that is shorter."""
+QUARTERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +36,29 @@ class Population:
 
     Attributes:
         edges: float64 (features, BINS - 1), ascending in each row. share: float64 (features, BINS), summing to 1.
-        usual: float64 (features,), the highest index in a quarter of these very rows, by time: by how much a part of
-            them differs from the whole is no drift. What follows the hour of the day has a high one.
+        usual: float64 (features,), the highest index of a stretch of these very rows: by how much a part of them
+            differs from the whole is no drift. What follows the hour of the day has a high one.
+        stretch_us: how long a stretch is.
     """
 
     edges: Reals
     share: Reals
     usual: Reals
+    stretch_us: int
 
     @classmethod
-    def of(cls, rows: Reals) -> Population:
-        """Of float64 (n, features), finite, by time."""
+    def of(cls, rows: Reals, at_us: Int) -> Population:
+        """Of float64 (n, features), finite, by time; int64 (n,), when each was told."""
+        first_us, last_us = int(at_us[0]), int(at_us[-1])
+        stretch_us = max(min(LONGEST_US, (last_us - first_us + 1) // QUARTERS), 1)
         edges = np.quantile(rows, np.arange(1, BINS) / BINS, axis=0).T.copy()
         nothing = np.zeros(rows.shape[1])
-        blank = cls(edges, np.full((rows.shape[1], BINS), 1.0 / BINS), nothing)
-        whole = cls(edges, _shares(blank.counts(rows)), nothing)
-        indices = [whole.index(whole.counts(part)) for part in np.array_split(rows, STRETCHES)]
-        return cls(edges, whole.share, np.max(indices, axis=0))
+        blank = cls(edges, np.full((rows.shape[1], BINS), 1.0 / BINS), nothing, stretch_us)
+        whole = cls(edges, _shares(blank.counts(rows)), nothing, stretch_us)
+        ends = np.arange(first_us + stretch_us, last_us + 1, stretch_us)
+        parts = [part for part in np.split(rows, np.searchsorted(at_us, ends)) if len(part) >= BINS * BINS]
+        usual = np.max([whole.index(whole.counts(part)) for part in parts], axis=0) if parts else nothing
+        return cls(edges, whole.share, usual, stretch_us)
 
     def counts(self, rows: Reals) -> Int:
         """Rows in each bin, int64 (features, BINS), of float64 (n, features)."""

@@ -25,7 +25,7 @@ DRIFT_SUFFIX: Final = "-drift"
 LEAST_DRIFT_ROWS: Final = 500
 """Rows of a window that is compared; one with fewer goes on."""
 MARGIN: Final = 1.5
-"""So many times what a quarter of the training rows differed from the whole is no drift of a feature yet."""
+"""So many times what a stretch of the training rows differed from the whole is no drift of a feature yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,6 @@ class _ByModel(WholeDevices):
         Option("model", "model", "", "NAME or NAME@VERSION in the store; without a version the live one"),
         Option("persist", "count", "3", "readings in a row that must count", least="1", most="30000"),
         Option("drift", "number", str(MOVED), "index of a feature from which the model is out of date", least="0.01"),
-        Option("drift_window", "duration", "1 h", "so long a stretch is compared with what it learnt", least="1 min"),
     )
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
@@ -104,9 +103,9 @@ class Trained(OnFleet):
     it stay below.
 
     Values are told from the level of their device, the mean of its first readings; until then, and while a channel is
-    silent, a device has no score. Devices of other kinds it does not look at. Once an hour (`drift_window`) the rows
-    since are compared with those that taught it: if a feature has moved (`drift`), one ticket of the run says that the
-    model is out of date, NAME-drift.
+    silent, a device has no score. Devices of other kinds it does not look at. Once an hour (or a quarter of the time
+    that taught it, if that is less) the rows since are compared with those that taught it: if a feature has moved
+    (`drift`), one ticket of the run says that the model is out of date, NAME-drift.
 
     Source of the index: Siddiqi 2006, Credit Risk Scorecards; see `twinstorm.detectors.values.shift`.
     """
@@ -143,7 +142,7 @@ class Trained(OnFleet):
         self.headline = "are not as their model learnt"
         self.devices = int(np.count_nonzero(mine))
         own = self._detector.settings
-        self._window_us = int(own["drift_window"])
+        self._window_us = model.population.stretch_us
         self._limits: Reals = np.maximum(float(own["drift"]), MARGIN * model.population.usual)
         self.most = Drift(0, 0.0, "", float(self._limits.min()))
         """The highest of all windows."""
@@ -162,6 +161,8 @@ class Trained(OnFleet):
         assert isinstance(by_model, _ByModel)
         if not judged:
             by_model.begin()
+        if not by_model.rows:
+            # A window begins with its first row: levels take their time.
             self._end_us = now_us + self._window_us
             return None
         if now_us < self._end_us or by_model.rows < LEAST_DRIFT_ROWS:

@@ -204,8 +204,7 @@ def state_of(store: Path, name: str) -> State:
 def versions(store: Path, name: str) -> tuple[int, ...]:
     """Numbers of the versions of a name, ascending. Raises NoSuchModel."""
     state_of(store, name)
-    found = (each.stem for each in (store / name).glob("*.json"))
-    return tuple(sorted(int(stem) for stem in found if stem.isdecimal()))
+    return tuple(sorted(int(each.stem) for each in sorted((store / name).glob("*.json")) if each.stem.isdecimal()))
 
 
 def find(store: Path, label: str) -> Stored:

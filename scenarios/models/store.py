@@ -10,10 +10,12 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.lib.format import read_array
+from numpy.typing import NDArray
 
 from twinstorm.detectors.values.model import Model, UnfitModelError
 from twinstorm.scenarios.engine.errors import Unavailable
@@ -43,11 +45,7 @@ def load(stored: Stored) -> Model:
     """
     path, manifest = stored.parameters, stored.manifest
     try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(each.file_size for each in packed.infolist()) > MOST_PARAMETERS_BYTES:
-                raise NoSuchModel(f"{path} is larger than parameters can be", "look whether this is the right file")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(path)
         model = Model.of_arrays(manifest.kind, manifest.channels, arrays)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, NoSuchModel):
@@ -57,6 +55,18 @@ def load(stored: Stored) -> Model:
     if model.digest() != manifest.parameters:
         raise NoSuchModel(f"{path} does not hold the parameters of {stored}: its digest is another", "train it again")
     return model
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """What is in a file of arrays; objects are refused, and so is what unpacks to more than it may."""
+    with zipfile.ZipFile(path) as packed:
+        if sum(each.file_size for each in packed.infolist()) > MOST_PARAMETERS_BYTES:
+            raise NoSuchModel(f"{path} is larger than parameters can be", "look whether this is the right file")
+        arrays = {}
+        for each in packed.infolist():
+            with packed.open(each) as stream:
+                arrays[each.filename.removesuffix(".npy")] = read_array(stream, allow_pickle=False)
+        return arrays
 
 
 def save(store: Path, name: str, model: Model, manifest: Callable[[int], Manifest]) -> Stored:

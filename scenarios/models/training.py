@@ -160,7 +160,7 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     chosen = np.flatnonzero(healthy)
     chosen = chosen[np.argsort(lot[chosen], kind="stable")[:MOST_ROWS]]
     chosen = chosen[np.lexsort((who[chosen], at_us[chosen]))]
-    model = Model.trained(wanted.detector, kind, channels, wanted.level, features[chosen], wanted.rare)
+    model = Model.trained(wanted.detector, kind, channels, wanted.level, features[chosen], at_us[chosen], wanted.rare)
     engine.wiring.close()
     last_us = int(at_us[chosen].max())
     about = Trained(

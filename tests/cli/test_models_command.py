@@ -30,14 +30,14 @@ broker: {{model: ideal}}
 expect:
   - {{ledger: lost, at_most: 1 %}}
 """
-CLOGGED = "steps: [{name: clogged, at: 2 h, fault: cavitation, target: site=south kind=pump, lasts: 30 min}]"
+CLOGGED = "steps: [{name: clogged, at: 70 min, fault: cavitation, target: site=south kind=pump, lasts: 30 min}]"
 BOTH = """detectors:
   pump-watch: {{model: {live}}}
   pump-next: {{model: {next}, shadow: true}}
 """
 
 
-def play(command: Command, name: str, more: str = "", hours: int = 3) -> Path:
+def play(command: Command, name: str, more: str = "", hours: int = 2) -> Path:
     """Run a scenario; the folder of its record."""
     Path(f"{name}.storm.yaml").write_text(FLEET.format(name=name, hours=hours, more=more))
     ran = command("run", f"{name}.storm.yaml", "--quiet")
@@ -58,7 +58,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_model_has_a_life(here: Path, command: Command) -> None:
-    play(command, "calm", hours=2)
+    play(command, "calm", hours=1)
     play(command, "trouble", CLOGGED)
     assert train(command, "calm-1").startswith("pumps@1 is live: pyod:PCA on ")
 
@@ -73,7 +73,7 @@ def test_a_model_has_a_life(here: Path, command: Command) -> None:
     told = json.loads(command("models", "evaluate", "pumps", "trouble-1", "--json", "--quiet").out)
     assert (told["model"], told["faults"], told["found"], told["recall"]) == ("pumps@1", 1, 1, 1.0)
     assert told["devices"] == 8
-    assert told["precision"] == told["caused"] / told["alarms"]
+    assert told["precision"] == round(told["caused"] / told["alarms"], 4)
 
     ran = command("models", "retrain", "pumps", "trouble-1", "--quiet")
     assert ran.code == 0, ran.err
@@ -82,9 +82,9 @@ def test_a_model_has_a_life(here: Path, command: Command) -> None:
     assert "to let it be the live one: twinstorm models promote pumps@2" in ran.out
     shown = json.loads(command("models", "show", "pumps@2", "--json").out)
     assert shown["parent"] == 1
-    assert shown["trained"]["left_out"] > 200
+    assert shown["trained"]["left_out"] > 100
     assert shown["evaluation"]["recall"] == 1.0
-    assert shown["created"] == "2030-01-07T03:00:00Z" or shown["created"].startswith("2030-01-07T02:59")
+    assert shown["created"].startswith("2030-01-07T01:59:")
 
     assert json.loads(command("models", "list", "--json").out) == [{"name": "pumps", "live": [1], "versions": [1, 2]}]
     assert command("models", "promote", "pumps@2").out == "pumps@2 is live\n"
@@ -100,7 +100,7 @@ def test_a_model_has_a_life(here: Path, command: Command) -> None:
 
 
 def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, command: Command) -> None:
-    play(command, "calm", hours=2)
+    play(command, "calm", hours=1)
     train(command, "calm-1")
     train(command, "calm-1", "--detector", "pyod:HBOS")
     both = CLOGGED + "\n" + BOTH.format(live="pumps", next="pumps@2")
@@ -114,9 +114,10 @@ def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, com
     ]
     manifest = json.loads(Path("models/pumps/1.json").read_text())
     assert result.models[1].parameters == manifest["parameters"]
-    assert {alarm.name for alarm in result.alarms} == {"pump-watch"}
+    raised = [alarm for alarm in result.alarms if alarm.name != "pump-watch-drift"]
+    assert {alarm.name for alarm in raised} == {"pump-watch"}
     assert {alarm.name for alarm in result.shadows} == {"pump-next"}
-    assert all(alarm.group == "site=south" or "pump" in alarm.group or alarm.fault for alarm in result.alarms)
+    assert any(alarm.fault == "clogged" for alarm in raised)
 
     for name in ("1.json", "1.npz", "2.json", "2.npz"):
         assert (folder / "models/pumps" / name).read_bytes() == Path("models/pumps", name).read_bytes()
@@ -134,11 +135,11 @@ def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, com
 
 
 def test_a_fleet_that_is_another_one_raises_one_ticket(here: Path, command: Command) -> None:
-    play(command, "calm", hours=2)
+    play(command, "calm", hours=1)
     train(command, "calm-1", "--level", "0")
-    other = "detectors: {pump-watch: {model: pumps, threshold: 1000, drift_window: 10 min}}"
+    other = "detectors: {pump-watch: {model: pumps, threshold: 1000}}"
     asked = "  - {alarm: pump-watch-drift, severity: ticket}"
-    text = FLEET.format(name="other", hours=3, more=other).replace("devices: 10", "devices: 90") + asked + "\n"
+    text = FLEET.format(name="other", hours=2, more=other).replace("devices: 10", "devices: 60") + asked + "\n"
     Path("other.storm.yaml").write_text(text)
     ran = command("run", "other.storm.yaml", "--seed", "7", "--quiet")
     assert ran.code == 0, ran.out + ran.err
@@ -174,10 +175,7 @@ def test_what_cannot_be_is_told(here: Path, command: Command) -> None:
     train(command, "calm-1")
     assert "did you mean `pumps`?" in command("models", "evaluate", "pmups", "calm-1").err
     assert "there are pumps@1" in command("models", "evaluate", "pumps@4", "calm-1").err
-    assert (
-        "did you mean" in command("models", "evaluate", "pumps", "clam-1").err
-        or "runs: " in command("models", "evaluate", "pumps", "clam-1").err
-    )
+    assert "runs: calm-1" in command("models", "evaluate", "pumps", "clam-1").err
 
 
 def test_parameters_that_are_not_those_of_the_manifest_are_refused(here: Path, command: Command) -> None:

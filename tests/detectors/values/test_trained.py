@@ -16,6 +16,7 @@ from twinstorm.scenarios.language.watching import DRIFT_SUFFIX as TOLD
 from twinstorm.twin.flow import Int
 
 CHANNELS = ("flow_m3_h", "power_kw")
+TIMES = np.arange(100_000) * 1_000_000
 
 
 def rows_of(count: int, seed: int = 1) -> Reals:
@@ -26,7 +27,7 @@ def rows_of(count: int, seed: int = 1) -> Reals:
 
 
 def model_of(algorithm: str = "pyod:PCA", level: int = 0) -> Model:
-    return Model.trained(algorithm, "pump", CHANNELS, level, rows_of(600), 0.001)
+    return Model.trained(algorithm, "pump", CHANNELS, level, rows_of(600), TIMES[:600], 0.001)
 
 
 class Kept(WholeDevices):
@@ -90,9 +91,9 @@ def test_what_can_be_kept_are_the_detectors_that_learn_a_model() -> None:
 
 def test_rows_that_teach_nothing_are_told() -> None:
     with pytest.raises(UnfitModelError, match="50 healthy rows are too few to learn from; 200 at least"):
-        Model.trained("pyod:PCA", "pump", CHANNELS, 0, rows_of(50), 0.001)
+        Model.trained("pyod:PCA", "pump", CHANNELS, 0, rows_of(50), TIMES[:50], 0.001)
     with pytest.raises(UnfitModelError, match="nothing in these rows moves"):
-        Model.trained("pyod:PCA", "pump", CHANNELS, 0, np.ones((LEAST_ROWS, 20)), 0.001)
+        Model.trained("pyod:PCA", "pump", CHANNELS, 0, np.ones((LEAST_ROWS, 20)), TIMES[:LEAST_ROWS], 0.001)
 
 
 @pytest.mark.parametrize("gone", ["judge.limit", "population.share", "Components.weight", "level"])
@@ -114,7 +115,7 @@ def test_arrays_that_do_not_go_together_are_told() -> None:
 def test_the_index_is_that_of_the_books() -> None:
     """Ten equal bins, half of the rows of one have gone to its neighbour: 0.05 ln 0.5 and 0.05 ln 1.5, by hand."""
     rows = np.arange(100_000, dtype=np.float64)[:, None]
-    population = Population.of(rows)
+    population = Population.of(rows, TIMES)
     counts = np.full((1, BINS), 100_000)
     counts[0, 0], counts[0, 1] = 50_000, 150_000
     assert population.index(counts)[0] == pytest.approx(-0.05 * np.log(0.5) + 0.05 * np.log(1.5), rel=1e-3)
@@ -124,7 +125,7 @@ def test_the_index_is_that_of_the_books() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 500), min_size=BINS, max_size=BINS), min_size=3, max_size=3))
 def test_the_index_is_never_negative_and_nothing_breaks_it(counts: list[list[int]]) -> None:
-    population = Population.of(np.random.default_rng(1).normal(size=(400, 3)))
+    population = Population.of(np.random.default_rng(1).normal(size=(400, 3)), TIMES[:400])
     index = population.index(np.array(counts))
     assert np.isfinite(index).all()
     assert (index >= 0.0).all()
@@ -132,7 +133,7 @@ def test_the_index_is_never_negative_and_nothing_breaks_it(counts: list[list[int
 
 def test_one_of_many_that_is_ill_is_no_drift_and_a_shift_of_all_is_one() -> None:
     draws = np.random.default_rng(3)
-    population = Population.of(draws.normal(size=(5_000, 1)))
+    population = Population.of(draws.normal(size=(5_000, 1)), TIMES[:5_000])
     now = draws.normal(size=(2_000, 1))
     one = now.copy()
     one[:40] += 8.0
@@ -143,12 +144,12 @@ def test_one_of_many_that_is_ill_is_no_drift_and_a_shift_of_all_is_one() -> None
 
 def test_a_feature_that_follows_the_day_is_allowed_to_move_by_as_much() -> None:
     day = np.sin(np.linspace(0.0, 2.0 * np.pi, 4_000))[:, None]
-    population = Population.of(np.hstack([day, np.random.default_rng(1).normal(size=(4_000, 1))]))
+    population = Population.of(np.hstack([day, np.random.default_rng(1).normal(size=(4_000, 1))]), TIMES[:4_000])
     assert population.usual[0] > 1.0 > MOVED > population.usual[1]
 
 
 def test_to_score_changes_nothing_and_to_step_counts() -> None:
-    by_model = _ByModel(4, {"model": Version("pumps", 1, model_of()), "drift": 0.25, "drift_window": 1, "persist": 1})
+    by_model = _ByModel(4, {"model": Version("pumps", 1, model_of()), "drift": 0.25, "persist": 1})
     for second in range(3):
         sample = Sample(np.full(4, second), np.array([0.1, 0.2, 0.3, 0.4]) * second)
         before = by_model.rows
