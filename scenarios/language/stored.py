@@ -85,7 +85,7 @@ def _looked_up(node: ScalarNode, store: Path, found: dict[str, Stored], problems
     try:
         stored = find(store, node.text.strip())
     except NoSuchModel as error:
-        hint = error.hint or f"a store is a folder beside the scenario; `{WHERE}` names another"
+        hint = error.hint or ("" if error.allowed else f"a store is a folder beside the scenario; `{WHERE}` is another")
         problems.add(wrong(node, "S116", error.what, hint, allowed=error.allowed, suggestion=error.meant))
         return BrokenNode(node.path, node.place, node.key_place)
     before = found.setdefault(str(stored), stored)
