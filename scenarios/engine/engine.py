@@ -53,9 +53,9 @@ from twinstorm.scenarios.language.expressions import Evaluator, names
 from twinstorm.scenarios.language.figures import asked
 from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, Segment, Site, Step
 from twinstorm.scenarios.language.selectors import Selector
-from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, RoutedSink, Sink
 from twinstorm.scenarios.models.manifest import Stored
 from twinstorm.scenarios.models.store import needed
+from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, RoutedSink, Sink
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,

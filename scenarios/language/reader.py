@@ -61,6 +61,7 @@ from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
 from twinstorm.scenarios.language.steps import carried, read_steps
+from twinstorm.scenarios.language.stored import check_kinds, insert_models
 from twinstorm.scenarios.language.streams import (
     check_figures,
     check_silences,
@@ -68,7 +69,6 @@ from twinstorm.scenarios.language.streams import (
     read_continuity,
     read_windows,
 )
-from twinstorm.scenarios.language.stored import check_kinds, insert_models
 from twinstorm.scenarios.language.timeline import Timeline
 from twinstorm.scenarios.language.upkeep import check_maintained, read_maintenance
 from twinstorm.scenarios.language.watching import (
@@ -299,7 +299,7 @@ class _Assembly:
             windows = read_windows(record.own("windows") or {}, fleet, record.own("duration"), problems)
             written = named_of(record)["window"] or ()
             correlations = read_correlations(record.own("correlations") or {}, windows, written, problems)
-            others = (*catalogue.detectors(), *patterns_of(record))
+            others = (*catalogue.detectors(), *chosen_names_of(record), *drift_alarms_of(record))
             routes = read_routes(record.own("routes") or {}, fleet, others, problems)
             joins = read_joins(record.own("joins") or {}, fleet, (*others, *alarms_of_routes(record)), problems)
         problems.check()

@@ -30,8 +30,8 @@ from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNo
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.settings import settings_table
-from twinstorm.twin.residual_names import residual_name
 from twinstorm.scenarios.language.stored import MODEL
+from twinstorm.twin.residual_names import residual_name
 
 PATTERN = "pattern"
 """The setting that makes a name one of a pattern of events."""

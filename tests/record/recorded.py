@@ -47,6 +47,9 @@ class FakeScenario:
     path: str = "small-storm.storm.yaml"
     resolved: str = "storm: 1\nname: small-storm\n"
     steps: tuple[object, ...] = ()
+    windows: tuple[object, ...] = ()
+    joins: tuple[object, ...] = ()
+    continuity: None = None
     detectors: None = None
 
 
