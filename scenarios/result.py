@@ -537,6 +537,18 @@ class LetterSink(Protocol):
 
 
 @runtime_checkable
+class IncidentSink(Protocol):
+    """A `Sink` that wants to know what became of incidents, too."""
+
+    def incident(self, incident: IncidentResult, alarms: Sequence[AlarmResult]) -> None:
+        """An incident was opened or resolved, was not acknowledged in time, or an alarm of it came, went or came again.
+
+        Args:
+            alarms: all of the incident, as they are now.
+        """
+
+
+@runtime_checkable
 class BudgetSink(Protocol):
     """A `Sink` that wants to know what became of error budgets, too."""
 

@@ -58,15 +58,25 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def payload(result: RunResult, incident: IncidentResult, *, receiver: str, started_at: str, run: str) -> dict[str, Any]:
-    """What Alertmanager would send of one incident as it is in the end.
+def payload(
+    scenario: str,
+    incident: IncidentResult,
+    alarms: Sequence[AlarmResult],
+    *,
+    receiver: str,
+    started_at: str,
+    run: str,
+) -> dict[str, Any]:
+    """What Alertmanager would send of one incident as it is now.
 
     Args:
+        scenario: its name, a label of every alert.
+        alarms: of the incident, and maybe of others.
         started_at: wall time of the start of the run, RFC 3339.
         run: its name, for links and labels.
     """
-    alarms = [each for each in result.alarms if each.incident == incident.number and not each.suppressed]
-    alerts = [_alert(result, each, started_at, run) for each in alarms]
+    told = [each for each in alarms if each.incident == incident.number and not each.suppressed]
+    alerts = [_alert(scenario, each, started_at, run) for each in told]
     firing = any(alert["status"] == "firing" for alert in alerts)
     return {
         "version": VERSION,
@@ -82,13 +92,13 @@ def payload(result: RunResult, incident: IncidentResult, *, receiver: str, start
     }
 
 
-def _alert(result: RunResult, alarm: AlarmResult, started_at: str, run: str) -> dict[str, Any]:
+def _alert(scenario: str, alarm: AlarmResult, started_at: str, run: str) -> dict[str, Any]:
     labels = {
         "alertname": alarm.name,
         "severity": alarm.severity,
         "group": alarm.group,
         "incident": f"INC-{alarm.incident}",
-        "scenario": result.scenario,
+        "scenario": scenario,
         "run": run,
     }
     annotations = {"summary": f"{alarm.name} {alarm.group}: {alarm.devices:,} devices", "cause": alarm.cause}
@@ -133,7 +143,10 @@ def _wall(started_at: str, at_s: float) -> str:
 
 def payloads(result: RunResult, *, receiver: str, started_at: str, run: str) -> list[dict[str, Any]]:
     """One for each incident with an alarm that people are told of, in the order of opening."""
-    made = [payload(result, each, receiver=receiver, started_at=started_at, run=run) for each in result.incidents]
+    made = [
+        payload(result.scenario, each, result.alarms, receiver=receiver, started_at=started_at, run=run)
+        for each in result.incidents
+    ]
     return [each for each in made if each["alerts"]]
 
 

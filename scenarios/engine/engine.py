@@ -22,6 +22,7 @@ from twinstorm.detectors.objectives import Objective
 from twinstorm.detectors.values.trained import Version
 from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
+from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.mirrors import Mirrors
@@ -55,7 +56,17 @@ from twinstorm.scenarios.language.model import Expectation, Instant, Scenario, S
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.models.manifest import Stored
 from twinstorm.scenarios.models.store import needed
-from twinstorm.scenarios.result import BudgetSink, Ended, EventRow, LetterRow, LetterSink, PaneRow, RoutedSink, Sink
+from twinstorm.scenarios.result import (
+    BudgetSink,
+    Ended,
+    EventRow,
+    IncidentSink,
+    LetterRow,
+    LetterSink,
+    PaneRow,
+    RoutedSink,
+    Sink,
+)
 from twinstorm.twin.eventlog import Code
 from twinstorm.twin.flow import (
     NEVER_US,
@@ -555,6 +566,23 @@ class Engine:
         for incident in pane.new_incidents:
             self._tell_incident(incident)
         alarm_desk.tell(self, pane)
+        self._send_incidents(pane)
+
+    def _send_incidents(self, pane: Pane) -> None:
+        """Tell whoever wants to know of the incidents that are not what they were."""
+        told = [sink for sink in self.sinks if isinstance(sink, IncidentSink)]
+        alarms = (*pane.new_alarms, *pane.resolved_alarms, *pane.flapping_alarms)
+        incidents = (*pane.new_incidents, *pane.resolved_incidents, *pane.escalated)
+        changed = {each.incident for each in alarms} | {each.number for each in incidents} if told else set()
+        if not changed:
+            return
+        for incident in self.core.incidents:
+            if incident.number in changed:
+                runbooks = self.scenario.runbooks
+                mine = [each for each in self.core.alarms if each.incident == incident.number]
+                results = [alarm_result(alarm, self.registry, runbooks) for alarm in mine]
+                for sink in told:
+                    sink.incident(incident_result(incident), results)
 
     def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
 
-from twinstorm.detectors.scoring import attribute, names_the_cause
+from twinstorm.detectors.scoring import attribute
 from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.engine.airtime import airtime_notes
+from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.routes import deaf_rules, route_results
@@ -23,9 +24,7 @@ from twinstorm.scenarios.language.model import Speech
 from twinstorm.scenarios.language.stored import models_of
 from twinstorm.scenarios.result import (
     AlarmResult,
-    ExampleResult,
     FaultResult,
-    IncidentResult,
     KindHealthResult,
     LedgerResult,
     MachineHealthResult,
@@ -118,20 +117,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         expectations=expectations,
         faults=faults,
         alarms=_alarms(engine, engine.core.alarms),
-        incidents=[
-            IncidentResult(
-                number=incident.number,
-                title=incident.title,
-                opened_s=incident.opened_us / SECOND_US,
-                resolved_s=None if incident.resolved_us is None else incident.resolved_us / SECOND_US,
-                severity=str(incident.severity),
-                alarms=list(incident.alarms),
-                state=incident.state,
-                acknowledged_s=_seconds(incident.acknowledged_us),
-                escalated_s=_seconds(incident.escalated_us),
-            )
-            for incident in engine.core.incidents
-        ],
+        incidents=[incident_result(incident) for incident in engine.core.incidents],
         counts=engine.counts(),
         report=None,
         repeat=repeat,
@@ -379,43 +365,8 @@ def _alarms(engine: Engine, alarms: Sequence[Alarm]) -> list[AlarmResult]:
     truth = labels(engine)
     # That a model is out of date has no fault behind it, whatever goes wrong meanwhile.
     drifts = {each.name + DRIFT_SUFFIX for each in engine.core.models}
-    results = []
-    for alarm in alarms:
-        label = None if alarm.name in drifts else attribute(alarm, truth)
-        results.append(
-            AlarmResult(
-                name=alarm.name,
-                at_s=alarm.at_us / SECOND_US,
-                severity=str(alarm.severity),
-                group=alarm.group,
-                cause=alarm.cause,
-                fault=None if label is None else label.step,
-                delay_s=None if label is None else (alarm.at_us - label.from_us) / SECOND_US,
-                incident=alarm.incident,
-                number=alarm.number,
-                devices=len(alarm.device),
-                known=0 if alarm.members is None else alarm.known,
-                score=alarm.score,
-                limit=round(alarm.limit, 3),
-                resolved_s=_seconds(alarm.resolved_us),
-                right=None if label is None else names_the_cause(alarm, label, len(engine.registry)),
-                suppressed=alarm.suppressed,
-                openings=alarm.openings,
-                wrong=alarm.wrong,
-                runbook=engine.scenario.runbooks.get(alarm.name, ""),
-                examples=[
-                    ExampleResult(
-                        device=engine.registry.names[each.device],
-                        last_s=None if each.last_us < 0 else each.last_us / SECOND_US,
-                        seq=each.seq,
-                        boot=each.boot,
-                        session=each.session,
-                    )
-                    for each in alarm.examples
-                ],
-            )
-        )
-    return results
+    found = [(alarm, None if alarm.name in drifts else attribute(alarm, truth)) for alarm in alarms]
+    return [alarm_result(alarm, engine.registry, engine.scenario.runbooks, label) for alarm, label in found]
 
 
 def _seconds(at_us: int | None) -> float | None:

@@ -121,6 +121,11 @@ class Recorder:
         return recorder
 
     @property
+    def started_at(self) -> str:
+        """Wall time, RFC 3339."""
+        return self._run_file.started_at
+
+    @property
     def has_rows(self) -> bool:
         """The run had begun: there is something to report of."""
         return self._events > 0

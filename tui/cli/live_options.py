@@ -29,7 +29,7 @@ LIVE_OPTIONS = (
         help="With --live: the fleet never asks for more in any second.",
     ),
 )
-YES = click.Option(["--yes"], is_flag=True, help="The broker may be another machine, and the load on it large.")
+YES = click.Option(["--yes"], is_flag=True, help="Broker and webhook may be other machines, and the load large.")
 
 
 @dataclass(frozen=True)

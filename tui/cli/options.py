@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from twinstorm.tui.cli.command import UsageError
+
+if TYPE_CHECKING:
+    from twinstorm.scenarios.webhook import Webhook
 
 T = TypeVar("T")
 
@@ -19,6 +22,12 @@ SETTINGS = click.Option(
     ["--set", "settings"], multiple=True, metavar="PATH=VALUE", help="Change a value of the file. Repeatable."
 )
 DEVICES = click.Option(["--devices"], type=click.IntRange(min=1), metavar="N", help="Size of the fleet.")
+WEBHOOK_KEY = click.Option(
+    ["--webhook-key"],
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Holds the key that signs them (HMAC-SHA256).",
+)
 OUT = click.Option(
     ["--out"],
     type=click.Path(path_type=Path),
@@ -88,3 +97,23 @@ def read(option: str, text: str, parse: Callable[[str], T]) -> T:
         return parse(text.strip())
     except Refused as refused:
         raise UsageError(f"{option}: {refused.message}", refused.hint) from refused
+
+
+def webhook_of(url: str, key: Path | None, *, anywhere: bool) -> Webhook:
+    """Where alarms are sent.
+
+    Args:
+        key: file with what signs them.
+        anywhere: somebody agreed to another machine than this one.
+
+    Raises:
+        UsageError: nothing may be sent there, or the key cannot be read.
+    """
+    from twinstorm.scenarios.webhook import Webhook
+
+    try:
+        return Webhook(url, None if key is None else key.read_bytes().strip(), anywhere=anywhere)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"the key in {key} cannot be read: {error.strerror}") from error

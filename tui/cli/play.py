@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from twinstorm.scenarios.engine.run import Run, RunOptions
     from twinstorm.scenarios.record.recorder import Recorder
     from twinstorm.scenarios.result import RunResult, Sink
+    from twinstorm.scenarios.webhook import Webhook
+    from twinstorm.scenarios.webhook_courier import Courier
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,15 @@ class Style:
     on_out: bool = True
 
 
-def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk: Talk, style: Style) -> Outcome:
+def play(
+    case: Case,
+    options: RunOptions,
+    out: Path,
+    sinks: Sequence[Sink],
+    talk: Talk,
+    style: Style,
+    hook: Webhook | None = None,
+) -> Outcome:
     """Run a case to its end, whatever that is; only a second Ctrl+C leaves as an exception, and a reader that has gone
     before anything was recorded."""
     until_us = case.scenario.duration_us if options.until_us is None else options.until_us
@@ -79,7 +89,8 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
             until_us=options.until_us,
             repeat=case.repeat,
         )
-        run = Run(case.scenario, options, [recorder, *map(readers.of, sinks)])
+        sent = [] if hook is None else [_courier(hook, case, recorder)]
+        run = Run(case.scenario, options, [recorder, *map(readers.of, sinks), *sent])
         readers.interrupt = run.interrupt
         meter.rates = run.rates
         with Interruption(run.interrupt, partial(write_at_once, talk.err)) as interruption:
@@ -98,6 +109,9 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
     finally:
         meter.close()
     result = recorder.result or result
+    for courier in sent:
+        if courier.complaint:
+            talk.complain(courier.complaint)
     try:
         if style.story:
             with readers:
@@ -110,6 +124,12 @@ def play(case: Case, options: RunOptions, out: Path, sinks: Sequence[Sink], talk
     if readers.gone and not interruption.code:
         code = PIPE_CLOSED
     return Outcome(case, _interrupted_code(code, interruption.code), result, run if run.holds else None)
+
+
+def _courier(hook: Webhook, case: Case, recorder: Recorder) -> Courier:
+    from twinstorm.scenarios.webhook_courier import Courier
+
+    return Courier(hook, case.scenario.name, recorder.folder.resolve().name, recorder.started_at)
 
 
 def hold_open_until_interrupted(outcome: Outcome, talk: Talk) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.options import WEBHOOK_KEY, must_be_writable, webhook_of
 from twinstorm.tui.cli.talk import Talk
 
 
@@ -30,12 +30,7 @@ from twinstorm.tui.cli.talk import Talk
         help="Write here instead of to standard output.",
     ),
     click.Option(["--webhook"], metavar="URL", help="Send its alarms there instead, as Alertmanager does."),
-    click.Option(
-        ["--webhook-key"],
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        metavar="FILE",
-        help="Holds the key that signs them (HMAC-SHA256).",
-    ),
+    WEBHOOK_KEY,
     click.Option(["--yes"], is_flag=True, help="The webhook may be on another machine."),
 )
 def report(
@@ -82,15 +77,13 @@ def report(
 def _send(talk: Talk, run: str, runs: Path, url: str, key: Path | None, yes: bool) -> int:
     from twinstorm.scenarios.engine.errors import Unavailable
     from twinstorm.scenarios.record.read import NoSuchRun, open_run
-    from twinstorm.scenarios.webhook import NotDelivered, Webhook, payloads
+    from twinstorm.scenarios.webhook import NotDelivered, payloads
 
     try:
         found = open_run(run, runs)
-        hook = Webhook(url, None if key is None else key.read_bytes().strip(), anywhere=yes)
     except NoSuchRun as error:
         raise UsageError(error.what, error.hint) from error
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    hook = webhook_of(url, key, anywhere=yes)
     if found.result is None:
         raise UsageError(f"the run in {found.folder} has no end, so nobody knows its alarms", found.about.stopped)
     documents = payloads(

@@ -11,12 +11,23 @@ import click
 
 from twinstorm.tui.cli.command import PIPE_CLOSED, UsageError, command
 from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
-from twinstorm.tui.cli.options import DEVICES, OUT, SCENARIOS, SEED, SETTINGS, must_be_writable, read_duration
+from twinstorm.tui.cli.options import (
+    DEVICES,
+    OUT,
+    SCENARIOS,
+    SEED,
+    SETTINGS,
+    WEBHOOK_KEY,
+    must_be_writable,
+    read_duration,
+    webhook_of,
+)
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.run import RunOptions
     from twinstorm.scenarios.result import Sink
+    from twinstorm.scenarios.webhook import Webhook
     from twinstorm.tui.cli.cases import Case
     from twinstorm.tui.cli.play import Outcome
 
@@ -45,6 +56,8 @@ if TYPE_CHECKING:
     click.Option(["--events"], metavar="FILE", help="A line of JSON for every event; - is standard output."),
     click.Option(["--junit"], type=click.Path(path_type=Path), metavar="FILE", help="Findings as JUnit XML."),
     click.Option(["--metrics"], metavar="127.0.0.1:PORT", help="Serve OpenMetrics at /metrics while it runs."),
+    click.Option(["--webhook"], metavar="URL", help="Send alarms there while it runs, as Alertmanager does."),
+    WEBHOOK_KEY,
     OUT,
     click.Option(["--fail-fast"], is_flag=True, help="No further run after one that did not hold."),
 )
@@ -74,6 +87,8 @@ def run(
     events: str | None,
     junit: Path | None,
     metrics: str | None,
+    webhook: str | None,
+    webhook_key: Path | None,
     out: Path,
     fail_fast: bool,
 ) -> int:
@@ -87,6 +102,7 @@ def run(
       twinstorm run *.storm.yaml --seeds 1..20 --junit junit.xml --fail-fast
       twinstorm run reboot-storm --live --devices 200
       twinstorm run reboot-storm --live --devices 200 --metrics 127.0.0.1:9464
+      twinstorm run reboot-storm --live --devices 200 --webhook http://127.0.0.1:9000/alarms
       twinstorm run reboot-storm --live --tls --devices 100
       twinstorm run reboot-storm --live --devices 100 --broker mqtts://127.0.0.1:8883 --ca ca.pem --credentials login
 
@@ -106,6 +122,7 @@ def run(
     asked = Asked(scenarios, read_seeds(seed, seeds), settings, vary, devices, extra)
     until_us, max_wall_us = read_duration("--until", until), read_duration("--max-wall", max_wall)
     cases = read_cases(asked)
+    hook = None if webhook is None else webhook_of(webhook, webhook_key, anywhere=yes)
     _refuse_what_does_not_go_together(cases, how, speed_x)
     login, broker_tls = how.access()
     for case in cases:
@@ -136,7 +153,7 @@ def run(
 
     with ExitStack() as open_brokers:
         told = _serve(talk, metrics, open_brokers)
-        outcomes = _play_all(talk, cases, options, out, json, events, told, open_brokers)
+        outcomes = _play_all(talk, cases, options, out, json, events, told, open_brokers, hook)
         code = _answer(talk, outcomes, len(cases) > 1, json, events, junit)
         # Only now, when everything has been told: who holds a broker open ends it by leaving.
         for outcome in outcomes:
@@ -186,6 +203,7 @@ def _play_all(
     events: str | None,
     told: list[Sink],
     open_brokers: ExitStack,
+    hook: Webhook | None,
 ) -> list[Outcome]:
     from twinstorm.scenarios.record.event_lines import EventLines
     from twinstorm.tui.cli.play import Style, play
@@ -198,7 +216,7 @@ def _play_all(
             sinks.append(EventLines(_open_events(talk, events, stack), "standard output" if events == "-" else events))
         for case in cases:
             one = replace(options, seed=case.seed, repeat=case.repeat)
-            outcomes.append(play(case, one, out, sinks, talk, style))
+            outcomes.append(play(case, one, out, sinks, talk, style, hook))
             if (run := outcomes[-1].run) is not None:
                 open_brokers.callback(run.close)
             if outcomes[-1].code in (130, PIPE_CLOSED, 143) or (options.fail_fast and outcomes[-1].code):

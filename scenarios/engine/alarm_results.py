@@ -1,0 +1,70 @@
+"""Alarms and incidents as people and other programs are told of them, while a run goes on and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twinstorm.detectors.scoring import names_the_cause
+from twinstorm.scenarios.result import AlarmResult, ExampleResult, IncidentResult
+from twinstorm.twin.flow import SECOND_US, Alarm, Incident, Registry, TruthLabel
+
+
+def alarm_result(
+    alarm: Alarm, registry: Registry, runbooks: Mapping[str, str], label: TruthLabel | None = None
+) -> AlarmResult:
+    """An alarm as it is now.
+
+    Args:
+        runbooks: page by name of the alarm.
+        label: the fault that it belongs to; None: none, or nobody has asked yet.
+    """
+    return AlarmResult(
+        name=alarm.name,
+        at_s=alarm.at_us / SECOND_US,
+        severity=str(alarm.severity),
+        group=alarm.group,
+        cause=alarm.cause,
+        fault=None if label is None else label.step,
+        delay_s=None if label is None else (alarm.at_us - label.from_us) / SECOND_US,
+        incident=alarm.incident,
+        number=alarm.number,
+        devices=len(alarm.device),
+        known=0 if alarm.members is None else alarm.known,
+        score=alarm.score,
+        limit=round(alarm.limit, 3),
+        resolved_s=_seconds(alarm.resolved_us),
+        right=None if label is None else names_the_cause(alarm, label, len(registry)),
+        suppressed=alarm.suppressed,
+        openings=alarm.openings,
+        wrong=alarm.wrong,
+        runbook=runbooks.get(alarm.name, ""),
+        examples=[
+            ExampleResult(
+                device=registry.names[each.device],
+                last_s=None if each.last_us < 0 else each.last_us / SECOND_US,
+                seq=each.seq,
+                boot=each.boot,
+                session=each.session,
+            )
+            for each in alarm.examples
+        ],
+    )
+
+
+def incident_result(incident: Incident) -> IncidentResult:
+    """An incident as it is now."""
+    return IncidentResult(
+        number=incident.number,
+        title=incident.title,
+        opened_s=incident.opened_us / SECOND_US,
+        resolved_s=_seconds(incident.resolved_us),
+        severity=str(incident.severity),
+        alarms=list(incident.alarms),
+        state=incident.state,
+        acknowledged_s=_seconds(incident.acknowledged_us),
+        escalated_s=_seconds(incident.escalated_us),
+    )
+
+
+def _seconds(at_us: int | None) -> float | None:
+    return None if at_us is None else at_us / SECOND_US

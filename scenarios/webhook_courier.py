@@ -1,0 +1,98 @@
+"""Alarms on their way while a run goes on: each change of an incident is a message, sent beside the run.
+
+A run never waits for a receiver: messages queue, of one incident that changes faster than it is told the newest state
+alone, and what is on its way when the run is over has a while to arrive.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from twinstorm.scenarios.result import AlarmResult, EventRow, IncidentResult, PaneRow, RunResult
+from twinstorm.scenarios.webhook import NotDelivered, Webhook, payload
+
+PATIENCE_S: Final = 20.0
+"""How long the end of a run waits for what is on its way."""
+
+
+class Courier:
+    """A sink that sends; its thread ends with `close`.
+
+    Args:
+        hook: where to.
+        scenario, run: names, labels of every alert.
+        started_at: wall time of the start of the run, RFC 3339.
+
+    Attributes:
+        sent: messages that were taken.
+        lost: those that were not.
+        trouble: why the last one was not; empty: all were.
+    """
+
+    def __init__(self, hook: Webhook, scenario: str, run: str, started_at: str) -> None:
+        self.sent = self.lost = 0
+        self.trouble = ""
+        self._hook, self._scenario, self._run, self._started_at = hook, scenario, run, started_at
+        self._waiting: dict[int, Mapping[str, Any]] = {}
+        """The newest state of each incident that is not told, in the order in which they first changed."""
+        self._news = threading.Condition()
+        self._is_over = False
+        self._thread = threading.Thread(target=self._carry, name="webhook", daemon=True)
+        self._thread.start()
+
+    @property
+    def complaint(self) -> str:
+        """What was not taken, and why; empty: all was."""
+        if not self.lost:
+            return ""
+        return f"webhook: {self.lost:,} of {self.sent + self.lost:,} messages were lost: {self.trouble}"
+
+    def event(self, row: EventRow) -> None:
+        """Nothing."""
+
+    def pane(self, row: PaneRow) -> None:
+        """Nothing."""
+
+    def incident(self, incident: IncidentResult, alarms: Sequence[AlarmResult]) -> None:
+        """See `IncidentSink`."""
+        document = payload(
+            self._scenario, incident, alarms, receiver="twinstorm", started_at=self._started_at, run=self._run
+        )
+        if document["alerts"]:
+            with self._news:
+                self._waiting[incident.number] = document
+                self._news.notify()
+
+    def close(self, result: RunResult | None, why: str = "") -> None:  # noqa: ARG002
+        """See `Sink`. Waits for what is on its way, `PATIENCE_S` at most; the rest is lost."""
+        until_s = time.monotonic() + PATIENCE_S
+        with self._news:
+            self._is_over = True
+            self._news.notify()
+        self._thread.join(max(until_s - time.monotonic(), 0.0))
+        with self._news:
+            if self._thread.is_alive():
+                self.lost += 1 + len(self._waiting)
+                self.trouble = self.trouble or f"it took longer than {PATIENCE_S:g} s"
+                self._waiting.clear()
+
+    def _carry(self) -> None:
+        while True:
+            with self._news:
+                while not self._waiting and not self._is_over:
+                    self._news.wait()
+                if not self._waiting:
+                    return
+                document = self._waiting.pop(next(iter(self._waiting)))
+            try:
+                self._hook.send([document])
+            except NotDelivered as error:
+                with self._news:
+                    self.lost += 1
+                    self.trouble = str(error)
+            else:
+                with self._news:
+                    self.sent += 1
