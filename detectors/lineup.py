@@ -15,6 +15,8 @@ from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.detectors.values.trained import Trained
 from twinstorm.twin.flow import Registry
 
+WORKER = "detector"
+"""Setting of a name that somebody chose: the detector on values of which it is one more instance."""
 SHADOW = "shadow"
 """Setting of every detector: it scores and finds, and never raises an alarm."""
 
@@ -24,8 +26,9 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
 
     Args:
         wanted: detector to its settings, as text or typed, `shadow` (true or false) among them; for those on values
-            also `on` and `channels`, see `OnFleet`; a name of nobody that has a `pattern` is one of events, one that
-            has a `model` a stored one. None: every installed one with its defaults, but those on values.
+            also `on` and `channels`, see `OnFleet`. A name of nobody that has a `pattern` is one of events, one that
+            has a `model` a stored one, and one that has a `detector` one more of that. None: every installed one with
+            its defaults, but those on values.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
@@ -40,13 +43,14 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
         detector: Scorer
         if name in known:
             (detector,) = contract.build(registry, {name: settings})
-        elif name in known_on_values:
-            kind = known_on_values[name]
+        elif (worker := settings.pop(WORKER, name)) in known_on_values:
+            kind = known_on_values[worker]
             must_be_whole(kind)
             if issubclass(kind, Comparing):
                 detector = OnPeers(kind, registry, settings)
             else:
                 detector = OnFleet(kind, registry, settings)
+            detector.name = name
         elif "pattern" in settings:
             detector = patterns.made(name, registry, settings)
         elif "model" in settings:

@@ -101,11 +101,12 @@ def _watched_bytes(scenario: Scenario) -> int:
             total += 8 * (len(settings["pattern"].steps) + settings.get("times", 1)) * scenario.fleet.devices
         if "model" in settings:
             total += _modelled_bytes(settings["model"], scenario.fleet, settings.get("on"))
-        if not catalogue.looks_at_values(name):
+        worker = settings.get("detector", name)
+        if not catalogue.looks_at_values(worker):
             continue
         from twinstorm.detectors.values.fleet import bytes_a_series
 
-        each = bytes_a_series(name, settings)
+        each = bytes_a_series(worker, {key: value for key, value in settings.items() if key != "detector"})
         for kind, devices in _devices_of_kinds(scenario.fleet, settings.get("on")).items():
             channels = _watched_channels(kind, settings.get("channels"), is_mirrored=kind in _mirrored(scenario.fleet))
             total += devices * (BYTES_PER_WATCHED + each * channels)

@@ -35,11 +35,13 @@ from twinstorm.twin.residual_names import residual_name
 
 PATTERN = "pattern"
 """The setting that makes a name one of a pattern of events."""
+WORKER = "detector"
+"""The setting that makes a name one more instance of an installed detector on values."""
 DRIFT_SUFFIX = "-drift"
 """Behind the name of a stored model: the alarm that it is out of date."""
 
 DETECTOR = Word("detector", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
-
+ON_VALUES = Word("detector on values", catalogue.value_detectors, code="S104", all_at="all: twinstorm list detectors")
 
 WATCHING = (
     Key("shadow", words("shadow", "true", "false"), "it scores and finds, and never raises an alarm", default="false"),
@@ -53,6 +55,7 @@ WATCHING = (
 )
 """Settings of detectors that are none of their own: the first two of all, the third of stored models as well, all of
 those on values."""
+SHARED = tuple(key.name for key in WATCHING)
 
 
 def is_pattern(name: str, node: Node) -> bool:
@@ -65,13 +68,24 @@ def is_model(name: str, node: Node) -> bool:
     return name not in catalogue.detectors() and isinstance(node, MapNode) and MODEL in node.entries
 
 
+def is_instance(name: str, node: Node) -> bool:
+    """Whether this is no installed detector, but a name for one more instance of a detector on values."""
+    return name not in catalogue.detectors() and isinstance(node, MapNode) and WORKER in node.entries
+
+
+def _worker(name: str, node: Node) -> str:
+    """The installed detector that does the work of this name."""
+    worker = node.entries[WORKER] if is_instance(name, node) and isinstance(node, MapNode) else None
+    return worker.text.strip() if isinstance(worker, ScalarNode) else name
+
+
 def _is_chosen(name: str, node: Node) -> bool:
     """Whether a file has chosen this name."""
-    return is_pattern(name, node) or is_model(name, node)
+    return is_pattern(name, node) or is_model(name, node) or is_instance(name, node)
 
 
 def chosen_names_of(scenario: Record) -> tuple[str, ...]:
-    """Names of the patterns of events and of the stored models, also of those that could not be read."""
+    """Names of patterns of events, of stored models and of further instances, also of those that could not be read."""
     node = scenario.at("detectors") if scenario.has("detectors") else None
     entries = node.entries if isinstance(node, MapNode) else {}
     return tuple(name for name, settings in entries.items() if _is_chosen(name, settings))
@@ -86,7 +100,7 @@ def drift_alarms_of(scenario: Record) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _DetectorName(Field):
-    """A detector, or one of these names that a file has chosen for patterns and models."""
+    """A detector, or one of these names that a file has chosen for patterns, models and further instances."""
 
     chosen: tuple[str, ...]
 
@@ -127,7 +141,8 @@ class Detectors(Field):
     @staticmethod
     def _must_be_whole(name: str, node: Node, problems: Problems) -> None:
         """Tell of a detector that lacks what it needs."""
-        command = catalogue.detector_missing(name) if catalogue.looks_at_values(name) else ""
+        worker = _worker(name, node)
+        command = catalogue.detector_missing(worker) if catalogue.looks_at_values(worker) else ""
         if command:
             message = f"the detector {quoted(name)} needs what is not installed"
             problems.add(wrong(node, "S115", message, f"install it: {command}", node.key_place))
@@ -143,6 +158,13 @@ class Detectors(Field):
             options, shared = catalogue.pattern_options(), WATCHING[:2]
         elif is_model(name, node):
             options, shared = catalogue.model_options(), WATCHING[:3]
+        elif is_instance(name, node):
+            worker = _worker(name, node)
+            options = catalogue.detector_options(worker) if catalogue.looks_at_values(worker) else ()
+            # Of a detector that nobody knows nobody knows the settings: what is told is that.
+            given = node.entries if isinstance(node, MapNode) and not options else {}
+            unread = (Key(key, Raw("a setting"), "") for key in given if key not in (WORKER, *SHARED))
+            shared = (Key(WORKER, ON_VALUES, "that does the work"), *WATCHING, *unread)
         else:
             options = catalogue.detector_options(name)
             shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
@@ -162,7 +184,7 @@ class Detectors(Field):
                     "properties": dict.fromkeys(known, settings),
                     "additionalProperties": {
                         "type": "object",
-                        "anyOf": [{"required": [PATTERN]}, {"required": [MODEL]}],
+                        "anyOf": [{"required": [key]} for key in (PATTERN, MODEL, WORKER)],
                         "additionalProperties": value,
                     },
                 },
