@@ -9,6 +9,7 @@ dead letter. Nothing is lost without being counted: `taken = delivered + waiting
 from __future__ import annotations
 
 import heapq
+import math
 import operator
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -160,8 +161,9 @@ class _Place:
         return taken
 
     def turn(self) -> None:
-        """A second is over. Rates of less than one a second gather."""
-        self.left = min(self.left + self.rate, max(self.rate, Fraction(1)))
+        """A second is over. What is left of whole places is gone, but for one; parts of a place gather."""
+        whole, part = divmod(self.left + self.rate, 1)
+        self.left = min(whole, max(math.ceil(self.rate), 1)) + part
 
 
 @dataclass

@@ -23,6 +23,8 @@ BYTES_PER_CLOCK: Final = 80
 BYTES_PER_HAZARDS: Final = 130
 BYTES_PER_MESH: Final = 110
 """Twelve columns of 8 bytes and what sorts them."""
+BYTES_PER_END: Final = 64
+"""Two figures of a correlation at one end of windows, with their copies while they are compared."""
 BYTES_PER_MIRROR: Final = 400
 """Parameters and state of a twin, and its residuals on their way."""
 BYTES_PER_DUTY_CYCLE: Final = 600
@@ -67,6 +69,10 @@ def needed_bytes(scenario: Scenario) -> int:
     streams = sum(_window_bytes(scenario, window) for window in scenario.windows)
     streams += _silence_bytes(scenario)
     streams += sum(_join_bytes(scenario, join) for join in scenario.joins)
+    by_name = {window.name: window for window in scenario.windows}
+    streams += sum(
+        BYTES_PER_END * each.over * _most_keys(scenario, by_name[each.left]) for each in scenario.correlations
+    )
     return of_devices + forwarded + _watched_bytes(scenario) + streams + _passing_bytes(scenario)
 
 
@@ -116,8 +122,7 @@ def _watched_bytes(scenario: Scenario) -> int:
 def _window_bytes(scenario: Scenario, window: Window) -> int:
     """What a named window takes, of as many keys as it can have."""
     segments = [segment for segment in scenario.fleet.segments if segment.kind == window.kind]
-    devices = sum(segment.devices for segment in segments)
-    keys = devices if window.by == "device" else min(devices, len(scenario.fleet.sites) + scenario.fleet.devices // 30)
+    keys = _most_keys(scenario, window)
     total = BYTES_PER_DATED * scenario.fleet.devices + BYTES_PER_KEY * keys
     if window.gap_us:
         waiting = sum(each.devices * (window.lateness_us // each.every_us + 2) for each in segments)
@@ -126,6 +131,12 @@ def _window_bytes(scenario: Scenario, window: Window) -> int:
     panes = window.lateness_us // window.every_us + 5
     steps = window.width_us // window.every_us if window.width_us > window.every_us else 0
     return total + BYTES_PER_SUM * keys * (panes + steps)
+
+
+def _most_keys(scenario: Scenario, window: Window) -> int:
+    """How many keys a named window can have."""
+    devices = sum(segment.devices for segment in scenario.fleet.segments if segment.kind == window.kind)
+    return devices if window.by == "device" else min(devices, len(scenario.fleet.sites) + scenario.fleet.devices // 30)
 
 
 def _silence_bytes(scenario: Scenario) -> int:

@@ -135,6 +135,9 @@ def _check_pair(record: Record, left: Window, right: Window, problems: Problems)
     elif (left.every_us, left.width_us) != (right.every_us, right.width_us):
         message = f"{quoted(left.name)} and {quoted(right.name)} do not end together, or are not as wide"
         problems.add(wrong(node, "S212", message, "give both the same `every` and `width`"))
+    elif left.lateness_us != right.lateness_us:
+        message = f"{quoted(left.name)} and {quoted(right.name)} are not closed at the same time"
+        problems.add(wrong(node, "S212", message, "give both the same `lateness`"))
     elif left.by != right.by or (left.by in ("device", "segment") and left.kind != right.kind):
         message = f"{quoted(left.name)} and {quoted(right.name)} have no keys in common"
         problems.add(wrong(node, "S212", message, "keep both `by: site`"))

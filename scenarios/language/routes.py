@@ -206,7 +206,24 @@ def _changes(record: Record, kinds: Sequence[Any], problems: Problems) -> list[C
             continue
         if change.own("name") is not None:
             found.append(Change(name, change.own("name"), factor, offset))
+    _check_names(written, found, tuple(known), problems)
     return found
+
+
+def _check_names(
+    written: Mapping[str, Record], changes: Sequence[Change], channels: Sequence[str], problems: Problems
+) -> None:
+    """Tell of channels that would be passed on under one name."""
+    renamed = {change.channel for change in changes}
+    taken = {name: name for name in channels if name not in renamed}
+    for change in changes:
+        other = taken.setdefault(change.becomes, change.channel)
+        if other != change.channel:
+            message = (
+                f"{quoted(change.channel)} and {quoted(other)} would both be passed on as {quoted(change.becomes)}"
+            )
+            node = written[change.channel].at("name")
+            problems.add(wrong(node, "S212", message, "give it a name that no other channel has"))
 
 
 def _keep(record: Record, kinds: Sequence[Any], changes: Sequence[Change], problems: Problems) -> list[str]:

@@ -6,7 +6,6 @@ look at once would explain each other away.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -17,12 +16,11 @@ from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build
 from twinstorm.scenarios.models.manifest import Evaluation
-from twinstorm.scenarios.models.training import UnfitRun
+from twinstorm.scenarios.models.training import UnfitRun, watched_by
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.record.readings import repeatable
-from twinstorm.twin.flow import SECOND_US, TruthLabel
+from twinstorm.twin.flow import DAY_US, SECOND_US, TruthLabel
 
-DAY_US = 86_400 * SECOND_US
 NAME = "evaluated"
 
 
@@ -38,8 +36,7 @@ def evaluate(version: Version, run: RecordedRun) -> Evaluation:
     kind = version.model.kind
     if kind not in {segment.kind for segment in scenario.fleet.segments}:
         raise UnfitRun(f"{version} is a model of `{kind}`, and no device of {run.about.scenario} is one")
-    looking = replace(scenario, detectors={NAME: {"model": version}}, objectives=(), expectations=())
-    engine = build(looking, options)
+    engine = build(watched_by(scenario, {NAME: {"model": version}}), options)
     engine.play()
     found = _judged(engine, run, scenario.warm_up_us)
     engine.wiring.close()

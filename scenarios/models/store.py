@@ -7,14 +7,17 @@ run nothing here; what was read must have the digest that the manifest names. Sa
 from __future__ import annotations
 
 import io
+import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.lib.format import read_array
+from numpy.lib.format import read_array, read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
 from twinstorm.detectors.values.model import Model, UnfitModelError
@@ -36,6 +39,22 @@ from twinstorm.scenarios.record.folder import no_room, write_whole
 MOST_PARAMETERS_BYTES: Final = 1 << 28
 """Unpacked. Those of a model of 20,000 rows of 120 features take 20 MB."""
 
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    NotImplementedError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading bytes that are no parameters has been seen to raise."""
+
 
 def load(stored: Stored) -> Model:
     """Its parameters.
@@ -47,9 +66,9 @@ def load(stored: Stored) -> Model:
     try:
         arrays = _arrays(path)
         model = Model.of_arrays(manifest.kind, manifest.channels, arrays)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, NoSuchModel):
-            raise
+    except NoSuchModel:
+        raise
+    except _DAMAGE as error:
         reason = str(error) if isinstance(error, UnfitModelError) else getattr(error, "strerror", None) or str(error)
         raise NoSuchModel(f"the parameters of {stored} in {path} cannot be read: {reason}", "train it again") from None
     if model.digest() != manifest.parameters:
@@ -65,8 +84,24 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         arrays = {}
         for each in packed.infolist():
             with packed.open(each) as stream:
-                arrays[each.filename.removesuffix(".npy")] = read_array(stream, allow_pickle=False)
+                arrays[each.filename.removesuffix(".npy")] = _array(stream.read())
         return arrays
+
+
+def _array(written: bytes) -> NDArray[Any]:
+    """One array; a header that promises more than there is would be believed with memory.
+
+    Raises:
+        ValueError: it is none, or holds objects.
+    """
+    stream = io.BytesIO(written)
+    version = read_magic(stream)
+    header = read_array_header_1_0 if version == (1, 0) else read_array_header_2_0
+    shape, _, dtype = header(stream)
+    if math.prod(shape) * dtype.itemsize != len(written) - stream.tell():
+        raise ValueError("an array is not as long as its header says")
+    stream.seek(0)
+    return np.asarray(read_array(stream, allow_pickle=False))
 
 
 def save(store: Path, name: str, model: Model, manifest: Callable[[int], Manifest]) -> Stored:
@@ -158,7 +193,8 @@ def delete(store: Path, label: str) -> None:
     stored, state = find(store, label), state_of(store, name)
     if state.live[-1:] == (number,):
         raise NoSuchModel(f"{stored} is live", f"promote another one first: {', '.join(_labels(store, name))}")
-    live = tuple(each for each in state.live if each != number)
+    rest = [each for each in state.live if each != number]
+    live = tuple(each for place, each in enumerate(rest) if rest[place - 1 : place] != [each])
     _write_state(store, name, State(live=live, newest=state.newest))
     (store / name / f"{number}.json").unlink()
     stored.parameters.unlink(missing_ok=True)

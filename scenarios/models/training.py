@@ -8,13 +8,14 @@ of delivery nor another device moves the draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.detectors.tally import SOONEST_US
 from twinstorm.detectors.values.contract import Reals
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.model import LEAST_ROWS, Model
@@ -22,11 +23,12 @@ from twinstorm.detectors.values.whole import WholeDevices
 from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build
 from twinstorm.scenarios.language.errors import closest
+from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.models.manifest import Trained
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.record.readings import repeatable
 from twinstorm.twin.chance import device_key, stream, words
-from twinstorm.twin.flow import SECOND_US, Int, Registry, TruthLabel
+from twinstorm.twin.flow import NEVER_US, SECOND_US, Int, Registry, TruthLabel
 
 MOST_ROWS: Final = 20_000
 """That teach a model; the fit of any that is offered takes seconds then."""
@@ -83,7 +85,11 @@ class _Rows(WholeDevices):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self.seen = 0
-        self._parts: list[tuple[NDArray[np.uint64], Reals, Int, Int]] = []
+        self.clock: Callable[[], int] = lambda: NEVER_US
+        """When the readings that are taken have come."""
+        self.since_us, self.to_us = 0, NEVER_US
+        """Rows from then to then are drawn from, by the devices' clocks."""
+        self._parts: list[tuple[NDArray[np.uint64], Reals, Int, Int, Int]] = []
         self._held = 0
         self._highest = np.uint64(np.iinfo(np.uint64).max)
 
@@ -96,10 +102,14 @@ class _Rows(WholeDevices):
         if learns:
             lot = words(self._stream, self._keys[device], self._count[device])
             self._count[device] += 1
-            self.seen += len(rows)
-            kept = lot < self._highest
-            self._parts.append((lot[kept], rows[kept], device[kept], at_us[kept]))
-            self._held += int(np.count_nonzero(kept))
+            now_us = self.clock()
+            wanted = (at_us >= self.since_us) & (at_us <= min(self.to_us, now_us + SOONEST_US))
+            self.seen += int(np.count_nonzero(wanted))
+            kept = wanted & (lot < self._highest)
+            if kept.any():
+                came_us = np.full(int(np.count_nonzero(kept)), now_us, np.int64)
+                self._parts.append((lot[kept], rows[kept], device[kept], at_us[kept], came_us))
+                self._held += len(came_us)
             if self._held > 2 * self._most:
                 self._thin()
         return np.zeros(len(rows))
@@ -107,15 +117,34 @@ class _Rows(WholeDevices):
     def _thin(self) -> None:
         lot, *_ = whole = self.drawn()
         lowest = np.argsort(lot, kind="stable")[: self._most]
-        self._parts = [tuple(column[lowest] for column in whole)]  # type: ignore[list-item]  # four columns stay four
+        self._parts = [tuple(column[lowest] for column in whole)]  # type: ignore[list-item]  # five columns stay five
         self._held = len(lowest)
         if self._held == self._most:
             self._highest = lot[lowest[-1]]
 
-    def drawn(self) -> tuple[NDArray[np.uint64], Reals, Int, Int]:
-        """Lots, rows, devices and times of what was kept so far, in no order."""
-        lots, rows, devices, times = zip(*self._parts, strict=True)
-        return np.concatenate(lots), np.concatenate(rows), np.concatenate(devices), np.concatenate(times)
+    def drawn(self) -> tuple[NDArray[np.uint64], Reals, Int, Int, Int]:
+        """Lots, rows, devices, times and arrivals of what was kept so far, in no order; there is some."""
+        lots, rows, devices, times, came = zip(*self._parts, strict=True)
+        who, at_us, came_us = (np.concatenate(each) for each in (devices, times, came))
+        return np.concatenate(lots), np.concatenate(rows), who, at_us, came_us
+
+
+def watched_by(scenario: Scenario, detectors: Mapping[str, Mapping[str, Any]]) -> Scenario:
+    """The same world, and nobody who looks but these: no objective, rule or expectation, and nothing that ends it
+    early."""
+    return replace(
+        scenario,
+        detectors=detectors,
+        objectives=(),
+        expectations=(),
+        stop_when=None,
+        windows=(),
+        correlations=(),
+        joins=(),
+        routes=(),
+        continuity=None,
+        steps=tuple(replace(step, expect=None) for step in scenario.steps),
+    )
 
 
 def train(run: RecordedRun, wanted: Wanted) -> Taught:
@@ -128,7 +157,7 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
         Unavailable: this machine has not enough memory.
     """
     scenario, options = repeatable(run)
-    engine = build(replace(scenario, detectors={}, objectives=(), expectations=()), options)
+    engine = build(watched_by(scenario, {}), options)
     registry = engine.registry
     kind = _kind(registry, wanted.kind)
     channels = _channels(registry, kind, wanted.channels)
@@ -139,23 +168,25 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     rows.of_width(len(channels), wanted.level)
     keys = np.array([device_key(registry.names[each]) for each in device.tolist()], np.uint64)
     rows.draw_by(keys, wanted.seed, SPARE * MOST_ROWS)
+    rows.clock = lambda: engine.now_us
+    rows.since_us = max(scenario.warm_up_us, wanted.from_us or 0)
+    rows.to_us = engine.end_us if wanted.to_us is None else min(wanted.to_us, engine.end_us)
     engine.core.listen(tap)
     engine.play()
     if tap.broken:
         raise UnfitRun(f"the readings of this run cannot be learnt from: {tap.broken}")
     if not rows.seen:
         raise UnfitRun(f"no `{kind}` told {'all of ' * (len(channels) > 1)}{', '.join(channels)} in this run")
-    since_us = max(scenario.warm_up_us, wanted.from_us or 0)
-    to_us = engine.now_us if wanted.to_us is None else min(wanted.to_us, engine.now_us)
-    lot, features, who, at_us = rows.drawn()
-    inside = (at_us >= since_us) & (at_us <= to_us)
-    ill = _ill(labels(engine), device[who], at_us, len(registry))
-    healthy = inside & ~ill
+    lot, features, who, at_us, came_us = rows.drawn()
+    truth = labels(engine)
+    # By the device's clock, for what waited in a buffer; and by when it came, for a clock that is wrong.
+    ill = _ill(truth, device[who], at_us, len(registry)) | _ill(truth, device[who], came_us, len(registry))
+    healthy = ~ill
     if np.count_nonzero(healthy) < LEAST_ROWS:
         raise UnfitRun(
             f"{np.count_nonzero(healthy):,} healthy rows of `{kind}` are too few to learn from, {LEAST_ROWS} at least: "
-            f"{np.count_nonzero(inside & ill):,} belong to faults, {np.count_nonzero(~inside):,} to the warm-up or to "
-            "what was not asked for; take a longer run, or a calmer one"
+            f"{np.count_nonzero(ill):,} of the {len(ill):,} that were drawn after the warm-up, from the time that was "
+            "asked for, belong to faults; take a longer run or time, or a calmer one"
         )
     chosen = np.flatnonzero(healthy)
     chosen = chosen[np.argsort(lot[chosen], kind="stable")[:MOST_ROWS]]
@@ -172,7 +203,7 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
         devices=len(np.unique(who[chosen])),
         rows=len(chosen),
         of_rows=round(rows.seen * float(np.count_nonzero(healthy)) / len(healthy)),
-        left_out=round(rows.seen * float(np.count_nonzero(inside & ill)) / len(healthy)),
+        left_out=round(rows.seen * float(np.count_nonzero(ill)) / len(healthy)),
     )
     return Taught(model, about, last_us)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran
+from twinstorm.scenarios.models.manifest import NoSuchModel, find
+from twinstorm.scenarios.models.store import load
 from twinstorm.scenarios.record.read import open_run
 
 Command = Callable[..., Ran]
@@ -192,3 +194,62 @@ def test_parameters_that_are_not_those_of_the_manifest_are_refused(here: Path, c
     assert "its digest is another" in ran.err
     Path("models/pumps/1.npz").write_bytes(b"PK nothing")
     assert "cannot be read" in command("models", "show", "pumps@1").err
+
+
+def test_a_run_that_its_alarms_end_or_with_rules_of_its_own_judges_like_others(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    train(command, "calm-1")
+    trouble = CLOGGED + "\nroutes: {evaluated: {when: flow_m3_h > 1, to: alarm}}\ndetectors: {silence: {}}\n"
+    play(command, "plain", CLOGGED)
+    Path("ended.storm.yaml").write_text(
+        FLEET.format(name="ended", hours=2, more=trouble + "stop_when: {when: alarms > 1000}")
+    )
+    assert command("run", "ended.storm.yaml", "--quiet").code == 0
+    plain, ended = (
+        json.loads(command("models", "evaluate", "pumps", run, "--json", "--quiet").out)
+        for run in ("plain-1", "ended-1")
+    )
+    assert {**plain, "scenario": "", "digest": ""} == {**ended, "scenario": "", "digest": ""}
+
+
+def test_a_version_that_is_gone_leaves_no_step_back_to_itself(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    train(command, "calm-1")
+    train(command, "calm-1", "--detector", "pyod:HBOS")
+    for label in ("pumps@2", "pumps@1"):
+        assert command("models", "promote", label).code == 0
+    assert command("models", "delete", "pumps@2").code == 0
+    assert command("models", "rollback", "pumps").code == 2
+
+
+def test_what_a_wrong_clock_dates_elsewhere_is_no_healthy_row(here: Path, command: Command) -> None:
+    ill = """steps:
+  - {name: wrong, at: 20 min, fault: clock-jump, target: kind=pump, lasts: 30 min, with: {by: 40 min}}
+"""
+    folder = play(command, "shifted", ill)
+    out = train(command, str(folder))
+    assert "pumps@1" in out
+    shown = json.loads(command("models", "show", "pumps@1", "--json").out)
+    trained = shown["trained"]
+    # Of 110 minutes after the warm-up half an hour, and its aftermath, is nobody's: neither when it came, nor as dated.
+    assert trained["of_rows"] <= 8 * 2 * 80
+    assert trained["left_out"] + trained["of_rows"] <= 8 * 2 * 110
+
+
+def test_parameters_that_are_damaged_are_no_model(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    train(command, "calm-1")
+    path, stored = Path("models/pumps/1.npz"), find(Path("models"), "pumps")
+    whole = bytearray(path.read_bytes())
+    refused = 0
+    for place in [*range(400), *range(400, len(whole), len(whole) // 200), *range(len(whole) - 200, len(whole))]:
+        damaged = whole.copy()
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            load(stored)
+        except NoSuchModel:
+            refused += 1
+    assert refused > 300
+    path.write_bytes(whole)
+    assert load(stored).kind == "pump"

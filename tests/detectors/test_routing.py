@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.detectors.lab import Lab, delivery, registry_of
 from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.deadletters import DeadLetters, LetterBody
-from twinstorm.detectors.routing import KEPT, MOST_WAITING, Change, Condition, Router, Rule, Target
+from twinstorm.detectors.routing import KEPT, MOST_WAITING, Change, Condition, Router, Rule, Target, _Place
 from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.taps import Accepted
 from twinstorm.twin.flow import SECOND_US
@@ -216,3 +216,16 @@ def test_rules_that_cannot_be_meant_are_refused() -> None:
     core = Lab.start(FLEET).core
     with pytest.raises(ValueError, match="two sources of alarms are called `silence`"):
         core.route_by(Router(FLEET, [Rule("silence", Target.ALARM)]))
+
+
+@pytest.mark.parametrize("takes", [Fraction(3, 2), Fraction(19, 10), Fraction(7, 10), Fraction(3, 10), Fraction(5)])
+def test_what_a_target_takes_in_the_long_run_is_what_the_file_says(takes: Fraction) -> None:
+    place = _Place(takes, max(takes, Fraction(1)))
+    taken = 0
+    for _ in range(1_000):
+        taken += place.take(100)
+        place.turn()
+    assert 0 <= taken - 1_000 * takes <= max(takes, 1)
+    for _ in range(1_000):
+        place.turn()
+    assert place.take(100) <= -(-takes // 1) + 1, "places that nobody took do not gather"

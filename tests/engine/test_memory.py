@@ -166,3 +166,20 @@ def test_the_tightest_of_all_bounds_counts(monkeypatch: pytest.MonkeyPatch, tmp_
     assert memory.available_memory_bytes() == 600
     monkeypatch.setattr(memory, "_of_process", lambda: -5)
     assert memory.available_memory_bytes() == 0
+
+
+def test_what_a_correlation_looks_back_on_counts() -> None:
+    text = (
+        WATCHED.replace(
+            "detectors:\n",
+            """windows:
+  a: {of: motor.current_a, by: device, every: 10 s}
+  b: {of: motor.winding_temperature_c, by: device, every: 10 s}
+correlations: {c: {left: a, right: b, over: OVER}}
+detectors:
+""",
+        )
+        + "  silence: {}\n"
+    )
+    few, many = (memory.needed_bytes(read(text.replace("OVER", over), "watched.storm.yaml")) for over in ("10", "1010"))
+    assert many - few == 1_000 * 40_000 * memory.BYTES_PER_END

@@ -25,6 +25,7 @@ windows:
   slow: {of: motor.current_a, by: site, every: 1 min}
   spells: {of: motor.current_a, by: site, gap: 1 min}
   each: {of: motor.current_a, by: device, every: 10 s}
+  patient: {of: environment.temperature_c, by: site, every: 10 s, lateness: 20 s}
 joins:
   warm: {left: motor.winding_temperature_c, right: environment.temperature_c, above: 40}
 correlations:
@@ -67,6 +68,7 @@ def test_their_figures_are_numbers_and_pairs_a_count() -> None:
         ("right: rooms", "right: spells", "S212", "sessions do not end together"),
         ("right: rooms", "right: slow", "S212", "do not end together"),
         ("right: rooms", "right: each", "S212", "no keys in common"),
+        ("right: rooms", "right: patient", "S212", "are not closed at the same time"),
         ("right: rooms", "right: rooms, over: 2", "S210", "less than 3"),
         ("correlation(together", "correlation(togehter", "S302", "there is no correlation `togehter`"),
         ("difference(warm)", "difference(wram)", "S302", "there is no join `wram`"),

@@ -93,6 +93,7 @@ def test_what_a_rule_took_is_a_count_of_the_whole_fleet() -> None:
         ("{winding_temperature_c: {", "{current: {", "S309", "has a channel `current`"),
         ("unit: F", "unit: bar", "S208", "winding_temperature_c is in C"),
         ("{name: temperature_f, unit: F}", "{unit: F}", "S105", "the key `name` is missing"),
+        ("name: temperature_f", "name: current_a", "S212", "and `current_a` would both be passed on as `current_a`"),
         ("name: temperature_f", "name: Temperature", "S218", "is no name of a channel"),
         ("to: alarm", "to: alarm, keep: [current_a]", "S212", "nothing is passed on to `alarm`"),
         ("to: alarm", "to: dead-letter, takes: 5/s", "S212", "nothing is passed on to `dead-letter`"),
