@@ -23,10 +23,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.flow import (
+    MIRRORED,
     BrokerCounters,
     CloudOutcome,
     Delivery,
     Malformed,
+    Mask,
     Registry,
     SessionEvent,
     SessionEvents,
@@ -167,6 +169,7 @@ class LiveCloudEnd:
         """Topics of retained messages: from before, and from what became of the run."""
         self._kept_before: frozenset[str] = frozenset()
         self._grants = 0
+        self._is_twin: Mask = registry.origin != MIRRORED
         self._live = np.zeros(len(registry), np.bool_)
         self._boot = np.zeros(len(registry), np.int64)
         self._live_before = np.zeros(len(registry), np.bool_)
@@ -252,8 +255,8 @@ class LiveCloudEnd:
     def collect_until(
         self, births: int, timeout_s: float = 10.0, interrupted: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Wait until this many births have arrived; they are told by the next `poll`. False: time is over, or somebody
-        wants it to end."""
+        """Wait until this many births of twins have arrived; they are told by the next `poll`. False: time is over, or
+        somebody wants it to end."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until and not interrupted():
             outcome = self.poll(0)
@@ -267,7 +270,7 @@ class LiveCloudEnd:
                     strict=True,
                 )
             )
-            if int(np.count_nonzero(self._live)) >= births:
+            if int(np.count_nonzero(self._live & self._is_twin)) >= births:
                 return True
             time.sleep(0.01)
         return False
@@ -437,9 +440,13 @@ class LiveCloudEnd:
         except UnicodeDecodeError:
             topic = repr(message._topic)
         if message.retain:  # it says what was, not what is
-            if not isinstance(self._inbox.letter(topic), str):
+            letter = self._inbox.letter(topic)
+            if isinstance(letter, str):
+                return
+            if self._is_twin[letter.device]:
                 self._kept[topic] = None
-            return
+                return
+            # But of a device that is no twin: it was there before the run, and will be when the run is over.
         self._raw.put((topic, bytes(message.payload), self._now_us()))
 
 

@@ -5,6 +5,7 @@ Imports nothing heavy, so that whoever only wants to list or check settings pays
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,9 @@ def _checked(option: Option, value: Any) -> Any:
         return value if hasattr(value, "steps") else None
     if option.kind == "model":
         return value if hasattr(value, "model") else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    if value < 0 and not option.least.startswith("-"):
         return None
     match option.kind:
         case "duration" | "count":

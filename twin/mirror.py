@@ -24,6 +24,9 @@ MIDDLE: Final = np.uint64(1 << 63)
 GRAIN_US: Final = 1_000
 """Steps are whole milliseconds, so that devices whose clocks differ a little are stepped together. What is cut off is
 carried on: no mirror lags by more than half of it."""
+INSTANT_US: Final = 100_000
+"""The time of day of a step, as fine as devices of a kind sample by themselves: those of one such stretch are stepped
+together, whoever else is there."""
 LONGEST_US: Final = DAY_US
 """A longer step is no gap in what a device told: its clock was set."""
 
@@ -98,9 +101,10 @@ class Mirror:
         self._at_us[rows[~is_step]] = at_us[~is_step]
         steps = (since_us[is_step] + GRAIN_US // 2) // GRAIN_US
         mine = np.flatnonzero(is_step)
-        for step in np.unique(steps).tolist():
-            some = mine[steps == step]
-            told[some] = self._step(rows[some], int(step) * GRAIN_US, int(at_us[some[0]]), values[some])
+        instants = at_us[is_step] // INSTANT_US
+        for step, instant in np.unique(np.stack([steps, instants]), axis=1).T.tolist():
+            some = mine[(steps == step) & (instants == instant)]
+            told[some] = self._step(rows[some], step * GRAIN_US, instant * INSTANT_US, values[some])
         return told
 
     def _step(self, rows: NDArray[np.intp], dt_us: int, now_us: int, values: Values) -> Values:
@@ -126,4 +130,4 @@ def residual_of(channel: Channel) -> Channel:
     """The channel in which a residual is told, e.g. ``residual_flow_m3_h``: as fine as its own, from one end of its
     range to the other and back."""
     reach = channel.highest - channel.lowest
-    return Channel(residual_name(channel.name), channel.unit, -reach, reach, channel.step)
+    return Channel(residual_name(channel.name), channel.unit, -reach, reach, channel.step, averaged=channel.averaged)

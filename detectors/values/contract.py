@@ -86,6 +86,11 @@ class ValueDetector(ABC):
         self.series = series
 
     @classmethod
+    def contradiction(cls, settings: Mapping[str, Any]) -> str:  # noqa: ARG003
+        """Why these values of `options` do not go together; empty: they do."""
+        return ""
+
+    @classmethod
     def missing(cls) -> str:
         """The command that installs what this detector needs and is not there; empty: nothing is missing."""
         return ""

@@ -46,10 +46,14 @@ class Limit(ValueDetector):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self._lowest, self._highest = float(settings["lowest"]), float(settings["highest"])
-        if self._lowest >= self._highest:
-            raise ValueError(f"detector `limit`: `lowest` is below `highest`, not {self._lowest:g}")
         known = [abs(end) for end in (self._lowest, self._highest) if abs(end) < FAR]
-        self._scale = (self._highest - self._lowest) / 2.0 if len(known) > 1 else max([1.0, *known])
+        between = (self._highest - self._lowest) / 2.0
+        self._scale = between if len(known) > 1 and between > 0.0 else max([1.0, *known])
+
+    @classmethod
+    def contradiction(cls, settings: Mapping[str, Any]) -> str:
+        lowest, highest = float(settings["lowest"]), float(settings["highest"])
+        return "" if lowest < highest else f"`lowest` is {lowest:g}, and `highest` no more than {highest:g}"
 
     def score(self, sample: Sample) -> Reals:
         over = np.maximum(sample.values - self._highest, self._lowest - sample.values)

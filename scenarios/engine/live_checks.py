@@ -120,6 +120,8 @@ def _of_the_cohort(scenario: Scenario, url: str | None) -> Iterator[str]:
         )
     if any(part.gateway is not None for part in scenario.fleet.segments):
         yield "fleet.cohort: a fleet with gateways is on the wire as a whole or not at all: leave the cohort out"
+    if any(part.origin == "mirrored" for part in scenario.fleet.segments):
+        yield "fleet.cohort: real devices cannot stand in a crowd: leave the cohort out, or `real` of the mirrors"
 
 
 def _of_the_broker(url: str, yes: bool) -> Iterator[str]:

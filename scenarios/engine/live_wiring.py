@@ -118,6 +118,7 @@ class LiveWiring:
         self.broker: LiveBroker = open_broker(
             options, settings, self.registry.names, through, ear, self._clock.now_us, speed
         )
+        self._is_dated = bool(scenario.start)
         start = start_of(scenario) if scenario.start else datetime.now(UTC)
         self.year_us = year_us(start)
         began_us, target = origin_us(start), self.broker.target
@@ -441,7 +442,10 @@ class LiveWiring:
         if told is not None:
             notes += [*fallen_back(told.evidence), *told.notes]
         if len(self.real):
-            notes.append(f"{len(self.real):,} real devices: what they tell is no part of the ledger")
+            many = "s" * (len(self.real) != 1)
+            notes.append(f"{len(self.real):,} real device{many}: what they tell is no part of the ledger")
+            if self._is_dated:
+                notes.append("`start` dates this run otherwise than the clocks of real devices: windows may miss them")
         return notes + self.books.notes()
 
     def _broker_notes(self) -> list[str]:

@@ -33,7 +33,8 @@ class Residuals:
 
 
 class Mirrors:
-    """Derived channels `residual_...` of every channel of a kind of which some segment has mirrors; see `Derived`.
+    """Derived channels `residual_...` of every channel of a kind of which some segment has mirrors; silent where the
+    channel is an angle, a counter or a code. See `Derived`.
 
     Args:
         segments: of the fleet, in the order of the registry's.
@@ -51,6 +52,7 @@ class Mirrors:
         self._from_us = from_us
         self._mirrors: dict[int, Mirror] = {}
         self.found: dict[int, Residuals] = {}
+        self._averaged: dict[int, NDArray[np.bool_]] = {}
         self._segment = registry.segment
         self._row: Int = np.full(len(registry), -1, np.int64)
         """Of each device in the mirrors of its segment."""
@@ -63,6 +65,7 @@ class Mirrors:
             where = spots(registry.sites, registry.site[device])
             self._mirrors[number] = _mirror(kind, segment.mirror, where, year_us)
             self._row[device] = np.arange(len(device))
+            self._averaged[number] = np.array([channel.averaged for channel in kind.channels])
             width = len(kind.channels)
             zero = np.zeros(width)
             self.found[number] = Residuals(
@@ -98,6 +101,8 @@ class Mirrors:
             mine = np.flatnonzero(segments == number)
             mirror = self._mirrors[number]
             some = values[mine] - mirror.measure(self._row[device[mine]], dated_us[mine], values[mine])
+            # What has no mean, an angle, a counter or a code, has no distance either.
+            some[:, ~self._averaged[number]] = np.nan
             away[mine] = some
             self._sum_up(self.found[number], some[arrived_us[mine] > self._from_us])
         return away

@@ -233,6 +233,7 @@ def _mirrors(engine: Engine) -> list[MirrorResult]:
         for channel, readings, total, squares in zip(
             kind.channels, found.count.tolist(), found.total.tolist(), found.squares.tolist(), strict=True
         )
+        if channel.averaged
     ]
 
 

@@ -280,6 +280,11 @@ def detector_missing(name: str) -> str:
     return str(_installed("twinstorm.value_detectors")[name].load().missing())
 
 
+def detector_contradiction(name: str, settings: Mapping[str, Any]) -> str:
+    """Why settings of a detector on values do not go together; empty: they do. Loads it."""
+    return str(_installed("twinstorm.value_detectors")[name].load().contradiction(settings))
+
+
 def pattern_options() -> Sequence[Option]:
     """Settings of a pattern of events. Loads what it computes with."""
     options: Sequence[Option] = _installed(PATTERNS)["pattern"].load().options

@@ -13,6 +13,7 @@ from twinstorm.scenarios.language.settings import parameters_table
 from twinstorm.twin.plugins import PluginError
 
 _OF_TWINS = ("synthetic", "through", "gateway", "mesh", "power")
+GATEWAY = "gateway"
 _NUMBER = Single("a number", values.number, "0.0125", rf"-?{values.NUMBER}", may_be_number=True)
 
 
@@ -46,6 +47,10 @@ def read_mirror(own: Record, machine: tuple[tuple[str, float, float], ...], prob
 def _is_real(own: Record, said: Record, problems: Problems) -> bool:
     """Whether its devices are no twins; tells what twins alone can have."""
     is_real = said.value("real") == "true"
+    if is_real and own.own("kind") == GATEWAY:
+        node = said.at("real")
+        message = "what stands behind a real gateway cannot be told from it"
+        problems.add(wrong(node, "S212", message, "remove `real`: then twins of gateways are mirrored"))
     for key in _OF_TWINS if is_real else ():
         if own.has(key):
             message = f"`{key}` is about twins, and the devices of this mirror are real"

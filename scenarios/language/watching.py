@@ -170,7 +170,14 @@ class Detectors(Field):
             shared = WATCHING if catalogue.looks_at_values(name) else WATCHING[:2]
         own = settings_table(f"a mapping of settings of `{name}`", options)
         record = Table(own.wanted, (*own.keys, *shared)).read(node, problems)
-        return {} if record is BAD else dict(record.read)
+        if record is BAD:
+            return {}
+        worker, values = _worker(name, node), {option.name: record.value(option.name) for option in options}
+        if catalogue.looks_at_values(worker) and not any(value is None for value in values.values()):
+            contradiction = catalogue.detector_contradiction(worker, values)
+            if contradiction:
+                problems.add(wrong(node, "S212", f"{quoted(name)}: {contradiction}", "", node.key_place))
+        return dict(record.read)
 
     def json_schema(self) -> dict[str, Any]:
         known = list(catalogue.detectors())

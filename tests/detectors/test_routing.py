@@ -225,7 +225,7 @@ def test_what_a_target_takes_in_the_long_run_is_what_the_file_says(takes: Fracti
     for _ in range(1_000):
         taken += place.take(100)
         place.turn()
-    assert 0 <= taken - 1_000 * takes <= max(takes, 1)
+    assert 0 <= taken - 1_000 * takes <= max(takes, Fraction(1))
     for _ in range(1_000):
         place.turn()
     assert place.take(100) <= -(-takes // 1) + 1, "places that nobody took do not gather"

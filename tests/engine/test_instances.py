@@ -34,6 +34,12 @@ def test_each_has_its_own_settings_and_raises_the_alarm_of_its_name() -> None:
     assert [note for note in result.notes if note.startswith("in the shadow `limit` would have raised an alarm once")]
 
 
+def test_a_limit_may_lie_below_0() -> None:
+    text = FILE.replace("channels: [speed_rpm], highest: 1700}", "channels: [speed_rpm], lowest: -40, highest: -4}")
+    result = Run(read(text, "instances.storm.yaml"), RunOptions(seed=1)).execute()
+    assert {alarm.name for alarm in result.alarms} == {"hot", "fast"}
+
+
 def test_one_more_instance_takes_as_much_memory_as_the_first() -> None:
     def needed(detectors: str) -> int:
         text = FILE[: FILE.index("detectors:")] + f"detectors:\n{detectors}"
@@ -50,6 +56,7 @@ def test_one_more_instance_takes_as_much_memory_as_the_first() -> None:
         ("detector: limt, highest: 1", "did you mean `limit`"),
         ("detector: silence", "unknown detector on values `silence`"),
         ("detector: limit, hihest: 1", "did you mean `highest`"),
+        ("detector: limit, lowest: 5, highest: -3", "`lowest` is 5, and `highest` no more than -3"),
         ("detector: limit, channels: [speed]", "no machine of the fleet has a channel `speed`"),
     ],
 )

@@ -42,6 +42,8 @@ def test_what_the_mirror_says_of_its_own_wins() -> None:
         ("mirror: {drives: {demand_share: {of: flow}}}", "flow_m3_h"),
         ("mirror: {drives: {demand_share: {factor: 2}}}", "the key `of` is missing"),
         ("mirror: {machine: {rated: 500 m3/h}}", "60 m3/h .. 150 m3/h"),
+        ("mirror: {real: true}, power: {battery: 5 Wh}", "`power` is about twins"),
+        ("mirror: {real: maybe}", "true, false"),
         ("mirror: yes", "the mirror of a segment is wanted here"),
     ],
 )
@@ -61,3 +63,11 @@ def test_machines_without_a_period_have_no_instants_to_compare() -> None:
     )
     with pytest.raises(ScenarioErrors, match="not by a period"):
         read(text, "mirrored.storm.yaml")
+
+
+def test_gateways_are_mirrored_and_never_real() -> None:
+    text = FILE.replace("kind: pump", "kind: gateway").replace("[residual_power_kw]", "[residual_cpu_pct]")
+    text = text.replace("machine: {rated: 80 m3/h .. 100 m3/h, rated_head: 30 m}, ", "")
+    assert read(text, "mirrored.storm.yaml").fleet.segments[0].mirror == MirrorPlan()
+    with pytest.raises(ScenarioErrors, match="behind a real gateway"):
+        read(text.replace("mirror: {}", "mirror: {real: true}"), "mirrored.storm.yaml")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
@@ -13,8 +15,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from twinstorm.broker.tls import ClientTls, client_context
+from twinstorm.scenarios.engine.errors import BadRequest
 from twinstorm.scenarios.engine.run import Run, RunOptions
-from twinstorm.scenarios.language.reader import read
+from twinstorm.scenarios.language.reader import load, read
 from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
 from twinstorm.twin.machines.kind import catalogue
 from twinstorm.twin.mirror import Mirror
@@ -28,7 +31,6 @@ name: real
 story: One motor of five is no twin, and it runs hot.
 duration: 16 s
 warm_up: 3 s
-start: 2030-01-07T08:00:00Z
 fleet:
   devices: 5
   every: 1 s
@@ -42,6 +44,7 @@ expect:
   - {ledger: lost, at_most: 0}
 """
 HOTTER_C = 15.0
+CONNECTED = "objectives: {there: {sli: connectivity, of: segment=press, at_least: 99 %}}\n"
 
 
 class Device(threading.Thread):
@@ -141,3 +144,30 @@ def test_in_virtual_time_a_twin_stands_in_for_it() -> None:
     result = Run(read(text, "real.storm.yaml"), RunOptions(seed=3)).execute()
     assert result.verdict == "held"
     assert result.ledger.produced == 5 * 16
+
+
+def test_a_real_device_that_was_there_before_the_run_is_there_and_stays_on_a_broker_of_ones_own(mosquitto: Any) -> None:
+    name, birth = "site-1/press-0001", encode_birth(Sender("site-1/press-0001", "motor"), 1, 1_000_000)
+    topic = TWINSTORM.state_topic(*site_and_device(name))
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name)
+    client.connect("127.0.0.1", mosquitto.port)
+    client.loop_start()
+    client.publish(topic, birth, 1, retain=True).wait_for_publish(5)
+    text = SCENARIO.replace("duration: 16 s", "duration: 6 s").replace("detectors:", CONNECTED + "detectors:")
+    options = RunOptions(seed=3, live=True, speed=1.0, broker_url=mosquitto.url)
+    result = Run(read(text, "real.storm.yaml"), options).execute()
+    kept: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    client.on_message = lambda _client, _data, message: kept.put(bytes(message.payload))
+    client.subscribe(topic)
+    assert kept.get(timeout=5) == birth
+    client.disconnect()
+    client.loop_stop()
+    (objective,) = result.objectives
+    assert (objective.value, objective.missed_from_s) == (1.0, None), "its session began with the run"
+
+
+def test_real_devices_stand_in_no_crowd(tmp_path: Path) -> None:
+    path = tmp_path / "real.storm.yaml"
+    path.write_text(SCENARIO.replace("devices: 5", "devices: 50\n  cohort: 5"), encoding="utf-8")
+    with pytest.raises(BadRequest, match="real devices cannot stand in a crowd"):
+        Run(load(str(path)), RunOptions(seed=3, live=True)).execute()

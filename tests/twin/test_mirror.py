@@ -91,18 +91,26 @@ def test_what_is_known_of_a_machine_counts() -> None:
     assert (away[:, 0] > 10.0).all()
 
 
-@given(st.lists(st.lists(st.integers(0, 2), max_size=3, unique=True), min_size=1, max_size=30), st.data())
-def test_it_does_not_matter_whose_readings_come_together(turns: list[list[int]], data: st.DataObject) -> None:
-    kind = catalogue()["motor"]
+@given(
+    st.sampled_from(["motor", "inverter", "chiller"]),
+    st.lists(st.lists(st.integers(0, 2), max_size=3, unique=True), min_size=1, max_size=30),
+    st.tuples(*[st.integers(0, 20 * 3_600)] * 3),
+    st.data(),
+)
+def test_it_does_not_matter_whose_readings_come_together(
+    name: str, turns: list[list[int]], ahead_s: tuple[int, ...], data: st.DataObject
+) -> None:
+    """Each device has a clock of its own."""
+    kind = catalogue()[name]
     together, apart = Mirror(kind, here(), {}, (), 0), Mirror(kind, here(), {}, (), 0)
     told = lived(kind, [SECOND_US], {})[0]
     for number, who in enumerate(turns, 1):
         rows: NDArray[np.intp] = np.array(data.draw(st.permutations(who)), np.intp)
-        at_us: Int = np.full(len(rows), number * SECOND_US)
+        at_us: Int = np.array([(number + ahead_s[row]) * SECOND_US for row in rows.tolist()], np.int64)
         seen = together.measure(rows, at_us, told[rows])
         for place, row in enumerate(rows.tolist()):
-            mine = apart.measure(np.array([row]), at_us[:1], told[[row]])
-            assert np.array_equal(mine[0], seen[place])
+            mine = apart.measure(np.array([row]), at_us[[place]], told[[row]])
+            assert np.array_equal(mine[0], seen[place], equal_nan=True)
 
 
 @given(st.lists(st.integers(-GRAIN_US // 2 + 1, GRAIN_US // 2 - 1), min_size=10, max_size=50))
