@@ -49,6 +49,7 @@ class FakeScenario:
     steps: tuple[object, ...] = ()
     windows: tuple[object, ...] = ()
     joins: tuple[object, ...] = ()
+    correlations: tuple[object, ...] = ()
     continuity: None = None
     detectors: None = None
 
