@@ -110,8 +110,13 @@ class FleetClient(QuickClient):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.sends_little:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LITTLE_BYTES)
-        with contextlib.suppress(BlockingIOError):
+        try:
             connection.connect((self._host, self._port))
+        except BlockingIOError:
+            pass
+        except OSError:
+            connection.close()
+            raise
         return connection
 
 

@@ -14,6 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.live.paho_end import leave
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.scenarios.engine.errors import BadRequest
 from twinstorm.scenarios.engine.run import Run, RunOptions
@@ -86,8 +87,7 @@ class Device(threading.Thread):
             told[0] += HOTTER_C
             payload = encode_reading(sender, layout, 1, seq, now_us, told.tolist())
             self.client.publish(TWINSTORM.telemetry_topic(*site_and_device(self.name_on_wire)), payload, 1)
-        self.client.disconnect()
-        self.client.loop_stop()
+        leave(self.client)
 
 
 class Starter:
@@ -160,8 +160,7 @@ def test_a_real_device_that_was_there_before_the_run_is_there_and_stays_on_a_bro
     client.on_message = lambda _client, _data, message: kept.put(bytes(message.payload))
     client.subscribe(topic)
     assert kept.get(timeout=5) == birth
-    client.disconnect()
-    client.loop_stop()
+    leave(client)
     (objective,) = result.objectives
     assert (objective.value, objective.missed_from_s) == (1.0, None), "its session began with the run"
 

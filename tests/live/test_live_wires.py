@@ -12,6 +12,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.live.paho_end import leave
 from tests.live.test_live_payloads import expected_lost, play
 from tests.twin.worlds import plan
 from twinstorm.broker.cloud_end import LiveCloudEnd
@@ -99,8 +100,7 @@ def test_a_device_of_ones_own_that_speaks_flat_json_is_understood_and_may_use_no
         while not came and time.monotonic() < until:
             came = [delivery.readings for delivery in core.poll(1).deliveries]
     finally:
-        sensor.disconnect()
-        sensor.loop_stop()
+        leave(sensor)
         core.close()
         broker.close()
     assert len(came) == 1

@@ -10,6 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.live.paho_end import leave
 from tests.live.raw_mqtt import CONNECT, RawClient, packet, text, until
 from twinstorm.broker.embedded import EmbeddedBroker
 
@@ -62,6 +63,4 @@ def test_a_client_library_understands_why(broker: EmbeddedBroker, protocol: Any,
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     assert until(lambda: says in reasons), reasons
-    client.disconnect()
-    client.loop_stop()
-    client._reset_sockets()
+    leave(client)

@@ -17,6 +17,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.live.paho_end import leave
 from twinstorm.broker.cloud_end import LiveCloudEnd
 from twinstorm.broker.device_end import LiveDeviceEnd
 from twinstorm.broker.door import Door
@@ -456,9 +457,7 @@ class Guest:
         self.client.publish(topic, payload, qos=1).wait_for_publish(WITHIN_S)
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-        self.client._reset_sockets()
+        leave(self.client)
 
 
 @pytest.fixture

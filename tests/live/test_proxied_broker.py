@@ -10,6 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.live.paho_end import leave
 from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.proxy import FaultProxy
 from twinstorm.broker.toxics import Bandwidth, Blackhole, Latency, Reset, Slicer, Stall, Toxic
@@ -42,8 +43,7 @@ class Guest:
         self.client.publish("fleet/arn-1/guest", payload, qos=1)
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        leave(self.client)
 
 
 @pytest.fixture

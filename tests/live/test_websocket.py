@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.live.paho_end import leave
 from tests.live.raw_mqtt import RawClient, packet, publish, until
 from twinstorm.broker.door import Door
 from twinstorm.broker.embedded import EmbeddedBroker, device_topics
@@ -127,9 +128,7 @@ def test_a_client_of_another_make_gets_in(stand: Stand) -> None:
     client.connect("127.0.0.1", stand.broker.websocket_port)
     client.loop_start()
     assert until(lambda: heard == [b"there"])
-    client.disconnect()
-    client.loop_stop()
-    client._reset_sockets()
+    leave(client)
 
 
 @pytest.mark.parametrize("options", [{"subprotocols": None}, {"subprotocols": [Subprotocol("chat")]}])
