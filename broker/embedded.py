@@ -36,7 +36,7 @@ from twinstorm.broker.links import Links
 from twinstorm.broker.listening import Listening, Streams
 from twinstorm.broker.live_misconduct import LiveMisconduct
 from twinstorm.broker.live_orders import LiveOrders
-from twinstorm.broker.own_loop import OwnLoop
+from twinstorm.broker.own_loop import ACCEPT_PASSES, OwnLoop, cancel_others
 from twinstorm.broker.sys_topics import REFUSALS, told
 from twinstorm.broker.tls import ServerTls, peer_of, server_context
 from twinstorm.twin.flow import SECOND_US, BrokerCounters, Device, Turns
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from twinstorm.broker.run_certificates import RunCertificates
 
 LISTENER = "default"
-ACCEPT_PASSES = 4
-"""Passes of the loop from accepting a connection to serving it."""
 CORE_BACK_S = 1.0
 """For how long a broker that comes back without state lets clients wait for the core; `RECONNECT_S` is a tenth."""
 DEFAULTS = Limits()
@@ -567,11 +565,7 @@ class EmbeddedBroker(LiveOrders):
     async def _end(self) -> BrokerState | None:
         state = self._kept_state if self._core is None or self._links.is_silent else self._core.freeze()
         await self._take_down()
-        mine = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not mine]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=1.0) if tasks else None
+        await cancel_others()
         return state
 
 

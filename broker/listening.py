@@ -76,7 +76,12 @@ class Streams:
         """Have this connection served."""
         task = self._loop.create_task(self._hand_over(sock))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: self._handed_over(task, sock))
+
+    def _handed_over(self, task: asyncio.Task[None], sock: socket.socket) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # perhaps before its first step: then nobody else has the socket
+            sock.close()
 
     async def _hand_over(self, sock: socket.socket) -> None:
         protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader(loop=self._loop), self._serve, self._loop)

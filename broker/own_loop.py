@@ -13,6 +13,10 @@ CALL_TIMEOUT_S = 60.0
 """A thousand sessions over TLS that end at once keep the loop of a busy machine for more than ten."""
 
 
+ACCEPT_PASSES = 5
+"""Passes of the loop from accepting a connection to serving it."""
+
+
 class NotAnswered(TimeoutError):
     """The loop has not done in time what it was asked for."""
 
@@ -51,9 +55,23 @@ class OwnLoop:
             raise NotAnswered(f"no answer for {timeout_s:g} s") from error
 
     def close(self) -> None:
-        """End the loop and its thread, with whatever is still to do."""
+        """End the loop and its thread. What is still to do is cancelled, and may close its sockets. A second call does
+        nothing."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(timeout=5.0)
-        if not self.loop.is_running():
+        if not self.loop.is_running() and not self.loop.is_closed():
+            self.loop.run_until_complete(cancel_others())
             self.loop.close()
+
+
+async def cancel_others() -> None:
+    """Cancel every other task of the running loop; those that do not heed it within a second are left behind."""
+    for _ in range(ACCEPT_PASSES):
+        await asyncio.sleep(0)  # who was accepted and not yet handed over is nobody's to close
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=1.0)
+    await asyncio.sleep(0)  # a transport closes its socket in the pass after the one that was told to

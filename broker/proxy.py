@@ -13,14 +13,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from twinstorm.broker.listening import Listening
 from twinstorm.broker.middlemen import Middleman
+from twinstorm.broker.own_loop import OwnLoop
 from twinstorm.broker.pump import Counters, Pump
 from twinstorm.broker.sockets import bound, reset, will_reset
 from twinstorm.broker.toxics import CONNECTIONS_RESET, LARGEST_READ_BYTES, Draw, End, Refuse, Reset, Toxic
@@ -31,7 +31,6 @@ T = TypeVar("T")
 SOCKET_BYTES: Final = 32_768
 """What each socket may hold in either direction: else megabytes that look sent vanish into an outage."""
 DIAL_TIMEOUT_S: Final = 10.0
-CALL_TIMEOUT_S: Final = 10.0
 
 
 class _Side(asyncio.BufferedProtocol):
@@ -223,7 +222,12 @@ class Group:
         self.counters.connections += 1
         task = self.loop.create_task(self._serve(sock, self.counters.connections))
         self._dials[task] = None
-        task.add_done_callback(self._dials.pop)
+        task.add_done_callback(lambda task: self._dialled(task, sock))
+
+    def _dialled(self, task: asyncio.Task[None], sock: socket.socket) -> None:
+        del self._dials[task]
+        if task.cancelled():  # perhaps before its first step: then nobody else has the socket
+            sock.close()
 
     async def _serve(self, sock: socket.socket, number: int) -> None:
         """Connect a client through; what it sends meanwhile waits in its socket."""
@@ -238,7 +242,6 @@ class Group:
             sock.close()
         except asyncio.CancelledError:
             connection.cut()
-            sock.close()
             raise
 
     def came(self, connection: _Connection) -> None:
@@ -280,8 +283,7 @@ class FaultProxy:
 
     def __init__(self, host: str, port: int, groups: int, seed: int) -> None:
         self._target, self._number, self._seed = (host, port), groups, seed
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="twinstorm-proxy", daemon=True)
+        self._own = OwnLoop("twinstorm-proxy")
         self._groups: list[Group] = []
 
     def open(self) -> tuple[int, ...]:
@@ -290,8 +292,8 @@ class FaultProxy:
         Raises:
             OSError: no port can be bound.
         """
-        self._thread.start()
-        self._call(self._open())
+        self._own.start()
+        self._own.call(self._open())
         return tuple(group.port for group in self._groups)
 
     async def _open(self) -> None:
@@ -312,13 +314,9 @@ class FaultProxy:
 
     def close(self) -> None:
         """End everything; a second call does nothing."""
-        if self._loop.is_closed():
-            return
-        if self._thread.is_alive():
-            self._call(self._close())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(CALL_TIMEOUT_S)
-        self._loop.close()
+        if self._own.is_running:
+            self._own.call(self._close())
+        self._own.close()
 
     async def _close(self) -> None:
         for group in self._groups:
@@ -328,7 +326,4 @@ class FaultProxy:
         async def doing() -> T:
             return work()
 
-        return self._call(doing())
-
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_TIMEOUT_S)
+        return self._own.call(doing())

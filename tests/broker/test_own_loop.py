@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -47,3 +48,25 @@ def test_what_the_work_raises_comes_back_as_it_is(own: OwnLoop) -> None:
     with pytest.raises(TimeoutError, match="of its own") as raised:
         own.call(work())
     assert not isinstance(raised.value, NotAnswered)
+
+
+def test_what_is_still_to_do_at_the_end_is_cancelled_and_closes_its_sockets(own: OwnLoop) -> None:
+    near, far = socket.socketpair()
+    begun = threading.Event()
+
+    async def work() -> None:
+        _, writer = await asyncio.open_connection(sock=near)
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            writer.close()
+
+    own.loop.call_soon_threadsafe(lambda: kept.append(own.loop.create_task(work())))
+    kept: list[asyncio.Task[None]] = []
+    assert begun.wait(10.0)
+    own.close()
+    own.close()
+    assert kept[0].cancelled()
+    assert near.fileno() == -1
+    far.close()

@@ -10,6 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from twinstorm.broker.device_end import FleetClient
 from twinstorm.broker.quick_client import QuickClient
 from twinstorm.broker.raw_client import RawClient, puback_packet, publish_packet, published
 
@@ -148,3 +149,10 @@ def test_a_refused_write_ends_the_connection_as_paho_does(pair: Pair) -> None:
         pair.client.say(b"a", b"x", 1)
     assert len(lost) == 1
     assert len(pair.client._out_messages) >= 1
+
+
+def test_a_connect_that_fails_at_once_leaves_no_socket() -> None:
+    client = FleetClient(CallbackAPIVersion.VERSION2)
+    client._host, client._port = "255.255.255.255", 1  # of everybody: TCP reaches one
+    with pytest.raises(OSError, match=r"denied|unreachable"):
+        client._create_socket_connection()

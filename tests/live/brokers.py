@@ -34,6 +34,7 @@ from twinstorm.broker.embedded import EmbeddedBroker
 from twinstorm.broker.expiry import calendar_s
 from twinstorm.broker.identity import Role, parse_identity
 from twinstorm.broker.limits import Limits
+from twinstorm.broker.own_loop import ACCEPT_PASSES
 from twinstorm.broker.tls import peer_of
 from twinstorm.twin.wire.wires import Ear
 
@@ -178,6 +179,8 @@ class Stock:
 
     async def _end(self) -> None:
         self._server.close()
+        for _ in range(ACCEPT_PASSES):
+            await asyncio.sleep(0)
         for writer in self._writers:
             writer.transport.abort()
         tasks = {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
