@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -42,6 +43,12 @@ from twinstorm.twin.flow import (
 
 LARGEST_SEQ = 1 << 53
 """Beyond it a JSON number is not exact; a device that counts so far is broken."""
+
+SCATTERED = 8
+"""A batch of more than one in so many devices is brought into their order by a look at all of them."""
+
+ABREAST = 64
+"""Rows of a table that are looked at together where a row is all that lies side by side."""
 
 UNKNOWN_DEVICE = "unknown device"
 UNKNOWN_KIND = "unknown kind"
@@ -149,6 +156,10 @@ class Ingest:
             return self._dense(readings, arrived_us, limits)
         if readings.present is None and self.listing.barred is None and self._is_in_line(readings, limits):
             self._next_of_each(readings, arrived_us, limits)
+            return None
+        order = self._order_of_next(readings, limits)
+        if order is not None:
+            self._take_in_order(readings, order, arrived_us, limits)
             return None
         runs = self._runs_of(readings, limits)
         if runs is not None:
@@ -307,6 +318,48 @@ class Ingest:
         self.last_arrival_us[device] = arrived_us
         self.newest[: len(limits.channels), device] = readings.values.T
         self._pass_on(limits, readings, arrived_us)
+
+    def _order_of_next(self, readings: Readings, limits: Limits) -> NDArray[np.intp] | None:
+        """The order of devices, where rows are sound readings of different ones, the next of each: what a fleet sends
+        of which everybody speaks at an instant of its own. None: they are not so, or few."""
+        device, fleet = readings.device, len(self._registry)
+        if readings.present is not None or self.listing.barred is not None or len(device) * SCATTERED < fleet:
+            return None
+        sound = (
+            device.min() >= 0
+            and device.max() < fleet
+            and self.seen.are_next(device, readings.boot, readings.seq)
+            and int(np.maximum.reduce(readings.seq)) < LARGEST_SEQ
+            and _out_of_range(readings.values, limits) is None
+        )
+        if not sound:
+            return None
+        # The row of each device: a tenth of what sorting them costs.
+        row = np.full(fleet, -1, np.int32)
+        row[device] = np.arange(len(device), dtype=np.int32)
+        spoke = row >= 0
+        if np.count_nonzero(spoke) < len(device) or np.count_nonzero(self._registry.kind[spoke] != limits.code):
+            return None
+        return row[spoke].astype(np.intp)
+
+    def _take_in_order(self, readings: Readings, order: NDArray[np.intp], arrived_us: Int, limits: Limits) -> None:
+        """Take such readings, as a slice of the fleet if they are one."""
+        first = int(readings.device[order[0]])
+        is_slice = int(readings.device[order[-1]]) - first + 1 == len(order)
+        ordered = Readings(
+            readings.kind,
+            readings.device.take(order),
+            _in_order(readings.boot, order),
+            _in_order(readings.seq, order),
+            _in_order(readings.device_time_us, order),
+            _in_order(readings.sent_us, order),
+            readings.values.take(order, axis=0),
+            dense_from=first if is_slice else -1,
+        )
+        if is_slice:
+            self._dense(ordered, _in_order(arrived_us, order), limits)
+        else:
+            self._next_of_each(ordered, _in_order(arrived_us, order), limits)
 
     def _runs_of(self, readings: Readings, limits: Limits) -> Runs | None:
         """Sound readings of devices that were away, each with a stretch that goes on where it left off; None: they are
@@ -522,6 +575,11 @@ def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:
     return all(len(column) == n for column in columns) and readings.values.shape == (n, len(limits.channels))
 
 
+def _in_order(column: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:
+    """A column in this order; one that has the same in each row, as it is."""
+    return column if column.strides == (0,) else column.take(order)
+
+
 def _present_rows(readings: Readings) -> NDArray[np.intp]:
     n = len(readings.device)
     if readings.present is None or len(readings.present) != n:
@@ -533,7 +591,7 @@ def _out_of_range(values: Values, limits: Limits) -> Mask | None:
     """Rows with a value that no working sensor reports, infinity included; None: none has. NaN is a silent channel."""
     columns = values.T
     # Two reductions cost less than one comparison; NaN fails both and is looked at below.
-    low, high = np.minimum.reduce(columns, axis=1), np.maximum.reduce(columns, axis=1)
+    low, high = _reduced(np.minimum, values), _reduced(np.maximum, values)
     if np.count_nonzero(low >= limits.low) + np.count_nonzero(high <= limits.high) == 2 * len(columns):
         return None
     bad: Mask | None = None
@@ -544,6 +602,17 @@ def _out_of_range(values: Values, limits: Limits) -> Mask | None:
         outside = (column < low) | (column > high)
         bad = outside if bad is None else bad | outside
     return bad
+
+
+def _reduced(least_or_greatest: np.ufunc, values: Values) -> Values:
+    """float32 (channels,), over the rows."""
+    n, width = values.shape
+    if not values.flags.c_contiguous or n < ABREAST:
+        return least_or_greatest.reduce(values.T, axis=1)
+    # Many rows abreast first: a row alone is too short for what a processor does at a time.
+    whole = n // ABREAST * ABREAST
+    abreast = least_or_greatest.reduce(values[:whole].reshape(-1, ABREAST * width), axis=0).reshape(ABREAST, width)
+    return least_or_greatest.reduce(np.concatenate((abreast, values[whole:])), axis=0)
 
 
 def _worst(values: Values, limits: Limits) -> str:

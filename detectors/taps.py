@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +39,26 @@ class Accepted:
     rows: slice | None = None
     good: Mask | None = None
     late: bool = False
+    _tables: dict[tuple[int, bytes], NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
+
+    def table(self, block: slice, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Some channels of some rows, made once for all who ask.
+
+        Args:
+            block: everybody parts the rows in the same way.
+
+        Returns:
+            float64 (rows, channels), read-only, NaN where a row does not count or a channel is silent.
+        """
+        key = block.start, columns.tobytes()
+        table = self._tables.get(key)
+        if table is None:
+            table = np.array(chosen(self.values[block], columns), np.float64, order="C")
+            if self.good is not None:
+                table[~self.good[block]] = np.nan
+            table.flags.writeable = False
+            self._tables[key] = table
+        return table
 
 
 class Tap(Protocol):
@@ -46,6 +66,11 @@ class Tap(Protocol):
 
     def take(self, accepted: Accepted) -> None:
         """Take these readings."""
+
+
+def chosen(values: Values, columns: NDArray[np.intp]) -> Values:
+    """Some columns; a view if these are all."""
+    return values if len(columns) == values.shape[1] else values[:, columns]
 
 
 def one_of_each(device: Device) -> list[slice | NDArray[np.intp]]:

@@ -76,23 +76,26 @@ class Ewma(Chart):
         self._fading: Reals = np.full(series, 1.0 if settings["limits"] == "narrow" else 0.0)
         """(1 - w)^(2 t) after t values."""
 
-    def _next(self, sample: Sample) -> tuple[Reals, Reals]:
-        """The average in deviations, and its fading, with this value; NaN where there is none."""
+    def _next(self, sample: Sample) -> tuple[Reals, Reals | None]:
+        """The average in deviations with this value, NaN where there is none; and its fading, None: it is over."""
         weight = float(self.settings["weight"])
         average = self.baseline.z(sample.series, sample.values)
         before = self._average[sample.series]
         average -= before
         average *= weight
         average += before
-        return average, self._fading[sample.series] * ((1.0 - weight) * (1.0 - weight))
+        fading = self._fading[sample.series]
+        if fading.max(initial=0.0) < FADED:
+            return average, None
+        return average, fading * ((1.0 - weight) * (1.0 - weight))
 
     def score(self, sample: Sample) -> Reals:
         return self._score_of(*self._next(sample))
 
-    def _score_of(self, average: Reals, fading: Reals) -> Reals:
+    def _score_of(self, average: Reals, fading: Reals | None) -> Reals:
         weight = float(self.settings["weight"])
         score = np.abs(average)
-        if fading.max(initial=0.0) < FADED:
+        if fading is None:
             score /= float(self.settings["deviations"]) * math.sqrt(weight / (2.0 - weight))
         else:
             score /= float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
@@ -107,14 +110,16 @@ class Ewma(Chart):
         self._absorb(sample, average, fading)
         return score
 
-    def _absorb(self, sample: Sample, average: Reals, fading: Reals) -> None:
-        here = average == average
-        if not here.all():
+    def _absorb(self, sample: Sample, average: Reals, fading: Reals | None) -> None:
+        # The largest is NaN if one of them is: there is no value, or no baseline yet.
+        if math.isnan(average.max(initial=0.0)):
+            here = average == average
             average = np.where(here, average, self._average[sample.series])
-            fading = np.where(here, fading, self._fading[sample.series])
+            fading = None if fading is None else np.where(here, fading, self._fading[sample.series])
+            self.baseline.learn(sample.series, sample.values)
         self._average[sample.series] = average
-        self._fading[sample.series] = fading
-        self.baseline.learn(sample.series, sample.values)
+        if fading is not None:
+            self._fading[sample.series] = fading
 
 
 class Cusum(Chart):
@@ -157,22 +162,23 @@ class Cusum(Chart):
         return self._score_of(self._next(sample))
 
     def learn(self, sample: Sample) -> None:
-        self._absorb(sample, self._next(sample))
+        sums = self._next(sample)
+        self._absorb(sample, sums, self._score_of(sums))
 
     def step(self, sample: Sample) -> Reals:
         sums = self._next(sample)
         score = self._score_of(sums)
-        self._absorb(sample, sums)
+        self._absorb(sample, sums, score)
         return score
 
-    def _absorb(self, sample: Sample, sums: Reals) -> None:
+    def _absorb(self, sample: Sample, sums: Reals, score: Reals) -> None:
         limit = float(self.settings["limit"])
-        # The largest is NaN if one of them is.
-        if not sums.max(initial=0.0) < limit:
+        # The largest is NaN if one of them is: there is no value, or no baseline yet.
+        if not score.max(initial=0.0) < 1.0:
             begun = np.where(sums >= limit, 0.0, sums)
             sums = np.where(sums == sums, begun, self._sums[:, sample.series])
+            self.baseline.learn(sample.series, sample.values)
         self._sums[:, sample.series] = sums
-        self.baseline.learn(sample.series, sample.values)
 
 
 class Spread(Chart):

@@ -21,7 +21,7 @@ from twinstorm.detectors.fence import BrokenError, fenced
 from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
-from twinstorm.detectors.taps import Accepted, one_of_each
+from twinstorm.detectors.taps import Accepted, chosen, one_of_each
 from twinstorm.detectors.values.contract import Comparing, Reals, Sample, ValueDetector, catalogue
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Severity, Values
 
@@ -157,7 +157,7 @@ class OnFleet:
         device, dated_us, arrived_us, values = accepted.device, accepted.dated_us, accepted.arrived_us, accepted.values
         if mine is not None:
             device, dated_us, arrived_us, values = device[mine], dated_us[mine], arrived_us[mine], values[mine]
-        values = _chosen(values, columns)
+        values = chosen(values, columns)
         for rows in one_of_each(device):
             if isinstance(rows, slice):
                 self._judge_each(device, dated_us, arrived_us, values)
@@ -174,9 +174,7 @@ class OnFleet:
             mine = None if self._watched.mask is None else self._watched.mask[devices]
             if mine is not None and mine.all():
                 mine = None
-            values = np.array(_chosen(accepted.values[block], columns), np.float64, order="C")
-            if accepted.good is not None:
-                values[~accepted.good[block]] = np.nan
+            values = accepted.table(block, columns)
             dated_us = accepted.dated_us[block]
             who: slice | Device = devices
             if mine is not None:
@@ -336,8 +334,3 @@ def _size_of(state: object) -> int:
         elif hasattr(each, "__dict__"):
             total += _size_of(each)
     return total
-
-
-def _chosen(values: Values, columns: NDArray[np.intp]) -> Values:
-    """Some columns; a view if these are all."""
-    return values if len(columns) == values.shape[1] else values[:, columns]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
@@ -32,8 +33,8 @@ class FlatLine(ValueDetector):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self._last: Reals = np.full(series, np.nan)
-        self._run: Int = np.zeros(series, np.int64)
-        self._longest: Int = np.zeros(series, np.int64)
+        self._run: NDArray[np.int32] = np.zeros(series, np.int32)
+        self._longest: NDArray[np.int32] = np.zeros(series, np.int32)
 
     def score(self, sample: Sample) -> Reals:
         run = np.where(sample.values == self._last[sample.series], self._run[sample.series] + 1, 1)
@@ -54,16 +55,17 @@ class FlatLine(ValueDetector):
         series, values = sample.series, sample.values
         if np.isnan(values.max(initial=0.0)):
             return super().step(sample)
-        before, longest = self._run[series], self._longest[series]
-        goes_on = values == self._last[series]
-        run = before * goes_on
-        ended = before - run
-        run += 1
+        # Of a slice these are views, and what is done to them is done.
+        last, run, longest = self._last[series], self._run[series], self._longest[series]
+        goes_on = values == last
         limit = longest * float(self.settings["times"])
         np.maximum(limit, float(self.settings["values"]), out=limit)
-        self._longest[series] = np.maximum(longest, ended, out=ended)
-        self._run[series] = run
-        self._last[series] = values
+        np.maximum(longest, run * ~goes_on, out=longest)
+        run *= goes_on
+        run += 1
+        last[:] = values
+        if not isinstance(series, slice):
+            self._last[series], self._run[series], self._longest[series] = last, run, longest
         return np.divide(run, limit, out=limit)
 
 

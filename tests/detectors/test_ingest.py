@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from tests.detectors.lab import CHANNELS, delivery, registry_of
 from twinstorm.detectors import dedupe
+from twinstorm.detectors import ingest as ingest_module
 from twinstorm.detectors.contract import LONG_AGO_US
 from twinstorm.detectors.deadletters import KEPT, MOST_REASONS
 from twinstorm.detectors.ingest import Ingest
+from twinstorm.detectors.taps import Accepted
 from twinstorm.twin.flow import Delivery, Malformed, Readings
 
 FLEET = registry_of(sites=("a-1", "b-1"), motors=4, climate=2)
@@ -70,6 +72,56 @@ def test_stretches_leave_the_same_state_a_device_at_a_time_and_a_reading_at_a_ti
         return [state(ingest), told, *({name: c.tolist() for name, c in vars(one).items()} for one in memories)]
 
     assert taken(0) == taken(1 << 40)
+
+
+class Heard:
+    """A tap that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+
+    def take(self, accepted: Accepted) -> None:
+        n = len(accepted.device)
+        columns = (accepted.device, accepted.boot, accepted.seq, accepted.dated_us, accepted.arrived_us)
+        self.rows += list(zip(*(np.broadcast_to(column, n).tolist() for column in columns), strict=True))
+        self.rows += [tuple(np.nan_to_num(row, nan=-1.0).tolist()) for row in accepted.values]
+
+
+@given(
+    st.lists(st.tuples(st.sets(st.integers(0, 7), min_size=1), st.sampled_from([0, 0, 0, 1, 2, 3, 4])), max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_a_fleet_out_of_order_leaves_the_same_state_as_one_that_is_sorted_row_by_row(
+    batches: list[tuple[set[int], int]], chance: Any
+) -> None:
+    sent, newest = [], np.zeros(8, np.int64)
+    for number, (who, odd) in enumerate(batches):
+        device = sorted(who)
+        chance.shuffle(device)
+        newest[device] += 1
+        seq, values = newest[device].tolist(), [float(20 + one) for one in device]
+        if odd == 1:
+            seq[0] = max(seq[0] - 1, 0)
+        elif odd == 2:
+            values[0] = 999.0
+        elif odd == 3:
+            device[0] = 8  # of another kind
+        elif odd == 4:
+            device.append(device[0])
+            seq.append(seq[0] + 1)
+            values.append(30.0)
+        sent.append(delivery(device, seq, values=values, arrived_us=[number * 100 + row for row in range(len(seq))]))
+
+    def taken(scattered: int) -> list[Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ingest_module, "SCATTERED", scattered)
+            ingest, heard = Ingest(FLEET), Heard()
+            ingest.taps.append(heard)
+            for each in sent:
+                ingest.take(each)
+        return [state(ingest), heard.rows, [letter.source for letter in ingest.dead.newest]]
+
+    assert taken(1 << 20) == taken(0)
 
 
 def test_readings_are_accepted_once_and_repeats_counted() -> None:
