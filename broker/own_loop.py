@@ -69,7 +69,8 @@ async def cancel_others() -> None:
     """Cancel every other task of the running loop; those that do not heed it within a second are left behind."""
     for _ in range(ACCEPT_PASSES):
         await asyncio.sleep(0)  # who was accepted and not yet handed over is nobody's to close
-    others = asyncio.all_tasks() - {asyncio.current_task()}
+    mine = asyncio.current_task()
+    others = [task for task in asyncio.all_tasks() if task is not mine]
     for task in others:
         task.cancel()
     if others:

@@ -29,6 +29,7 @@ class Watch:
     def __init__(self) -> None:
         self.longest_s = 0.0
         self._thread: threading.Thread | None = None
+        self._never = threading.Event()
 
     def begin(self) -> None:
         """Look from now on, until the process ends; and forget what was."""
@@ -39,8 +40,7 @@ class Watch:
 
     def _look(self) -> None:
         before_s = time.monotonic()
-        while True:
-            time.sleep(LOOK_S)
+        while not self._never.wait(LOOK_S):
             now_s = time.monotonic()
             self.longest_s = max(self.longest_s, now_s - before_s - LOOK_S)
             before_s = now_s
