@@ -72,6 +72,7 @@ class _Work(Protocol):
 
     Attributes:
         rows: that were handed in so far. lag: that nobody has begun with. consumers: that there are.
+        oldest_us: arrival of the one among them that has waited longest; None: none waits.
     """
 
     @property
@@ -80,6 +81,8 @@ class _Work(Protocol):
     def lag(self) -> int: ...
     @property
     def consumers(self) -> int: ...
+    @property
+    def oldest_us(self) -> int | None: ...
     def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:
         """Take rows of the second that ends at `end_us`, ascending, and work until then."""
 
@@ -106,6 +109,10 @@ class _Consumers:
     def consumers(self) -> int:
         return self._pool.consumers
 
+    @property
+    def oldest_us(self) -> int | None:
+        return self._pool.oldest_us
+
     def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:  # noqa: ARG002
         # A reading in the name of nobody is told to be one by the core.
         self._pool.offer(arrival_us, self._partition[np.clip(device, 0, len(self._partition) - 1)])
@@ -126,17 +133,22 @@ class _Calls:
         self._last_us: Int = np.zeros(devices + 1, np.int64)
         """Until when each device keeps what comes later; the last place is of those that nobody knows."""
         self.rows = self.lag = self.consumers = 0
-        self._row = self._start_us = self._end_us = _NONE
+        self.oldest_us: int | None = None
+        self._row = self._arrival_us = self._start_us = self._end_us = _NONE
 
     def serve(self, arrival_us: Int, device: Device, end_us: int) -> _Ended:
         start_us, ends_us = self._functions.call(arrival_us)
         ends_us = self._in_order(device, ends_us)
         row = np.concatenate([self._row, np.arange(self.rows, self.rows + len(arrival_us))])
         start_us, ends_us = np.concatenate([self._start_us, start_us]), np.concatenate([self._end_us, ends_us])
+        came_us = np.concatenate([self._arrival_us, arrival_us])
         self.rows += len(arrival_us)
         over = ends_us <= end_us
         self._row, self._start_us, self._end_us = row[~over], start_us[~over], ends_us[~over]
-        self.consumers = int(np.count_nonzero(self._start_us <= end_us))
+        self._arrival_us = came_us[~over]
+        waits = self._start_us > end_us
+        self.oldest_us = int(self._arrival_us[waits].min()) if waits.any() else None
+        self.consumers = int(np.count_nonzero(~waits))
         self.lag = len(self._row) - self.consumers
         return _Ended(row[over], ends_us[over], np.zeros(np.count_nonzero(over), np.bool_), row[over], _NONE)
 
@@ -237,6 +249,12 @@ class Intake:
     def lag(self) -> int:
         """Readings that nobody has begun with, at the end of the last whole second."""
         return self._work.lag
+
+    @property
+    def waited_us(self) -> int:
+        """For how long the one among them has waited that came first; 0: none waits."""
+        oldest_us = self._work.oldest_us
+        return 0 if oldest_us is None else max(self._now_us - oldest_us, 0)
 
     @property
     def consumers(self) -> int:

@@ -184,6 +184,11 @@ class _Line:
     def all(self) -> Int:
         return np.concatenate([_no_rows(), *self._blocks], axis=1)
 
+    @property
+    def oldest_us(self) -> int | None:
+        """Arrival of what has waited longest; None: nothing waits."""
+        return min((int(block[_ARRIVAL, 0]) for block in self._blocks if block.shape[1]), default=None)
+
     def keep(self, kept: Mask) -> None:
         """Of `all` these alone."""
         self._blocks = deque([self.all()[:, kept]])
@@ -214,6 +219,11 @@ class Pool:
     def consumers(self) -> int:
         """That take messages, or will."""
         return len(self._consumers)
+
+    @property
+    def oldest_us(self) -> int | None:
+        """Arrival of the message that has waited longest; None: none waits."""
+        return min((at_us for line in self._lines if (at_us := line.oldest_us) is not None), default=None)
 
     def offer(self, arrival_us: Int, partition: Int, messages: Int | int = 1) -> None:
         """Hand in messages of the next step.

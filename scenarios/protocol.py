@@ -304,6 +304,64 @@ class LedgerRow(_Message, frozen=True):
     repeated: int
 
 
+class ProcessingRow(_Message, frozen=True):
+    """Who processes readings before the core has them: consumers of a pool, or functions; rates are of the last
+    simulated seconds."""
+
+    functions: bool
+    consumers: int
+    """That take readings, starting ones among them; instances at work."""
+    waiting: int
+    """Readings that nobody has begun with."""
+    lag_s: float
+    """For how long the one among them has waited that came first; 0: none waits."""
+    processed_per_s: float
+    took_s: float | None
+    """Wait and service of those that were processed lately, on the average; None: none was."""
+    policy: str
+    """What happens to readings that find no room."""
+    shed: int
+    replayed: int
+    crashed: int
+    deepest: int
+    """Readings that waited at the end of a second, at most."""
+    calls: int = 0
+    """Of functions, as are `cold` and `cost`."""
+    cold: int = 0
+    cost: float = 0.0
+
+
+class StreamKey(_Message, frozen=True):
+    """What a row of a stream has of one key, channel or stage."""
+
+    name: str
+    figure: float | None
+    unit: str
+
+
+class StreamRow(_Message, frozen=True):
+    """One thing that the scenario asks of the stream of readings, or what the core refused of it."""
+
+    word: str
+    """Of the language, e.g. ``windows``; ``ingest``: what the core took and refused."""
+    name: str
+    of: str
+    """What it looks at."""
+    figure: float | None
+    """What it says now; None: it says no number, or has none yet."""
+    whose: str
+    """What this figure is, e.g. ``greatest, fra-1``."""
+    unit: str
+    counts: dict[str, int]
+    """Since the start, in words."""
+    trouble: str
+    """What is wrong with it, e.g. ``3 late``; empty: nothing."""
+    keys: list[StreamKey] = []
+    """The greatest first, ten at most."""
+    lines: list[str] = []
+    """What else there is to tell, a sentence each."""
+
+
 class DevicePage(_Message, frozen=True):
     """Everything the core knows of one device, its last readings, and the truth about its machine."""
 
@@ -376,6 +434,10 @@ class Frame(_Message, frozen=True):
     matching: int = -1
     """Devices that the filter names; -1 without a filter."""
     device: DevicePage | None = None
+    processing: ProcessingRow | None = None
+    """None: readings are processed as they come."""
+    streams: list[StreamRow] = []
+    """By word; empty: the scenario asks for nothing, and the core refused nothing."""
 
 
 class DeviceList(_Message, frozen=True):

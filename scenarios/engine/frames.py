@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.outcome import objective_results
+from twinstorm.scenarios.engine.stream_rows import Processed, stream_rows
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.selectors import SelectorError, parse
 from twinstorm.scenarios.protocol import (
@@ -79,6 +80,7 @@ class Watch:
         self._panes: deque[PaneRow] = deque(maxlen=10)
         self._by_site = [np.flatnonzero(engine.registry.site == site) for site in range(len(engine.registry.sites))]
         self._counters: deque[tuple[int, BrokerCounters]] = deque(maxlen=11)
+        self._processed = Processed(engine)
 
     # --- sink ---------------------------------------------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class Watch:
         self._panes.append(row)
         now_us = row.at_s * SECOND_US
         self._counters.append((now_us, self.engine.wiring.counters(now_us)))
+        self._processed.note(now_us)
         if self.device >= 0:
             self._remember(now_us)
 
@@ -168,6 +171,7 @@ class Watch:
         counted = observed if mask is None else observed[mask]
         counts = np.bincount(counted, minlength=len(STATES)).tolist()
         ledger = engine.ledger()
+        processing = self._processed.row()
         marks = sorted([*self._steps(), *self.marks[-MARKS:]], key=attrgetter("at_us"))
         return Frame(
             at_us=engine.now_us,
@@ -197,6 +201,8 @@ class Watch:
             filter=self.filter,
             matching=-1 if mask is None else int(np.count_nonzero(mask)),
             device=self._page() if self.device >= 0 else None,
+            processing=processing,
+            streams=stream_rows(engine, processing),
         )
 
     def _per_cell(self) -> int:

@@ -132,7 +132,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         correlations=correlation_results(engine.core.streams),
         routes=route_results(engine.core.router, engine.registry),
         unrouted=0 if engine.core.router is None else engine.core.router.unrouted,
-        mirrors=_mirrors(engine),
+        mirrors=mirror_results(engine),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,
@@ -216,7 +216,8 @@ def _maintenance(engine: Engine) -> MaintenanceResult | None:
     return None if written is None or upkeep is None else upkeep_result(written, upkeep, engine.now_us)
 
 
-def _mirrors(engine: Engine) -> list[MirrorResult]:
+def mirror_results(engine: Engine) -> list[MirrorResult]:
+    """How far devices are from their mirrors so far, one a segment and channel."""
     if engine.mirrors is None:
         return []
     return [

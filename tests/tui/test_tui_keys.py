@@ -78,7 +78,7 @@ async def test_digits_change_the_screen_and_missing_ones_say_why() -> None:
             assert name in stage.screen_text or mode == "overview"
         for key in ("6", "7", "9"):
             await stage.press(key)
-            assert stage.app.current_mode == "timeline"
+            assert stage.app.current_mode == mode
             assert "not in this version" in stage.toasts[0]
             assert len(stage.toasts) == 1
 

@@ -55,6 +55,7 @@ from twinstorm.tui.app.screens.overview import OverviewScreen
 from twinstorm.tui.app.screens.palette import PaletteDialog
 from twinstorm.tui.app.screens.question import QuestionDialog
 from twinstorm.tui.app.screens.scenarios import Choice, ScenariosScreen
+from twinstorm.tui.app.screens.streams import StreamsScreen
 from twinstorm.tui.app.screens.text_dialog import TextDialog
 from twinstorm.tui.app.screens.timeline import TimelineScreen
 from twinstorm.tui.app.signs import Signs
@@ -107,6 +108,7 @@ class StormApp(RunActions[Outcome]):
         "incidents": IncidentsScreen,
         "broker": BrokerScreen,
         "timeline": TimelineScreen,
+        "streams": StreamsScreen,
     }
 
     def __init__(

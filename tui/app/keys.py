@@ -14,6 +14,7 @@ SCREENS = {
     "4": ("incidents", "Incidents"),
     "5": ("broker", "Broker"),
     "8": ("timeline", "Timeline"),
+    "0": ("streams", "Streams"),
 }
 """Key to mode and name of the screens of this version."""
 

@@ -32,6 +32,9 @@ class Trends:
             ("drops", broker.dropped),
         ):
             self._add(name, frame.at_us, float(value))
+        if frame.processing is not None:
+            self._add("waits", frame.at_us, float(frame.processing.waiting))
+            self._add("lag", frame.at_us, frame.processing.lag_s)
 
     def of(self, name: str, width: int) -> list[float | None]:
         """The last 15 simulated minutes in `width` equal steps, oldest first; None where no value is known."""

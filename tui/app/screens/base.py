@@ -108,8 +108,14 @@ class BaseScreen(Screen[None]):
             (host.key("help.commands"), "commands", "app.palette"),
             (host.key("app.quit"), "quit", "app.quit"),
         ]
-        screens = f"{_ranges(list(SCREENS))} screens" if host.board.hello is not None else ""
+        screens = f"{_ranges(self._screens())} screens" if host.board.hello is not None else ""
         return always, [*self.keys_here(), *self._run_keys()], screens
+
+    def _screens(self) -> list[str]:
+        """Keys of the screens that have something to show; the others answer, and say why they are empty."""
+        frame = self.host.board.frame
+        streams = frame is not None and bool(frame.streams)
+        return [key for key, (mode, _) in SCREENS.items() if streams or mode != "streams"]
 
     def _run_keys(self) -> list[tuple[str, str, str]]:
         host = self.host
@@ -135,7 +141,7 @@ class BaseScreen(Screen[None]):
 
 
 def _ranges(digits: Sequence[str]) -> str:
-    """``1-5 8`` of ``1 2 3 4 5 8``."""
+    """``1-5 8 0`` of ``1 2 3 4 5 8 0``."""
     runs: list[list[int]] = []
     for digit in map(int, digits):
         if runs and digit == runs[-1][-1] + 1:

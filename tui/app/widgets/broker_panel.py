@@ -6,6 +6,7 @@ from textual.geometry import Size
 
 from twinstorm.tui.app.broker_lines import connects, facts, quiet
 from twinstorm.tui.app.lines import Line
+from twinstorm.tui.app.stream_lines import processing_line
 from twinstorm.tui.app.widgets.panel import waiting_lines
 from twinstorm.tui.app.widgets.wall_panel import WallPanel
 
@@ -28,6 +29,8 @@ class BrokerPanel(WallPanel):
         if quiet(frame):
             return [[(NO_SESSION[:width], self.signs.muted)]]
         made = facts(frame.broker, self.signs, width)
+        if frame.processing is not None:
+            made.append(processing_line(frame.processing, self.signs, width))
         room = height - len(made)
         if room >= 2:
             made += connects(frame, self.signs, width, room)
