@@ -704,7 +704,7 @@ class Core(Exhibits):
         self._look_at_models(batch.now_us, changes)
         self._alarms.look_at_clock(batch.now_us, changes)
         for alarm in changes.raised:
-            alarm.examples = self._examples(alarm.device)
+            alarm.examples = self._examples(alarm)
 
     def _look_at_models(self, now_us: int, changes: Changes) -> None:
         """One ticket a run for each model that the fleet has left behind. It is about no device: a model is wrong, and
@@ -716,15 +716,25 @@ class Core(Exhibits):
             each.told = True
             self._alarms.declare(each.alarm_of(drift), each.drift_headline, changes)
 
-    def _examples(self, device: Device) -> tuple[Example, ...]:
-        """What is known of some devices, those that were heard longest ago first."""
+    def _examples(self, alarm: Alarm) -> tuple[Example, ...]:
+        """What is known of some devices, those that were heard longest ago first; of an alarm on values, of those first
+        whose values are known."""
         last_us = self._ingest.last_arrival_us
-        some = device[np.argsort(last_us[device], kind="stable")[:EXAMPLES]].tolist()
+        device = alarm.device[np.argsort(last_us[alarm.device], kind="stable")]
+        on_values = next((each for each in self._on_values if each.name == alarm.name), None)
+        if on_values is not None:
+            known = on_values.witnessed(device)[:EXAMPLES]
+            device = np.concatenate([known, device[~np.isin(device, known)]])
         return tuple(
             Example(
-                each, int(last_us[each]), int(self.last_seq[each]), int(self.boot[each]), bool(self.session_live[each])
+                each,
+                int(last_us[each]),
+                int(self.last_seq[each]),
+                int(self.boot[each]),
+                bool(self.session_live[each]),
+                () if on_values is None else on_values.seen(each),
             )
-            for each in some
+            for each in device[:EXAMPLES].tolist()
         )
 
     def _ask(self, detector: Scorer, batch: Batch, changes: Changes) -> None:

@@ -114,6 +114,23 @@ class ExampleResult(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     boot: int
     session: bool
+    seen: list[SeenResult] = []
+    """Values that counted, the strangest first; empty: the alarm rests on none, or they are not known any more."""
+
+
+class SeenResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that counted for an alarm."""
+
+    at_s: float
+    """When its reading arrived."""
+    channel: str
+    unit: str
+    value: float
+    score: float
+    """1 is the limit of the detector."""
+    lowest: float | None
+    """Of what the detector held for normal then, as `highest`; None: it has no such bound, or cannot say."""
+    highest: float | None
 
 
 class IncidentResult(msgspec.Struct, frozen=True, kw_only=True):

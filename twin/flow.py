@@ -788,6 +788,7 @@ class Example:
 
     Attributes:
         last_us: arrival of its newest accepted reading, with `seq` and `boot`; far below 0 before the first.
+        seen: values that counted, of an alarm that rests on values.
     """
 
     device: int
@@ -795,6 +796,27 @@ class Example:
     seq: int
     boot: int
     session: bool
+    seen: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A value that counted for an alarm.
+
+    Attributes:
+        score: 1.0 is the limit of the detector.
+        lowest, highest: between what the detector holds a value for normal, with this one learnt; None: it has no such
+            bound, or cannot tell.
+        at_us: when the reading arrived.
+    """
+
+    channel: str
+    unit: str
+    value: float
+    score: float
+    lowest: float | None
+    highest: float | None
+    at_us: int
 
 
 @dataclass

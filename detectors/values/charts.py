@@ -49,6 +49,11 @@ class Shewhart(Chart):
         z = self.baseline.z(sample.series, sample.values)
         return np.abs(z) / float(self.settings["deviations"])
 
+    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
+        mean = self.baseline.mean(sample.series)
+        away = self.baseline.deviation(sample.series) * float(self.settings["deviations"])
+        return mean - away, mean + away
+
     def learn(self, sample: Sample) -> None:
         self.baseline.learn(sample.series, sample.values)
 

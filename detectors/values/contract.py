@@ -116,6 +116,15 @@ class ValueDetector(ABC):
         self.learn(sample)
         return score
 
+    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals] | None:  # noqa: ARG002
+        """Between what these values had to lie to stay below the limit, for people: float64 (k,) each, infinite or NaN
+        where there is no such bound; None: the detector looks at more than a value, and cannot say.
+
+        Args:
+            sample: values that `step` has just taken. scores: what it said of them.
+        """
+        return None
+
     def forget(self, series: Which) -> None:
         """Begin anew with some series: their sensor was calibrated, or replaced."""
         _reset(self, type(self)(1, self.settings), series)

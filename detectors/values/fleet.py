@@ -23,7 +23,8 @@ from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.taps import Accepted, chosen, one_of_each
 from twinstorm.detectors.values.contract import Comparing, Reals, Sample, ValueDetector, catalogue
-from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Severity, Values
+from twinstorm.detectors.values.witness import MOST, Witnesses
+from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Seen, Severity, Values
 
 BLOCK_VALUES = 16_384
 """Values that are judged at a time: what fits the cache. No result depends on it."""
@@ -133,6 +134,14 @@ class OnFleet:
         self._peak: Values = np.full(n if self._within_us else 0, np.nan, np.float32)
         self._peak_us: Int = np.zeros(len(self._peak), np.int64)
         self._last_peak_us = -(1 << 62)
+        channels = registry.channels
+        self._witnesses = Witnesses(
+            {
+                code: [channels[registry.kinds[code]][column] for column in columns]
+                for code, columns in self._watched.columns.items()
+            },
+            registry.kind,
+        )
 
     # --- what arrives -------------------------------------------------------------------------------------------------
 
@@ -187,7 +196,8 @@ class OnFleet:
             series = slice(int(first[devices.start]), int(first[devices.stop]))
             scores = self._scores(Sample(at_us, values.ravel(), series))
             arrived_us = accepted.arrived_us[block]
-            self._note(scores.reshape(values.shape), who, series, arrived_us if mine is None else arrived_us[mine])
+            arrived_us = arrived_us if mine is None else arrived_us[mine]
+            self._note(scores.reshape(values.shape), values, who, series, arrived_us)
 
     def _judge_each(self, device: Device, dated_us: Int, arrived_us: Int, values: Values) -> None:
         """Readings of different devices, ascending."""
@@ -203,7 +213,7 @@ class OnFleet:
             series = (self._watched.first[who][:, None] + np.arange(width)).ravel()
             flat = np.array(taken, np.float64, order="C").ravel()
             scores = self._scores(Sample(np.repeat(at_us, width), flat, series))
-            self._note(scores.reshape(-1, width), who, series, arrived_us[block])
+            self._note(scores.reshape(-1, width), taken, who, series, arrived_us[block])
 
     def _judge_stretch(self, who: Device, span: int, dated_us: Int, arrived_us: Int, values: Values) -> None:
         """Readings of most of the devices of a stretch of the fleet: a slice of it, in which the others have no values.
@@ -214,7 +224,7 @@ class OnFleet:
         if span == len(who) and series.stop - series.start == span * width:
             flat = np.array(values, np.float64, order="C").ravel()
             scores = self._scores(Sample(np.repeat(dated_us, width), flat, series))
-            self._note(scores.reshape(-1, width), slice(first, first + span), series, arrived_us)
+            self._note(scores.reshape(-1, width), values, slice(first, first + span), series, arrived_us)
             return
         places = ends[who] - series.start
         flat = np.full(series.stop - series.start, np.nan)
@@ -224,7 +234,7 @@ class OnFleet:
             at_us[places + channel] = dated_us
         scores = self._scores(Sample(at_us, flat, series))
         mine = (places[:, None] + np.arange(width)).ravel()
-        self._note(scores[mine].reshape(-1, width), who, series.start + mine, arrived_us)
+        self._note(scores[mine].reshape(-1, width), values, who, series.start + mine, arrived_us)
 
     def _scores(self, sample: Sample) -> Reals:
         """What the detector says of these values.
@@ -248,11 +258,13 @@ class OnFleet:
 
     # --- from series to devices ---------------------------------------------------------------------------------------
 
-    def _note(self, scores: Reals, who: slice | Device, series: slice | Int, arrived_us: Int) -> None:
+    def _note(
+        self, scores: Reals, values: Reals | Values, who: slice | Device, series: slice | Int, arrived_us: Int
+    ) -> None:
         """Remember what devices score: the highest of their channels.
 
         Args:
-            scores: float64 (k, channels).
+            scores, values: (k, channels).
         """
         self.judged += scores.size
         clear = self.policy.clear_threshold
@@ -260,6 +272,7 @@ class OnFleet:
         if not self._near and self._over is None and scores.max(initial=0.0) < clear:
             self._score[who] = 0.0
             return
+        said = scores
         if self._over is not None:
             scores = self._lasting(scores, self._over, series)
         highest = scores[:, 0].astype(np.float32)
@@ -271,6 +284,39 @@ class OnFleet:
         self._score[who] = after
         if self._within_us:
             self._keep_peaks(highest, who, arrived_us)
+        over = highest >= self._threshold
+        if over.any():
+            self._bear_witness(np.flatnonzero(over)[-MOST:], said, values, who, series, arrived_us)
+
+    def _bear_witness(
+        self,
+        rows: Int,
+        scores: Reals,
+        values: Reals | Values,
+        who: slice | Device,
+        series: slice | Int,
+        arrived_us: Int,
+    ) -> None:
+        """Keep what these readings held, for people who ask what an alarm rests on."""
+        device = np.arange(who.start, who.stop)[rows] if isinstance(who, slice) else who[rows]
+        place = np.arange(series.start, series.stop) if isinstance(series, slice) else series
+        place = place.reshape(scores.shape)[rows]
+        taken, said = values[rows].astype(np.float64), scores[rows]
+        at_us = np.repeat(arrived_us[rows], said.shape[1])
+        low = high = np.full(said.shape, np.nan)
+        with fenced("normal", self._detector):
+            bounds = self._detector.normal(Sample(at_us, taken.ravel(), place.ravel()), said.ravel())
+            if bounds is not None:
+                low, high = (each.reshape(said.shape) for each in bounds)
+        self._witnesses.note(device, arrived_us[rows], (taken, said, low, high))
+
+    def witnessed(self, device: Device) -> Device:
+        """Those of these devices whose values are known that counted."""
+        return self._witnesses.known(device)
+
+    def seen(self, device: int) -> tuple[Seen, ...]:
+        """What counted in the newest reading of a device in which anything did."""
+        return self._witnesses.of(device, self._threshold)
 
     def _lasting(self, scores: Reals, over: NDArray[np.int16], series: slice | Int) -> Reals:
         """Scores, but nothing that counts before as many in a row have counted as there must be."""

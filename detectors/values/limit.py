@@ -59,5 +59,9 @@ class Limit(ValueDetector):
         over = np.maximum(sample.values - self._highest, self._lowest - sample.values)
         return np.maximum(1.0 + over / self._scale, 0.0)
 
+    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:
+        ends = (self._lowest if self._lowest > -FAR else -np.inf), (self._highest if self._highest < FAR else np.inf)
+        return np.full(len(scores), ends[0]), np.full(len(sample.values), ends[1])
+
     def learn(self, sample: Sample) -> None:
         """Nothing: limits are given."""

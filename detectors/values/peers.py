@@ -89,7 +89,7 @@ class OnPeers(OnFleet):
         scores = self._scores(Sample(np.full(len(means), now_us, np.int64), means, ALL))
         for who, series in self._devices:
             arrived_us = np.full(len(who), now_us, np.int64)
-            self._note(scores[series], who, series.ravel(), arrived_us)
+            self._note(scores[series], means[series], who, series.ravel(), arrived_us)
 
 
 def _devices_of(registry: Registry, watched: Watched) -> list[tuple[Device, Int]]:

@@ -47,6 +47,14 @@ class RobustZ(ValueDetector):
         score = np.abs(sample.values - median) / deviation / float(self.settings["deviations"])
         return np.where(held >= self.settings["least"], score, np.nan)
 
+    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
+        held = self._newest.held(sample.series)
+        (median,) = self._newest.quantiles(sample.series, 0.5)
+        away = np.sort(np.abs(self._newest.values[:, sample.series] - median), axis=0)
+        allowed = np.maximum(quantile(away, held, 0.5) * NORMAL_MAD, smallest(median))
+        allowed *= float(self.settings["deviations"])
+        return median - allowed, median + allowed
+
     def learn(self, sample: Sample) -> None:
         self._newest.push(sample.series, sample.values)
 
@@ -75,6 +83,11 @@ class Iqr(ValueDetector):
         # `maximum` keeps a NaN of the value.
         score = outside / np.maximum(high - low, smallest(high)) / float(self.settings["fence"])
         return np.where(self._newest.held(sample.series) >= self.settings["least"], score, np.nan)
+
+    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
+        low, high = self._newest.quantiles(sample.series, 0.25, 0.75)
+        allowed = np.maximum(high - low, smallest(high)) * float(self.settings["fence"])
+        return low - allowed, high + allowed
 
     def learn(self, sample: Sample) -> None:
         self._newest.push(sample.series, sample.values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twinstorm.detectors.scoring import names_the_cause
-from twinstorm.scenarios.result import AlarmResult, ExampleResult, IncidentResult
+from twinstorm.scenarios.result import AlarmResult, ExampleResult, IncidentResult, SeenResult
 from twinstorm.twin.flow import SECOND_US, Alarm, Incident, Registry, TruthLabel
 
 
@@ -45,6 +45,18 @@ def alarm_result(
                 seq=each.seq,
                 boot=each.boot,
                 session=each.session,
+                seen=[
+                    SeenResult(
+                        at_s=one.at_us / SECOND_US,
+                        channel=one.channel,
+                        unit=one.unit,
+                        value=_digits(one.value),
+                        score=one.score,
+                        lowest=None if one.lowest is None else _digits(one.lowest),
+                        highest=None if one.highest is None else _digits(one.highest),
+                    )
+                    for one in each.seen
+                ],
             )
             for each in alarm.examples
         ],
@@ -64,6 +76,11 @@ def incident_result(incident: Incident) -> IncidentResult:
         acknowledged_s=_seconds(incident.acknowledged_us),
         escalated_s=_seconds(incident.escalated_us),
     )
+
+
+def _digits(value: float) -> float:
+    """As many as a reading has, so that a float32 looks like what it is."""
+    return float(f"{value:.6g}")
 
 
 def _seconds(at_us: int | None) -> float | None:

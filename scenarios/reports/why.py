@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twinstorm.scenarios.reports.words import clock, number, share
-from twinstorm.scenarios.result import AlarmResult, PaneRow, RunResult
+from twinstorm.scenarios.result import AlarmResult, PaneRow, RunResult, SeenResult
 
 AROUND_S = 3
 """Seconds before an alarm that are shown."""
@@ -48,6 +48,7 @@ def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow])
             heard = "no reading ever" if each.last_s is None else f"reading {each.seq:,} arrived {clock(each.last_s)}"
             session = "session" if each.session else "no session"
             lines.append(f"  {each.device.ljust(width)}  {heard}  boot {each.boot}  {session}")
+            lines += [f"    {_seen(one)}" for one in each.seen]
     if panes:
         lines += ["", "the fleet in the seconds before:"]
     for pane in panes:
@@ -56,3 +57,15 @@ def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow])
             f"  refused {pane.refused:,}  queue {pane.queue:,}"
         )
     return lines
+
+
+def _seen(one: SeenResult) -> str:
+    """``current_a 31.2 A at 00:02:41, score 4.1; normal 8.1 to 14.9 A``."""
+    told = f"{one.channel} {one.value:g} {one.unit}".rstrip() + f" at {clock(one.at_s)}, score {number(one.score)}"
+    if one.lowest is not None and one.highest is not None:
+        told += f"; normal {one.lowest:g} to {one.highest:g} {one.unit}"
+    elif one.highest is not None:
+        told += f"; normal up to {one.highest:g} {one.unit}"
+    elif one.lowest is not None:
+        told += f"; normal from {one.lowest:g} {one.unit} on"
+    return told.rstrip()

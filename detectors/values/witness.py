@@ -1,0 +1,80 @@
+"""What a detector on values saw when a value counted: kept for the newest of them, so that an alarm can tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.values.contract import Reals
+from twinstorm.twin.flow import Channel, Device, Int, Seen
+
+MOST: Final = 256
+"""Readings that are kept; more at one instant are one storm, of which ten examples are told."""
+TOLD: Final = 4
+"""Channels of a reading that are told, those with the highest scores."""
+
+
+class Witnesses:
+    """The newest readings in which a value counted, in a ring.
+
+    Args:
+        channels: kind, as a code, to the channels that are watched.
+        kind: of each device.
+    """
+
+    def __init__(self, channels: Mapping[int, Sequence[Channel]], kind: Int | NDArray[np.integer]) -> None:
+        self._channels, self._kind = channels, kind
+        width = max((len(each) for each in channels.values()), default=1)
+        self._device: Int = np.full(MOST, -1, np.int64)
+        self._at_us: Int = np.zeros(MOST, np.int64)
+        self._told: Reals = np.full((4, MOST, width), np.nan)
+        """Value, score, and between what a value is normal, of each channel."""
+        self._next = 0
+
+    def note(self, device: Device, at_us: Int, told: Sequence[Reals]) -> None:
+        """Keep readings of a kind, the newest of them if they are too many.
+
+        Args:
+            at_us: when each arrived.
+            told: values, scores, and the lowest and the highest that are normal, float64 (k, channels) each; NaN:
+                nobody can say.
+        """
+        many = min(len(device), MOST)
+        place = (self._next + np.arange(many)) % MOST
+        self._next = (self._next + many) % MOST
+        self._device[place], self._at_us[place] = device[-many:], at_us[-many:]
+        self._told[:, place] = np.nan
+        for row, each in enumerate(told):
+            self._told[row, place, : each.shape[1]] = each[-many:]
+
+    def known(self, device: Device) -> Device:
+        """Those of these devices of which something is known, in their order."""
+        return device[np.isin(device, self._device)]
+
+    def of(self, device: int, limit: float) -> tuple[Seen, ...]:
+        """What the newest reading of a device held that counted, the highest score first; empty: it is not known.
+
+        Args:
+            limit: score from which a value counts; of others nothing is told.
+        """
+        places = np.flatnonzero(self._device == device)
+        if not len(places):
+            return ()
+        newest = places[np.argmax(self._at_us[places])]
+        values, scores, lows, highs = self._told[:, newest].tolist()
+        channels = self._channels[int(self._kind[device])]
+        seen = [
+            Seen(
+                channel.name, channel.unit, value, round(score, 3), _known(low), _known(high), int(self._at_us[newest])
+            )
+            for channel, value, score, low, high in zip(channels, values, scores, lows, highs, strict=False)
+            if score >= limit and value == value
+        ]
+        return tuple(sorted(seen, key=lambda each: -each.score)[:TOLD])
+
+
+def _known(bound: float) -> float | None:
+    return bound if np.isfinite(bound) else None
