@@ -717,25 +717,31 @@ class Core(Exhibits):
             self._alarms.declare(each.alarm_of(drift), each.drift_headline, changes)
 
     def _examples(self, alarm: Alarm) -> tuple[Example, ...]:
-        """What is known of some devices, those that were heard longest ago first; of an alarm on values, of those first
-        whose values are known."""
-        last_us = self._ingest.last_arrival_us
-        device = alarm.device[np.argsort(last_us[alarm.device], kind="stable")]
+        """What is known of some devices; of an alarm on values, of those first whose values are known."""
         on_values = next((each for each in self._on_values if each.name == alarm.name), None)
-        if on_values is not None:
-            known = on_values.witnessed(device)[:EXAMPLES]
-            device = np.concatenate([known, device[~np.isin(device, known)]])
+        if on_values is None:
+            return self._known_of(alarm.device)
+        witnessed = on_values.witnessed(alarm.device)
+        found = self._known_of(witnessed) + self._known_of(alarm.device[~np.isin(alarm.device, witnessed)])
+        return tuple(replace(each, seen=on_values.seen(each.device)) for each in found[:EXAMPLES])
+
+    def _known_of(self, device: Device) -> tuple[Example, ...]:
+        """Some of these, those that were heard longest ago first."""
+        last_us = self._ingest.last_arrival_us
+        some = device[np.argsort(last_us[device], kind="stable")[:EXAMPLES]].tolist()
         return tuple(
             Example(
-                each,
-                int(last_us[each]),
-                int(self.last_seq[each]),
-                int(self.boot[each]),
-                bool(self.session_live[each]),
-                () if on_values is None else on_values.seen(each),
+                each, int(last_us[each]), int(self.last_seq[each]), int(self.boot[each]), bool(self.session_live[each])
             )
-            for each in device[:EXAMPLES].tolist()
+            for each in some
         )
+
+    def spoilers(self, name: str) -> tuple[Example, ...]:
+        """What is known of some devices that counted against an objective in the newest pane; empty: none did, or the
+        indicator has no devices."""
+        self._catch_up()
+        spoilt = self._tracks[name].spoilt(1)
+        return () if spoilt is None else self._known_of(np.flatnonzero(spoilt).astype(np.int32))
 
     def _ask(self, detector: Scorer, batch: Batch, changes: Changes) -> None:
         """Let one detector look at a pane.

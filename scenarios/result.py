@@ -45,6 +45,9 @@ class ObjectiveResult(msgspec.Struct, frozen=True, kw_only=True):
     """First and last second in which the objective's own bound was broken, if any."""
     missed_to_s: float | None = None
     budget_left: float | None = None
+    bad: int = 0
+    """What counted against it since the warm-up, of `total`."""
+    total: int = 0
 
 
 class ExpectationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -535,6 +538,30 @@ class RoutedRow(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     device: str
     told: dict[str, float]
+
+
+class JudgedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A second after the warm-up in which something counted against an objective."""
+
+    at_s: int
+    """End of the second."""
+    objective: str
+    bad: int
+    """Counts of this second, of `total`."""
+    total: int
+    bad_so_far: int
+    total_so_far: int
+    devices: list[ExampleResult]
+    """Ten of those that counted against it; empty: the indicator has no devices, or they were named in one of the ten
+    seconds before."""
+
+
+@runtime_checkable
+class JudgedSink(Protocol):
+    """A `Sink` that wants to know what counted against objectives, too."""
+
+    def judged(self, rows: Sequence[JudgedRow]) -> None:
+        """What counted in a simulated second; never nothing."""
 
 
 @runtime_checkable

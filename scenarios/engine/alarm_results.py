@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from twinstorm.detectors.scoring import names_the_cause
 from twinstorm.scenarios.result import AlarmResult, ExampleResult, IncidentResult, SeenResult
-from twinstorm.twin.flow import SECOND_US, Alarm, Incident, Registry, TruthLabel
+from twinstorm.twin.flow import SECOND_US, Alarm, Example, Incident, Registry, TruthLabel
 
 
 def alarm_result(
@@ -38,27 +38,29 @@ def alarm_result(
         openings=alarm.openings,
         wrong=alarm.wrong,
         runbook=runbooks.get(alarm.name, ""),
-        examples=[
-            ExampleResult(
-                device=registry.names[each.device],
-                last_s=None if each.last_us < 0 else each.last_us / SECOND_US,
-                seq=each.seq,
-                boot=each.boot,
-                session=each.session,
-                seen=[
-                    SeenResult(
-                        at_s=one.at_us / SECOND_US,
-                        channel=one.channel,
-                        unit=one.unit,
-                        value=_digits(one.value),
-                        score=one.score,
-                        lowest=None if one.lowest is None else _digits(one.lowest),
-                        highest=None if one.highest is None else _digits(one.highest),
-                    )
-                    for one in each.seen
-                ],
+        examples=[example_result(each, registry) for each in alarm.examples],
+    )
+
+
+def example_result(example: Example, registry: Registry) -> ExampleResult:
+    """What the core knew of a device."""
+    return ExampleResult(
+        device=registry.names[example.device],
+        last_s=None if example.last_us < 0 else example.last_us / SECOND_US,
+        seq=example.seq,
+        boot=example.boot,
+        session=example.session,
+        seen=[
+            SeenResult(
+                at_s=one.at_us / SECOND_US,
+                channel=one.channel,
+                unit=one.unit,
+                value=_digits(one.value),
+                score=one.score,
+                lowest=None if one.lowest is None else _digits(one.lowest),
+                highest=None if one.highest is None else _digits(one.highest),
             )
-            for each in alarm.examples
+            for one in example.seen
         ],
     )
 

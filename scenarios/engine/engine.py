@@ -25,6 +25,7 @@ from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
+from twinstorm.scenarios.engine.judged import Judged
 from twinstorm.scenarios.engine.mirrors import Mirrors
 from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
@@ -61,6 +62,7 @@ from twinstorm.scenarios.result import (
     Ended,
     EventRow,
     IncidentSink,
+    JudgedSink,
     LetterRow,
     LetterSink,
     PaneRow,
@@ -179,6 +181,7 @@ class Engine:
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
         self._letters_sent = self._routed_sent = 0
+        self._counted = Judged([each.name for each in self.objectives])
         self._may_leap = (
             wiring.leaps
             and scenario.stop_when is None
@@ -715,8 +718,15 @@ class Engine:
             sink.pane(row)
             if isinstance(sink, BudgetSink):
                 sink.budgets({each.name: self.core.objective_counts(each.name) for each in self.objectives})
+        self._send_judged(row.at_s)
         self._send_letters()
         self._send_routed()
+
+    def _send_judged(self, at_s: int) -> None:
+        told = [sink for sink in self.sinks if isinstance(sink, JudgedSink)]
+        rows = self._counted.rows(self.core, at_s) if told else []
+        for sink in told if rows else ():
+            sink.judged(rows)
 
     def _send_letters(self) -> None:
         fresh = self.core.letters_after(self._letters_sent)

@@ -279,6 +279,7 @@ def objective_results(engine: Engine) -> list[ObjectiveResult]:
     results = []
     for written in engine.scenario.objectives:
         found = engine.core.objective(written.name)
+        bad, total = engine.core.objective_counts(written.name)
         verdict: Verdict = HELD if found.verdict == HELD else MISSED if found.verdict == MISSED else INCONCLUSIVE
         share = found.unit == "%"
         bound = written.at_least if written.at_least is not None else written.at_most
@@ -295,6 +296,8 @@ def objective_results(engine: Engine) -> list[ObjectiveResult]:
                 missed_from_s=None if found.first_broken_us is None else found.first_broken_us / SECOND_US,
                 missed_to_s=None if found.last_broken_us is None else found.last_broken_us / SECOND_US,
                 budget_left=found.budget_left,
+                bad=bad,
+                total=total,
             )
         )
     return results

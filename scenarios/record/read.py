@@ -25,8 +25,8 @@ from twinstorm.scenarios.record.folder import (
     read_run_file,
     write_run_file,
 )
-from twinstorm.scenarios.record.tables import dead_letters, events, panes, routed, runs
-from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RoutedRow, RunResult
+from twinstorm.scenarios.record.tables import dead_letters, events, judged, panes, routed, runs
+from twinstorm.scenarios.result import EventRow, ExampleResult, JudgedRow, LetterRow, PaneRow, RoutedRow, RunResult
 
 RUNS = Path("runs")
 _READ_AT_ONCE = 2_000
@@ -99,6 +99,18 @@ class RecordedRun:
         columns = [routed.c[name] for name in RoutedRow.__struct_fields__]
         statement = select(*columns).where(routed.c.run == self.about.run).order_by(routed.c.number)
         return [RoutedRow(**row._mapping) for row in self._read(statement)]
+
+    def judged(self, objective: str) -> list[JudgedRow]:
+        """Seconds in which something counted against an objective, as far as they are recorded, in order; nothing in
+        records of versions that kept none."""
+        if not self._has(judged):
+            return []
+        columns = [judged.c[name] for name in JudgedRow.__struct_fields__]
+        statement = select(*columns).where(judged.c.run == self.about.run, judged.c.objective == objective)
+        found = self._read(statement.order_by(judged.c.number))
+        return [
+            JudgedRow(**{**row._mapping, "devices": msgspec.convert(row.devices, list[ExampleResult])}) for row in found
+        ]
 
     def _has(self, table: Table) -> bool:
         """Records of earlier versions lack some tables."""

@@ -26,7 +26,7 @@ from twinstorm.scenarios.record.folder import (
     write_whole,
 )
 from twinstorm.scenarios.record.writer import Writer
-from twinstorm.scenarios.result import EventRow, LetterRow, PaneRow, RoutedRow, RunResult
+from twinstorm.scenarios.result import EventRow, JudgedRow, LetterRow, PaneRow, RoutedRow, RunResult
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Scenario
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MOST_LETTERS = 10_000
 MOST_ROUTED = 10_000
 """Dead letters that a record keeps, of 4 kB at most."""
+MOST_JUDGED = 100_000
+"""Seconds in which something counted against an objective: a day, and some."""
 
 
 class Recorder:
@@ -61,7 +63,7 @@ class Recorder:
         self._run_file = run_file
         self._closed = False
         self._events = 0
-        self._letters = self._routed = 0
+        self._letters = self._routed = self._judged = 0
         self._writer = Writer(folder / DATABASE, _first_row(run_file))
 
     @classmethod
@@ -148,6 +150,12 @@ class Recorder:
         for row in rows[: MOST_ROUTED - self._routed]:
             self._routed += 1
             self._writer.put(tables.routed, {"number": self._routed, **msgspec.structs.asdict(row)})
+
+    def judged(self, rows: Sequence[JudgedRow]) -> None:
+        """See `JudgedSink`. The first `MOST_JUDGED` of a run are kept."""
+        for row in rows[: MOST_JUDGED - self._judged]:
+            self._judged += 1
+            self._writer.put(tables.judged, {"number": self._judged, **msgspec.to_builtins(row)})
 
     def close(self, result: RunResult | None, why: str = "") -> None:
         """Write the end, then the reports. A second call does nothing.

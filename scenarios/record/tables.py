@@ -98,6 +98,21 @@ routed = Table(
     comment="what routes delivered to the store or as commands, the first of it; counts of all are in the result",
 )
 
+judged = Table(
+    "judged",
+    metadata,
+    _run(),
+    _number(),
+    Column("at_s", Integer, nullable=False),
+    Column("objective", Text, nullable=False),
+    Column("bad", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("bad_so_far", Integer, nullable=False),
+    Column("total_so_far", Integer, nullable=False),
+    Column("devices", JSON, nullable=False),
+    comment="seconds in which something counted against an objective, the first of them",
+)
+
 alarms = Table(
     "alarms",
     metadata,

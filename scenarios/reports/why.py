@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twinstorm.scenarios.reports.words import clock, number, share
-from twinstorm.scenarios.result import AlarmResult, PaneRow, RunResult, SeenResult
+from twinstorm.scenarios.result import AlarmResult, ExampleResult, PaneRow, RunResult, SeenResult
 
 AROUND_S = 3
 """Seconds before an alarm that are shown."""
@@ -43,20 +43,30 @@ def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow])
         lines.append(f"  truth     {truth.fault} ({truth.name}) on {truth.devices:,} devices; the group {named}")
     if alarm.examples:
         lines += ["", "devices of it, those heard longest ago first:"]
-        width = max(len(each.device) for each in alarm.examples)
-        for each in alarm.examples:
-            heard = "no reading ever" if each.last_s is None else f"reading {each.seq:,} arrived {clock(each.last_s)}"
-            session = "session" if each.session else "no session"
-            lines.append(f"  {each.device.ljust(width)}  {heard}  boot {each.boot}  {session}")
-            lines += [f"    {_seen(one)}" for one in each.seen]
+        lines += example_lines(alarm.examples)
     if panes:
-        lines += ["", "the fleet in the seconds before:"]
-    for pane in panes:
-        lines.append(
-            f"  {clock(pane.at_s)}  online {pane.online:,}  readings {pane.readings:,}  attempts {pane.attempts:,}"
-            f"  refused {pane.refused:,}  queue {pane.queue:,}"
-        )
+        lines += ["", "the fleet in the seconds before:", *(pane_line(pane) for pane in panes)]
     return lines
+
+
+def example_lines(examples: Sequence[ExampleResult]) -> list[str]:
+    """What the core knew of devices, and the values that counted."""
+    lines = []
+    width = max(len(each.device) for each in examples)
+    for each in examples:
+        heard = "no reading ever" if each.last_s is None else f"reading {each.seq:,} arrived {clock(each.last_s)}"
+        session = "session" if each.session else "no session"
+        lines.append(f"  {each.device.ljust(width)}  {heard}  boot {each.boot}  {session}")
+        lines += [f"    {_seen(one)}" for one in each.seen]
+    return lines
+
+
+def pane_line(pane: PaneRow) -> str:
+    """A second of the fleet."""
+    return (
+        f"  {clock(pane.at_s)}  online {pane.online:,}  readings {pane.readings:,}  attempts {pane.attempts:,}"
+        f"  refused {pane.refused:,}  queue {pane.queue:,}"
+    )
 
 
 def _seen(one: SeenResult) -> str:
