@@ -97,14 +97,20 @@ class Grouping:
 
     def __init__(self, registry: Registry) -> None:
         self._devices = len(registry)
+        beside = [
+            *_optional("certificate_batch", registry.certificate_batch, registry.certificate_batches),
+            *_optional("wave", registry.wave, registry.waves),
+        ]
         # In the order in which they are named when they explain equally well.
         self._labels: tuple[_Label, ...] = (
             _Label.of("site", registry.site, registry.sites),
             _Label.of("region", registry.region, registry.regions),
-            *_tenants(registry),
+            *_optional("tenant", registry.tenant, registry.tenants),
+            *(label for label in beside if _spans(label, registry)),
             _Label.of("segment", registry.segment, registry.segments),
             _Label.of("kind", registry.kind, registry.kinds),
             _Label.of("firmware", registry.firmware, registry.firmwares),
+            *(label for label in beside if not _spans(label, registry)),
             _Label.of("link", registry.link, registry.links),
         )
         self._hangs_on: NDArray[np.integer] = registry.site
@@ -160,11 +166,16 @@ class Grouping:
         )
 
 
-def _tenants(registry: Registry) -> list[_Label]:
-    """Devices of nobody in particular have nothing in common by that."""
-    if registry.tenant is None:
-        return []
-    return [_Label.of("tenant", registry.tenant, registry.tenants, first=1)]
+def _optional(name: str, codes: NDArray[np.integer] | None, names: Sequence[str]) -> list[_Label]:
+    """A label that not everybody has: those without have nothing in common by that."""
+    return [] if codes is None else [_Label.of(name, codes, names, first=1)]
+
+
+def _spans(label: _Label, registry: Registry) -> bool:
+    """A group of it is more than one segment: it then says more than their names. One that is a segment says less."""
+    pairs = np.unique(label.codes.astype(np.int64) * len(registry.segments) + registry.segment)
+    several = np.bincount(pairs // len(registry.segments), minlength=len(label.names)) > 1
+    return bool(several[label.first :].any())
 
 
 def _of_label(

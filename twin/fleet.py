@@ -38,7 +38,7 @@ MANY_PHASES = 10
 MOST_HOPS = 15
 """From a device of a mesh to its gateway (Zigbee's depth of a network)."""
 
-NO_GATEWAY = NO_TENANT = "none"
+NO_GATEWAY = NO_TENANT = NO_BATCH = NO_WAVE = "none"
 """Name of the gateway of devices that reach the broker directly."""
 
 
@@ -124,6 +124,8 @@ class SegmentPlan:
     wire: Wire | None = None
     mesh: MeshPlan | None = None
     tenant: str = NO_TENANT
+    certificate_batch: str = NO_BATCH
+    wave: str = NO_WAVE
 
     @property
     def speaks(self) -> Wire:
@@ -275,6 +277,8 @@ class Fleet:
         link_names = tuple(sorted({segment.link for segment in segments}))
         firmwares = tuple(sorted({segment.firmware for segment in segments}))
         tenants = (NO_TENANT, *sorted({segment.tenant for segment in segments} - {NO_TENANT}))
+        batches = (NO_BATCH, *sorted({segment.certificate_batch for segment in segments} - {NO_BATCH}))
+        waves = (NO_WAVE, *sorted({segment.wave for segment in segments} - {NO_WAVE}))
         regions = tuple(sorted({region for _, region in self.plan.sites}))
         of_segment = self.segment.astype(np.intp)
 
@@ -304,6 +308,10 @@ class Fleet:
             gateway=self._beside(),
             tenant=column(tenants, "tenant") if len(tenants) > 1 else None,
             tenants=tenants,
+            certificate_batch=column(batches, "certificate_batch") if len(batches) > 1 else None,
+            certificate_batches=batches,
+            wave=column(waves, "wave") if len(waves) > 1 else None,
+            waves=waves,
             gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
 

@@ -147,6 +147,12 @@ class Registry:
     """Whose devices they are. None: there are no tenants."""
     tenants: tuple[str, ...] = ("none",)
     """The first stands for nobody in particular."""
+    certificate_batch: Codes | None = None
+    """Which certificates were issued together, of the devices that have one of a batch. None: there are no batches."""
+    certificate_batches: tuple[str, ...] = ("none",)
+    wave: Codes | None = None
+    """With which wave of an update each device goes. None: there are no waves."""
+    waves: tuple[str, ...] = ("none",)
 
     def __len__(self) -> int:
         return len(self.every_us)

@@ -62,6 +62,8 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
                 mesh=segment.mesh,
                 power=segment.power,
                 tenant=segment.tenant,
+                certificate_batch=segment.certificate_batch,
+                wave=segment.wave,
                 wire=_wire(segment.speech),
             )
             for segment in fleet.segments

@@ -42,10 +42,9 @@ class FleetSelector:
                 np.zeros(len(registry), np.int32) if registry.gateway is None else registry.gateway,
                 registry.gateways,
             ),
-            "tenant": (
-                np.zeros(len(registry), np.uint8) if registry.tenant is None else registry.tenant,
-                registry.tenants,
-            ),
+            "tenant": (_or_none(registry.tenant, registry), registry.tenants),
+            "certificate_batch": (_or_none(registry.certificate_batch, registry), registry.certificate_batches),
+            "wave": (_or_none(registry.wave, registry), registry.waves),
             "origin": (registry.origin, ORIGINS),
         }
 
@@ -96,3 +95,8 @@ class FleetSelector:
             raise ValueError(f"`{term.key}` is not known here")
         wanted = np.array([one.matches({term.key: name}) for name in names], np.bool_)
         return wanted[codes] if len(names) else np.zeros(len(self._registry), np.bool_)
+
+
+def _or_none(codes: NDArray[np.uint8] | None, registry: Registry) -> NDArray[np.uint8]:
+    """Codes of a label; where there is none of it, the first name stands for all."""
+    return np.zeros(len(registry), np.uint8) if codes is None else codes

@@ -35,7 +35,7 @@ _MOST_SHOWN = 8
 SHORTEST_LEAK_S = 60.0
 LONGEST_LEAK_S = 53 * 7 * 86_400.0
 
-_SAID_BY_SEGMENTS = ("kind", "link", "firmware", "tenant")
+_SAID_BY_SEGMENTS = ("kind", "link", "firmware", "tenant", "certificate_batch", "wave")
 """What selectors ask of segments, beside their names."""
 
 
@@ -269,6 +269,8 @@ def _segment(
         mesh=read_mesh(own) if isinstance(own.own("mesh"), Record) else None,
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
         tenant=_value(layers, "tenant"),
+        certificate_batch=_value(layers, "certificate_batch"),
+        wave=_value(layers, "wave"),
         mirror=read_mirror(own, machine, problems) if own.has("mirror") else None,
     )
 

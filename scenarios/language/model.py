@@ -138,6 +138,9 @@ class Gateway:
 NO_TENANT = "none"
 """Tenant of devices that are nobody's in particular."""
 
+NO_BATCH = NO_WAVE = "none"
+"""Of devices whose certificates came from no batch, and that go with no wave of an update."""
+
 
 @dataclass(frozen=True)
 class DrivePlan:
@@ -200,6 +203,8 @@ class Segment:
     mesh: MeshPlan | None = None
     """Its devices reach these by way of others."""
     tenant: str = NO_TENANT
+    certificate_batch: str = NO_BATCH
+    wave: str = NO_WAVE
     mirror: MirrorPlan | None = None
     """None: what its devices tell is compared with nothing."""
 

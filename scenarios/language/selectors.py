@@ -18,13 +18,27 @@ from typing import Any
 from twinstorm.scenarios.language import values
 from twinstorm.scenarios.language.errors import Refused, closest, listed, quoted, together
 
-FIXED_KEYS = ("id", "region", "site", "zone", "segment", "kind", "firmware", "link", "gateway", "tenant", "origin")
+FIXED_KEYS = (
+    "id",
+    "region",
+    "site",
+    "zone",
+    "segment",
+    "kind",
+    "firmware",
+    "link",
+    "gateway",
+    "tenant",
+    "certificate_batch",
+    "wave",
+    "origin",
+)
 """What a device is told by for the whole run. A zone is a power zone: in this version every site is one."""
 
 MOMENT_KEYS = ("state", "battery")
 """Read once when the step starts."""
 
-LATER_KEYS = ("line", "cert_batch", "wave")
+LATER_KEYS = ("line",)
 """Reserved: they come with the parts of a fleet that they name."""
 
 STATES = ("online", "degraded", "reconnecting", "updating", "offline", "failed", "unknown")

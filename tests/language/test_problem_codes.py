@@ -360,7 +360,7 @@ def test_everything_that_is_wrong_is_told_at_once(problems_of: Callable[..., tup
 @pytest.mark.parametrize(
     ("change", "codes"),
     [
-        (("site=fra-*", "cert_batch=3 sitte=4 battery<20 state=onlin"), ["S103", "S304", "S205", "S204"]),
+        (("site=fra-*", "line=3 sitte=4 battery<20 state=onlin"), ["S103", "S304", "S205", "S204"]),
         (("site=fra-*", "site=fra-1,3% zone all=3 first=x kind=motor"), ["S303", "S303", "S303", "S207", "S303"]),
         (expectation("never: onlin > 3 and connectivty < 3 and open(3) > 2"), ["S501", "S501", "S502"]),
         (
