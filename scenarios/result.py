@@ -585,7 +585,8 @@ class IncidentSink(Protocol):
     """A `Sink` that wants to know what became of incidents, too."""
 
     def incident(self, incident: IncidentResult, alarms: Sequence[AlarmResult]) -> None:
-        """An incident was opened or resolved, was not acknowledged in time, or an alarm of it came, went or came again.
+        """An incident was opened, acknowledged or resolved, was not acknowledged in time, or an alarm of it came, went,
+        came again or was marked wrong.
 
         Args:
             alarms: all of the incident, as they are now.

@@ -76,7 +76,8 @@ def payload(
         run: its name, for links and labels.
     """
     told = [each for each in alarms if each.incident == incident.number and not each.suppressed]
-    alerts = [_alert(scenario, each, started_at, run) for each in told]
+    taken = "" if incident.acknowledged_s is None else _wall(started_at, incident.acknowledged_s)
+    alerts = [_alert(scenario, each, started_at, run, taken) for each in told]
     firing = any(alert["status"] == "firing" for alert in alerts)
     return {
         "version": VERSION,
@@ -92,7 +93,11 @@ def payload(
     }
 
 
-def _alert(scenario: str, alarm: AlarmResult, started_at: str, run: str) -> dict[str, Any]:
+def _alert(scenario: str, alarm: AlarmResult, started_at: str, run: str, taken: str) -> dict[str, Any]:
+    """
+    Args:
+        taken: when somebody acknowledged the incident, wall time; empty: nobody has.
+    """
     labels = {
         "alertname": alarm.name,
         "severity": alarm.severity,
@@ -101,7 +106,12 @@ def _alert(scenario: str, alarm: AlarmResult, started_at: str, run: str) -> dict
         "scenario": scenario,
         "run": run,
     }
-    annotations = {"summary": f"{alarm.name} {alarm.group}: {alarm.devices:,} devices", "cause": alarm.cause}
+    annotations = {
+        "summary": f"{alarm.name} {alarm.group}: {alarm.devices:,} devices",
+        "cause": alarm.cause,
+        "acknowledged_at": taken,
+        "marked_wrong": "somebody said so" if alarm.wrong else "",
+    }
     if alarm.runbook:
         annotations["runbook_url"] = alarm.runbook
     return {

@@ -25,6 +25,7 @@ class Courier:
         hook: where to.
         scenario, run: names, labels of every alert.
         started_at: wall time of the start of the run, RFC 3339.
+        patience_s: how long the end of the run waits for what is on its way; None: `PATIENCE_S`.
 
     Attributes:
         sent: messages that were taken.
@@ -32,14 +33,17 @@ class Courier:
         trouble: why the last one was not; empty: all were.
     """
 
-    def __init__(self, hook: Webhook, scenario: str, run: str, started_at: str) -> None:
+    def __init__(
+        self, hook: Webhook, scenario: str, run: str, started_at: str, patience_s: float | None = None
+    ) -> None:
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self.sent = self.lost = 0
         self.trouble = ""
         self._hook, self._scenario, self._run, self._started_at = hook, scenario, run, started_at
         self._waiting: dict[int, Mapping[str, Any]] = {}
         """The newest state of each incident that is not told, in the order in which they first changed."""
         self._news = threading.Condition()
-        self._is_over = False
+        self._is_over = self._has_left = False
         self._thread = threading.Thread(target=self._carry, name="webhook", daemon=True)
         self._thread.start()
 
@@ -67,16 +71,17 @@ class Courier:
                 self._news.notify()
 
     def close(self, result: RunResult | None, why: str = "") -> None:  # noqa: ARG002
-        """See `Sink`. Waits for what is on its way, `PATIENCE_S` at most; the rest is lost."""
-        until_s = time.monotonic() + PATIENCE_S
+        """See `Sink`. Waits for what is on its way, for a while; the rest is lost. A second call does nothing."""
+        until_s = time.monotonic() + self._patience_s
         with self._news:
             self._is_over = True
             self._news.notify()
         self._thread.join(max(until_s - time.monotonic(), 0.0))
         with self._news:
-            if self._thread.is_alive():
+            if self._thread.is_alive() and not self._has_left:
+                self._has_left = True
                 self.lost += 1 + len(self._waiting)
-                self.trouble = self.trouble or f"it took longer than {PATIENCE_S:g} s"
+                self.trouble = self.trouble or f"it took longer than {self._patience_s:g} s"
                 self._waiting.clear()
 
     def _carry(self) -> None:

@@ -32,6 +32,7 @@ def acknowledge(engine: Engine, number: int = 0) -> str:
     except ValueError as error:
         raise Refused(str(error)) from error
     engine.tell_of(incident, "acknowledged")
+    engine.tell_changed({number})
     return f"acknowledged INC-{number}"
 
 
@@ -46,6 +47,7 @@ def mark_wrong(engine: Engine, number: int) -> str:
     except ValueError as error:
         raise Refused(str(error)) from error
     engine.tell_mark("alarm", alarm.name, f"{alarm.group}  alarm {number} was wrong", alarm.severity)
+    engine.tell_changed({alarm.incident})
     return f"alarm {number} ({alarm.name} {alarm.group}) is marked wrong"
 
 

@@ -27,7 +27,11 @@ from twinstorm.twin.plugins import PluginError
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.live import LiveRun
-    from twinstorm.scenarios.engine.server import EngineRequest, LiveRequest
+    from twinstorm.scenarios.engine.server import EngineRequest, LiveRequest, WebhookRequest
+    from twinstorm.scenarios.webhook_courier import Courier
+
+COURIER_PATIENCE_S = 5.0
+"""How long people who quit wait for the last messages of a webhook; less than a screen gives its engine to leave."""
 
 
 class Attended:
@@ -67,6 +71,8 @@ class Attended:
             repeat=self._repeat,
         )
 
+        self._sent = [] if request.webhook is None else [_courier(request.webhook, self._scenario, self.recorder)]
+
     def begin(self) -> None:
         """Make world and broker, greet the front end, and let simulated time begin.
 
@@ -75,7 +81,7 @@ class Attended:
         """
         if self._request.live is None:
             engine = build(self._scenario, self._options)
-            engine.sinks = (self.recorder,)
+            engine.sinks = (self.recorder, *self._sent)
             self._meet(engine, VirtualPace(engine, self._request.speed))
             begin(engine)
         else:
@@ -93,7 +99,7 @@ class Attended:
 
         tell(0)
         run.gather(tell)
-        run.begin((self.recorder, self.session.watch))
+        run.begin((self.recorder, *self._sent, self.session.watch))
 
     def _meet(self, engine: Engine, pace: Pace) -> None:
         self.session = Session(engine, pace)
@@ -109,6 +115,8 @@ class Attended:
     def fail(self, error: Exception) -> None:
         """Record why there is no end."""
         self.recorder.close(None, str(error) if isinstance(error, PluginError | EngineError) else "")
+        for courier in self._sent:
+            courier.close(None)
 
     def leave(self) -> None:
         """Nobody watches any more: finish now."""
@@ -124,12 +132,15 @@ class Attended:
         self.close()
         self.recorder.close(result)
         result = self.recorder.result or result  # The recorder adds where the report is.
+        for courier in self._sent:
+            courier.close(result)
+        complaints = [courier.complaint for courier in self._sent if courier.complaint]
         return Ended(
             ended=result.ended,
             verdict=result.verdict,
             exit_code=int(exit_code(result)),
             report=result.report or "",
-            text="\n".join(ending(result)),
+            text="\n".join([*ending(result), *complaints]),
         )
 
     def _result(self) -> RunResult:
@@ -150,6 +161,15 @@ class Attended:
         run, self._live = self._live, None
         if run is not None:
             run.close()
+
+
+def _courier(webhook: WebhookRequest, scenario: Scenario, recorder: Recorder) -> Courier:
+    from twinstorm.scenarios.webhook import Webhook
+    from twinstorm.scenarios.webhook_courier import Courier
+
+    hook = Webhook(webhook.url, webhook.key, anywhere=webhook.anywhere)
+    name, run = scenario.name, recorder.folder.resolve().name
+    return Courier(hook, name, run, recorder.started_at, COURIER_PATIENCE_S)
 
 
 def _options(request: EngineRequest) -> RunOptions:

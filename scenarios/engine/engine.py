@@ -22,8 +22,8 @@ from twinstorm.detectors.objectives import Objective
 from twinstorm.detectors.values.trained import Version
 from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
-from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
+from twinstorm.scenarios.engine.incident_news import IncidentNews, changed_in
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.judged import Judged
 from twinstorm.scenarios.engine.mirrors import Mirrors
@@ -61,7 +61,6 @@ from twinstorm.scenarios.result import (
     BudgetSink,
     Ended,
     EventRow,
-    IncidentSink,
     JudgedSink,
     LetterRow,
     LetterSink,
@@ -181,6 +180,7 @@ class Engine:
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
         self._letters_sent = self._routed_sent = 0
+        self._news = IncidentNews(self.core, scenario.runbooks)
         self._counted = Judged([each.name for each in self.objectives])
         self._may_leap = (
             wiring.leaps
@@ -569,23 +569,11 @@ class Engine:
         for incident in pane.new_incidents:
             self._tell_incident(incident)
         alarm_desk.tell(self, pane)
-        self._send_incidents(pane)
+        self.tell_changed(changed_in(pane))
 
-    def _send_incidents(self, pane: Pane) -> None:
-        """Tell whoever wants to know of the incidents that are not what they were."""
-        told = [sink for sink in self.sinks if isinstance(sink, IncidentSink)]
-        alarms = (*pane.new_alarms, *pane.resolved_alarms, *pane.flapping_alarms)
-        incidents = (*pane.new_incidents, *pane.resolved_incidents, *pane.escalated)
-        changed = {each.incident for each in alarms} | {each.number for each in incidents} if told else set()
-        if not changed:
-            return
-        for incident in self.core.incidents:
-            if incident.number in changed:
-                runbooks = self.scenario.runbooks
-                mine = [each for each in self.core.alarms if each.incident == incident.number]
-                results = [alarm_result(alarm, self.registry, runbooks) for alarm in mine]
-                for sink in told:
-                    sink.incident(incident_result(incident), results)
+    def tell_changed(self, incidents: set[int]) -> None:
+        """Tell whoever wants to know of incidents, by number, that are not what they were."""
+        self._news.tell(self.sinks, incidents)
 
     def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)

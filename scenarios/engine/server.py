@@ -67,11 +67,25 @@ class LiveRequest(msgspec.Struct, kw_only=True):
     words: list[str] = []
 
 
+class WebhookRequest(msgspec.Struct, kw_only=True):
+    """Where alarms are sent while the run goes on. It may carry a key: it goes through a pipe and is never printed.
+
+    Attributes:
+        key: signs messages; None: they are not signed.
+        anywhere: somebody agreed to another machine than this one.
+    """
+
+    url: str
+    key: bytes | None = None
+    anywhere: bool = False
+
+
 class EngineRequest(msgspec.Struct, kw_only=True):
     """What a parent asks its engine process to play; one line of JSON on standard input.
 
     Attributes:
         live: over real sockets, and how; None: in virtual time.
+        webhook: None: nobody is told of alarms.
     """
 
     scenario: str
@@ -82,6 +96,7 @@ class EngineRequest(msgspec.Struct, kw_only=True):
     speed: float = 1.0
     out: str = "runs"
     live: LiveRequest | None = None
+    webhook: WebhookRequest | None = None
     socket: str
 
 

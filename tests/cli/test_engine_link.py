@@ -19,11 +19,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.hook_receiver import receiving
 from tests.strangers import KIND, distribution
 from twinstorm.scenarios.engine.errors import EngineError
 from twinstorm.scenarios.engine.server import EngineRequest
 from twinstorm.scenarios.protocol import Ended, Event, Frame, Pause
 from twinstorm.scenarios.record.read import open_run
+from twinstorm.scenarios.webhook import SIGNATURE, sign
 from twinstorm.tui.cli.engine_link import EngineLink
 
 PATIENCE_S = 30.0
@@ -239,3 +241,27 @@ def test_a_run_whose_terminal_is_closed_writes_its_report(tmp_path: Path) -> Non
     run = open_run("last", tmp_path / "runs")
     assert run.about.state == "interrupted"
     assert (run.folder / "report.html").is_file()
+
+
+def test_alarms_of_a_run_on_the_screen_are_sent_while_it_goes_on(tmp_path: Path) -> None:
+    key = tmp_path / "key.txt"
+    key.write_bytes(b"secret\n")
+    with receiving() as receiver:
+        words = ("reboot-storm", "--devices", "100", "--speed", "max", "--webhook", receiver.url)
+        terminal = Terminal(tmp_path, *words, "--webhook-key", str(key))
+        body, headers = receiver.got.get(timeout=PATIENCE_S)
+        terminal.process.terminate()
+        terminal.read_all()
+        terminal.process.wait(timeout=PATIENCE_S)
+        terminal.hang_up()
+    assert headers[SIGNATURE] == sign(body, b"secret")
+    assert b'"alertname"' in body
+
+
+def test_a_webhook_on_another_machine_is_refused_before_the_screen_is_taken(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, "reboot-storm", "--webhook", "http://example.org/hook")
+    said = terminal.read_all()
+    assert terminal.process.wait(timeout=PATIENCE_S) == 2
+    terminal.hang_up()
+    assert b"`example.org` is another machine" in said
+    assert LEAVES_THE_SCREEN not in said

@@ -14,13 +14,13 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.live_options import LIVE, LIVE_OPTIONS, YES, LiveAsked, read_speed
-from twinstorm.tui.cli.options import DEVICES, OUT, SEED, SETTINGS
+from twinstorm.tui.cli.options import DEVICES, OUT, SEED, SETTINGS, WEBHOOK_KEY, webhook_of
 from twinstorm.tui.cli.signals import caught, exit_code
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from twinstorm.broker.url import Login
-    from twinstorm.scenarios.engine.server import EngineRequest
+    from twinstorm.scenarios.engine.server import EngineRequest, WebhookRequest
     from twinstorm.scenarios.language.model import Scenario
     from twinstorm.tui.app.app import StormApp
     from twinstorm.tui.app.connection import Connection
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         ["--speed"], metavar="10|max", help="Simulated seconds a second: to begin with 10, or live all the time 1."
     ),
     *LIVE_OPTIONS,
+    click.Option(["--webhook"], metavar="URL", help="Send alarms there while it runs, as Alertmanager does."),
+    WEBHOOK_KEY,
     YES,
     OUT,
     click.Option(["--ascii", "ascii_only"], is_flag=True, help="Draw with ASCII signs only."),
@@ -58,6 +60,8 @@ def tui(
     key: Path | None,
     tls: bool,
     max_connects_per_s: int | None,
+    webhook: str | None,
+    webhook_key: Path | None,
     yes: bool,
     out: Path,
     ascii_only: bool,
@@ -70,13 +74,15 @@ def tui(
       twinstorm tui reboot-storm --speed max --ascii
       twinstorm tui reboot-storm --live --devices 200 --speed 10
       twinstorm tui reboot-storm --live --devices 100 --broker mqtt://127.0.0.1:1883
+      twinstorm tui reboot-storm --webhook http://127.0.0.1:9000/alarms
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("`tui` needs a terminal", "without one: twinstorm run SCENARIO")
     pace = read_speed(speed, live, absent=10.0)
     how = LiveAsked(live, broker, credentials, ca, cert, key, tls, max_connects_per_s, yes)
     login, _ = how.access()
-    seat = _Seat(how, login, seed, settings, devices, pace, speed, out)
+    hook = None if webhook is None else _told_at(webhook, webhook_key, anywhere=yes)
+    seat = _Seat(how, login, seed, settings, devices, pace, speed, out, hook)
     if scenario is not None:
         # What is wrong with the file or the options is said here, before the screen is taken.
         from twinstorm.scenarios.engine.memory import refuse_what_cannot_fit
@@ -104,6 +110,7 @@ class _Seat:
     pace: float
     speed: str | None
     out: Path
+    hook: WebhookRequest | None
 
     def checked(self, name: str) -> Scenario:
         """The scenario.
@@ -149,8 +156,21 @@ class _Seat:
             speed=self.pace,
             out=str(self.out),
             live=live if how.live else None,
+            webhook=self.hook,
             socket="",
         )
+
+
+def _told_at(url: str, key: Path | None, *, anywhere: bool) -> WebhookRequest:
+    """Where the engine sends alarms.
+
+    Raises:
+        UsageError: nothing may be sent there, or the key cannot be read.
+    """
+    from twinstorm.scenarios.engine.server import WebhookRequest
+
+    webhook_of(url, key, anywhere=anywhere)
+    return WebhookRequest(url=url, key=None if key is None else key.read_bytes().strip(), anywhere=anywhere)
 
 
 def _show(talk: Talk, scenario: str | None, seat: _Seat, ascii_only: bool) -> int:
