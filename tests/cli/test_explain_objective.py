@@ -108,6 +108,9 @@ def test_a_second_without_anything_and_an_objective_without_any(command: Command
         (("objective", "connected", "--at", "1 d"), "lies after the end of the run, which is at 00:05:00"),
         (("objective", "connected", "--at", "soon"), "soon"),
         (("alarm", "1", "--at", "1min"), "`--at` is about an objective of a run"),
+        (("objectiv", "connected"), "has three words: RUN objective NAME"),
+        (("objective",), "has three words: RUN objective NAME"),
+        (("alarms", "1"), "has three words: RUN alarm NUMBER"),
     ],
 )
 def test_what_is_wrong_is_said(command: Command, dark: str, words: tuple[str, ...], said: str) -> None:

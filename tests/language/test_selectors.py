@@ -90,7 +90,6 @@ def test_forms(text: str, terms: tuple[Term, ...], share: Fraction | None, first
         ("all site=fra-1", "S303", "site=fra-1", "remove `all`"),
         ("site=fra-1;kind=motor", "S303", "=", "blank"),
         ("line=l-1", "S103", "line", "keys:"),
-        ("wave=current", "S103", "wave", "keys:"),
         ("site=fra-1[", "S303", "[", "blank"),
         ("site=a " * 100, "S303", "", "use `*`"),
     ],

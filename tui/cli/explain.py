@@ -45,6 +45,8 @@ def explain(talk: Talk, topic: tuple[str, ...], at: str | None) -> int:
         raise UsageError("`--at` is about an objective of a run", "twinstorm explain RUN objective NAME --at TIME")
     if len(topic) == 3 and topic[1] == "alarm":
         return _alarm(talk, topic[0], topic[2])
+    if len(topic) > 1 and (meant := _meant_of_a_run(topic[1])):
+        raise UsageError(f"what of a run is to be explained has three words: RUN {meant}", f"here: {' '.join(topic)}")
     name = " ".join(topic)
     if not name:
         for group, names in groups().items():
@@ -61,6 +63,13 @@ def explain(talk: Talk, topic: tuple[str, ...], at: str | None) -> int:
         )
     talk.data(page)
     return 0
+
+
+def _meant_of_a_run(word: str) -> str:
+    """What may be asked of a run, if this is like it; empty: it is not."""
+    from twinstorm.scenarios.language.errors import closest
+
+    return {"alarm": "alarm NUMBER", "objective": "objective NAME"}.get(closest(word, ["alarm", "objective"]), "")
 
 
 def _alarm(talk: Talk, run: str, number: str) -> int:
