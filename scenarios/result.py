@@ -553,7 +553,7 @@ class JudgedRow(msgspec.Struct, frozen=True, kw_only=True):
     total_so_far: int
     devices: list[ExampleResult]
     """Ten of those that counted against it; empty: the indicator has no devices, or they were named in one of the ten
-    seconds before."""
+    seconds before, and not twice as much counts as then."""
 
 
 @runtime_checkable
