@@ -84,8 +84,8 @@ def test_each_change_comes_with_all_alarms_of_the_incident_and_no_other() -> Non
         assert alarms
         assert {alarm.incident for alarm in alarms} == {incident.number}
     last = {incident.number: [alarm.number for alarm in alarms] for incident, alarms in listener.told}
-    for number, alarms in last.items():
-        assert alarms == [alarm.number for alarm in engine.core.alarms if alarm.incident == number]
+    for number, numbers in last.items():
+        assert numbers == [alarm.number for alarm in engine.core.alarms if alarm.incident == number]
 
 
 def test_a_snapshot_knows_the_alarms_that_were() -> None:
