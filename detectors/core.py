@@ -45,6 +45,7 @@ from twinstorm.detectors.tally import Outcomes
 from twinstorm.detectors.taps import Tap
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.trained import Trained
+from twinstorm.detectors.values.wear import Wear
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -705,6 +706,10 @@ class Core(Exhibits):
         self._alarms.look_at_clock(batch.now_us, changes)
         for alarm in changes.raised:
             alarm.examples = self._examples(alarm)
+        for alarm in (*changes.raised, *changes.flapping):
+            for each in self.wears:
+                if each.name == alarm.name:
+                    alarm.says = each.says(alarm.device)
 
     def _look_at_models(self, now_us: int, changes: Changes) -> None:
         """One ticket a run for each model that the fleet has left behind. It is about no device: a model is wrong, and
@@ -936,6 +941,11 @@ class Core(Exhibits):
     def models(self) -> Sequence[Trained]:
         """Stored models that look."""
         return [each for each in self._on_values if isinstance(each, Trained)]
+
+    @property
+    def wears(self) -> Sequence[Wear]:
+        """Stored models that tell conditions."""
+        return [each for each in self._on_values if isinstance(each, Wear)]
 
     @property
     def shadows(self) -> Sequence[Alarm]:

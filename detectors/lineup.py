@@ -9,10 +9,12 @@ from typing import Any
 from twinstorm.detectors import contract, patterns
 from twinstorm.detectors.contract import Scorer
 from twinstorm.detectors.values import contract as on_values
+from twinstorm.detectors.values.condition import ConditionModel
 from twinstorm.detectors.values.contract import Comparing, must_be_whole
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.detectors.values.trained import Trained
+from twinstorm.detectors.values.wear import Wear
 from twinstorm.twin.flow import Registry
 
 WORKER = "detector"
@@ -54,7 +56,8 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
         elif "pattern" in settings:
             detector = patterns.made(name, registry, settings)
         elif "model" in settings:
-            detector = Trained(name, registry, settings)
+            is_condition = isinstance(settings["model"].model, ConditionModel)
+            detector = Wear(name, registry, settings) if is_condition else Trained(name, registry, settings)
         else:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*known, *known_on_values))}")
         if is_shadow:

@@ -105,6 +105,8 @@ class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
     wrong: bool = False
     """Somebody said so while the run went on."""
     runbook: str = ""
+    says: str = ""
+    """What its detector knows of the devices beyond their score: what fails in them, and when."""
     examples: list[ExampleResult] = []
 
 
@@ -169,6 +171,38 @@ class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
     drift_feature: str
     drift_limit: float
     """Of that feature, from which the model is out of date."""
+
+
+class DeviceConditionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model of conditions said of a device last."""
+
+    device: str
+    at_s: float
+    """End of the minute that says so, by the device's clock."""
+    failure: str
+    """What is wrong: a failure mode, ``wear``, or ``none``."""
+    health: float
+    """100 as new, 0 at the end of its life."""
+    remaining_h: float
+    """Life that is expected to remain; 10,000 h and more are not told apart."""
+    least_h: float
+    most_h: float
+    """Bounds that should hold for four devices of five."""
+
+
+class ConditionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that a model of conditions looked at, when the run ended."""
+
+    detector: str
+    model: str
+    horizon_s: float
+    devices: int
+    judged: int
+    """Of which it said anything."""
+    failing: int
+    """Of them, those that it expected to fail within the horizon."""
+    first: list[DeviceConditionResult]
+    """Those that are expected to fail first, 1,000 at most."""
 
 
 class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -457,6 +491,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """None: readings were processed as they came."""
     models: list[ModelResult] = []
     """Stored models that looked; empty: the scenario names none."""
+    conditions: list[ConditionResult] = []
+    """What models of conditions said last, one a detector."""
     shadows: list[AlarmResult] = []
     """What detectors in the shadow would have raised, numbered by itself; nobody was told."""
     stages: list[StageResult] = []

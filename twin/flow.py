@@ -786,6 +786,8 @@ class Alarm:
     wrong: bool = False
     """Somebody said so."""
     examples: tuple[Example, ...] = ()
+    says: str = ""
+    """What its detector knows of the devices beyond their score; empty: nothing."""
 
 
 @dataclass(frozen=True)

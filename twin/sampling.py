@@ -14,6 +14,7 @@ import numpy as np
 from twinstorm.twin import plugins
 from twinstorm.twin.ahead import GroupDraws
 from twinstorm.twin.chance import Purpose, Words, device_key, stream, words
+from twinstorm.twin.condition import Conditions, conditions_of
 from twinstorm.twin.event_groups import EventGroup, Spoken
 from twinstorm.twin.failures import Counterfactual, MachineFailure, counterfactuals, severities
 from twinstorm.twin.fleet import Fleet, SampleGroup
@@ -601,6 +602,11 @@ class Sampler(Part):
                 yield group.kind, group.first, self._truth(number)
 
         return by_kind(truths())
+
+    def conditions(self, now_us: int) -> Conditions:
+        """What fails in each machine, how healthy it is, and how long it will last. This is the truth."""
+        truths = ((group.first, self._truth(number)) for number, group in enumerate(self._fleet.groups))
+        return conditions_of(len(self._fleet), truths, self.failures, now_us)
 
     def truth_of(self, device: int) -> MachineHealth:
         """How the machine of one device is. This is the truth."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals
@@ -18,7 +19,7 @@ from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.model import Model
 from twinstorm.detectors.values.shift import MOVED
 from twinstorm.detectors.values.whole import WholeDevices, feature_names
-from twinstorm.twin.flow import Alarm, Int, Registry, Severity
+from twinstorm.twin.flow import Alarm, Int, Mask, Registry, Severity
 
 DRIFT_SUFFIX: Final = "-drift"
 """Behind the name of the detector: the alarm that its model is out of date."""
@@ -28,13 +29,35 @@ MARGIN: Final = 1.5
 """So many times what a stretch of the training rows differed from the whole is no drift of a feature yet."""
 
 
+class Learned(Protocol):
+    """What was learnt of the devices of one kind, whatever can be told by it."""
+
+    @property
+    def kind(self) -> str:
+        """Of machine."""
+        ...
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names, in the order of its rows."""
+        ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All parameters by name, without objects."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of all parameters, hexadecimal."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A model and what it is called: ``pumps@2``."""
 
     name: str
     number: int
-    model: Model
+    model: Learned
 
     def __str__(self) -> str:
         return f"{self.name}@{self.number}"
@@ -67,6 +90,25 @@ class Drift:
         return self.index > self.limit
 
 
+def kind_watched(version: Version, registry: Registry, on: Mask | None) -> Mask:
+    """bool (n,): the devices of the kind of a model, of those that are meant (None: all).
+
+    Raises:
+        ValueError: nothing in this fleet has all channels of the model.
+    """
+    model = version.model
+    if model.kind not in registry.kinds:
+        raise ValueError(f"the model `{version}` is of kind `{model.kind}`, and no device of this fleet is one")
+    told = [channel.name for channel in registry.channels[model.kind] if channel.name in model.channels]
+    if tuple(told) != model.channels:
+        raise ValueError(
+            f"the model `{version}` wants channels {', '.join(model.channels)}, in this order; "
+            f"`{model.kind}` has {', '.join(channel.name for channel in registry.channels[model.kind])}"
+        )
+    mine: Mask = registry.kind == registry.kinds.index(model.kind)
+    return mine if on is None else mine & on
+
+
 class _ByModel(WholeDevices):
     """Scores rows by a model and counts where they lie."""
 
@@ -81,16 +123,19 @@ class _ByModel(WholeDevices):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self.version: Version = settings["model"]
-        self.of_width(len(self.version.channels), self.version.model.level)
+        model = self.version.model
+        assert isinstance(model, Model)
+        self.model: Model = model
+        self.of_width(len(model.channels), model.level)
         self.begin()
 
     def begin(self) -> None:
         """Count anew where rows lie."""
         self.rows = 0
-        self.counts: Int = np.zeros_like(self.version.model.population.share, np.int64)
+        self.counts: Int = np.zeros_like(self.model.population.share, np.int64)
 
     def judged(self, rows: Reals, device: Int, at_us: Int, *, learns: bool) -> Reals:  # noqa: ARG002 - all are alike
-        model = self.version.model
+        model = self.model
         if learns:
             self.rows += len(rows)
             self.counts += model.population.counts(rows[:, model.judge.moving])
@@ -124,21 +169,12 @@ class Trained(OnFleet):
         """
         version: Version = settings["model"]
         model = version.model
-        if model.kind not in registry.kinds:
-            raise ValueError(f"the model `{version}` is of kind `{model.kind}`, and no device of this fleet is one")
-        code = registry.kinds.index(model.kind)
-        told = [channel.name for channel in registry.channels[model.kind] if channel.name in model.channels]
-        if tuple(told) != model.channels:
-            raise ValueError(
-                f"the model `{version}` wants channels {', '.join(model.channels)}, in this order; "
-                f"`{model.kind}` has {', '.join(channel.name for channel in registry.channels[model.kind])}"
-            )
-        mine = registry.kind == code
-        if settings.get("on") is not None:
-            mine &= settings["on"]
+        assert isinstance(model, Model)
+        mine = kind_watched(version, registry, settings.get("on"))
         super().__init__(_ByModel, registry, {**settings, "on": mine, "channels": list(model.channels)})
         self.name = name
         self.version = version
+        self._model = model
         self.headline = "are not as their model learnt"
         self.devices = int(np.count_nonzero(mine))
         own = self._detector.settings
@@ -175,7 +211,7 @@ class Trained(OnFleet):
         return found
 
     def _compared(self, now_us: int, counts: Int) -> Drift:
-        model = self.version.model
+        model = self._model
         index = model.population.index(counts)
         most = int(np.argmax(index / self._limits))
         name = self._names[int(model.judge.moving[most])]

@@ -37,6 +37,7 @@ def alarm_result(
         suppressed=alarm.suppressed,
         openings=alarm.openings,
         wrong=alarm.wrong,
+        says=alarm.says,
         runbook=runbooks.get(alarm.name, ""),
         examples=[example_result(each, registry) for each in alarm.examples],
     )

@@ -960,7 +960,7 @@ class Engine:
         self._tell(self.now_us, "incident", f"INC-{incident.number}", what, incident.severity)
 
     def _tell_alarm(self, alarm: Alarm) -> None:
-        text = "  ".join(filter(None, (alarm.group, self._since_last_fault(alarm.at_us))))
+        text = "  ".join(filter(None, (alarm.group, self._since_last_fault(alarm.at_us), alarm.says)))
         self._tell(alarm.at_us, "alarm", alarm.name, text, alarm.severity)
 
     def _since_last_fault(self, at_us: int) -> str:

@@ -168,10 +168,12 @@ class _OfKind(Protocol):
 
 def _modelled_bytes(model: _OfKind, fleet: Fleet, on: Selector | None) -> int:
     """What a stored model remembers of the devices of its kind."""
-    from twinstorm.detectors.values.whole import bytes_a_channel
+    from twinstorm.detectors.values import minutes, whole
 
+    # The class of minutes takes less than that of readings; both stand for what a model may be of.
+    each = max(whole.bytes_a_channel(), minutes.bytes_a_channel())
     devices = _devices_of_kinds(fleet, on)[model.kind]
-    return devices * (BYTES_PER_WATCHED + bytes_a_channel() * len(model.channels))
+    return devices * (BYTES_PER_WATCHED + each * len(model.channels))
 
 
 def _devices_of_kinds(fleet: Fleet, on: Selector | None) -> Counter[str]:

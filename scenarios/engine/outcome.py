@@ -12,6 +12,7 @@ from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
+from twinstorm.scenarios.engine.conditions import conditions, used
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
 from twinstorm.scenarios.engine.routes import deaf_rules, route_results
@@ -123,7 +124,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         repeat=repeat,
         maintenance=maintained,
         processing=_processing(engine),
-        models=_models(engine),
+        models=sorted([*_models(engine), *used(engine)], key=lambda each: each.detector),
+        conditions=conditions(engine),
         shadows=_alarms(engine, engine.core.shadows),
         stages=_stages(engine),
         continuity=continuity_result(engine.core, scenario.continuity, engine.now_us),

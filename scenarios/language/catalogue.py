@@ -200,7 +200,7 @@ ALARMS: Mapping[str, str] = {
 PATTERNS = "twinstorm.event_detectors"
 """Group of the detector that a scenario makes by naming a pattern of events; its one name is `pattern`."""
 MODELS = "twinstorm.model_detectors"
-"""Group of the detector that a scenario makes by naming a stored model; its one name is `model`."""
+"""Group of the detector that a scenario makes by naming a stored model; its names are `model` and `condition`."""
 
 
 def faults() -> Plugins[type[Fault]]:
@@ -291,9 +291,9 @@ def pattern_options() -> Sequence[Option]:
     return options
 
 
-def model_options() -> Sequence[Option]:
-    """Settings of a stored model as a detector. Loads what it computes with."""
-    options: Sequence[Option] = _installed(MODELS)["model"].load().options
+def model_options(*, conditions: bool = False) -> Sequence[Option]:
+    """Settings of a stored model as a detector, of what is strange or of conditions. Loads what it computes with."""
+    options: Sequence[Option] = _installed(MODELS)["condition" if conditions else "model"].load().options
     return options
 
 

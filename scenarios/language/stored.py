@@ -95,6 +95,12 @@ def _looked_up(node: ScalarNode, store: Path, found: dict[str, Stored], problems
     return StoredNode(node.path, node.place, node.key_place, str(stored), stored=stored)
 
 
+def tells_conditions(node: Node) -> bool:
+    """Whether the model that these settings of a detector name tells conditions; False where none was found."""
+    model = node.entries.get(MODEL) if isinstance(node, MapNode) else None
+    return isinstance(model, StoredNode) and model.stored is not None and model.stored.manifest.task == "condition"
+
+
 def models_of(detectors: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Stored]:
     """Detectors of a scenario that use a stored model, and which."""
     return {name: given[MODEL] for name, given in (detectors or {}).items() if MODEL in given}

@@ -30,7 +30,7 @@ from twinstorm.scenarios.language.nodes import ListNode, MapNode, Node, ScalarNo
 from twinstorm.scenarios.language.objectives import BURN_SUFFIX
 from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.language.settings import settings_table
-from twinstorm.scenarios.language.stored import MODEL
+from twinstorm.scenarios.language.stored import MODEL, tells_conditions
 from twinstorm.twin.residual_names import residual_name
 
 PATTERN = "pattern"
@@ -95,7 +95,11 @@ def drift_alarms_of(scenario: Record) -> tuple[str, ...]:
     """Alarms that models are out of date."""
     node = scenario.at("detectors") if scenario.has("detectors") else None
     entries = node.entries if isinstance(node, MapNode) else {}
-    return tuple(name + DRIFT_SUFFIX for name, settings in entries.items() if is_model(name, settings))
+    return tuple(
+        name + DRIFT_SUFFIX
+        for name, settings in entries.items()
+        if is_model(name, settings) and not tells_conditions(settings)
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,7 @@ class Detectors(Field):
         if is_pattern(name, node):
             options, shared = catalogue.pattern_options(), WATCHING[:2]
         elif is_model(name, node):
-            options, shared = catalogue.model_options(), WATCHING[:3]
+            options, shared = catalogue.model_options(conditions=tells_conditions(node)), WATCHING[:3]
         elif is_instance(name, node):
             worker = _worker(name, node)
             options = catalogue.detector_options(worker) if catalogue.looks_at_values(worker) else ()

@@ -18,8 +18,12 @@ import msgspec
 from twinstorm.scenarios.language.errors import closest, listed, quoted
 from twinstorm.scenarios.language.values import NAME
 
-FORMAT: Final = 1
-"""Of a manifest; grows with every change that an older reader would misread."""
+FORMAT: Final = 2
+"""The newest of a manifest; grows with every change that an older reader would misread. 2 is that of conditions."""
+ANOMALY: Final = "anomaly"
+CONDITION: Final = "condition"
+TASKS: Final = (ANOMALY, CONDITION)
+"""What models are for: to tell what is strange, or what is wrong and how long it will last."""
 STATE: Final = "state.json"
 MOST_BYTES: Final = 1 << 20
 
@@ -80,6 +84,42 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     drift_limit: float
 
 
+class ConditionWorth(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model of conditions is worth on a recorded run, by the truth about its machines: a row is a device at the
+    end of a minute.
+
+    Attributes:
+        horizon_s: within which machines fail or do not.
+        rows: that were judged, of so many devices.
+        types: what was really wrong, and what was said: rows by truth, then by answer. What does not show yet is in
+            none of them.
+        right: share of these rows that were named as they are. balanced: mean of that share over types.
+        health_error: mean absolute error of health, which goes from 0 to 100.
+        covered: share of remaining lives within their bounds. promised: what that should be.
+        covered_near: the same of machines that last no longer than ten times the horizon; None: there are none.
+        life_factor: of those, median of the factor by which the expected life is off.
+        failing: rows of machines that failed within the horizon. precision, recall: of the answer that they do.
+    """
+
+    scenario: str
+    seed: int
+    digest: str
+    horizon_s: float
+    devices: int
+    rows: int
+    types: dict[str, dict[str, int]]
+    right: float | None
+    balanced: float | None
+    health_error: float
+    covered: float
+    promised: float
+    covered_near: float | None
+    life_factor: float | None
+    failing: int
+    precision: float | None
+    recall: float | None
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One version.
 
@@ -94,9 +134,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         parameters: SHA-256 of its parameters, see `detectors.values.model.Model.digest`.
         parent: version that it was retrained from; None: none.
         evaluation: on the run that taught it, faults included.
+        task: one of `TASKS`. Of conditions `rare`, `level`, `usual` and `limit` say nothing.
+        others: further runs that taught it.
+        types: that it can name. worth: of conditions, on a run that did not teach it; None: nobody has looked.
     """
 
-    model: int = FORMAT
+    model: int = 1
     name: str
     version: int
     created: str
@@ -113,6 +156,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parameters: str
     parent: int | None = None
     evaluation: Evaluation | None = None
+    task: str = ANOMALY
+    others: tuple[Trained, ...] = ()
+    types: tuple[str, ...] = ()
+    worth: ConditionWorth | None = None
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

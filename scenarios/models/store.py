@@ -11,7 +11,7 @@ import math
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,13 @@ import numpy as np
 from numpy.lib.format import read_array, read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
+from twinstorm.detectors.values.condition import ConditionModel
 from twinstorm.detectors.values.model import Model, UnfitModelError
+from twinstorm.detectors.values.trained import Learned
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.models.manifest import (
+    ANOMALY,
+    CONDITION,
     STATE,
     Manifest,
     NoSuchModel,
@@ -38,6 +42,11 @@ from twinstorm.scenarios.record.folder import no_room, write_whole
 
 MOST_PARAMETERS_BYTES: Final = 1 << 28
 """Unpacked. Those of a model of 20,000 rows of 120 features take 20 MB."""
+
+_SORTS: Final[Mapping[str, Callable[[str, tuple[str, ...], Mapping[str, NDArray[Any]]], Learned]]] = {
+    ANOMALY: Model.of_arrays,
+    CONDITION: ConditionModel.of_arrays,
+}
 
 _DAMAGE: Final = (
     OSError,
@@ -56,7 +65,7 @@ _DAMAGE: Final = (
 """What reading bytes that are no parameters has been seen to raise."""
 
 
-def load(stored: Stored) -> Model:
+def load(stored: Stored) -> Learned:
     """Its parameters.
 
     Raises:
@@ -65,7 +74,7 @@ def load(stored: Stored) -> Model:
     path, manifest = stored.parameters, stored.manifest
     try:
         arrays = _arrays(path)
-        model = Model.of_arrays(manifest.kind, manifest.channels, arrays)
+        model = _SORTS[manifest.task](manifest.kind, manifest.channels, arrays)
     except NoSuchModel:
         raise
     except _DAMAGE as error:
@@ -104,7 +113,7 @@ def _array(written: bytes) -> NDArray[Any]:
     return np.asarray(read_array(stream, allow_pickle=False))
 
 
-def save(store: Path, name: str, model: Model, manifest: Callable[[int], Manifest]) -> Stored:
+def save(store: Path, name: str, model: Learned, manifest: Callable[[int], Manifest]) -> Stored:
     """Write the next version of a name. The first one is live at once.
 
     Args:
@@ -124,7 +133,7 @@ def save(store: Path, name: str, model: Model, manifest: Callable[[int], Manifes
     return stored
 
 
-def needed(stored: Stored) -> Model:
+def needed(stored: Stored) -> Learned:
     """Its parameters, for a run that cannot do without.
 
     Raises:
@@ -136,7 +145,7 @@ def needed(stored: Stored) -> Model:
         raise Unavailable(f"the model {stored}", error.what, error.hint) from None
 
 
-def copy(stored: Stored, model: Model, store: Path) -> None:
+def copy(stored: Stored, model: Learned, store: Path) -> None:
     """Keep a version in another store as well, as the live one of its name: that of a run's record.
 
     Raises:
@@ -204,7 +213,7 @@ def _labels(store: Path, name: str) -> list[str]:
     return [f"{name}@{number}" for number in versions(store, name)]
 
 
-def _write(stored: Stored, model: Model, store: Path | None = None) -> None:
+def _write(stored: Stored, model: Learned, store: Path | None = None) -> None:
     manifest = stored.manifest
     folder = (store or stored.store) / manifest.name
     _make(folder)

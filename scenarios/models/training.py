@@ -159,8 +159,8 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     scenario, options = repeatable(run)
     engine = build(watched_by(scenario, {}), options)
     registry = engine.registry
-    kind = _kind(registry, wanted.kind)
-    channels = _channels(registry, kind, wanted.channels)
+    kind = kind_of(registry, wanted.kind)
+    channels = channels_of(registry, kind, wanted.channels)
     device = np.flatnonzero(registry.kind == registry.kinds.index(kind))
     tap = OnFleet(_Rows, registry, {"on": _mask(registry, device), "channels": list(channels)})
     rows = tap.detector
@@ -208,7 +208,8 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     return Taught(model, about, last_us)
 
 
-def _kind(registry: Registry, wanted: str) -> str:
+def kind_of(registry: Registry, wanted: str) -> str:
+    """The kind of machine that is meant; of an empty name the only one. Raises UnfitRun."""
     if not wanted:
         if len(registry.kinds) > 1:
             raise UnfitRun(f"which kind? this run has {', '.join(sorted(registry.kinds))}; add `--kind KIND`")
@@ -220,7 +221,8 @@ def _kind(registry: Registry, wanted: str) -> str:
     return wanted
 
 
-def _channels(registry: Registry, kind: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
+def channels_of(registry: Registry, kind: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Channels of a kind, in its order; None: all but angles, counters and codes. Raises UnfitRun."""
     told = registry.channels[kind]
     names = [channel.name for channel in told]
     for name in wanted or ():

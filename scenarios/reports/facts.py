@@ -13,6 +13,7 @@ from operator import attrgetter
 from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.reports.charts import POINTS, charts
+from twinstorm.scenarios.reports.conditions import condition_sections
 from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
 from twinstorm.scenarios.reports.scoring import cells, score_of
 from twinstorm.scenarios.reports.sections import Section, Table
@@ -33,6 +34,7 @@ from twinstorm.scenarios.result import (
     EventRow,
     IncidentResult,
     MaintenanceResult,
+    ModelResult,
     ProcessingResult,
     RunResult,
 )
@@ -90,6 +92,7 @@ def facts_of(run: RecordedRun) -> Facts:
             sections.append(_processing(run.result.processing))
         if run.result.models:
             sections.append(_models(run.result))
+        sections += condition_sections(run.result)
         if run.result.stages:
             sections.append(_stages(run.result))
         sections += stream_sections(run.result)
@@ -408,7 +411,7 @@ def _models(result: RunResult) -> Section:
             each.learnt_by,
             "in the shadow" if each.shadow else "live",
             f"{each.devices:,}",
-            f"{each.drift:.2f} of {each.drift_limit:.2f}" + (f", {each.drift_feature}" if each.drift_feature else ""),
+            _drift(each),
             each.parameters[:12],
         )
         for each in result.models
@@ -418,6 +421,12 @@ def _models(result: RunResult) -> Section:
         "Kept in the folder of this record, under models. Drift is that of the feature that moved most in a window."
     ]
     return Section("Models", lines, [Table(head, rows, frozenset({4}))])
+
+
+def _drift(found: ModelResult) -> str:
+    if not found.drift_limit:
+        return ""
+    return f"{found.drift:.2f} of {found.drift_limit:.2f}" + (f", {found.drift_feature}" if found.drift_feature else "")
 
 
 def _stages(result: RunResult) -> Section:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from twinstorm.tui.cli import condition
 from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.model_talk import fields_of, give, guarded, opened, say_played, table
 from twinstorm.tui.cli.options import JSON, SEED, read_duration
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import msgspec
+    from collections.abc import Sequence
 
     from twinstorm.scenarios.models.manifest import Evaluation, Manifest, Stored
-    from twinstorm.scenarios.record.read import RecordedRun
 
 _RUN = click.Argument(["run"], metavar="RUN", help="last, the name of a run's folder, or its path.")
+_SEVERAL = click.Argument(
+    ["run"],
+    nargs=-1,
+    required=True,
+    metavar="RUN...",
+    help="last, names of folders of runs, or their paths; several for conditions.",
+)
 _MODEL = click.Argument(["model"], metavar="NAME[@VERSION]", help="Without a version the live one.")
 _VERSION = click.Argument(["model"], metavar="NAME@VERSION", help="As `twinstorm models list` prints it.")
 _NAME = click.Argument(["name"], metavar="NAME")
@@ -31,8 +37,23 @@ _RUNS = click.Option(
 )
 
 
+_HORIZON = click.Option(
+    ["--horizon"], default="2h", metavar="DURATION", help="Of conditions: within which machines fail or do not."
+)
+_JUDGE = click.Option(
+    ["--judge"], metavar="RUN", help="Of conditions: a run that does not teach, and says what the version is worth."
+)
+
+
 @command(
-    _RUN,
+    _SEVERAL,
+    click.Option(
+        ["--task"],
+        type=click.Choice(("anomaly", "condition")),
+        default="anomaly",
+        metavar="TASK",
+        help="anomaly: what is strange; condition: what fails, health and remaining life.",
+    ),
     click.Option(["--name"], required=True, metavar="NAME", help="What the model is called: small letters and `-`."),
     click.Option(["--detector"], default="pyod:PCA", metavar="NAME", help="Whose model: of PyOD, or autoencoder."),
     click.Option(
@@ -50,12 +71,15 @@ _RUNS = click.Option(
         help="First readings of a device that make its level, from which its values are told; 0: as they are.",
     ),
     click.Option(["--seed"], type=SEED, default=1, metavar="N", help="Of the draw, where more rows were told."),
+    _HORIZON,
+    _JUDGE,
     _STORE,
     _RUNS,
 )
 def train(
     talk: Talk,
-    run: str,
+    run: tuple[str, ...],
+    task: str,
     name: str,
     detector: str,
     kind: str,
@@ -65,20 +89,30 @@ def train(
     rare: str,
     level: int,
     seed: int,
+    horizon: str,
+    judge: str | None,
     store: Path,
     runs: Path,
 ) -> int:
-    """Train a model on a recorded run.
+    """Train a model on recorded runs.
 
-    The run is played again, since a record keeps no readings. What belongs to a fault is left out, by the labels of the
-    run. The first version of a name is live; a later one is when somebody promotes it.
+    A run is played again, since a record keeps no readings. What belongs to a fault is left out, by the labels of the
+    run. With `--task condition` nothing is: failures, health and remaining lives of the twins are what is learnt, from
+    as many runs as are named. The first version of a name is live; a later one is when somebody promotes it.
 
     \b
       twinstorm models train last --name pumps --kind pump
       twinstorm models train calm-1 --name pumps --detector autoencoder --from 1h --to 5h
+      twinstorm models train worn-1 worn-2 --task condition --name pump-wear --kind pump --judge worn-3
 
     Exit: 0 trained, 2 command line or run wrong, 4 too little memory, or the store cannot be written.
     """
+    if task == "condition":
+        _must_not({"detector", "rare", "level"}, "says nothing to a model of conditions", "leave it out")
+        return condition.train(talk, run, name, kind, channels, since, to, seed, horizon, judge, store, runs)
+    _must_not({"horizon", "judge"}, "is for models of conditions", "add `--task condition`")
+    if len(run) > 1:
+        raise UsageError(f"one run teaches what is strange, not {len(run)}", "several teach with `--task condition`")
     from twinstorm.detectors.values.model import algorithms
     from twinstorm.scenarios.language.errors import Refused, closest
     from twinstorm.scenarios.language.values import share
@@ -108,13 +142,13 @@ def train(
     def do() -> int:
         from twinstorm.scenarios.models.life import begin
 
-        found = _opened(run, runs)
-        _say_played(talk, found, "once to learn, once to judge")
+        found = opened(run[0], runs)
+        say_played(talk, found, "once to learn, once to judge")
         stored = begin(store, name, found, wanted)
         _tell_trained(talk, store, stored)
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
 @command(_STORE, JSON)
@@ -128,7 +162,7 @@ def list_(talk: Talk, store: Path, json: bool) -> int:
     def do() -> int:
         found = [(name, state_of(store, name), versions(store, name)) for name in names(store)]
         if json:
-            _give(talk, [{"name": name, "live": state.live[-1:], "versions": there} for name, state, there in found])
+            give(talk, [{"name": name, "live": state.live[-1:], "versions": there} for name, state, there in found])
             return 0
         if not found:
             talk.say(f"there is no model in {store}; twinstorm models train RUN --name NAME makes one")
@@ -139,10 +173,10 @@ def list_(talk: Talk, store: Path, json: bool) -> int:
                 is_live = state.live[-1:] == (number,)
                 rows.append((f"{name}@{number}", "live" if is_live else "", about.detector, about.kind, *_of(about)))
         head = ("model", "", "detector", "kind", "rows", "trained on", "recall", "false a device-day")
-        _table(talk, head if rows else (), rows, {4, 6, 7})
+        table(talk, head if rows else (), rows, {4, 6, 7})
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
 @command(_MODEL, _STORE, JSON)
@@ -159,7 +193,10 @@ def show(talk: Talk, model: str, store: Path, json: bool) -> int:
         load(stored)  # What it shows is worth nothing if its parameters are not there.
         about = stored.manifest
         if json:
-            _give(talk, about)
+            give(talk, about)
+            return 0
+        if about.task == "condition":
+            condition.show(talk, stored, is_live=state_of(store, about.name).live[-1:] == (about.version,))
             return 0
         live = state_of(store, about.name).live
         taught = about.trained
@@ -189,14 +226,15 @@ def show(talk: Talk, model: str, store: Path, json: bool) -> int:
             _tell_evaluations(talk, [(str(stored), about.evaluation)])
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
-@command(_MODEL, _RUN, _STORE, _RUNS, JSON)
-def evaluate(talk: Talk, model: str, run: str, store: Path, runs: Path, json: bool) -> int:
+@command(_MODEL, _RUN, _HORIZON, _STORE, _RUNS, JSON)
+def evaluate(talk: Talk, model: str, run: str, horizon: str, store: Path, runs: Path, json: bool) -> int:
     """Judge a version by the faults of a run.
 
-    The run is played again with this detector alone, with its usual settings.
+    The run is played again with this detector alone, with its usual settings. A model of conditions is judged by what
+    is true of the machines of the run, minute by minute.
 
     \b
       twinstorm models evaluate pumps last
@@ -211,26 +249,37 @@ def evaluate(talk: Talk, model: str, run: str, store: Path, runs: Path, json: bo
         from twinstorm.detectors.values.trained import Version
         from twinstorm.scenarios.models.evaluation import evaluate as judged
 
-        stored, found = find(store, model), _opened(run, runs)
-        _say_played(talk, found, f"with {stored}")
+        stored, found = find(store, model), opened(run, runs)
+        if stored.manifest.task == "condition":
+            return condition.evaluate(talk, stored, found, horizon, json=json)
+        say_played(talk, found, f"with {stored}")
         about = stored.manifest
         worth = judged(Version(about.name, about.version, load(stored)), found)
         if json:
-            _give(talk, {"model": str(stored), **_fields(worth)})
+            give(talk, {"model": str(stored), **fields_of(worth)})
             return 0
         _tell_evaluations(talk, [(str(stored), worth)])
         _tell_drift(talk, stored, worth)
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
-@command(_NAME, _RUN, _STORE, _RUNS, JSON)
-def retrain(talk: Talk, name: str, run: str, store: Path, runs: Path, json: bool) -> int:
+@command(_NAME, _SEVERAL, _HORIZON, _JUDGE, _STORE, _RUNS, JSON)
+def retrain(
+    talk: Talk,
+    name: str,
+    run: tuple[str, ...],
+    horizon: str,
+    judge: str | None,
+    store: Path,
+    runs: Path,
+    json: bool,
+) -> int:
     """Train the next version like the live one.
 
-    It learns from another run with the settings of the live version, and both are judged on that run. It is not live
-    before somebody promotes it.
+    It learns from another run with the settings of the live version, and both are judged on that run; models of
+    conditions on the run that `--judge` names. It is not live before somebody promotes it.
 
     \b
       twinstorm models retrain pumps last
@@ -242,16 +291,22 @@ def retrain(talk: Talk, name: str, run: str, store: Path, runs: Path, json: bool
     def do() -> int:
         from twinstorm.scenarios.models.evaluation import better
         from twinstorm.scenarios.models.life import again
+        from twinstorm.scenarios.models.manifest import find
 
-        found = _opened(run, runs)
-        _say_played(talk, found, f"to learn, and to judge the new version and the live one of {name}")
+        live = find(store, name)
+        if live.manifest.task == "condition":
+            return condition.retrain(talk, live, run, horizon, judge, store, runs, json=json)
+        if len(run) > 1 or judge is not None:
+            raise UsageError(f"{live} tells what is strange: one run teaches and judges it", "name one run")
+        found = opened(run[0], runs)
+        say_played(talk, found, f"to learn, and to judge the new version and the live one of {name}")
         before, stored, worth_before = again(store, name, found)
         worth = stored.manifest.evaluation
         assert worth is not None
         which = better(worth, worth_before)
         if json:
-            of_both = {str(before): _fields(worth_before), str(stored): _fields(worth)}
-            _give(talk, {"live": str(before), "trained": str(stored), "evaluations": of_both, "better": which})
+            of_both = {str(before): fields_of(worth_before), str(stored): fields_of(worth)}
+            give(talk, {"live": str(before), "trained": str(stored), "evaluations": of_both, "better": which})
             return 0
         _tell_trained(talk, store, stored)
         _tell_evaluations(talk, [(f"{before}, live", worth_before), (str(stored), worth)])
@@ -259,7 +314,7 @@ def retrain(talk: Talk, name: str, run: str, store: Path, runs: Path, json: bool
         talk.data(f"{said[which]}; to let it be the live one: twinstorm models promote {stored}")
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
 @command(_VERSION, _STORE)
@@ -270,7 +325,7 @@ def promote(talk: Talk, model: str, store: Path) -> int:
     """
     from twinstorm.scenarios.models.store import promote as promoted
 
-    return _guarded(lambda: _tell_live(talk, promoted(store, model)))
+    return guarded(lambda: _tell_live(talk, promoted(store, model)))
 
 
 @command(_NAME, _STORE)
@@ -281,7 +336,7 @@ def rollback(talk: Talk, name: str, store: Path) -> int:
     """
     from twinstorm.scenarios.models.store import roll_back
 
-    return _guarded(lambda: _tell_live(talk, roll_back(store, name)))
+    return guarded(lambda: _tell_live(talk, roll_back(store, name)))
 
 
 @command(_VERSION, _STORE)
@@ -297,39 +352,18 @@ def delete(talk: Talk, model: str, store: Path) -> int:
         talk.say(f"{model} is deleted")
         return 0
 
-    return _guarded(do)
+    return guarded(do)
 
 
 # --- what they have in common -----------------------------------------------------------------------------------------
 
 
-def _guarded(do: Callable[[], int]) -> int:
-    """What stores, runs and rows can be wrong about is a mistake of the caller."""
-    from twinstorm.detectors.values.model import UnfitModelError
-    from twinstorm.scenarios.models.manifest import NoSuchModel
-    from twinstorm.scenarios.models.training import UnfitRun
-    from twinstorm.scenarios.record.read import NoSuchRun
-    from twinstorm.scenarios.record.readings import NotRecorded
-
-    try:
-        return do()
-    except NoSuchModel as error:
-        raise UsageError(error.what, error.advice) from None
-    except NoSuchRun as error:
-        raise UsageError(error.what, error.hint) from None
-    except (NotRecorded, UnfitRun, UnfitModelError) as error:
-        what, _, hint = str(error).partition("; ")
-        raise UsageError(what, hint) from None
-
-
-def _opened(run: str, runs: Path) -> RecordedRun:
-    from twinstorm.scenarios.record.read import open_run
-
-    return open_run(run, runs)
-
-
-def _say_played(talk: Talk, run: RecordedRun, why: str) -> None:
-    talk.say(f"playing {run.about.scenario} again, seed {run.about.seed}: {why}")
+def _must_not(options: set[str], why: str, hint: str) -> None:
+    """Raises UsageError: one of these was given."""
+    context = click.get_current_context()
+    for name in sorted(options):
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise UsageError(f"--{name} {why}", hint)
 
 
 def _tell_trained(talk: Talk, store: Path, stored: Stored) -> None:
@@ -372,16 +406,18 @@ def _tell_evaluations(talk: Talk, found: Sequence[tuple[str, Evaluation]]) -> No
         )
         for name, each in found
     ]
-    _table(talk, head, rows, {2, 3, 4, 5, 6, 7, 8})
+    table(talk, head, rows, {2, 3, 4, 5, 6, 7, 8})
 
 
 def _of(about: Manifest) -> tuple[str, str, str, str]:
     """Rows, run, recall and false alarms of a version."""
     worth = about.evaluation
+    runs = (about.trained, *about.others)
+    judged = about.worth if about.task == "condition" else worth
     return (
-        f"{about.trained.rows:,}",
-        f"{about.trained.scenario}-{about.trained.seed}",
-        _share(None if worth is None else worth.recall),
+        f"{sum(each.rows for each in runs):,}",
+        ", ".join(f"{each.scenario}-{each.seed}" for each in runs),
+        _share(None if judged is None else judged.recall),
         "-" if worth is None or worth.false_alarms_per_day is None else f"{worth.false_alarms_per_day:,.3f}",
     )
 
@@ -390,29 +426,6 @@ def _share(value: float | None) -> str:
     from twinstorm.scenarios.reports.words import share
 
     return "-" if value is None else share(value)
-
-
-def _table(talk: Talk, head: Sequence[str], rows: Sequence[Sequence[str]], numbers: set[int]) -> None:
-    lines = [head, *rows] if head else []
-    widths = [max(len(row[column]) for row in lines) for column in range(len(head))]
-    for row in lines:
-        cells = [
-            cell.rjust(width) if column in numbers else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        talk.data("  ".join(cells).rstrip())
-
-
-def _give(talk: Talk, document: Any) -> None:
-    import msgspec
-
-    talk.data(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-
-
-def _fields(found: msgspec.Struct) -> dict[str, Any]:
-    import msgspec
-
-    return msgspec.structs.asdict(found)
 
 
 models = click.Group(
