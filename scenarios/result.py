@@ -227,6 +227,25 @@ class MaintenanceResult(msgspec.Struct, frozen=True, kw_only=True):
     """In whatever the scenario counts in."""
 
 
+class MaintenanceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the maintenance log: what was done to machines, by whoever looks after them."""
+
+    work: str
+    """``repair``: a crew renewed what wears in a machine; ``calibration``: sensors tell the truth again; ``batteries``:
+    full ones were put in."""
+    target: str
+    """A device; of calibrations and batteries the target of the step that ended so."""
+    devices: int
+    why: str
+    """Of a repair ``breakdown``, ``condition`` or ``plan``; else the step."""
+    asked_s: float | None
+    begun_s: float | None
+    ended_s: float
+    still_s: float | None
+    """For how long the machine stood still; None, as the others: that is no matter of crews."""
+    crew: int | None
+
+
 class ProcessingResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the readings that reached the core, over the whole run, its warm-up included."""
 
@@ -487,6 +506,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """The command that repeats the run."""
     maintenance: MaintenanceResult | None = None
     """None: the scenario has none."""
+    maintenance_log: list[MaintenanceEntry] = []
+    """What was done to machines, in the order in which it ended; the first 10,000."""
     processing: ProcessingResult | None = None
     """None: readings were processed as they came."""
     models: list[ModelResult] = []

@@ -32,6 +32,8 @@ MAINTENANCE: Final = "maintenance"
 LOOK_US: Final = MINUTE_US
 """How often hidden health is looked at: a worn machine stops on the next full minute."""
 HOUR_US_PER_KM_H: Final = 3_600_000_000
+BREAKDOWN, CONDITION, PLAN = "breakdown", "condition", "plan"
+"""Why a crew was asked for: the machine stopped, what was heard of it, or its time had come."""
 UP, REPAIR = 0, 1
 """Sorts of durations, as `twin.repairs.simulate` numbers them."""
 
@@ -66,13 +68,32 @@ class MaintenancePlan:
 
 @dataclass
 class Job:
-    """One request: asked for, under way from `left_us`, at work from `begins_us`, done at `ends_us`."""
+    """One request: asked for, under way from `left_us`, at work from `begins_us`, done at `ends_us`; see `Work`."""
 
     device: int
     asked_us: int
+    why: str
     crew: int = -1
     begins_us: int = NEVER_US
     ends_us: int = NEVER_US
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A repair that is done: what wears in the machine is new, and it takes a part.
+
+    Attributes:
+        why: somebody asked: `BREAKDOWN`, `CONDITION` or `PLAN`.
+        crew: which, from 0. stopped_us: since when the machine stood still.
+    """
+
+    device: int
+    why: str
+    crew: int
+    asked_us: int
+    stopped_us: int
+    begun_us: int
+    ended_us: int
 
 
 @dataclass(frozen=True)
@@ -159,6 +180,8 @@ class Maintenance(Part):
         self._streams = {purpose: stream(world.seed, purpose) for purpose in (Purpose.UPKEEP, Purpose.CREW)}
         self.jobs: list[Job] = []
         """Open ones, in order of asking."""
+        self.done: list[Work] = []
+        """In the order in which they ended."""
         self.crews = Crews.of(plan)
         self.stock = Stock(plan.spares, plan.lead_us)
         n = len(fleet)
@@ -186,10 +209,10 @@ class Maintenance(Part):
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
-    def ask(self, device: Device, at_us: int) -> int:
+    def ask(self, device: Device, at_us: int, why: str = CONDITION) -> int:
         """Ask for a crew for these devices (ascending); they work on until it begins. Returns how many had none yet."""
         new = device[self.looked_after[device] & ~self.busy[device]].tolist()
-        self.jobs += [Job(each, at_us) for each in new]
+        self.jobs += [Job(each, at_us, why) for each in new]
         self.busy[new] = True
         self._asked += len(new)
         return len(new)
@@ -222,7 +245,7 @@ class Maintenance(Part):
         self._stop(np.flatnonzero(self.breaks_us <= now_us), now_us)
         if now_us % self._look_us == 0:
             self._stop(self._world.sampler.worn_out(self.looked_after & (self.stopped_us == NEVER_US)), now_us)
-        self.ask(np.flatnonzero(self.planned_us <= now_us).astype(np.int32), now_us)
+        self.ask(np.flatnonzero(self.planned_us <= now_us).astype(np.int32), now_us, PLAN)
         self.planned_us[self.planned_us <= now_us] = NEVER_US
         self._dispatch(now_us)
         self._wait(now_us)
@@ -240,7 +263,7 @@ class Maintenance(Part):
         """These stop before anybody renewed them, and ask for a crew if they have not yet."""
         self._stops += len(device)
         self._stand_still(device, now_us, Code.MACHINE_STOPPED)
-        self.ask(device.astype(np.int32), now_us)
+        self.ask(device.astype(np.int32), now_us, BREAKDOWN)
 
     def _stand_still(self, device: Int, now_us: int, why: Code) -> None:
         self.stopped_us[device] = np.minimum(self.stopped_us[device], now_us)
@@ -290,7 +313,9 @@ class Maintenance(Part):
         device = np.array([job.device])
         self.jobs = [one for one in self.jobs if one is not job]
         self.crews.free[job.crew] = True
-        self._down_us += now_us - int(self.stopped_us[job.device])
+        stopped_us = int(self.stopped_us[job.device])
+        self._down_us += now_us - stopped_us
+        self.done.append(Work(job.device, job.why, job.crew, job.asked_us, stopped_us, job.begins_us, now_us))
         self.stopped_us[device] = NEVER_US
         self.busy[device] = False
         self.repairs[device] += 1

@@ -47,7 +47,7 @@ from twinstorm.twin.flow import (
 from twinstorm.twin.health import KindHealth, MachineHealth
 from twinstorm.twin.life import CLOUD
 from twinstorm.twin.machines.kind import catalogue as machine_catalogue
-from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep, Work
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 from twinstorm.twin.traffic import SegmentTraffic
@@ -406,6 +406,10 @@ class LiveWiring:
     def health(self) -> tuple[KindHealth, ...]:
         told = self.fleet.totals
         return () if told is None else told.health
+
+    def works(self) -> tuple[Work, ...]:
+        told = self.fleet.totals
+        return () if told is None else told.works
 
     def truth_of(self, device: int) -> MachineHealth | None:  # noqa: ARG002 - the worker tells of all at the end
         return None

@@ -15,6 +15,7 @@ from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_resu
 from twinstorm.scenarios.engine.conditions import conditions, used
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.judge import Facts
+from twinstorm.scenarios.engine.maintenance_log import maintenance_log
 from twinstorm.scenarios.engine.routes import deaf_rules, route_results
 from twinstorm.scenarios.engine.silences import continuity_result
 from twinstorm.scenarios.engine.streams import correlation_results, join_results, window_results
@@ -123,6 +124,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         report=None,
         repeat=repeat,
         maintenance=maintained,
+        maintenance_log=maintenance_log(engine),
         processing=_processing(engine),
         models=sorted([*_models(engine), *used(engine)], key=lambda each: each.detector),
         conditions=conditions(engine),

@@ -26,7 +26,7 @@ from twinstorm.twin.flow import (
     Registry,
 )
 from twinstorm.twin.health import KindHealth, MachineHealth
-from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep, Work
 from twinstorm.twin.slots import fallen_back
 from twinstorm.twin.stories import Story
 from twinstorm.twin.traffic import SegmentTraffic
@@ -74,6 +74,9 @@ class Wiring(Protocol):
 
     def upkeep(self, now_us: int) -> Upkeep | None:
         """What crews did so far; None without them, or before they have told."""
+
+    def works(self) -> tuple[Work, ...]:
+        """Repairs that are done, in that order; empty without crews, or before anybody has told."""
 
     def collect(self, now_us: int) -> CloudOutcome: ...
     def counters(self, now_us: int) -> BrokerCounters: ...
@@ -167,6 +170,9 @@ class ModelledWiring:
 
     def upkeep(self, now_us: int) -> Upkeep | None:
         return None if self.world.maintenance is None else self.world.maintenance.upkeep(now_us)
+
+    def works(self) -> tuple[Work, ...]:
+        return () if self.world.maintenance is None else tuple(self.world.maintenance.done)
 
     def collect(self, now_us: int) -> CloudOutcome:
         self.world.settle(now_us)

@@ -31,7 +31,7 @@ from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import MIRRORED, NEVER_US, SECOND_US, Device, DeviceEvent, FaultOrder, Int, Mask
 from twinstorm.twin.health import KindHealth
-from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
+from twinstorm.twin.maintenance import MaintenancePlan, Upkeep, Work
 from twinstorm.twin.plugins import PluginError
 from twinstorm.twin.stories import Stage, Story
 from twinstorm.twin.traffic import SegmentTraffic
@@ -162,6 +162,8 @@ class Totals:
     traffic: tuple[SegmentTraffic, ...] = ()
     health: tuple[KindHealth, ...] = ()
     """The truth about all machines, at the end."""
+    works: tuple[Work, ...] = ()
+    """What crews have repaired, at the end."""
     notes: tuple[str, ...] = ()
     """Of the world, at the end."""
     connects: Connects = field(default_factory=Connects)
@@ -427,6 +429,7 @@ class Worker:
             connects_held=0 if self._ceiling is None else self._ceiling.held,
             traffic=self._traffic() if each else (),
             health=world.sampler.health() if each else (),
+            works=tuple(world.maintenance.done) if each and world.maintenance is not None else (),
             notes=tuple(world.notes()) if each else (),
         )
 

@@ -200,6 +200,7 @@ class Recorder:
             (tables.incidents, complete.incidents),
             (tables.objectives, complete.objectives),
             (tables.expectations, complete.expectations),
+            (tables.maintenance, complete.maintenance_log),
         ]
         for table, rows in lists:
             for number, row in enumerate(rows, 1):

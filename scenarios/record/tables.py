@@ -157,6 +157,23 @@ faults = Table(
     Column("recovered_s", Float),
 )
 
+maintenance = Table(
+    "maintenance",
+    metadata,
+    _run(),
+    _number(),
+    Column("work", String(20), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("devices", Integer, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("asked_s", Float),
+    Column("begun_s", Float),
+    Column("ended_s", Float, nullable=False),
+    Column("still_s", Float),
+    Column("crew", Integer),
+    comment="what was done to machines: repairs, calibrations, new batteries",
+)
+
 objectives = Table(
     "objectives",
     metadata,

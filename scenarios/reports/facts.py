@@ -14,6 +14,7 @@ from twinstorm.scenarios.language.errors import printable
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.reports.charts import POINTS, charts
 from twinstorm.scenarios.reports.conditions import condition_sections
+from twinstorm.scenarios.reports.maintenance_log import log_sections
 from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
 from twinstorm.scenarios.reports.scoring import cells, score_of
 from twinstorm.scenarios.reports.sections import Section, Table
@@ -88,6 +89,7 @@ def facts_of(run: RecordedRun) -> Facts:
     if run.result is not None:
         if run.result.maintenance is not None:
             sections.append(_maintenance(run.result.maintenance))
+        sections += log_sections(run.result)
         if run.result.processing is not None:
             sections.append(_processing(run.result.processing))
         if run.result.models:
