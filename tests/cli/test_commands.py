@@ -55,6 +55,7 @@ COMMANDS = [
     "waveform",
     "spectrum",
     "detect",
+    "rul",
     "fit",
     "report",
     "score",

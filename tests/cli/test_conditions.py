@@ -119,9 +119,9 @@ def test_what_cannot_be_is_told(here: Path, command: Command) -> None:
     assert (ran.code, "--judge is for models of conditions" in ran.err) == (2, True)
 
     assert train(command, "worn-1").code == 0
-    said = command("models", "evaluate", "pump-wear", "worn-1", "--json")
-    assert "worn, seed 1, taught it: it looks better here than it is" in said.err
-    assert json.loads(said.out)["model"] == "pump-wear@1"
+    judged = command("models", "evaluate", "pump-wear", "worn-1", "--json")
+    assert "worn, seed 1, taught it: it looks better here than it is" in judged.err
+    assert json.loads(judged.out)["model"] == "pump-wear@1"
     Path("watched.storm.yaml").write_text(
         FLEET.format(name="watched", more=WATCHED.replace("horizon", "horizn") + "\n").replace(
             "expect:", "expect:\n  - {no_alarm: wear-drift}"

@@ -29,6 +29,7 @@ _COMMANDS = (
     "waveform",
     "spectrum",
     "detect",
+    "rul",
     "fit",
     "report",
     "score",
