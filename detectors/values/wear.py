@@ -83,7 +83,7 @@ class Condition:
     most: float
 
     def __str__(self) -> str:
-        wrong = "worn" if self.failure == NONE else self.failure
+        wrong = "no failure named" if self.failure == NONE else self.failure
         return f"{wrong}, {_hours(self.hours)} left ({_hours(self.least)} to {_hours(self.most)})"
 
 

@@ -45,5 +45,11 @@ def _row(found: DeviceConditionResult) -> tuple[str, ...]:
         clock(found.at_s),
         found.failure,
         f"{found.health:.0f}",
-        *(f"{hours:,.1f} h" if hours < _LONGEST_H else f"{_LONGEST_H:,.0f} h or more" for hours in lives),
+        *map(_life, lives),
     )
+
+
+def _life(hours: float) -> str:
+    if hours >= _LONGEST_H:
+        return f"{_LONGEST_H:,.0f} h or more"
+    return f"{hours:,.1f} h" if hours >= 1.0 else f"{hours * 60.0:.0f} min"
