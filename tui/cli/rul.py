@@ -70,8 +70,13 @@ def rul(
     running, _ = _read(file, unit, separator, columns)
     model = RemainingLife(horizon, seed)
     talk.say(f"learning from {len(known):,} units of {failed}, {sum(map(len, known.values())):,} cycles")
+    import sklearn.ensemble  # noqa: F401 - only what is loaded can be limited
+    from threadpoolctl import threadpool_limits
+
     try:
-        model.fit(list(known.values()))
+        # Threads that wait for each other cost more than they bring where other work goes on.
+        with threadpool_limits(1, user_api="openmp"):
+            model.fit(list(known.values()))
     except ValueError as error:
         raise UsageError(f"{failed}: {_named(str(error), list(known))}") from None
     with ExitStack() as stack:
