@@ -2,16 +2,18 @@
 
 A detector learns what is normal and scores how far each device is from it; whether that is an alarm is the business of
 its policy (`policy.py`) and of grouping (`grouping.py`). A new detector is one class that satisfies `Detector`, one
-entry point in the group ``twinstorm.detectors``, and a test that runs `conformance.py` over it.
+entry point in the group ``twinstorm.detectors`` (or `ON_REQUEST`), and a test that runs `conformance.py` over it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
 
 from twinstorm.detectors.lasting import UNKNOWN_NEWS, Lasting, News
 from twinstorm.detectors.options import Option, typed
@@ -20,6 +22,8 @@ from twinstorm.detectors.tally import Tally
 from twinstorm.twin.flow import Int, Mask, Registry, Values
 
 GROUP = "twinstorm.detectors"
+ON_REQUEST = "twinstorm.requested_detectors"
+"""Group of those that look only if a scenario names them."""
 
 NO_EVENTS = Tally()
 
@@ -47,6 +51,7 @@ class Batch:
         planned: bool (n,), reboots of this pane that somebody had announced; None: there are none.
         battery_us: int64 (n,), for how long a full battery would last, 0 where nobody knows; None: nobody asks.
         tally: events of the pane.
+        astray: int64 (up to 60,), messages on strange topics in each of the last panes, the newest last; see `Ingest`.
         news: what came since the last batch.
     """
 
@@ -66,6 +71,7 @@ class Batch:
     planned: Mask | None = None
     battery_us: Int | None = None
     tally: Tally = NO_EVENTS
+    astray: Int = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.session_live)
@@ -147,17 +153,24 @@ def catalogue() -> Mapping[str, type[Detector]]:
     return dict(sorted(found.items()))
 
 
+@cache
+def requested() -> Mapping[str, type[Detector]]:
+    """Name to class of those that look only if they are named, sorted by name."""
+    found: dict[str, Any] = {point.name: point.load() for point in entry_points(group=ON_REQUEST)}
+    return dict(sorted(found.items()))
+
+
 def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) -> list[Detector]:
     """Detectors of a run, sorted by name.
 
     Args:
-        wanted: detector to its settings, as text or typed; None: every installed one with its defaults.
+        wanted: detector to its settings, as text or typed; None: every one that need not be named, with its defaults.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
     """
-    known = catalogue()
-    chosen: Mapping[str, Mapping[str, Any]] = {name: {} for name in known} if wanted is None else wanted
+    known = {**catalogue(), **requested()}
+    chosen: Mapping[str, Mapping[str, Any]] = {name: {} for name in catalogue()} if wanted is None else wanted
     for name in chosen:
         if name not in known:
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")

@@ -19,6 +19,7 @@ from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.battery import CHANNEL
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.catalogue import ALWAYS, make
+from twinstorm.detectors.conduct import Conduct, Watching
 from twinstorm.detectors.continuity import Continuity, Silence
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.counting import Counting, Planned
@@ -205,6 +206,8 @@ class Core(Exhibits):
         self._detectors = build(registry if derived is None else derived.registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
         """Of detectors that say for how long there is nothing to score."""
+        self._broken: dict[str, str] = {}
+        """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
         self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
         self._value_taps = self._ingest.taps
         """Of those that look at values."""
@@ -213,6 +216,7 @@ class Core(Exhibits):
             self._ingest.taps.append(widened)
             self._value_taps = widened.taps
         self._value_taps.extend(self._on_values)
+        self._ingest.taps.extend(Watching(each, self._broken) for each in self._detectors if isinstance(each, Conduct))
         self._patterns = [each for each in self._detectors if isinstance(each, EventPattern)]
         self._happenings = listen(self._patterns)
         self._sessions.happenings = self._ingest.happenings = self._happenings
@@ -220,8 +224,6 @@ class Core(Exhibits):
             self._ingest.taps.append(self._happenings)
         self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._alarms = Alarms(registry, self._detectors)
-        self._broken: dict[str, str] = {}
-        """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
         self.taken_out: list[TakenOut] = []
         self._series = [Series(make(name, {}), len(registry)) for name in sorted({*ALWAYS, *also})]
         self._tracks: dict[str, Track] = {}
@@ -242,7 +244,8 @@ class Core(Exhibits):
         self._burns = BurnAlarms(self._tracks, self._alarms)
         self._now_us = 0
         self._counters: BrokerCounters | None = None
-        self._attempts, self._refused = Rates(), Rates()
+        self._attempts, self._refused, self._astray = Rates(), Rates(), Rates()
+        self._astray_before = 0
         self._before = (0, 0, 0)
         self._misdated_before = 0
         self._unjudged = News()
@@ -609,6 +612,8 @@ class Core(Exhibits):
         self._counters = broker
         self._attempts.add(attempts, seconds)
         self._refused.add(refused, seconds)
+        self._astray.add(self._ingest.astray - self._astray_before, seconds)
+        self._astray_before = self._ingest.astray
         return attempts, refused
 
     def _skip(self) -> None:
@@ -665,6 +670,7 @@ class Core(Exhibits):
             *self._columns,
             attempts=self._attempts.newest,
             refused=self._refused.newest,
+            astray=self._astray.newest,
             queue=broker.queue,
             broker_up=broker.up,
             news=news,
@@ -783,6 +789,10 @@ class Core(Exhibits):
         self._on_values = [each for each in self._on_values if each is not detector]
         if isinstance(detector, OnFleet):
             self._value_taps.remove(detector)
+        elif isinstance(detector, Conduct):
+            self._ingest.taps[:] = [
+                tap for tap in self._ingest.taps if not isinstance(tap, Watching) or tap.detector is not detector
+            ]
         self.taken_out.append(TakenOut(detector.name, now_us, what))
         title = f"detector {detector.name} broke and looks no more: {what}"
         changes.opened.append(self._alarms.incidents.open_own(title, detector.name, now_us))

@@ -40,6 +40,7 @@ from twinstorm.twin.flow import (
     Registry,
     Values,
 )
+from twinstorm.twin.wire.inbox import ANOTHER_DEVICE, NO_DEVICE, NO_TOPIC
 
 LARGEST_SEQ = 1 << 53
 """Beyond it a JSON number is not exact; a device that counts so far is broken."""
@@ -50,12 +51,15 @@ SCATTERED = 8
 ABREAST = 64
 """Rows of a table that are looked at together where a row is all that lies side by side."""
 
-UNKNOWN_DEVICE = "unknown device"
+UNKNOWN_DEVICE = NO_DEVICE
 UNKNOWN_KIND = "unknown kind"
 WRONG_KIND = "device is of another kind"
 WRONG_SHAPE = "columns do not fit the kind"
 WRONG_NUMBER = "boot or sequence number out of range"
 OUT_OF_RANGE = "value out of range"
+
+ASTRAY = frozenset((NO_TOPIC, NO_DEVICE, ANOTHER_DEVICE))
+"""What is wrong with messages that whoever owns their topic did not send."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Ingest:
         listing: whom the registry lists, and as what; readings of the others are refused.
         accepted: unique valid readings.
         repeated: readings that had come before.
+        astray: messages on topics of nobody, or in the name of another device.
         misdated: accepted readings whose time stamp cannot be right. Their values can, and their order is that of
             boot and sequence number, so that nothing else looks at it.
         last_arrival_us: int64, when the newest accepted reading arrived; `LONG_AGO_US` before the first. A reading that
@@ -119,6 +124,7 @@ class Ingest:
         self.accepted = 0
         self.repeated = 0
         self.misdated = 0
+        self.astray = 0
         self._each: Int = np.zeros(n, np.int64)
         self._slices: Counter[tuple[int, int]] = Counter()
         """Times that every device of a slice, from first to last, had a reading accepted; not in `_each` yet."""
@@ -552,6 +558,7 @@ class Ingest:
         excerpt = message.payload[:EXCERPT_BYTES].decode("utf-8", "replace")
         # What follows a colon is particular to one payload and would make a reason of its own each time.
         reason = message.reason.partition(":")[0].strip()[:80] or "malformed"
+        self.astray += reason in ASTRAY
         topic, body = message.topic[:EXCERPT_BYTES], message.payload[:BODY_BYTES]
         whole = topic == message.topic and body == message.payload
         self.dead.add(reason, [DeadLetter(message.arrived_us, topic, message.reason, excerpt, body, whole=whole)])

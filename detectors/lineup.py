@@ -29,15 +29,15 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
     Args:
         wanted: detector to its settings, as text or typed, `shadow` (true or false) among them; for those on values
             also `on` and `channels`, see `OnFleet`. A name of nobody that has a `pattern` is one of events, one that
-            has a `model` a stored one, and one that has a `detector` one more of that. None: every installed one with
-            its defaults, but those on values.
+            has a `model` a stored one, and one that has a `detector` one more of that. None: those that need not be
+            named, with their defaults.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
     """
     if wanted is None:
         return list(contract.build(registry, None))
-    known, known_on_values = contract.catalogue(), on_values.catalogue()
+    known, known_on_values = {**contract.catalogue(), **contract.requested()}, on_values.catalogue()
     found: list[Scorer] = []
     for name in sorted(wanted):
         settings = dict(wanted[name] or {})

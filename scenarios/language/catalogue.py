@@ -197,6 +197,8 @@ ALARMS: Mapping[str, str] = {
 """Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""
 
 
+DETECTORS, REQUESTED = "twinstorm.detectors", "twinstorm.requested_detectors"
+"""Groups of detectors that look where a scenario names none, and of those on the conduct of devices."""
 PATTERNS = "twinstorm.event_detectors"
 """Group of the detector that a scenario makes by naming a pattern of events; its one name is `pattern`."""
 MODELS = "twinstorm.model_detectors"
@@ -229,7 +231,12 @@ def machines(names: Sequence[str]) -> Sequence[Any]:
 
 def alarms() -> tuple[str, ...]:
     """Detectors that look where a scenario names none, sorted; each raises the alarm of its name."""
-    return tuple(_installed("twinstorm.detectors"))
+    return tuple(_installed(DETECTORS))
+
+
+def requested_detectors() -> tuple[str, ...]:
+    """Detectors on the conduct of devices, which look only where a scenario names them, sorted."""
+    return tuple(_installed(REQUESTED))
 
 
 def value_detectors() -> tuple[str, ...]:
@@ -257,19 +264,20 @@ class Option(Protocol):
 
 
 def detectors() -> tuple[str, ...]:
-    """All that a scenario may name: those that look by default, then those on values; each sorted."""
-    return (*alarms(), *(name for name in value_detectors() if name not in alarms()))
+    """All that a scenario may name: those that look by default, those on conduct, those on values; each sorted."""
+    return tuple(dict.fromkeys((*alarms(), *requested_detectors(), *value_detectors())))
 
 
 def looks_at_values(detector: str) -> bool:
     """Whether this is one on values, which has devices and channels of its own."""
-    return detector not in alarms() and detector in value_detectors()
+    return detector in value_detectors() and detector not in (*alarms(), *requested_detectors())
 
 
 def detector_options(name: str) -> Sequence[Option]:
     """Settings of an installed detector. Loads it, and with it whatever it computes with."""
     on_values = looks_at_values(name)
-    detector: Any = _installed("twinstorm.value_detectors" if on_values else "twinstorm.detectors")[name].load()
+    group = "twinstorm.value_detectors" if on_values else DETECTORS if name in alarms() else REQUESTED
+    detector: Any = _installed(group)[name].load()
     options: Sequence[Option] = detector.fleet_options() if on_values else detector.options
     return options
 
@@ -298,8 +306,9 @@ def model_options(*, conditions: bool = False) -> Sequence[Option]:
 
 
 def detector_summary(name: str) -> str:
-    """One line about an installed detector on values. Loads it."""
-    return str(_installed("twinstorm.value_detectors")[name].load().summary)
+    """One line about an installed detector that a scenario has to name. Loads it."""
+    group = "twinstorm.value_detectors" if looks_at_values(name) else REQUESTED
+    return str(_installed(group)[name].load().summary)
 
 
 @cache

@@ -11,23 +11,24 @@ import pytest
 
 from tests.detectors.lab import registry_of
 from twinstorm.detectors.conformance import CHECKS, check, made
-from twinstorm.detectors.contract import Batch, Detector, build, catalogue
+from twinstorm.detectors.contract import Batch, Detector, build, catalogue, requested
 from twinstorm.detectors.options import Option, typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import SECOND_US, Registry, Values
 
 FLEET = registry_of(motors=12, climate=3, climate_every_us=5 * SECOND_US)
+EVERY = {**catalogue(), **requested()}
 
 
-@pytest.mark.parametrize("name", sorted(catalogue()))
+@pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("rule", sorted(CHECKS))
 def test_detector(name: str, rule: str) -> None:
-    CHECKS[rule](catalogue()[name], FLEET)
+    CHECKS[rule](EVERY[name], FLEET)
 
 
-@pytest.mark.parametrize("name", sorted(catalogue()))
+@pytest.mark.parametrize("name", EVERY)
 def test_detector_says_who_it_is(name: str) -> None:
-    kind = catalogue()[name]
+    kind = EVERY[name]
     assert kind.name == name
     assert kind.summary
     assert kind.headline
@@ -117,7 +118,10 @@ def test_the_default_set_is_every_installed_detector() -> None:
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"silnce": {}}, "unknown detector `silnce`; allowed: connect-storm, reboot-storm, silence"),
+        (
+            {"silnce": {}},
+            "unknown detector `silnce`; allowed: connect-storm, reboot-storm, silence, backlog, chatter, ",
+        ),
         ({"silence": {"periodes": 4}}, "detector `silence` has no setting `periodes`; allowed: devices, hold, least, "),
         ({"silence": {"least": "10"}}, "detector `silence`: setting `least` is a duration such as `60 s`, not `10`"),
         ({"silence": {"share": "0.3"}}, "setting `share` is a share such as `5 %`, not `0.3`"),

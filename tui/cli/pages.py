@@ -241,6 +241,7 @@ def groups() -> Mapping[str, tuple[str, ...]]:
         "slis": tuple(catalogue.SLIS),
         "counters": tuple(catalogue.COUNTERS),
         "detectors": catalogue.alarms(),
+        "detectors of conduct": catalogue.requested_detectors(),
         "detectors on values": catalogue.value_detectors(),
         "patterns of events": ("pattern",),
         "stored models": ("model",),
@@ -442,7 +443,11 @@ def _counter(name: str) -> str:
 
 
 def _detector(name: str) -> str:
-    return _from_class("twinstorm.detectors", name, catalogue.ALARMS.get(name, ""))
+    return _from_class(catalogue.DETECTORS, name, catalogue.ALARMS.get(name, ""))
+
+
+def _requested_detector(name: str) -> str:
+    return _from_class(catalogue.REQUESTED, name, "")
 
 
 def _value_detector(name: str) -> str:
@@ -586,6 +591,7 @@ _PAGES: Mapping[str, Callable[[str], str]] = {
     "slis": _sli,
     "counters": _counter,
     "detectors": _detector,
+    "detectors of conduct": _requested_detector,
     "detectors on values": _value_detector,
     "patterns of events": _pattern,
     "stored models": _stored_model,

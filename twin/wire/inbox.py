@@ -18,6 +18,8 @@ EXCERPT_BYTES = 4_097
 """Kept of a payload that nobody could read; dead letters keep one less, and so know that there was more."""
 
 ANOTHER_DEVICE = "the document names another device than the topic"
+NO_TOPIC = "no topic of this profile"
+NO_DEVICE = "unknown device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class Inbox:
         """What a topic says and which device it belongs to; or what is wrong with it."""
         found = self.ear.address(topic)
         if found is None:
-            return "no topic of this profile"
+            return NO_TOPIC
         address, wire = found
         device = self.device_of.get(address.name)
-        return f"unknown device: {address.name[:80]!a}" if device is None else Letter(address, device, wire)
+        return f"{NO_DEVICE}: {address.name[:80]!a}" if device is None else Letter(address, device, wire)
 
     def reading(self, letter: Letter, payload: bytes) -> Reading | str:
         """The reading of a payload that came on the telemetry topic of this device; or what is wrong with it."""

@@ -1,0 +1,250 @@
+"""How devices behave at the door, one by one: how much they send, at what hours, on whose topics; and what waits there.
+
+These look only if a scenario names them. Those that want to know of every reading are taps as well (`Conduct`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinstorm.detectors.contract import LONG_AGO_US, Batch
+from twinstorm.detectors.fence import BrokenError, fenced
+from twinstorm.detectors.options import Option
+from twinstorm.detectors.policy import Policy
+from twinstorm.detectors.taps import Accepted
+from twinstorm.twin.flow import DAY_US, HOUR_US, Int, Registry, Severity, Values
+
+_SEVERITY = Option("severity", "word", "ticket", "of an alarm about a group", choices=("page", "ticket"))
+_GROUP = (
+    Option("share", "share", "30 %", "of a site, segment, ... that must do so for an alarm about it"),
+    Option("devices", "count", "5", "devices that make a group"),
+    Option("hold", "duration", "3 s", "how long it must last"),
+    _SEVERITY,
+)
+
+
+def _by_device(settings: Mapping[str, Any]) -> Policy:
+    """One device that misbehaves is news already."""
+    return Policy(
+        share=settings["share"],
+        fleet_share=min(0.05, settings["share"]),
+        devices=settings["devices"],
+        hold_us=settings["hold"],
+        severity=Severity(settings["severity"]),
+        lone_threshold=1.0,
+    )
+
+
+def _of_the_fleet(settings: Mapping[str, Any]) -> Policy:
+    """Nobody knows whose it is."""
+    return Policy(
+        share=0.05,
+        fleet_share=0.0,
+        devices=1,
+        single=True,
+        clear_share=0.0,
+        hold_us=settings["hold"],
+        severity=Severity(settings["severity"]),
+    )
+
+
+class Conduct(ABC):
+    """A detector that gets every accepted reading."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    headline: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]]
+    policy: Policy
+
+    @abstractmethod
+    def take(self, accepted: Accepted) -> None:
+        """See `Tap`."""
+
+    @abstractmethod
+    def score(self, batch: Batch) -> Values:
+        """See `Detector`."""
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing more: it learns from readings."""
+        del batch
+
+
+class Watching:
+    """Lets a detector have readings, until it breaks: a tap.
+
+    Args:
+        broken: name of each detector that broke to what it did; here it is told.
+    """
+
+    def __init__(self, detector: Conduct, broken: dict[str, str]) -> None:
+        self.detector, self._broken = detector, broken
+
+    def take(self, accepted: Accepted) -> None:
+        """See `Tap`."""
+        if self.detector.name in self._broken:
+            return
+        try:
+            with fenced("take", self.detector):
+                self.detector.take(accepted)
+        except BrokenError as broken:
+            self._broken[self.detector.name] = str(broken)
+
+
+class Chatter(Conduct):
+    """A device sends far more readings than its sampling period explains.
+
+    A bucket a device: each reading adds one, and it leaks `factor` readings a period, by the stamps of the device. The
+    score is what is in it over `burst`. So a device at 1 Hz that sends ten a second is found within two seconds, and
+    one of a reading a minute that sends four within some minutes; what was kept through an outage and comes at once is
+    stamped as it should be, and no chatter. Where a clock is set back nothing counts; one that stands still makes every
+    device one that chatters.
+
+    Source: the leaky bucket of ITU-T I.371 (generic cell rate algorithm).
+    """
+
+    name: ClassVar[str] = "chatter"
+    summary: ClassVar[str] = "devices that send far more than their sampling period explains"
+    headline: ClassVar[str] = "send too much"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("factor", "number", "2", "times the readings that the sampling period explains", least="1"),
+        Option("burst", "count", "10", "readings beyond that, at the limit", least="1"),
+        *_GROUP,
+    )
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
+        self._a_us: NDArray[np.float64] = float(settings["factor"]) / np.maximum(registry.every_us, 1)
+        """Readings that leak in a microsecond."""
+        self._burst = float(settings["burst"])
+        self._level: NDArray[np.float64] = np.zeros(len(registry))
+        """After the newest reading of each device, which was stamped and arrived then:"""
+        self._dated_us: Int = np.zeros(len(registry), np.int64)
+        self._arrived_us: Int = np.zeros(len(registry), np.int64)
+        self.policy = _by_device(settings)
+
+    def take(self, accepted: Accepted) -> None:
+        """Fill buckets. Readings that come behind newer ones are not looked at."""
+        if accepted.late:
+            return
+        chosen: Any = slice(None) if accepted.good is None else accepted.good
+        order = np.argsort(accepted.device[chosen], kind="stable")
+        device = accepted.device[chosen][order]
+        if not len(device):
+            return
+        starts = np.flatnonzero(np.append(True, device[1:] != device[:-1]))
+        ends = np.append(starts[1:], len(device)) - 1
+        who = device[starts]
+        number = np.arange(len(device)) - np.repeat(starts, ends - starts + 1) + 1
+        since_us = accepted.dated_us[chosen][order] - self._dated_us[device]
+        leaked = self._a_us[device] * since_us
+        # What is left after the last: of what was there before, or of what came from some reading on.
+        left = np.maximum(self._level[who], np.maximum.reduceat(leaked - number, starts) + 1.0)
+        level = np.maximum(left + number[ends] - leaked[ends], 0.0)
+        goes_back = np.minimum.reduceat(np.diff(since_us, prepend=0) * (number > 1), starts) < 0
+        goes_back |= since_us[starts] < 0
+        self._level[who] = np.where(goes_back, self._level[who], level)
+        self._dated_us[who] += since_us[ends]
+        self._arrived_us[who] = accepted.arrived_us[chosen][order][ends]
+
+    def score(self, batch: Batch) -> Values:
+        """What is in the bucket, over its size."""
+        since_us = np.maximum(batch.now_us - self._arrived_us, 0)
+        level = np.maximum(self._level - self._a_us * since_us, 0.0)
+        return (level / self._burst).astype(np.float32)
+
+
+class OddHours(Conduct):
+    """A device speaks at an hour of the day at which it never spoke in its first days.
+
+    Each device has its own hours, learnt in the first `train` after its first reading. Hours count by the core's clock.
+    What speaks around the clock has no odd hours.
+    """
+
+    name: ClassVar[str] = "odd-hours"
+    summary: ClassVar[str] = "devices that speak at an hour at which they never spoke"
+    headline: ClassVar[str] = "speak at odd hours"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("train", "duration", "7 d", "whose hours are usual, from the first reading on", least="1 h"),
+        Option("within", "duration", "10 min", "for how long such a reading counts", least="1 s"),
+        *_GROUP,
+    )
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:
+        self._train_us, self._within_us = int(settings["train"]), int(settings["within"])
+        self._usual: NDArray[np.uint32] = np.zeros(len(registry), np.uint32)
+        """A bit for each hour of the day."""
+        self._since_us: Int = np.full(len(registry), LONG_AGO_US, np.int64)
+        self._odd_us: Int = np.full(len(registry), LONG_AGO_US, np.int64)
+        self.policy = _by_device(settings)
+
+    def take(self, accepted: Accepted) -> None:
+        """Learn hours, or notice that one is odd."""
+        chosen: Any = slice(None) if accepted.good is None else accepted.good
+        device, at_us = accepted.device[chosen], accepted.arrived_us[chosen]
+        new = self._since_us[device] == LONG_AGO_US
+        # Of several readings of one device the first one counts: it is written last.
+        self._since_us[device[new][::-1]] = at_us[new][::-1]
+        hour = np.uint32(1) << (at_us % DAY_US // HOUR_US).astype(np.uint32)
+        learns = at_us - self._since_us[device] < self._train_us
+        np.bitwise_or.at(self._usual, device[learns], hour[learns])
+        odd = ~learns & (self._usual[device] & hour == 0)
+        self._odd_us[device[odd]] = at_us[odd]
+
+    def score(self, batch: Batch) -> Values:
+        """1 for those that spoke so lately."""
+        return (self._odd_us > batch.now_us - self._within_us).astype(np.float32)
+
+
+class StrangeTopics:
+    """Messages on topics that are nobody's, or that speak in the name of another device than their topic: `letters` of
+    them within a minute. Who sent them nobody can tell from what arrives, so the alarm is about the whole fleet."""
+
+    name: ClassVar[str] = "strange-topics"
+    summary: ClassVar[str] = "messages on topics of nobody, or in the name of another device"
+    headline: ClassVar[str] = "may be spoken for by others"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("letters", "count", "3", "such messages within a minute, at the limit", least="1"),
+        Option("hold", "duration", "0 s", "how long it must last"),
+        _SEVERITY,
+    )
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self._limit = float(settings["letters"])
+        self.policy = _of_the_fleet(settings)
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing."""
+
+    def score(self, batch: Batch) -> Values:
+        """Those of the last minute over the limit, for everybody."""
+        return np.full(len(batch), float(batch.astray.sum()) / self._limit, np.float32)
+
+
+class Backlog:
+    """Something waits at the broker, or before whoever processes readings, for longer than `within`."""
+
+    name: ClassVar[str] = "backlog"
+    summary: ClassVar[str] = "what waits for the core does not come down to nothing"
+    headline: ClassVar[str] = "wait for a core that does not keep up"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("within", "duration", "60 s", "for how long something may wait", least="1 s"),
+        Option("hold", "duration", "0 s", "how long it must last"),
+        _SEVERITY,
+    )
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self._within_us = int(settings["within"])
+        self.policy = _of_the_fleet(settings)
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing."""
+
+    def score(self, batch: Batch) -> Values:
+        """For how long nothing has been empty, over the limit, for everybody."""
+        waited_us = batch.now_us - batch.emptied_us if batch.queue else 0
+        return np.full(len(batch), waited_us / self._within_us, np.float32)
