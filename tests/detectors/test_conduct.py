@@ -68,7 +68,8 @@ def test_of_a_clock_that_is_set_back_and_of_what_comes_late_nothing_counts() -> 
 
 
 def test_the_hours_of_a_device_are_those_of_its_first_days() -> None:
-    lab = Lab.start(FLEET, **{"odd-hours": {"train": "3 d"}})
+    wanted: Any = {"odd-hours": {"train": "3 d"}}
+    lab = Lab.start(FLEET, **wanted)
     (detector,) = (each for each in lab.core._detectors if isinstance(each, OddHours))
     for day in range(5):
         for hour in (8, 9) if day < 4 else (9, 23):
