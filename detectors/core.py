@@ -35,6 +35,7 @@ from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
 from twinstorm.detectors.patterns import EventPattern, listen
+from twinstorm.detectors.renewals import Renewals
 from twinstorm.detectors.routing import Router
 from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.series import Members, Series, panes_of
@@ -209,6 +210,7 @@ class Core(Exhibits):
         self._broken: dict[str, str] = {}
         """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
         self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
+        self._renewals = Renewals(self._on_values, registry.every_us)
         self._value_taps = self._ingest.taps
         """Of those that look at values."""
         if derived is not None:
@@ -410,6 +412,16 @@ class Core(Exhibits):
         self._planned.expect(device, until_us)
         self._rest.renew(FOR_NOW)
 
+    def serviced(self, device: Device, now_us: int) -> None:
+        """The log of whoever works at devices says that these, int32, each once, were repaired, calibrated or replaced:
+        detectors on values learn them anew."""
+        self._renewals.begin(device, now_us)
+
+    @property
+    def services(self) -> int:
+        """Entries of that log so far, one a device and piece of work."""
+        return self._renewals.count
+
     # --- panes --------------------------------------------------------------------------------------------------------
 
     def close_pane(self, now_us: int, broker: BrokerCounters) -> Pane:
@@ -425,6 +437,7 @@ class Core(Exhibits):
                 self._take(delivery)
             # To whoever waits for readings it is all one where they wait.
             broker = replace(broker, queue=broker.queue + self.intake.lag)
+        self._renewals.turn(now_us)
         seconds = now_us // SECOND_US - self._now_us // SECOND_US
         news = self._news(broker)
         attempts, refused = self._rates(broker, max(seconds, 1))

@@ -256,6 +256,32 @@ class OnFleet:
     def turn(self, now_us: int) -> None:
         """A pane is over. Nothing: readings are judged as they come."""
 
+    def forget(self, device: Device) -> None:
+        """Begin anew with all channels of these devices, int32, each once: they were repaired, calibrated or replaced.
+        What they score is unknown until enough of it is learnt again."""
+        if self.broken:
+            return
+        first = self._watched.first
+        mine = device[first[device + 1] > first[device]]
+        if not len(mine):
+            return
+        series = np.concatenate([np.arange(first[each], first[each + 1]) for each in mine.tolist()])
+        try:
+            with fenced("forget", self._detector):
+                self._detector.forget(series)
+        except BrokenError as broken:
+            self.broken = str(broken)
+            return
+        self._begin_anew(mine, series)
+
+    def _begin_anew(self, device: Device, series: Int) -> None:
+        self._near -= int(np.count_nonzero(self._score[device] >= self.policy.clear_threshold))
+        self._score[device] = np.nan
+        if self._over is not None:
+            self._over[series] = 0
+        if self._within_us:
+            self._peak[device] = np.nan
+
     # --- from series to devices ---------------------------------------------------------------------------------------
 
     def _note(

@@ -72,6 +72,10 @@ class OnPeers(OnFleet):
         np.add.at(self._sum, series[here], values[here])
         np.add.at(self._heard, series[here], 1)
 
+    def _begin_anew(self, device: Device, series: Int) -> None:
+        super()._begin_anew(device, series)
+        self._sum[series], self._heard[series] = 0.0, 0
+
     def turn(self, now_us: int) -> None:
         """A pane is over; with the last one of a window, compare what came in it."""
         if now_us < self._end_us or self.broken:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from twinstorm.scenarios.engine.errors import Refused
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from twinstorm.scenarios.engine.timeline import StepRun
     from twinstorm.twin.flow import Alarm
 
-ACTIONS = ("acknowledge", "wrong", "suppress")
+ACTIONS = ("acknowledge", "wrong", "suppress", "serviced")
 """Steps that this module carries out."""
 
 
@@ -57,6 +59,11 @@ def act(engine: Engine, step: StepRun) -> None:
         mask = engine.selector.mask(engine.parse_selector(step.target))
         engine.core.begin_window(step.name, mask)
         engine.tell_mark("mark", step.name, f"maintenance window  {step.target}  {int(mask.sum()):,} devices")
+        return
+    if step.action == "serviced":
+        device = np.flatnonzero(engine.selector.mask(engine.parse_selector(step.target))).astype(np.int32)
+        engine.core.serviced(device, engine.now_us)
+        engine.tell_mark("mark", step.name, f"serviced  {step.target}  {len(device):,} devices")
         return
     alarm = _newest(engine, step.value)
     try:

@@ -46,7 +46,7 @@ from twinstorm.scenarios.engine.timeline import (
     planned,
     stories_of,
 )
-from twinstorm.scenarios.engine.upkeep import ConditionWatch, counts_of, figures_of, plan_of
+from twinstorm.scenarios.engine.upkeep import UpkeepDesk, counts_of, figures_of, plan_of
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import catalogue
@@ -174,7 +174,7 @@ class Engine:
         self.reboots = 0
         self.refused_in_run = 0
         self._misdated = 0
-        self._watch = self._maintain()
+        self._upkeep_desk = self._maintain()
         self._pane = Story(PANE, LAST_RANK, SECOND_US)
         self.stories: list[Story] = [*stories_of(self.steps), self._pane]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
@@ -577,8 +577,8 @@ class Engine:
 
     def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)
-        if self._watch is not None:
-            self._ask_for_crews(self._watch, now_us)
+        if self._upkeep_desk is not None:
+            self._upkeep_desk.look(self.core, self.wiring, now_us)
         self.judge.look(now_us, self.look_up, self.end_us)
         self._send_pane(now_us, pane, counters)
         self._last = counters
@@ -663,8 +663,8 @@ class Engine:
                 took = seconds(back_us - step.ended_us)
                 self._tell(back_us, "steady", name, f"99 % of its devices back  {took} after its end")
 
-    def _maintain(self) -> ConditionWatch | None:
-        """Send the crews out. Returns who watches what arrives, if anybody does."""
+    def _maintain(self) -> UpkeepDesk | None:
+        """Send the crews out. Returns who hears of them, if there are any."""
         written = self.scenario.maintenance
         if written is None:
             return None
@@ -672,13 +672,7 @@ class Engine:
         if written.of is not None:
             device = device[self.selector.mask(written.of)]
         self.wiring.maintain(plan_of(written, self.scenario.fleet), device)
-        return ConditionWatch(written, self.registry, device) if written.policy == "condition" else None
-
-    def _ask_for_crews(self, watch: ConditionWatch, now_us: int) -> None:
-        upkeep = self.wiring.upkeep(now_us)
-        device = watch.look(self.core, upkeep) if upkeep is not None else ()
-        if len(device):
-            self.wiring.ask(np.asarray(device, np.int32), now_us)
+        return UpkeepDesk(written, self.registry, device)
 
     def _send_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         connects = self.wiring.connects(now_us)

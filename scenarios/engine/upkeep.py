@@ -17,6 +17,7 @@ from twinstorm.twin.maintenance import MaintenancePlan, Upkeep
 
 if TYPE_CHECKING:
     from twinstorm.detectors.core import Core
+    from twinstorm.scenarios.engine.wiring import Wiring
 
 _COMPARE: Final[Mapping[str, Callable[[Any, float], Any]]] = {
     "<": operator.lt,
@@ -75,6 +76,30 @@ class ConditionWatch:
             np.copyto(since_us, arrived_us, where=beyond & (since_us < 0))
             asks |= beyond & (arrived_us - since_us >= rule.for_us)
         return np.flatnonzero(asks).astype(np.int32)
+
+
+class UpkeepDesk:
+    """Where crews are asked for and report back: what the operator of a fleet knows of maintenance.
+
+    Args: as those of `ConditionWatch`.
+    """
+
+    def __init__(self, written: Maintenance, registry: Registry, device: Device) -> None:
+        self._watch = ConditionWatch(written, registry, device) if written.policy == "condition" else None
+        self._renewed_us: Int = np.full(len(registry), -1, np.int64)
+
+    def look(self, core: Core, wiring: Wiring, now_us: int) -> None:
+        """Once a simulated second: enter in the log what crews have finished, and ask for crews."""
+        if self._watch is None and not core.on_values:
+            return
+        upkeep = wiring.upkeep(now_us)
+        if upkeep is None:
+            return
+        core.serviced(np.flatnonzero(upkeep.renewed_us > self._renewed_us).astype(np.int32), now_us)
+        self._renewed_us = upkeep.renewed_us
+        device = self._watch.look(core, upkeep) if self._watch is not None else ()
+        if len(device):
+            wiring.ask(np.asarray(device, np.int32), now_us)
 
 
 def cost_of(written: Maintenance, upkeep: Upkeep) -> float:

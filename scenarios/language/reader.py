@@ -60,7 +60,7 @@ from twinstorm.scenarios.language.routes import alarms_of_routes, read_routes
 from twinstorm.scenarios.language.schema import LANGUAGE, SCENARIO
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector
 from twinstorm.scenarios.language.settings import plain
-from twinstorm.scenarios.language.steps import carried, read_steps
+from twinstorm.scenarios.language.steps import SELECTING, carried, read_steps
 from twinstorm.scenarios.language.stored import check_kinds, insert_models
 from twinstorm.scenarios.language.streams import (
     check_figures,
@@ -475,6 +475,9 @@ class _Assembly:
         for step in self._steps:
             if step.record.own("target") is not None:
                 yield _Use(step.record.own("target"), step.record.at("target"), at_any_moment=True)
+            for key in SELECTING:
+                if step.record.own(key) is not None:
+                    yield _Use(step.record.own(key), step.record.at(key))
             yield from _in_expressions(step.record)
         for expectation in self._expectations:
             record = expectation.record

@@ -453,7 +453,7 @@ BROKER = Table(
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 TRIGGERS = ("at", "after")
-ACTIONS = ("fault", "end", "mark", "acknowledge", "wrong", "suppress")
+ACTIONS = ("fault", "end", "mark", "acknowledge", "wrong", "suppress", "serviced")
 """`expect` is an action only where none of these stands beside it."""
 
 LATER_TRIGGERS = ("when", "hold", "every", "times")
@@ -477,6 +477,11 @@ STEP = Table(
         ),
         Key("wrong", name("an alarm's name", "silence"), "marks the newest open alarm of this name as wrong"),
         Key("suppress", SELECTOR, "begins a maintenance window: no alarm speaks of these devices"),
+        Key(
+            "serviced",
+            SELECTOR,
+            "says that these devices were repaired, calibrated or replaced: detectors on values learn them anew",
+        ),
         Key("expect", EXPRESSION, "a condition that must hold at that instant"),
         Key("target", SELECTOR, "devices that the fault reaches"),
         Key(

@@ -18,6 +18,8 @@ from twinstorm.twin.images import image_step
 from twinstorm.twin.plugins import PluginError
 
 MOST_STEPS = 200
+SELECTING = ("suppress", "serviced")
+"""Actions whose value says which devices are meant."""
 
 RESERVED = "end"
 """As an instant it is the end of the run."""
@@ -70,7 +72,7 @@ class StepDraft:
             after=record.own("after"),
             action=self.action,
             value=_value(self.action, record),
-            target=record.own("suppress") if self.action == "suppress" else record.own("target"),
+            target=record.own(self.action if self.action in SELECTING else "target"),
             lasts_us=record.own("lasts"),
             ramp_us=record.value("ramp"),
             settings=plain(self.settings, devices),
@@ -82,7 +84,7 @@ class StepDraft:
 def _value(action: str, record: Record) -> str:
     """What a step acts on, as text."""
     own = record.own(action)
-    return str(own.text) if action in ("expect", "suppress") else str(own)
+    return str(own.text) if action in ("expect", *SELECTING) else str(own)
 
 
 def read_steps(node: Node | None, problems: Problems) -> tuple[list[StepDraft], bool]:
