@@ -33,9 +33,9 @@ DETECTORS: Mapping[str, Mapping[str, Any]] = {
     "silence": {},
     "connect-storm": {},
     "reboot-storm": {},
-    "flat-line": {},
-    "ewma": {"train": 8, "threshold": 50.0},
-    "cusum": {"train": 8, "threshold": 50.0},
+    "flat-line": {"adaptive": "false"},
+    "ewma": {"train": 8, "threshold": 50.0, "adaptive": "false"},
+    "cusum": {"train": 8, "threshold": 50.0, "adaptive": "false"},
 }
 """Those on values are past their training while the clock runs, and find nothing."""
 

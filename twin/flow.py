@@ -85,6 +85,8 @@ class Channel:
         zones: limits between the zones A to D of severity by ISO 10816 (`twin.physics.bearing`); empty: it has none.
         averaged: the mean of several values is one that the quantity might have had. Not so of an angle, of a counter
             that begins again at 0, and of a code: who makes one value of many keeps the newest of these.
+        by_event: it changes when something happens, and rests for as long as nothing does: where a vehicle is, what
+            waits in a queue, what a camera saw. What it showed says little of what it may show next.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Channel:
     offset: float = 0.0
     zones: tuple[float, ...] = ()
     averaged: bool = True
+    by_event: bool = False
 
     MOST_STEPS: ClassVar[int] = 32_767
     MOST_WIDE_STEPS: ClassVar[int] = 2**24 - 1

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import Baseline
 
 FADED = 1e-17
@@ -28,6 +28,9 @@ class Chart(ValueDetector):
         super().__init__(series, settings)
         self.baseline = Baseline(settings["train"], series)
 
+    def tells(self, finest: Finest) -> None:
+        self.baseline.finest = finest
+
 
 class Shewhart(Chart):
     """A value further than so many standard deviations from the mean.
@@ -40,6 +43,7 @@ class Shewhart(Chart):
 
     name: ClassVar[str] = "shewhart"
     summary: ClassVar[str] = "a value far from the mean of the first ones"
+    leap: ClassVar[float] = 4.0
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("deviations", "number", "3", "standard deviations to the limit", least="0.1"),
@@ -68,6 +72,7 @@ class Ewma(Chart):
 
     name: ClassVar[str] = "ewma"
     summary: ClassVar[str] = "a smoothed value far from the mean of the first ones"
+    leap: ClassVar[float] = 3.0
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("weight", "share", "10 %", "of the newest value", least="0.1 %"),
@@ -139,6 +144,7 @@ class Cusum(Chart):
     name: ClassVar[str] = "cusum"
     summary: ClassVar[str] = "a small shift of the mean that lasts"
     headline: ClassVar[str] = "have shifted"
+    leap: ClassVar[float] = 3.0
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("slack", "number", "0.5", "k, standard deviations that cost nothing: half of the shift to see"),
@@ -196,6 +202,7 @@ class Spread(Chart):
     name: ClassVar[str] = "spread"
     summary: ClassVar[str] = "a change of variance, up or down"
     headline: ClassVar[str] = "scatter as they did not before"
+    leap: ClassVar[float] = 3.0
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("weight", "share", "5 %", "of the newest value", least="0.1 %"),
@@ -232,6 +239,7 @@ class PageHinkley(ValueDetector):
 
     name: ClassVar[str] = "page-hinkley"
     summary: ClassVar[str] = "a drift of the mean against all values so far"
+    leap: ClassVar[float] = 15.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("least", "count", "30", "values before anything is said", least="2"),
         Option("slack", "number", "0.5", "standard deviations that cost nothing"),
@@ -249,7 +257,8 @@ class PageHinkley(ValueDetector):
         count = self._count[sample.series]
         variance = self._squares[sample.series] / np.maximum(count - 1.0, 1.0)
         mean = self._mean[sample.series]
-        z = (sample.values - mean) / np.maximum(np.sqrt(variance), 1e-9 * (1.0 + np.abs(mean)))
+        deviation = np.maximum(np.sqrt(variance), 1e-9 * (1.0 + np.abs(mean)))
+        z = (sample.values - mean) / self.at_least_a_step(sample.series, deviation)
         z = np.where(count >= self.settings["least"], z, sample.values * 0.0)
         slack = float(self.settings["slack"])
         return np.maximum(self._sums[:, sample.series] + np.stack((z - slack, -z - slack)), 0.0)

@@ -41,8 +41,27 @@ DECISION: tuple[Option, ...] = (
     Option("clear", "duration", "60 s", "how long it must be absent before the alarm is over"),
     Option("quiet", "duration", "60 s", "how long after that there is no other alarm about the same group"),
     Option("severity", "word", "ticket", "of an alarm about a group", choices=("page", "ticket")),
+    Option(
+        "adaptive",
+        "word",
+        "auto",
+        "whether each series learns a limit of its own from its past; `auto`: unless `channels` says what to watch",
+        choices=("auto", "true", "false"),
+    ),
+    Option("learn", "duration", "15 min", "if it is adaptive: what a series shows for so long is taken as normal"),
 )
 """When scores are an alarm: settings that every detector on values has beside its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finest:
+    """What sensors can tell apart.
+
+    Attributes:
+        step: float64 (series,), the least difference that the sensor of each tells, 0 where nobody knows.
+    """
+
+    step: Reals
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,16 @@ class ValueDetector(ABC):
     options: ClassVar[tuple[Option, ...]]
     most_bytes: ClassVar[int] = 0
     """What a series takes at most outside of arrays, where a library keeps its state; such state may grow to that."""
+    leap: ClassVar[float] = 10.0
+    """Where limits are learnt: so many times the highest calm score of a series, or 1.0 if that is more, is too much.
+    1: the limit of 1.0 fits each series already, because it is told from the series' own past. 0: somebody knows the
+    limit, and nothing is learnt."""
+    changes: ClassVar[int] = 100
+    """And values unlike the one before that a series must have shown first."""
+    least_us: ClassVar[int] = 0
+    """And for how long at least."""
+    finest: Finest | None = None
+    """None: nobody has said what sensors can tell apart."""
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         """
@@ -84,6 +113,15 @@ class ValueDetector(ABC):
         """
         self.settings = dict(settings)
         self.series = series
+
+    def tells(self, finest: Finest) -> None:
+        """Hear what sensors can tell apart, before the first sample. A detector that divides by a spread takes it for
+        no less than a step (`at_least_a_step`); others need not listen."""
+        self.finest = finest
+
+    def at_least_a_step(self, series: Which, spread: Reals) -> Reals:
+        """A spread of each of some series, float64 (k,), but no less than their sensors can tell."""
+        return spread if self.finest is None else np.maximum(spread, self.finest.step[series])
 
     @classmethod
     def contradiction(cls, settings: Mapping[str, Any]) -> str:  # noqa: ARG003

@@ -36,6 +36,7 @@ class Adwin(ValueDetector):
     name: ClassVar[str] = "adwin"
     summary: ClassVar[str] = "a drift: the mean of the newest values has left that of those before"
     headline: ClassVar[str] = "drift"
+    leap: ClassVar[float] = 1.5
     options: ClassVar[tuple[Option, ...]] = (
         TRAIN,
         Option("delta", "share", "0.2 %", "chance of a false drift at a look", least="0.000001 %", most="50 %"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.charts import Ewma
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, Which, defaults
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector, Which, defaults
 from twinstorm.detectors.values.memory import MOST_EXCESS, Newest, total
 from twinstorm.detectors.values.motion import Rate
 from twinstorm.detectors.values.windows import RobustZ
@@ -50,6 +50,7 @@ class Ensemble(ValueDetector):
 
     name: ClassVar[str] = "ensemble"
     summary: ClassVar[str] = "several detectors, each measured by its own past"
+    leap: ClassVar[float] = 15.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("window", "count", "200", "newest scores of a member that calibrate it", least="20", most="10000"),
         Option("usual", "share", "99 %", "of a member's scores that are usual", least="50 %"),
@@ -60,6 +61,10 @@ class Ensemble(ValueDetector):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self._members = [_Member(kind, series, settings["window"]) for kind in MEMBERS]
+
+    def tells(self, finest: Finest) -> None:
+        for member in self._members:
+            member.detector.tells(finest)
 
     def score(self, sample: Sample) -> Reals:
         return self._joined(sample, [member.detector.score(sample) for member in self._members])

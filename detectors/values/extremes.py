@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import MOST_EXCESS, Extremes, Newest, total
 from twinstorm.detectors.values.seasons import DayProfile
 from twinstorm.twin.flow import Int, Mask
@@ -27,6 +27,7 @@ class Band(ValueDetector):
 
     name: ClassVar[str] = "band"
     summary: ClassVar[str] = "a value beyond all that were seen before"
+    leap: ClassVar[float] = 25.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("least", "count", "100", "values before anything is said", least="2"),
         Option("excess", "share", "5 %", "of the range so far, to the limit", least="0.1 %"),
@@ -36,6 +37,9 @@ class Band(ValueDetector):
         super().__init__(series, settings)
         self._extremes = Extremes(1, series)
         self._count: Int = np.zeros(series, np.int64)
+
+    def tells(self, finest: Finest) -> None:
+        self._extremes.finest = finest
 
     def score(self, sample: Sample) -> Reals:
         excess = self._extremes.excess(sample.series, sample.values[None])[0]
@@ -98,6 +102,8 @@ class Context(ValueDetector):
 
     name: ClassVar[str] = "context"
     summary: ClassVar[str] = "a value strange for its level, its pace, its time of day or its restlessness"
+    changes: ClassVar[int] = 400
+    leap: ClassVar[float] = 40.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("least", "count", "100", "values before anything is said", least="2"),
         Option("excess", "share", "2.6 %", "of the range so far, to the limit", least="0.01 %"),

@@ -22,7 +22,9 @@ from twinstorm.detectors.lasting import FOR_NOW, Lasting
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.taps import Accepted, chosen, one_of_each
-from twinstorm.detectors.values.contract import Comparing, Reals, Sample, ValueDetector, catalogue
+from twinstorm.detectors.values.contract import Comparing, Finest, Reals, Sample, ValueDetector, catalogue
+from twinstorm.detectors.values.history import BYTES as BYTES_OF_HISTORY
+from twinstorm.detectors.values.history import History
 from twinstorm.detectors.values.witness import MOST, Witnesses
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Seen, Severity, Values
 
@@ -52,11 +54,12 @@ class Watched:
     mask: Mask | None
 
     @staticmethod
-    def of(registry: Registry, channels: Sequence[str] | None, mask: Mask | None) -> Watched:
+    def of(registry: Registry, channels: Sequence[str] | None, mask: Mask | None, *, by_event: bool = True) -> Watched:
         """
         Args:
             channels: names; None: all that have a mean (angles, counters and codes have none).
             mask: whom; None: all.
+            by_event: with those that change when something happens (`Channel.by_event`), where nobody names channels.
         """
         columns = {}
         width = np.zeros(len(registry.kinds), np.int64)
@@ -64,7 +67,11 @@ class Watched:
             chosen = [
                 column
                 for column, channel in enumerate(registry.channels[kind])
-                if (channel.averaged if channels is None else channel.name in channels)
+                if (
+                    channel.averaged and (by_event or not channel.by_event)
+                    if channels is None
+                    else channel.name in channels
+                )
             ]
             if chosen:
                 columns[code] = np.array(chosen, np.intp)
@@ -77,6 +84,15 @@ class Watched:
     @property
     def series(self) -> int:
         return int(self.first[-1])
+
+    def steps(self, registry: Registry) -> Reals:
+        """float64 (series,), the resolution of the sensor of each."""
+        steps = np.zeros(self.series)
+        for code, columns in self.columns.items():
+            channels = registry.channels[registry.kinds[code]]
+            who = np.flatnonzero((registry.kind == code) & (np.diff(self.first) > 0))
+            steps[self.first[who][:, None] + np.arange(len(columns))] = [channels[each].step for each in columns]
+        return steps
 
 
 class OnFleet:
@@ -92,6 +108,8 @@ class OnFleet:
         ValueError: a setting that it does not have, or a value of the wrong kind; the text names what is allowed.
 
     Attributes:
+        left_out: names of channels of devices that are watched, sorted, which it does not watch because they change by
+            events.
         late: readings that were not judged, because a newer one of their device had been.
         judged: values that were looked at.
         broken: what the detector did that it may not do; then it looks at nothing more. Empty: nothing.
@@ -106,8 +124,14 @@ class OnFleet:
         self.late = 0
         self.judged = 0
         self.broken = ""
-        self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"))
+        learns = is_adaptive(kind, settings, values["adaptive"])
+        self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"), by_event=not learns)
+        self.left_out = _by_event(registry, settings.get("on")) if learns else ()
         self._detector = kind(self._watched.series, own)
+        self._history = None
+        if learns:
+            self._history = History(self._watched.series, kind.leap, kind.changes, max(values["learn"], kind.least_us))
+            self._detector.tells(Finest(self._watched.steps(registry)))
         self._threshold = float(values["threshold"])
         self.policy = Policy(
             share=values["share"],
@@ -246,7 +270,7 @@ class OnFleet:
             scores = self._detector.step(sample)
         if not isinstance(scores, np.ndarray) or scores.shape != sample.values.shape or scores.dtype != np.float64:
             raise BrokenError("`step` gave no score, as float64, for each value")
-        return scores
+        return scores if self._history is None else self._history.judged(scores, sample)
 
     @property
     def detector(self) -> ValueDetector:
@@ -273,6 +297,8 @@ class OnFleet:
             self.broken = str(broken)
             return
         self._begin_anew(mine, series)
+        if self._history is not None:
+            self._history.forget(series)
 
     def _begin_anew(self, device: Device, series: Int) -> None:
         self._near -= int(np.count_nonzero(self._score[device] >= self.policy.clear_threshold))
@@ -383,6 +409,19 @@ class OnFleet:
         """Nothing: it learns from readings."""
 
 
+def _by_event(registry: Registry, on: Mask | None) -> tuple[str, ...]:
+    """Names of channels with a mean that change by events, of these devices."""
+    kinds = np.unique(registry.kind if on is None else registry.kind[on]).tolist()
+    channels = (each for code in kinds for each in registry.channels[registry.kinds[code]])
+    return tuple(sorted({each.name for each in channels if each.averaged and each.by_event}))
+
+
+def is_adaptive(kind: type[ValueDetector], settings: Mapping[str, Any], adaptive: str) -> bool:
+    """Whether each series learns a limit of its own, by the setting `adaptive` and what else was set."""
+    chosen = adaptive == "true" or (adaptive == "auto" and settings.get("channels") is None)
+    return chosen and kind.leap > 0.0
+
+
 def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     """Memory of one channel of one device.
 
@@ -394,6 +433,7 @@ def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     values = typed(f"detector `{name}`", kind.fleet_options(), given)
     own = {option.name: values[option.name] for option in kind.options}
     beside = BYTES_COMPARED * issubclass(kind, Comparing) + kind.most_bytes
+    beside += BYTES_OF_HISTORY * is_adaptive(kind, settings, values["adaptive"])
     return _size_of(kind(2, own)) - _size_of(kind(1, own)) + beside + 2 * (values["persist"] > 1)
 
 

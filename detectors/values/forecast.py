@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
 from twinstorm.detectors.values.memory import Extremes, smallest, total
-from twinstorm.twin.flow import SECOND_US, Int, Mask
+from twinstorm.twin.flow import DAY_US, NEVER_US, SECOND_US, Int, Mask
 
 
 class Forecast(ValueDetector):
@@ -29,6 +29,8 @@ class Forecast(ValueDetector):
 
     name: ClassVar[str] = "forecast"
     summary: ClassVar[str] = "a series that will leave its range within the horizon"
+    leap: ClassVar[float] = 1.0
+    least_us: ClassVar[int] = DAY_US
     options: ClassVar[tuple[Option, ...]] = (
         Option("train", "count", "100", "values whose range is normal", least="2"),
         Option("margin", "share", "50 %", "of that range, beyond it, to the limit", least="1 %"),
@@ -44,6 +46,12 @@ class Forecast(ValueDetector):
         self._at_us: Int = np.zeros((depth, series), np.int64)
         self._count: Int = np.zeros(series, np.int64)
         self._normal = Extremes(1, series)
+        self._train: int = settings["train"]
+
+    def tells(self, finest: Finest) -> None:
+        """Who learns limits learns the range as well, from all values."""
+        super().tells(finest)
+        self._train = NEVER_US
 
     def score(self, sample: Sample) -> Reals:
         left_s = self.left_s(sample)
@@ -55,7 +63,7 @@ class Forecast(ValueDetector):
     def learn(self, sample: Sample) -> None:
         series, depth = sample.series, len(self._values)
         here = sample.values == sample.values
-        early = here & (self._count[series] < self.settings["train"])
+        early = here & (self._count[series] < self._train)
         self._normal.learn(series, np.where(early, sample.values, np.nan)[None])
         numbers = np.arange(self.series)[series][here]
         place = self._count[numbers] % depth
@@ -68,6 +76,7 @@ class Forecast(ValueDetector):
         level, slope, error = self._trend(sample)
         low, high = self._normal.bounds(sample.series)
         margin = np.maximum((high - low)[0] * float(self.settings["margin"]), smallest(high[0]))
+        margin = self.at_least_a_step(sample.series, margin)
         above, below = high[0] + margin - level, level - (low[0] - margin)
         sure = np.abs(slope) > float(self.settings["sure"]) * error
         to_go = np.where(slope > 0, above, below)

@@ -26,6 +26,7 @@ class Limit(ValueDetector):
     name: ClassVar[str] = "limit"
     summary: ClassVar[str] = "a value beyond a limit that is known"
     headline: ClassVar[str] = "are beyond their limit"
+    leap: ClassVar[float] = 0.0
     options: ClassVar[tuple[Option, ...]] = (
         Option(
             "lowest",

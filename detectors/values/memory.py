@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinstorm.detectors.values.contract import ALL, Reals, Which
+from twinstorm.detectors.values.contract import ALL, Finest, Reals, Which
 from twinstorm.twin.flow import Int, Mask
 
 SMALLEST = 1e-9
@@ -78,6 +78,8 @@ class Baseline:
 
     def __init__(self, size: int, series: int) -> None:
         self._size = size
+        self.finest: Finest | None = None
+        """Deviations are no less than that, once it is known."""
         self._count: Int = np.zeros(series, np.int64)
         self._mean: Reals = np.zeros(series)
         self._squares: Reals = np.zeros(series)
@@ -130,7 +132,8 @@ class Baseline:
     def deviation(self, which: Which = ALL) -> Reals:
         """float64 (k,), above 0."""
         deviation = np.sqrt(self._squares[which] / np.maximum(self._count[which] - 1, 1))
-        return np.maximum(deviation, smallest(self._mean[which]))
+        deviation = np.maximum(deviation, smallest(self._mean[which]))
+        return deviation if self.finest is None else np.maximum(deviation, self.finest.step[which])
 
     def z(self, which: Which, values: Reals) -> Reals:
         """Values in deviations from the mean, a new array; NaN where the baseline is not whole."""
@@ -147,6 +150,8 @@ class Extremes:
     """
 
     def __init__(self, features: int, series: int) -> None:
+        self.finest: Finest | None = None
+        """No distance is less than that, once it is known; where the feature is the value itself."""
         self._low: Reals = np.full((features, series), np.nan)
         self._high: Reals = np.full((features, series), np.nan)
 
@@ -154,7 +159,10 @@ class Extremes:
         """float64 (features, k): 0 for the first value, NaN for none."""
         low, high = self._low[:, which], self._high[:, which]
         outside = np.maximum(values - high, low - values)
-        excess = outside / np.maximum(high - low, smallest(high))
+        between = np.maximum(high - low, smallest(high))
+        if self.finest is not None:
+            between = np.maximum(between, self.finest.step[which])
+        excess = outside / between
         return np.where(low == low, np.clip(excess, 0.0, MOST_EXCESS), values * 0.0)
 
     def bounds(self, which: Which) -> tuple[Reals, Reals]:

@@ -25,6 +25,7 @@ class FlatLine(ValueDetector):
     name: ClassVar[str] = "flat-line"
     summary: ClassVar[str] = "a value that repeats itself for too long"
     headline: ClassVar[str] = "repeat themselves"
+    leap: ClassVar[float] = 1.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("values", "count", "20", "equal values in a row, at least", least="2"),
         Option("times", "number", "3", "as long as the longest run that ended", least="1"),
@@ -80,6 +81,7 @@ class Rate(ValueDetector):
     name: ClassVar[str] = "rate"
     summary: ClassVar[str] = "a change a second far beyond the usual one"
     headline: ClassVar[str] = "tell values that jump"
+    leap: ClassVar[float] = 8.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("least", "count", "20", "changes before anything is said", least="2"),
         Option("weight", "share", "2 %", "of the newest change", least="0.1 %"),
@@ -95,13 +97,20 @@ class Rate(ValueDetector):
 
     def _rate(self, sample: Sample) -> Reals:
         """Change a second since the last value; NaN without one, or for two at one instant."""
-        apart_s = (sample.at_us - self._last_us[sample.series]) * 1e-6
+        apart_s = self._apart_s(sample)
         change = sample.values - self._last[sample.series]
         return np.where(apart_s > 0, change / np.where(apart_s > 0, apart_s, 1.0), np.nan)
 
+    def _apart_s(self, sample: Sample) -> Reals:
+        apart_s: Reals = (sample.at_us - self._last_us[sample.series]) * 1e-6
+        return apart_s
+
     def score(self, sample: Sample) -> Reals:
         usual = np.sqrt(self._square[sample.series])
-        score = np.abs(self._rate(sample)) / np.maximum(usual, smallest(usual)) / float(self.settings["times"])
+        usual = np.maximum(usual, smallest(usual))
+        if self.finest is not None:
+            usual = np.maximum(usual, self.finest.step[sample.series] / np.maximum(self._apart_s(sample), 1e-6))
+        score = np.abs(self._rate(sample)) / usual / float(self.settings["times"])
         return np.where(self._count[sample.series] >= self.settings["least"], score, np.nan)
 
     def learn(self, sample: Sample) -> None:

@@ -34,6 +34,8 @@ class FleetRelative(Comparing):
     name: ClassVar[str] = "fleet-relative"
     summary: ClassVar[str] = "a value far from those of its like at the same time"
     headline: ClassVar[str] = "tell something else than their like"
+    leap: ClassVar[float] = 3.0
+    changes: ClassVar[int] = 12
     options: ClassVar[tuple[Option, ...]] = (
         Option("deviations", "number", "6", "robust standard deviations of its like to the limit", least="0.1"),
         Option("least", "count", "5", "that must be heard at a time, itself among them", least="3"),

@@ -71,6 +71,7 @@ class Seasonal(ValueDetector):
 
     name: ClassVar[str] = "seasonal"
     summary: ClassVar[str] = "a value unlike those of other days at this time"
+    leap: ClassVar[float] = 4.0
     options: ClassVar[tuple[Option, ...]] = (
         Option("slots", "count", "96", "in a day", least="1", most="1440"),
         Option("weight", "share", "30 %", "of the newest day", least="1 %"),
@@ -85,7 +86,8 @@ class Seasonal(ValueDetector):
     def score(self, sample: Sample) -> Reals:
         usual = np.sqrt(self._square[sample.series])
         away = np.abs(sample.values - self._profile.expected(sample)) * self._profile.whole(sample)
-        return away / np.maximum(usual, smallest(sample.values)) / float(self.settings["deviations"])
+        usual = self.at_least_a_step(sample.series, np.maximum(usual, smallest(sample.values)))
+        return away / usual / float(self.settings["deviations"])
 
     def learn(self, sample: Sample) -> None:
         away = (sample.values - self._profile.expected(sample)) * self._profile.whole(sample)

@@ -29,6 +29,7 @@ class RobustZ(ValueDetector):
 
     name: ClassVar[str] = "robust-z"
     summary: ClassVar[str] = "a value far from the median of the newest ones"
+    leap: ClassVar[float] = 25.0
     options: ClassVar[tuple[Option, ...]] = (
         WINDOW,
         LEAST,
@@ -44,6 +45,7 @@ class RobustZ(ValueDetector):
         (median,) = self._newest.quantiles(sample.series, 0.5)
         away = np.sort(np.abs(self._newest.values[:, sample.series] - median), axis=0)
         deviation = np.maximum(quantile(away, held, 0.5) * NORMAL_MAD, smallest(median))
+        deviation = self.at_least_a_step(sample.series, deviation)
         score = np.abs(sample.values - median) / deviation / float(self.settings["deviations"])
         return np.where(held >= self.settings["least"], score, np.nan)
 
@@ -67,6 +69,7 @@ class Iqr(ValueDetector):
 
     name: ClassVar[str] = "iqr"
     summary: ClassVar[str] = "a value far outside the quartiles of the newest ones"
+    leap: ClassVar[float] = 30.0
     options: ClassVar[tuple[Option, ...]] = (
         WINDOW,
         LEAST,
@@ -81,7 +84,8 @@ class Iqr(ValueDetector):
         low, high = self._newest.quantiles(sample.series, 0.25, 0.75)
         outside = np.maximum(np.maximum(low - sample.values, sample.values - high), 0.0)
         # `maximum` keeps a NaN of the value.
-        score = outside / np.maximum(high - low, smallest(high)) / float(self.settings["fence"])
+        between = self.at_least_a_step(sample.series, np.maximum(high - low, smallest(high)))
+        score = outside / between / float(self.settings["fence"])
         return np.where(self._newest.held(sample.series) >= self.settings["least"], score, np.nan)
 
     def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002

@@ -45,6 +45,8 @@ from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, TruthLabel
 
 LONGEST_AFTERMATH_US = 30 * MINUTE_US
 SETTLE_US = 60 * SECOND_US
+LEFT_OUT = 3
+"""Names of channels in a note, before the rest is counted."""
 
 
 def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> RunResult:
@@ -80,6 +82,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
     for found in engine.core.taken_out:
         notes.append(f"detector `{found.name}` broke {found.at_us / SECOND_US:g} s into the run: {found.what}")
     notes += _without_peers(engine)
+    notes += _left_out(engine)
     notes += [
         f"`{each.name}` did not look at {each.passed_over:,} events of devices with too many in a second"
         for each in engine.core.patterns
@@ -150,6 +153,17 @@ def _without_peers(engine: Engine) -> list[str]:
         f"`{name}` compares {lonely:,} device{'s' * (lonely != 1)} with nobody: too few are alike; see its `peers`"
         for name, lonely in found
         if lonely
+    ]
+
+
+def _left_out(engine: Engine) -> list[str]:
+    """Channels that nobody named and detectors do not watch by themselves."""
+    found = sorted({name for each in engine.core.on_values for name in each.left_out})
+    if not found:
+        return []
+    shown = ", ".join(found[:LEFT_OUT]) + (f" and {len(found) - LEFT_OUT} more" if len(found) > LEFT_OUT else "")
+    return [
+        f"not watched, for it changes by events and not by itself: {shown}; name it in `channels` to have it watched"
     ]
 
 

@@ -287,7 +287,8 @@ class Step:
     """Exactly one of the two."""
     action: str  # fault, end, mark, acknowledge, wrong, suppress, serviced, expect
     value: str
-    """The fault's name, the step to end, the text of the mark, the name of an alarm, or the selector of a window or a service."""
+    """The fault's name, the step to end, the text of the mark, the name of an alarm, the selector of a window or
+    a service."""
     target: Selector | None
     lasts_us: int | None
     ramp_us: int

@@ -1,4 +1,4 @@
-"""What was repaired, calibrated or replaced is learnt anew by all who look at values, and by nobody before it is told."""
+"""What was repaired, calibrated or replaced is learnt anew by all who look at values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ detectors:
   fleet-relative: {channels: [winding_temperature_c], window: 1 min, peers: kind, shadow: true}
 steps:
 """
-BIASED = "  - {name: ill, at: 15 min, fault: sensor-bias, target: site=b share=20 %, lasts: 5 min, " + (
-    "with: {channel: winding_temperature_c}}\n"
-)
+BIASED = """
+  - {name: ill, at: 15 min, fault: sensor-bias, target: site=b share=20 %, lasts: 5 min,
+     with: {channel: winding_temperature_c}}
+"""
 SERVICED = "  - {name: new, at: 20 min, serviced: site=b}\n"
 
 

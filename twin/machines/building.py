@@ -122,7 +122,7 @@ class Building:
     name = "building"
     summary = "zone of a smart building: people, room temperature, carbon dioxide, power and energy of its HVAC"
     channels: tuple[Channel, ...] = (
-        Channel("people", "1", 0.0, 500.0, 1.0),
+        Channel("people", "1", 0.0, 500.0, 1.0, by_event=True),
         Channel("room_temperature_c", "C", -40.0, 85.0, 0.01),
         Channel("co2_ppm", "ppm", 0.0, 5_000.0, 1.0),
         Channel("hvac_power_w", "W", 0.0, 50_000.0, 1.0, 25_000.0),

@@ -91,11 +91,11 @@ class Camera:
     name = "camera"
     summary = "quality camera, a picture when a part passes: defect score and share, latency, focus, exposure"
     channels: tuple[Channel, ...] = (
-        Channel("defect_score", "1", 0.0, 1.0, 0.001),
-        Channel("defect_pct", "%", 0.0, 100.0, 0.01),
-        Channel("latency_ms", "ms", 0.0, 6_000.0, 0.2),
-        Channel("focus_pct", "%", 0.0, 100.0, 0.1),
-        Channel("exposure_ms", "ms", 0.0, LONGEST_MS, 0.01),
+        Channel("defect_score", "1", 0.0, 1.0, 0.001, by_event=True),
+        Channel("defect_pct", "%", 0.0, 100.0, 0.01, by_event=True),
+        Channel("latency_ms", "ms", 0.0, 6_000.0, 0.2, by_event=True),
+        Channel("focus_pct", "%", 0.0, 100.0, 0.1, by_event=True),
+        Channel("exposure_ms", "ms", 0.0, LONGEST_MS, 0.01, by_event=True),
         Channel("pictures", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
     )
     every_us = 5 * MINUTE_US

@@ -126,7 +126,7 @@ class Chiller:
         Channel("discharge_pressure_bar", "bar", 0.0, 40.0, 0.005),
         Channel("superheat_k", "K", 0.0, 60.0, 0.05),
         Channel("power_kw", "kW", 0.0, 250.0, 0.01),
-        Channel("starts_per_h", "1/h", 0.0, 200.0, 0.05),
+        Channel("starts_per_h", "1/h", 0.0, 200.0, 0.05, by_event=True),
     )
     every_us = CYCLE_US
     words = 2

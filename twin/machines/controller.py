@@ -77,10 +77,10 @@ class Controller:
         Channel("state", "1", 0.0, 4.0, 1.0, averaged=False),
         Channel("parts", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
         Channel("scrap", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
-        Channel("cycle_time_s", "s", 0.0, 600.0, 0.01, 300.0),
-        Channel("queue", "1", 0.0, 30_000.0, 1.0),
-        Channel("blocked_stations", "1", 0.0, 2.0, 1.0),
-        Channel("stopped_stations", "1", 0.0, 3.0, 1.0),
+        Channel("cycle_time_s", "s", 0.0, 600.0, 0.01, 300.0, by_event=True),
+        Channel("queue", "1", 0.0, 30_000.0, 1.0, by_event=True),
+        Channel("blocked_stations", "1", 0.0, 2.0, 1.0, by_event=True),
+        Channel("stopped_stations", "1", 0.0, 3.0, 1.0, by_event=True),
         Channel("stops", "1", 0.0, float(COUNTED), 1.0, COUNTED / 2.0, averaged=False),
     )
     every_us = 30 * SECOND_US

@@ -116,7 +116,7 @@ class Gateway:
         Channel("cpu_pct", "%", 0.0, 100.0, 0.1),
         Channel("memory_pct", "%", 0.0, 100.0, 0.02),
         Channel("disk_pct", "%", 0.0, 100.0, 0.01),
-        Channel("queue_depth", "1", 0.0, 10_000.0, 1.0),
+        Channel("queue_depth", "1", 0.0, 10_000.0, 1.0, by_event=True),
         Channel("round_trip_ms", "ms", 0.0, 30_000.0, 0.5, 15_000.0),
         Channel("cpu_temperature_c", "C", -40.0, 125.0, 0.1),
     )

@@ -113,7 +113,7 @@ class Inverter:
         Channel("ac_power_w", "W", 0.0, 20_000.0, 1.0),
         Channel("ac_voltage_v", "V", 0.0, 350.0, 0.1),
         Channel("heat_sink_c", "C", -40.0, 125.0, 0.1),
-        Channel("set_point_in_force_pct", "%", 0.0, 100.0, 0.1),
+        Channel("set_point_in_force_pct", "%", 0.0, 100.0, 0.1, by_event=True),
     )
     every_us = 60 * SECOND_US
     words = 2

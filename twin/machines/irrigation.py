@@ -105,9 +105,9 @@ class Irrigation:
     summary = "irrigation node: soil moisture, valve, flow, line pressure; opens and shuts by itself"
     channels: tuple[Channel, ...] = (
         Channel("soil_moisture_pct", "%", 0.0, 60.0, 0.01),
-        Channel("valve_pct", "%", 0.0, 100.0, 1.0),
-        Channel("flow_l_min", "l/min", 0.0, 200.0, 0.05),
-        Channel("line_pressure_kpa", "kPa", 0.0, 1_000.0, 0.1),
+        Channel("valve_pct", "%", 0.0, 100.0, 1.0, by_event=True),
+        Channel("flow_l_min", "l/min", 0.0, 200.0, 0.05, by_event=True),
+        Channel("line_pressure_kpa", "kPa", 0.0, 1_000.0, 0.1, by_event=True),
     )
     every_us = 300 * SECOND_US
     words = 1

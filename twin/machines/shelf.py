@@ -104,9 +104,9 @@ class Shelf:
     name = "shelf"
     summary = "chilled retail shelf: items, weight, door, temperature, power of the compressor"
     channels: tuple[Channel, ...] = (
-        Channel("items", "1", 0.0, 500.0, 1.0),
-        Channel("weight_kg", "kg", 0.0, 400.0, 0.02),
-        Channel("door_open_pct", "%", 0.0, 100.0, 0.1),
+        Channel("items", "1", 0.0, 500.0, 1.0, by_event=True),
+        Channel("weight_kg", "kg", 0.0, 400.0, 0.02, by_event=True),
+        Channel("door_open_pct", "%", 0.0, 100.0, 0.1, by_event=True),
         Channel("door_openings", "1", 0.0, COUNTED, 1.0, COUNTED / 2.0, averaged=False),
         Channel("temperature_c", "C", -20.0, 60.0, 0.01),
         Channel("power_w", "W", 0.0, 1_500.0, 0.1),

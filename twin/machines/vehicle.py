@@ -56,14 +56,14 @@ class Vehicle:
     name = "vehicle"
     summary = "GPS tracker on a delivery vehicle: position, speed, heading, satellites, dilution, geofence, coordinates"
     channels: tuple[Channel, ...] = (
-        Channel("east_m", "m", -16_000.0, 16_000.0, 0.5),
-        Channel("north_m", "m", -16_000.0, 16_000.0, 0.5),
-        Channel("speed_km_h", "km/h", 0.0, 160.0, 0.1),
+        Channel("east_m", "m", -16_000.0, 16_000.0, 0.5, by_event=True),
+        Channel("north_m", "m", -16_000.0, 16_000.0, 0.5, by_event=True),
+        Channel("speed_km_h", "km/h", 0.0, 160.0, 0.1, by_event=True),
         Channel("heading_deg", "deg", 0.0, 360.0, 0.1, averaged=False),
-        Channel("satellites", "1", 0.0, float(receiver.MOST_SATELLITES), 1.0),
-        Channel("hdop", "1", 0.0, 100.0, 0.01),
+        Channel("satellites", "1", 0.0, float(receiver.MOST_SATELLITES), 1.0, by_event=True),
+        Channel("hdop", "1", 0.0, 100.0, 0.01, by_event=True),
         Channel("inside_geofence", "1", 0.0, 1.0, 1.0, averaged=False),
-        Channel("latitude_deg", "deg", -90.0, 90.0, 1e-5),
+        Channel("latitude_deg", "deg", -90.0, 90.0, 1e-5, by_event=True),
         Channel("longitude_deg", "deg", -180.0, 180.0, 2e-5, averaged=False),
     )
     every_us = MINUTE_US

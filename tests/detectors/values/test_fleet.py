@@ -22,7 +22,7 @@ RNG = np.random.default_rng(11)
 
 def on_fleet(name: str, **settings: Any) -> tuple[Ingest, OnFleet]:
     ingest = Ingest(REGISTRY)
-    detector = OnFleet(catalogue()[name], REGISTRY, settings)
+    detector = OnFleet(catalogue()[name], REGISTRY, {"adaptive": "false", **settings})
     ingest.taps.append(detector)
     return ingest, detector
 
@@ -137,7 +137,11 @@ class Told:
     """A lab whose values the test decides: noise, and what is stuck."""
 
     def __init__(self, **detectors: Any) -> None:
-        self.lab = Lab.start(REGISTRY, warm_up_s=0, **detectors)
+        fixed = {
+            name: {"adaptive": "false", **settings} if name in catalogue() else settings
+            for name, settings in detectors.items()
+        }
+        self.lab = Lab.start(REGISTRY, warm_up_s=0, **fixed)
         self.stuck: list[int] = []
         self.seq = 0
         self.noise = np.random.default_rng(3)
@@ -228,9 +232,11 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
 
 
 def test_memory_is_known_before_it_is_taken() -> None:
-    assert bytes_a_series("flat-line", {}) == 16
+    fixed = {"adaptive": "false"}
+    assert bytes_a_series("flat-line", fixed) == 16
+    assert bytes_a_series("flat-line", {}) == 16 + 28
     assert bytes_a_series("flat-line", {"persist": "3", "shadow": "true", "channels": ["current_a"]}) == 26
-    assert bytes_a_series("robust-z", {"window": "50"}) == 8 * 50 + 8
+    assert bytes_a_series("robust-z", {"window": "50", **fixed}) == 8 * 50 + 8
     assert 1_000 < bytes_a_series("context", {}) < 4_000
 
 
@@ -238,4 +244,4 @@ def test_memory_is_known_before_it_is_taken() -> None:
 def test_no_detector_calls_a_setting_as_the_decision_does(name: str) -> None:
     options = [option.name for option in catalogue()[name].fleet_options()]
     compares = issubclass(catalogue()[name], Comparing)
-    assert len(options) == len(set(options)) == len(catalogue()[name].options) + (12 if compares else 10)
+    assert len(options) == len(set(options)) == len(catalogue()[name].options) + (14 if compares else 12)

@@ -27,7 +27,7 @@ WINDOW_US = MINUTE_US
 
 def on_peers(registry: Registry = REGISTRY, **settings: Any) -> OnPeers:
     kind: Any = catalogue()["fleet-relative"]
-    return OnPeers(kind, registry, {"window": "1 min", "clear_threshold": 0.01, **settings})
+    return OnPeers(kind, registry, {"window": "1 min", "clear_threshold": 0.01, "adaptive": "false", **settings})
 
 
 def heard(
@@ -218,4 +218,4 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
 
 
 def test_memory_is_known_before_it_is_taken() -> None:
-    assert bytes_a_series("fleet-relative", {}) == 24 + 88
+    assert bytes_a_series("fleet-relative", {"adaptive": "false"}) == 24 + 88

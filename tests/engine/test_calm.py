@@ -1,0 +1,76 @@
+"""Who watches everything and tunes nothing: calm where nothing happens, and not blind where a sensor fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.test_quiet import TEXT as QUIET
+from tests.engine.test_sensor_watch import FROM_US, TO_US, WATCHED
+from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.engine.outcome import result_of
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.language.reader import read
+from twinstorm.twin.flow import SECOND_US
+
+EVERYTHING = (
+    "detectors: {silence: {}, connect-storm: {}, reboot-storm: {}, flat-line: {}, rate: {}, band: {}, robust-z: {}, "
+    "iqr: {}, shewhart: {}, ewma: {}, cusum: {}, page-hinkley: {}, spread: {}, seasonal: {}, context: {}, "
+    "forecast: {}, ensemble: {}, fleet-relative: {}}\n"
+)
+PLANT = QUIET.split("objectives:")[0] + EVERYTHING.replace("{", "{{").replace("}", "}}")
+MIX = PLANT.replace("{days} d", "{hours} h").replace("devices: 200", "devices: 40").replace("sites: 5", "sites: 1")
+"""The mix on one site, so that devices have their like."""
+ILL = WATCHED.split("detectors:")[0] + EVERYTHING
+
+
+def played(text: str, seed: int) -> Engine:
+    name = text.split("name: ")[1].split("\n")[0]
+    engine = build(read(text, f"{name}.storm.yaml"), RunOptions(seed=seed))
+    engine.play()
+    return engine
+
+
+def raised(engine: Engine) -> list[str]:
+    return [f"{alarm.name} {alarm.group} at {alarm.at_us / 1e6:.0f} s" for alarm in engine.core.alarms]
+
+
+def test_a_calm_hour_of_the_mix_raises_nothing() -> None:
+    engine = played(MIX.format(hours=1), seed=1)
+    assert raised(engine) == []
+    judged = sum(each.judged for each in engine.core.on_values)
+    assert judged > 300_000, "they looked"
+    notes = [note for note in result_of(engine, speed=0.0, wall_s=0.0, repeat="").notes if "not watched" in note]
+    assert len(notes) == 1
+    assert "by events and not by itself: blocked_stations, cycle_time_s, defect_pct and 12 more; name it" in notes[0]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_motors_at_work_raise_nothing(seed: int) -> None:
+    assert raised(played(ILL, seed)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings", "finder", "delay_s"),
+    [
+        ("sensor-stuck", "", "flat-line", 84),
+        ("sensor-spike", "", "band", 4),
+        ("sensor-bias", "", "rate", 4),
+        ("sensor-noise", "", "rate", 4),
+        ("sensor-unit", ", unit: F", "rate", 4),
+        ("sensor-calibration", "", "rate", 4),
+    ],
+)
+def test_faults_of_sensors_are_found(fault: str, settings: str, finder: str, delay_s: int) -> None:
+    given = f"{{channel: winding_temperature_c{settings}}}"
+    steps = f"steps: [{{name: ill, at: 18 min, fault: {fault}, target: site=b, lasts: 10 min, with: {given}}}]\n"
+    alarms = [alarm for alarm in played(ILL + steps, 1).core.alarms if alarm.at_us < TO_US]
+    first = {alarm.name: (alarm.at_us - FROM_US) // SECOND_US for alarm in reversed(alarms)}
+    assert first[finder] == delay_s, first
+    assert min(first.values()) >= 0, first
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_a_calm_day_raises_nothing(seed: int) -> None:
+    assert raised(played(PLANT.format(days=1), seed)) == []
