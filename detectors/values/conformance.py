@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from twinstorm.detectors.values.contract import Comparing, Peers, Reals, Sample, ValueDetector, defaults
+from twinstorm.detectors.values.contract import Comparing, Finest, Peers, Reals, Sample, ValueDetector, defaults
 from twinstorm.twin.flow import SECOND_US
 
 Check = Callable[[type[ValueDetector]], None]
@@ -163,6 +163,25 @@ def forgets(kind: type[ValueDetector]) -> None:
         assert np.array_equal(score[gone], begun[gone], equal_nan=True), f"{kind.name} does not forget everything"
 
 
+def hears_what_sensors_tell(kind: type[ValueDetector]) -> None:
+    """Told what sensors can tell apart, it works on, and forgets a series without forgetting that."""
+    detector, fresh = made(kind), made(kind)
+    finest = Finest(np.full(SERIES, 0.125))
+    detector.tells(finest)
+    fresh.tells(finest)
+    samples = list(story())
+    for sample in samples[: VALUES // 2]:
+        score = detector.step(sample)
+        assert np.isfinite(score[~np.isnan(score)]).all(), f"{kind.name} scores infinity"
+    gone = np.array([0, 4])
+    detector.forget(gone)
+    assert (finest.step == 0.125).all(), f"{kind.name} changes what it was told"
+    for sample in samples[VALUES // 2 :]:
+        score, begun = detector.step(sample), fresh.step(sample)
+        if not issubclass(kind, Comparing):
+            assert np.array_equal(score[gone], begun[gone], equal_nan=True), f"{kind.name} does not forget everything"
+
+
 def bounded_memory(kind: type[ValueDetector]) -> None:
     """State stops growing; what a library keeps of a series takes no more than the detector says."""
     detector = made(kind)
@@ -210,6 +229,7 @@ CHECKS: dict[str, Check] = {
         groups_are_apart,
         picklable,
         forgets,
+        hears_what_sensors_tell,
         bounded_memory,
     )
 }

@@ -102,8 +102,7 @@ class Rate(ValueDetector):
         return np.where(apart_s > 0, change / np.where(apart_s > 0, apart_s, 1.0), np.nan)
 
     def _apart_s(self, sample: Sample) -> Reals:
-        apart_s: Reals = (sample.at_us - self._last_us[sample.series]) * 1e-6
-        return apart_s
+        return (sample.at_us - self._last_us[sample.series]).astype(np.float64) * 1e-6
 
     def score(self, sample: Sample) -> Reals:
         usual = np.sqrt(self._square[sample.series])

@@ -137,7 +137,7 @@ class Told:
     """A lab whose values the test decides: noise, and what is stuck."""
 
     def __init__(self, **detectors: Any) -> None:
-        fixed = {
+        fixed: dict[str, Any] = {
             name: {"adaptive": "false", **settings} if name in catalogue() else settings
             for name, settings in detectors.items()
         }
