@@ -41,7 +41,7 @@ def test_a_calm_hour_of_the_mix_raises_nothing() -> None:
     assert judged > 300_000, "they looked"
     notes = [note for note in result_of(engine, speed=0.0, wall_s=0.0, repeat="").notes if "not watched" in note]
     assert len(notes) == 1
-    assert "by events and not by itself: blocked_stations, cycle_time_s, defect_pct and 12 more; name it" in notes[0]
+    assert "by events and not by itself: blocked_stations, cycle_time_s, east_m and 7 more; name it" in notes[0]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
