@@ -29,6 +29,9 @@ WARM, LOOKED = 3, 5
 """Seconds that are played before, and while, the clock runs."""
 PEER_READINGS = 20_000
 
+NAMES = [f"c{number}" for number in range(CHANNELS)]
+"""Named, so that each detector has its own limit, and series learn none."""
+
 DETECTORS: Mapping[str, Mapping[str, Any]] = {
     "silence": {},
     "connect-storm": {},
@@ -61,7 +64,7 @@ def registry(devices: int) -> Registry:
         origin=zeros,
         every_us=np.full(devices, SECOND_US, np.int64),
         keep_alive_us=np.full(devices, 60 * SECOND_US, np.int64),
-        channels={"motor": tuple(Channel(f"c{number}", "1", -100.0, 100.0, 0.01) for number in range(CHANNELS))},
+        channels={"motor": tuple(Channel(name, "1", -100.0, 100.0, 0.01) for name in NAMES)},
     )
 
 

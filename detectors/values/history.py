@@ -17,13 +17,17 @@ the first half of that is not remembered: a detector that has just begun is easi
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from twinstorm.detectors.values.contract import Reals, Sample, Which
-from twinstorm.twin.flow import Int
+from twinstorm.twin.flow import Int, Mask
 
-BYTES = 28
+BYTES = 36
 """Of a series."""
+CERTAINLY_CALM = 1.0 - 1e-12
+"""A score over the highest calm one: below it, rounding or not, it is no higher."""
 
 
 class History:
@@ -38,13 +42,27 @@ class History:
 
     def __init__(self, series: int, leap: float, changes: int, learn_us: int) -> None:
         self._leap, self._changes, self._learn_us = leap, changes, learn_us
-        self._highest: Reals = np.zeros(series)
+        self._highest: Reals = np.ones(series)
+        """And no less than the detector's own limit."""
+        self._limit: Reals = np.full(series, np.nan)
+        """NaN: too little was seen."""
         self._last: Reals = np.full(series, np.nan)
         self._changed = np.zeros(series, np.int32)
         self._since_us: Int = np.full(series, -1, np.int64)
 
     def judged(self, scores: Reals, sample: Sample) -> Reals:
         """Scores in units of what each series has learnt to be its limit, float64 (k,), NaN before; and learn."""
+        told = scores / self._limit[sample.series]
+        most = told.max(initial=0.0)
+        # The largest is NaN if one is: without a score, or not known yet.
+        if math.isnan(most):
+            return self._learnt(scores, sample)
+        if most * self._leap > CERTAINLY_CALM:
+            self._raise(scores, sample.series, told < 1.0)
+        return told
+
+    def _learnt(self, scores: Reals, sample: Sample) -> Reals:
+        """The same, where some series are not known yet."""
         which, values = sample.series, sample.values
         last, since_us = self._last[which], self._since_us[which]
         here = scores == scores
@@ -53,17 +71,23 @@ class History:
         seen_us = sample.at_us - since_us
         known = (changed >= self._changes) & (seen_us >= self._learn_us)
         begun = (2 * changed >= self._changes) & (2 * seen_us >= self._learn_us)
-        highest = self._highest[which]
-        told = scores / (self._leap * np.maximum(highest, 1.0))
-        # A comparison with NaN is false: what has no score teaches nothing.
-        calm = begun & (scores > highest) & ~(known & (told >= 1.0))
-        self._highest[which] = np.where(calm, scores, highest)
+        told: Reals = np.where(known, scores / (self._leap * self._highest[which]), np.nan)
         self._last[which] = np.where(here, values, last)
         self._changed[which] = np.minimum(changed, self._changes)
         self._since_us[which] = since_us
-        return np.where(known, told, np.nan)
+        self._raise(scores, which, begun & ~(told >= 1.0))
+        self._limit[which] = np.where(known, self._leap * self._highest[which], np.nan)
+        return told
+
+    def _raise(self, scores: Reals, which: Which, calm: Mask) -> None:
+        """What was calm is normal from now on."""
+        highest = self._highest[which]
+        # A comparison with NaN is false: what has no score teaches nothing.
+        highest = np.where(calm & (scores > highest), scores, highest)
+        self._highest[which] = highest
+        self._limit[which] = np.where(np.isnan(self._limit[which]), np.nan, self._leap * highest)
 
     def forget(self, series: Which) -> None:
         """Begin anew with some series."""
-        self._highest[series], self._last[series] = 0.0, np.nan
+        self._highest[series], self._limit[series], self._last[series] = 1.0, np.nan, np.nan
         self._changed[series], self._since_us[series] = 0, -1

@@ -88,3 +88,19 @@ def test_a_sensor_that_moves_by_one_step_has_not_left_everything_behind() -> Non
     for name, least, most in (("robust-z", 1e3, 1.0), ("iqr", 1e3, 1.0), ("rate", 1e3, 1.0), ("shewhart", 1e3, 1.0)):
         assert score_of(name, values, 0.0) > least, name
         assert score_of(name, values, 0.1) <= most, name
+
+
+ROW = st.lists(st.tuples(st.floats(0.0, 40.0) | st.just(float("nan")), st.integers(0, 2)), min_size=3, max_size=3)
+
+
+@given(st.lists(ROW | st.integers(0, 2), max_size=40))
+def test_it_does_not_matter_whether_anybody_is_still_learning(rows: list[list[tuple[float, int]] | int]) -> None:
+    quick, slow = History(3, LEAP, 3, 2), History(3, LEAP, 3, 2)
+    for number, row in enumerate(rows):
+        if isinstance(row, int):
+            quick.forget(np.array([row]))
+            slow.forget(np.array([row]))
+            continue
+        scores = np.array([score for score, _ in row])
+        sample = Sample(np.full(3, number), np.array([float(value) for _, value in row]))
+        assert np.array_equal(quick.judged(scores, sample), slow._learnt(scores, sample), equal_nan=True)
