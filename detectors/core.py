@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
+from twinstorm.detectors.panes import Pane, Passed, Rates
 from twinstorm.detectors.patterns import EventPattern, listen
 from twinstorm.detectors.renewals import Renewals
 from twinstorm.detectors.routing import Router
@@ -44,7 +45,7 @@ from twinstorm.detectors.slis import Connectivity, Sli
 from twinstorm.detectors.stages import Stages
 from twinstorm.detectors.streams import Streams
 from twinstorm.detectors.tally import Outcomes
-from twinstorm.detectors.taps import Tap
+from twinstorm.detectors.taps import Follower, Tap
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.trained import Trained
 from twinstorm.detectors.values.wear import Wear
@@ -71,85 +72,7 @@ from twinstorm.twin.flow import (
 
 EXAMPLES = 10
 """Devices of an alarm of which is kept what it rests on."""
-RATE_PANES = 60
-"""Panes of connect attempts that detectors see."""
 READINGS_REFUSED = "readings_refused"
-
-ROOM_PANES = 1_024
-"""Panes until the array of them is begun anew."""
-
-
-@dataclass(slots=True)
-class Pane:
-    """One simulated second as the core saw it.
-
-    Attributes:
-        at_us: end of the pane.
-        accepted, repeated, dead_letters: readings in it.
-        slis: objective name to its (good, total) in this pane, in the order of the objectives.
-        live_sessions: devices with one at the end.
-        reboots: new boot numbers seen in it.
-        attempts, refused: CONNECTs in it, by the broker's counters.
-    """
-
-    at_us: int
-    accepted: int
-    repeated: int
-    dead_letters: int
-    slis: Mapping[str, tuple[int, int]]
-    live_sessions: int
-    reboots: int
-    attempts: int
-    refused: int
-    new_alarms: list[Alarm] = field(default_factory=list)
-    resolved_alarms: list[Alarm] = field(default_factory=list)
-    new_incidents: list[Incident] = field(default_factory=list)
-    resolved_incidents: list[Incident] = field(default_factory=list)
-    flapping_alarms: list[Alarm] = field(default_factory=list)
-    """Those that were opened once more."""
-    escalated: list[Incident] = field(default_factory=list)
-    """Those whose page nobody acknowledged in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """Seconds in which the core saw the same, but for the number of readings.
-
-    Attributes:
-        accepted: int64, readings in each; there are no others.
-        slis, live_sessions: as in `Pane`.
-    """
-
-    accepted: Int
-    slis: Mapping[str, tuple[int, int]]
-    live_sessions: int
-
-
-class Rates:
-    """A count a pane, the newest `RATE_PANES` of them as an array."""
-
-    def __init__(self) -> None:
-        self._counts: Int = np.zeros(ROOM_PANES, np.int64)
-        self._end = 0
-
-    def add(self, count: int, seconds: int) -> None:
-        """Add what was counted in so many panes: spread evenly, the rest in the last one."""
-        panes = min(seconds, RATE_PANES)
-        if self._end + panes > ROOM_PANES:
-            # A new array: whoever keeps an old window sees it unchanged.
-            kept, self._counts = self.newest, np.zeros(ROOM_PANES, np.int64)
-            self._counts[: len(kept)] = kept
-            self._end = len(kept)
-        self._counts[self._end : self._end + panes] = count // seconds
-        self._end += panes
-        self._counts[self._end - 1] = count - count // seconds * (seconds - 1)
-
-    @property
-    def newest(self) -> Int:
-        """int64 (up to `RATE_PANES`,), the newest last; read-only."""
-        window = self._counts[max(self._end - RATE_PANES, 0) : self._end]
-        window.flags.writeable = False
-        return window
 
 
 class Core(Exhibits):
@@ -198,6 +121,8 @@ class Core(Exhibits):
         self.streams: Streams | None = None
         self.router: Router | None = None
         self.continuity: Continuity | None = None
+        self._followers: list[Follower] = []
+        """In the order in which they were asked for."""
         self._listing = self._ingest.listing
         self._listed: Members | None = None
         """Devices that the registry lists, while it does not list all."""
@@ -308,17 +233,22 @@ class Core(Exhibits):
             ValueError: an unknown level, or a span that is none.
         """
         self.event_time = EventTime(self.registry, asked, lateness_us)
-        self.listen(self.event_time)
+        self._let_follow(self.event_time)
         return self.event_time
 
     def listen(self, tap: Tap) -> None:
         """Let somebody have every reading that is accepted from now on. Minutes are not played at once then."""
         self._ingest.taps.append(tap)
 
+    def _let_follow(self, follower: Follower) -> None:
+        """Let somebody have every reading, and see every second end."""
+        self.listen(follower)
+        self._followers.append(follower)
+
     def follow(self, every: int, window_us: int, lateness_us: int) -> Stages:
         """Follow one reading in so many of each device from now on; once. Raises ValueError as `Stages` does."""
         self.stages = Stages(every, window_us, lateness_us)
-        self.listen(self.stages)
+        self._let_follow(self.stages)
         return self.stages
 
     def keep_streams(self, streams: Streams) -> None:
@@ -328,7 +258,7 @@ class Core(Exhibits):
             ValueError: a join raises alarms of a name that somebody else's have.
         """
         self.streams = streams
-        self.listen(streams)
+        self._let_follow(streams)
         for alarm in streams.alarms:
             self._look_for(alarm)
 
@@ -340,7 +270,7 @@ class Core(Exhibits):
         """
         self.router = router
         router.letters = self._ingest.dead
-        self.listen(router)
+        self._let_follow(router)
         for alarm in router.alarms.values():
             self._look_for(alarm)
 
@@ -473,14 +403,8 @@ class Core(Exhibits):
             self._emptied_us = now_us
         self._sessions.turn()
         self._ingest.turn()
-        if self.event_time is not None:
-            self.event_time.close(now_us)
-        if self.stages is not None:
-            self.stages.close(now_us)
-        if self.streams is not None:
-            self.streams.close(now_us)
-        if self.router is not None:
-            self.router.close(now_us)
+        for follower in self._followers:
+            follower.close(now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

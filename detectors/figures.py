@@ -14,7 +14,7 @@ import numpy as np
 
 from twinstorm.detectors.session_windows import Sessions, SessionWindows
 from twinstorm.detectors.sums import Floats, Summary
-from twinstorm.detectors.windows import Span, Window, Windows, keys_of
+from twinstorm.detectors.windows import Span, Window, Windows, keys_among, keys_of
 from twinstorm.twin.flow import Device, Int, Mask, Registry, Values
 
 Measure = Literal["mean", "sd", "least", "most", "count", "sum"]
@@ -119,10 +119,7 @@ class NamedFigure:
 
     def keys_among(self, device: Mask) -> Mask:
         """Keys under which any of these devices counts: bool (keys,)."""
-        found = np.zeros(len(self.names), np.bool_)
-        key = self._key[device]
-        found[key[key >= 0]] = True
-        return found
+        return keys_among(self._key[device], len(self.names))
 
     def value(self, keys: Mask | None, *, least: bool = False) -> float | None:
         """The greatest of what these keys have now, or the least; None without data."""

@@ -13,7 +13,7 @@ import numpy as np
 from twinstorm.detectors.joins import IntervalJoin
 from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.sums import Floats
-from twinstorm.detectors.windows import keys_of
+from twinstorm.detectors.windows import keys_among, keys_of
 from twinstorm.twin.flow import Device, Int, Mask, Registry, Values
 
 RECENT: Final = 60
@@ -118,10 +118,7 @@ class NamedJoin:
 
     def keys_among(self, device: Mask) -> Mask:
         """Keys under which any of these devices of the left side counts: bool (keys,)."""
-        found = np.zeros(len(self.names), np.bool_)
-        key = self._key[device]
-        found[key[key >= 0]] = True
-        return found
+        return keys_among(self._key[device], len(self.names))
 
     def value(self, keys: Mask | None, *, least: bool = False) -> float | None:
         """Mean difference of the pairs of the newest minute, the greatest of these keys or the least; None: no pair."""

@@ -68,6 +68,13 @@ class Tap(Protocol):
         """Take these readings."""
 
 
+class Follower(Tap, Protocol):
+    """A tap that sees every second end."""
+
+    def close(self, now_us: int) -> object:
+        """A pane is over."""
+
+
 def chosen(values: Values, columns: NDArray[np.intp]) -> Values:
     """Some columns; a view if these are all."""
     return values if len(columns) == values.shape[1] else values[:, columns]

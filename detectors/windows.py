@@ -306,3 +306,14 @@ def keys_of(registry: Registry, kind: str, level: str) -> tuple[Device, tuple[st
     else:
         raise ValueError(f"unknown level `{level}`; there are {', '.join(LEVELS)}")
     return np.where(mine, code, np.int32(-1)).astype(np.int32), names
+
+
+def keys_among(key: Device, keys: int) -> Mask:
+    """Which keys these are: bool (keys,).
+
+    Args:
+        key: int32 (m,), of some devices; -1: none.
+    """
+    found = np.zeros(keys, np.bool_)
+    found[key[key >= 0]] = True
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 from twinstorm.scenarios.engine.errors import Refused
 
 if TYPE_CHECKING:
-    from twinstorm.detectors.core import Pane
+    from twinstorm.detectors.panes import Pane
     from twinstorm.scenarios.engine.engine import Engine
     from twinstorm.scenarios.engine.timeline import StepRun
     from twinstorm.twin.flow import Alarm

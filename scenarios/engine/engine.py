@@ -17,22 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.burn import Burning
-from twinstorm.detectors.core import Core, Pane, Passed
+from twinstorm.detectors.core import Core
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.panes import Pane, Passed
 from twinstorm.detectors.values.trained import Version
 from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused, Unavailable
+from twinstorm.scenarios.engine.following import follow
 from twinstorm.scenarios.engine.incident_news import IncidentNews, changed_in
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.judged import Judged
 from twinstorm.scenarios.engine.mirrors import Mirrors
-from twinstorm.scenarios.engine.plan import processing_of
 from twinstorm.scenarios.engine.recovery import Recovery
-from twinstorm.scenarios.engine.routes import routed_rows, router_of
+from twinstorm.scenarios.engine.routes import routed_rows
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.silences import Silences
-from twinstorm.scenarios.engine.streams import Figures, streams_of
+from twinstorm.scenarios.engine.streams import Figures
 from twinstorm.scenarios.engine.timeline import (
     END,
     LAST_RANK,
@@ -145,20 +146,7 @@ class Engine:
             also=_asked_of(scenario),
             derived=self.mirrors,
         )
-        processing = processing_of(scenario)
-        if processing is not None:
-            self.core.process_by(processing)
-        stamps = scenario.stamps
-        if stamps is not None:
-            self.core.follow(stamps.every, stamps.window_us, stamps.lateness_us)
-        streams = streams_of(scenario, self.registry)
-        if streams is not None:
-            self.core.keep_streams(streams)
-        router = router_of(scenario, self.registry)
-        if router is not None:
-            self.core.route_by(router)
-        if scenario.continuity is not None:
-            self.core.tell_silences()
+        each_second = follow(self.core, scenario)
         self._silences = Silences(self.core, scenario.continuity, self.selector)
         self._figures = Figures(self.core, self.selector)
         self.steps = planned(scenario)
@@ -186,11 +174,7 @@ class Engine:
             wiring.leaps
             and scenario.stop_when is None
             and scenario.maintenance is None
-            and scenario.processing is None
-            and scenario.stamps is None
-            and self.core.streams is None
-            and self.core.router is None
-            and self.core.continuity is None
+            and not each_second
             and all(each.evaluator is None for each in self.judge.watched)
         )
         """Nobody asks for an answer each second."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from twinstorm.detectors.core import Core, Pane
+from twinstorm.detectors.core import Core
+from twinstorm.detectors.panes import Pane
 from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.result import IncidentSink, Sink
 from twinstorm.twin.flow import Alarm

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from twinstorm.detectors.core import Core, Pane
+from twinstorm.detectors.core import Core
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.panes import Pane
 from twinstorm.twin.flow import (
     SECOND_US,
     BrokerCounters,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.detectors.lab import Lab, registry_of
-from twinstorm.detectors.core import Pane
+from twinstorm.detectors.panes import Pane
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, Incident, Severity
 
 FLEET = registry_of(motors=8, climate=2)

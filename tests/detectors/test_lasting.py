@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from tests.detectors.lab import Lab, registry_of
 from twinstorm.detectors.alarms import Changes
 from twinstorm.detectors.contract import Batch
-from twinstorm.detectors.core import Core, Pane
+from twinstorm.detectors.core import Core
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.panes import Pane
 from twinstorm.detectors.series import Series
 from twinstorm.detectors.silence import Silence
 from twinstorm.detectors.slis import Connectivity, Freshness, RebootRate, Sli

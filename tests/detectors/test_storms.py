@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.detectors.lab import Lab, registry_of
-from twinstorm.detectors.core import Pane
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.panes import Pane
 from twinstorm.twin.flow import SECOND_US, Alarm, SessionEvent, Severity
 
 FLEET = registry_of(motors=40, climate=10)
