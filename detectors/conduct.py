@@ -200,9 +200,25 @@ class OddHours(Conduct):
         return (self._odd_us > batch.now_us - self._within_us).astype(np.float32)
 
 
-class StrangeTopics:
+class _Letters:
+    """So many messages of some sort within a minute. Who sent them nobody can tell from what arrives, so the alarm is
+    about the whole fleet."""
+
+    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
+        self._limit = float(settings["letters"])
+        self.policy = _of_the_fleet(settings)
+
+    def learn(self, batch: Batch) -> None:
+        """Nothing."""
+
+    def _score(self, counts: Int, batch: Batch) -> Values:
+        """Those of the last minute over the limit, for everybody."""
+        return np.full(len(batch), float(counts.sum()) / self._limit, np.float32)
+
+
+class StrangeTopics(_Letters):
     """Messages on topics that are nobody's, or that speak in the name of another device than their topic: `letters` of
-    them within a minute. Who sent them nobody can tell from what arrives, so the alarm is about the whole fleet."""
+    them within a minute."""
 
     name: ClassVar[str] = "strange-topics"
     summary: ClassVar[str] = "messages on topics of nobody, or in the name of another device"
@@ -213,16 +229,27 @@ class StrangeTopics:
         _SEVERITY,
     )
 
-    def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
-        self._limit = float(settings["letters"])
-        self.policy = _of_the_fleet(settings)
+    def score(self, batch: Batch) -> Values:
+        """See `_Letters`."""
+        return self._score(batch.astray, batch)
 
-    def learn(self, batch: Batch) -> None:
-        """Nothing."""
+
+class DeadLetters(_Letters):
+    """Messages that nobody can read, or readings that nobody can believe: `letters` of them within a minute, whatever
+    is wrong with them. A flood of rubbish and a modem that damages what it sends look alike."""
+
+    name: ClassVar[str] = "dead-letters"
+    summary: ClassVar[str] = "many messages that nobody can read, or believe"
+    headline: ClassVar[str] = "may have sent what nobody can read"
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("letters", "count", "10", "dead letters within a minute, at the limit", least="1"),
+        Option("hold", "duration", "0 s", "how long it must last"),
+        _SEVERITY,
+    )
 
     def score(self, batch: Batch) -> Values:
-        """Those of the last minute over the limit, for everybody."""
-        return np.full(len(batch), float(batch.astray.sum()) / self._limit, np.float32)
+        """See `_Letters`."""
+        return self._score(batch.letters, batch)
 
 
 class Backlog:

@@ -51,7 +51,8 @@ class Batch:
         planned: bool (n,), reboots of this pane that somebody had announced; None: there are none.
         battery_us: int64 (n,), for how long a full battery would last, 0 where nobody knows; None: nobody asks.
         tally: events of the pane.
-        astray: int64 (up to 60,), messages on strange topics in each of the last panes, the newest last; see `Ingest`.
+        letters, astray: int64 (up to 60,), dead letters in each of the last panes, the newest last, and messages on
+            strange topics among them; see `Ingest`.
         news: what came since the last batch.
     """
 
@@ -71,6 +72,7 @@ class Batch:
     planned: Mask | None = None
     battery_us: Int | None = None
     tally: Tally = NO_EVENTS
+    letters: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     astray: Int = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:

@@ -171,8 +171,8 @@ class Core(Exhibits):
         self._burns = BurnAlarms(self._tracks, self._alarms)
         self._now_us = 0
         self._counters: BrokerCounters | None = None
-        self._attempts, self._refused, self._astray = Rates(), Rates(), Rates()
-        self._astray_before = 0
+        self._attempts, self._refused, self._letters, self._astray = (Rates() for _ in range(4))
+        self._letters_before = self._astray_before = 0
         self._before = (0, 0, 0)
         self._misdated_before = 0
         self._unjudged = News()
@@ -549,8 +549,10 @@ class Core(Exhibits):
         self._counters = broker
         self._attempts.add(attempts, seconds)
         self._refused.add(refused, seconds)
-        self._astray.add(self._ingest.astray - self._astray_before, seconds)
-        self._astray_before = self._ingest.astray
+        letters, astray = sum(self.dead_letters.values()), self._ingest.astray
+        self._letters.add(letters - self._letters_before, seconds)
+        self._astray.add(astray - self._astray_before, seconds)
+        self._letters_before, self._astray_before = letters, astray
         return attempts, refused
 
     def _skip(self) -> None:
@@ -607,6 +609,7 @@ class Core(Exhibits):
             *self._columns,
             attempts=self._attempts.newest,
             refused=self._refused.newest,
+            letters=self._letters.newest,
             astray=self._astray.newest,
             queue=broker.queue,
             broker_up=broker.up,
