@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from twinstorm.detectors.values.contract import Reals
 from twinstorm.detectors.values.minutes import minute_names
-from twinstorm.detectors.values.model import LEAST_ROWS, UnfitModelError
+from twinstorm.detectors.values.model import LEAST_ROWS, UnfitModelError, digest_of
 from twinstorm.detectors.values.trees import Trees
 from twinstorm.twin.flow import Int, Mask
 
@@ -214,13 +213,8 @@ class ConditionModel:
         return model
 
     def digest(self) -> str:
-        """SHA-256 of all parameters, hexadecimal: names, types, shapes and bytes."""
-        found = sha256()
-        for name, array in self.arrays().items():
-            whole = np.ascontiguousarray(array)
-            found.update(f"{name} {whole.dtype.str} {whole.shape}\n".encode())
-            found.update(whole.tobytes())
-        return found.hexdigest()
+        """See `digest_of`."""
+        return digest_of(self.arrays())
 
 
 def _types(taught: Taught, given: Mapping[str, Any]) -> tuple[tuple[str, ...], Trees]:

@@ -124,13 +124,18 @@ class Model:
         return model
 
     def digest(self) -> str:
-        """SHA-256 of all parameters, hexadecimal: names, types, shapes and bytes."""
-        found = sha256()
-        for name, array in self.arrays().items():
-            whole = np.ascontiguousarray(array)
-            found.update(f"{name} {whole.dtype.str} {whole.shape}\n".encode())
-            found.update(whole.tobytes())
-        return found.hexdigest()
+        """See `digest_of`."""
+        return digest_of(self.arrays())
+
+
+def digest_of(arrays: Arrays) -> str:
+    """SHA-256 of all parameters of a model, hexadecimal: names, types, shapes and bytes."""
+    found = sha256()
+    for name, array in arrays.items():
+        whole = np.ascontiguousarray(array)
+        found.update(f"{name} {whole.dtype.str} {whole.shape}\n".encode())
+        found.update(whole.tobytes())
+    return found.hexdigest()
 
 
 def _scorer(arrays: Arrays) -> Scorer:
