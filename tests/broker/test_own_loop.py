@@ -62,11 +62,11 @@ def test_what_is_still_to_do_at_the_end_is_cancelled_and_closes_its_sockets(own:
         finally:
             writer.close()
 
-    own.loop.call_soon_threadsafe(lambda: kept.append(own.loop.create_task(work())))
     kept: list[asyncio.Task[None]] = []
-    assert begun.wait(10.0)
-    own.close()
-    own.close()
-    assert kept[0].cancelled()
-    assert near.fileno() == -1
-    far.close()
+    with far:
+        own.loop.call_soon_threadsafe(lambda: kept.append(own.loop.create_task(work())))
+        assert begun.wait(10.0)
+        own.close()
+        own.close()
+        assert kept[0].cancelled()
+        assert near.fileno() == -1
