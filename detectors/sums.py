@@ -96,19 +96,21 @@ class Sums:
 
     def add_each(self, channel: int, keys: slice, steps: Int, heard: Mask | None) -> None:
         """Add one value to each of these keys, to those alone that are heard."""
+        # Views, which are added to in place: `column[channel, keys] += ...` would write each of them twice.
+        count, total, sums = (column[channel, keys] for column in (self.count, self.total, self.squares))
+        least, most = self.least[channel, keys], self.most[channel, keys]
         squares = steps * steps
         if self.upper is not None:
             self.upper[channel, keys] += squares >> 32
-        self.squares[channel, keys] += squares
-        self.total[channel, keys] += steps
-        least, most = self.least[channel, keys], self.most[channel, keys]
-        if heard is None:
-            self.count[channel, keys] += 1
-            np.minimum(least, steps, out=least, casting="same_kind")
-            np.maximum(most, steps, out=most, casting="same_kind")
-            return
-        self.count[channel, keys] += heard
+        sums += squares
+        total += steps
         narrow = steps.astype(np.int32)
+        if heard is None:
+            count += 1
+            np.minimum(least, narrow, out=least)
+            np.maximum(most, narrow, out=most)
+            return
+        count += heard
         np.minimum(least, narrow, out=least, where=heard)
         np.maximum(most, narrow, out=most, where=heard)
 
