@@ -225,11 +225,11 @@ class LiveCloudEnd:
         answered = _comes(self._granted, START_TIMEOUT_S, interrupted)
         if answered and not self._refused:
             return True
-        is_interrupted = interrupted()
+        is_interrupted, refused = interrupted(), self._refused  # closing would look like a refusal
         self.close(at_once=True)
         if is_interrupted:
             return False
-        raise OSError(self._refused or "the broker did not answer")
+        raise OSError(refused or f"the broker did not answer the core within {START_TIMEOUT_S:g} s")
 
     def poll(self, now_us: int) -> CloudOutcome:
         """Decode what has arrived; see `CloudEnd.poll`."""

@@ -11,12 +11,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.live.pauses import told
 from tests.strangers import install, install_project
 
 __all__ = ["Mosquitto", "install", "install_project", "mosquitto", "mosquitto_sub"]
@@ -170,13 +168,3 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say which tests were played again, because the machine had stood still."""
-    reports = [one for told_of in terminalreporter.stats.values() for one in told_of if hasattr(one, "when")]
-    lines = told(reports)
-    if lines:
-        terminalreporter.section("played again: the machine stood still")
-        for line in lines:
-            terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""Clients by hand for whatever broker a module opens; and tests that the machine made fail are played again."""
+"""Clients by hand for whatever broker a module opens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.live.pauses import pytest_runtest_protocol
 from tests.live.raw_mqtt import Client
 from twinstorm.broker.embedded import EmbeddedBroker
-
-__all__ = ["client", "pytest_runtest_protocol"]
 
 
 @pytest.fixture

@@ -184,6 +184,39 @@ class RawClient:
         self.socket.close()
 
 
+class Accepted(RawClient):
+    """The other end of one: a broker by hand.
+
+    Args:
+        server: somebody is about to connect to it.
+
+    Raises:
+        TimeoutError: nobody does.
+    """
+
+    def __init__(self, server: socket.socket, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s = patience_s
+        server.settimeout(patience_s)
+        self.socket, _ = server.accept()
+        self.socket.settimeout(patience_s)
+
+    def welcome(self) -> None:
+        """Answer CONNECT."""
+        first, _ = self.read()
+        assert first == CONNECT
+        self.send(packet(CONNACK, bytes([0, 0])))
+
+    def grant(self) -> None:
+        """Answer SUBSCRIBE: all that is asked for."""
+        first, body = self.read()
+        assert first == SUBSCRIBE
+        granted, rest = b"", body[2:]
+        while rest:
+            (length,) = struct.unpack_from(">H", rest)
+            granted, rest = granted + rest[2 + length : 3 + length], rest[3 + length :]
+        self.send(packet(SUBACK, body[:2] + granted))
+
+
 class Client(RawClient):
     """One connection, in the words of most tests."""
 

@@ -13,8 +13,10 @@ import psutil
 import pytest
 
 from tests.conftest import Mosquitto
-from tests.live.raw_mqtt import until
+from tests.live.raw_mqtt import Accepted, until
 from tests.live.test_foreign_transports import CALM
+from twinstorm.broker import cloud_end
+from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.engine.run import Run, RunOptions
 from twinstorm.scenarios.language.reader import load
 from twinstorm.scenarios.result import RunResult
@@ -30,12 +32,16 @@ class Playing:
         path.write_text(CALM.replace("duration: 6 s", "duration: 5 min"), encoding="utf-8")
         self.run = Run(load(str(path)), RunOptions(seed=3, live=True, broker_url=url))
         self.result: RunResult | None = None
+        self.error: Unavailable | None = None
         self.goes = threading.Event()
         self.thread = threading.Thread(target=self._play)
         self.thread.start()
 
     def _play(self) -> None:
-        self.result = self.run.execute(lambda _: self.goes.set())
+        try:
+            self.result = self.run.execute(lambda _: self.goes.set())
+        except Unavailable as error:
+            self.error = error
 
     def connections(self, port: int) -> int:
         """Of this process and its children, to this port."""
@@ -56,6 +62,7 @@ class Playing:
         assert until(lambda: self.connections(port) == 0, WITHIN_S)
         assert time.monotonic() - began < WITHIN_S
         self.thread.join(10.0)
+        assert self.error is None
         assert self.result is not None
         assert self.result.ended == "interrupted"
         ledger = self.result.ledger
@@ -96,16 +103,34 @@ def test_a_broker_that_never_says_a_word(scheme: str, play: Callable[[str], Play
         playing.ends(port)
 
 
-def test_a_broker_that_stalls_while_the_fleet_gathers(mosquitto: Mosquitto, play: Callable[[str], Playing]) -> None:
-    playing = play(mosquitto.url)
-    assert until(lambda: playing.connections(mosquitto.port) == 1, 20.0)  # the core is there
-    mosquitto.process.send_signal(signal.SIGSTOP)
-    try:
-        assert until(lambda: playing.connections(mosquitto.port) == 7, 20.0)
-        assert not playing.goes.is_set()
-        playing.ends(mosquitto.port)
-    finally:
-        mosquitto.process.send_signal(signal.SIGCONT)
+def test_a_broker_that_stalls_while_the_fleet_gathers(play: Callable[[str], Playing]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(server.getsockname()[1])
+        playing = play(f"mqtt://127.0.0.1:{port}")
+        core = Accepted(server, patience_s=20.0)
+        try:
+            core.welcome()
+            core.grant()  # the core is there; the devices are never answered
+            assert until(lambda: playing.connections(port) == 7, 20.0)
+            assert not playing.goes.is_set()
+            playing.ends(port)
+        finally:
+            core.close()
+
+
+def test_a_broker_that_answers_no_subscription_is_told_so(
+    play: Callable[[str], Playing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_end, "START_TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        playing = play(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+        core = Accepted(server, patience_s=20.0)
+        try:
+            core.welcome()
+            playing.thread.join(20.0)
+            assert "the broker did not answer the core within 0.3 s" in str(playing.error)
+        finally:
+            core.close()
 
 
 def test_the_embedded_broker_and_all_that_it_accepted(play: Callable[[None], Playing]) -> None:
