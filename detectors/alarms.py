@@ -275,6 +275,8 @@ class Alarms:
         device = np.flatnonzero(affected).astype(np.int32)
         group = LONE if cause is None else cause.group
         highest = round(float(score[device].max()), 3)
+        if watch.policy.nameless:
+            device = device[:0]
         self.findings.append(Finding(source.name, now_us, group, device, highest, watch.policy.threshold))
         # A shadow is judged as if it were alone: what others found explains nothing away.
         if cause is None and not source.policy.shadow and self.incidents.covers(device):

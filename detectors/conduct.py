@@ -47,6 +47,7 @@ def _of_the_fleet(settings: Mapping[str, Any]) -> Policy:
         fleet_share=0.0,
         devices=1,
         single=True,
+        nameless=True,
         clear_share=0.0,
         hold_us=settings["hold"],
         severity=Severity(settings["severity"]),
@@ -222,7 +223,7 @@ class StrangeTopics(_Letters):
 
     name: ClassVar[str] = "strange-topics"
     summary: ClassVar[str] = "messages on topics of nobody, or in the name of another device"
-    headline: ClassVar[str] = "may be spoken for by others"
+    headline: ClassVar[str] = "hears what others say in the name of devices, or of nobody"
     options: ClassVar[tuple[Option, ...]] = (
         Option("letters", "count", "3", "such messages within a minute, at the limit", least="1"),
         Option("hold", "duration", "0 s", "how long it must last"),
@@ -240,7 +241,7 @@ class DeadLetters(_Letters):
 
     name: ClassVar[str] = "dead-letters"
     summary: ClassVar[str] = "many messages that nobody can read, or believe"
-    headline: ClassVar[str] = "may have sent what nobody can read"
+    headline: ClassVar[str] = "hears what nobody can read"
     options: ClassVar[tuple[Option, ...]] = (
         Option("letters", "count", "10", "dead letters within a minute, at the limit", least="1"),
         Option("hold", "duration", "0 s", "how long it must last"),
@@ -257,7 +258,7 @@ class Backlog:
 
     name: ClassVar[str] = "backlog"
     summary: ClassVar[str] = "what waits for the core does not come down to nothing"
-    headline: ClassVar[str] = "wait for a core that does not keep up"
+    headline: ClassVar[str] = "waits for a core that does not keep up"
     options: ClassVar[tuple[Option, ...]] = (
         Option("within", "duration", "60 s", "for how long something may wait", least="1 s"),
         Option("hold", "duration", "0 s", "how long it must last"),

@@ -75,8 +75,10 @@ class Past:
         self.alarms = [each for each in kept if each.resolved_us is not None]
 
     def like(self, device: Sequence[int] | np.ndarray) -> Alarm | None:
-        """The newest of them about at least half of the smaller side of these devices."""
+        """The newest of them about at least half of the smaller side of these devices, or about nobody's as they are."""
         for alarm in reversed(self.alarms):
+            if not len(alarm.device) and not len(device):
+                return alarm
             common = len(np.intersect1d(alarm.device, device, assume_unique=True))
             if common and 2 * common >= min(len(alarm.device), len(device)):
                 return alarm

@@ -2,8 +2,10 @@
 
 An alarm joins an incident if the two share devices (at least half of the smaller side) and the incident was active
 within the last half hour, resolved or not: a power cut, the reboots after it and the fight for sessions are one storm.
-Otherwise it opens an incident of its own. A person is paged once an incident: the first alarm of severity page stays
-one, later ones join as tickets, because whoever was called is looking already.
+Otherwise it opens an incident of its own. So does one most of whose devices are new to an incident that somebody has
+acknowledged or that was over: who took a silent device has not taken a fleet that is dark. A person is paged once an
+incident: the first alarm of severity page stays one, later ones join as tickets, because whoever was called is looking
+already, unless all had been well for `REST_US`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import numpy as np
 from twinstorm.twin.flow import MINUTE_US, Alarm, Device, Incident, Severity
 
 JOIN_US = 30 * MINUTE_US
+REST_US = 10 * MINUTE_US
+"""Whoever was called has gone home when an incident has been resolved for so long: a page pages again."""
 ESCALATE_US = 5 * MINUTE_US
 """A page that nobody acknowledges goes to somebody else after so long."""
 
@@ -70,7 +74,7 @@ class Incidents:
         if trail is None:
             opened = Incident(
                 number=len(self.all) + 1,
-                title=f"{_subject(len(alarm.device))} {headline}, {alarm.group}",
+                title=_title(alarm, headline),
                 opened_us=alarm.at_us,
                 severity=alarm.severity,
                 group=alarm.group,
@@ -79,11 +83,13 @@ class Incidents:
             self.all.append(opened)
             trail = _Trail(opened, alarm.device, alarm.at_us)
             self._trails.append(trail)
-        elif trail.paged or trail.incident.state == "acknowledged":
+        elif _is_attended(trail, alarm.at_us):
             alarm.severity = Severity.TICKET
         if opened is None:
             alarm.suppressed = self._suppressing(trail, alarm)
         incident = trail.incident
+        if opened is None and _is_mostly_new(trail, alarm):
+            incident.title, incident.group = _title(alarm, headline), alarm.group
         alarm.incident = incident.number
         if alarm.name not in incident.alarms:
             incident.alarms.append(alarm.name)
@@ -123,8 +129,9 @@ class Incidents:
     def _open(trail: _Trail, alarm: Alarm, now_us: int) -> None:
         incident = trail.incident
         if incident.state == "resolved":
+            attended = _is_attended(trail, now_us)
             incident.state, incident.resolved_us = "open", None
-            if incident.acknowledged_us is not None:
+            if attended and incident.acknowledged_us is not None:
                 incident.state = "acknowledged"
             elif trail.paged:
                 trail.escalates_us = now_us + ESCALATE_US
@@ -183,9 +190,25 @@ class Incidents:
         best, most = None, 0
         for trail in self._trails:
             common = _common(trail.device, alarm.device)
-            if common > most and 2 * common >= min(len(trail.device), len(alarm.device)):
+            if common <= most or 2 * common < min(len(trail.device), len(alarm.device)):
+                continue
+            if trail.incident.state == "open" or not _is_mostly_new(trail, alarm):
                 best, most = trail, common
         return best
+
+
+def _is_attended(trail: _Trail, now_us: int) -> bool:
+    """Somebody has been called and looks, or has taken the incident."""
+    incident = trail.incident
+    if incident.state == "resolved":
+        rested = incident.resolved_us is not None and now_us - incident.resolved_us > REST_US
+        return not rested and (trail.paged or incident.acknowledged_us is not None)
+    return trail.paged or incident.state == "acknowledged"
+
+
+def _is_mostly_new(trail: _Trail, alarm: Alarm) -> bool:
+    """More than half of an alarm's devices were in none before it."""
+    return 2 * _common(trail.device, alarm.device) < len(alarm.device)
 
 
 def _together(some: Device, others: Device) -> Device:
@@ -198,6 +221,10 @@ def _together(some: Device, others: Device) -> Device:
 
 def _common(some: Device, others: Device) -> int:
     return len(np.intersect1d(some, others, assume_unique=True))
+
+
+def _title(alarm: Alarm, headline: str) -> str:
+    return f"{_subject(len(alarm.device))} {headline}, {alarm.group}"
 
 
 def _subject(devices: int) -> str:

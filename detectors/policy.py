@@ -34,6 +34,7 @@ class Policy:
             where they have none): then it is no single thing that broke.
         learns: what is raised when somebody calls an alarm wrong: ``score``, the threshold; ``share``, that of a group.
         single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
+        nameless: nobody knows whose it is: its alarms have no devices, so that they explain nothing that befalls one.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
         shadow: what it finds is kept as a finding and is no alarm.
     """
@@ -50,6 +51,7 @@ class Policy:
     severity: Severity = Severity.TICKET
     cascades: bool = False
     single: bool = False
+    nameless: bool = False
     lone_threshold: float | None = None
     shadow: bool = False
     learns: Literal["score", "share"] = "score"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from twinstorm.detectors.incidents import Incidents
 from twinstorm.twin.flow import MINUTE_US, Alarm, Severity
@@ -67,3 +68,57 @@ def test_an_incident_with_an_open_alarm_can_be_joined_however_old() -> None:
     incidents = Incidents()
     admit(incidents, 0, range(10))
     assert admit(incidents, 600, range(10), "reboot-storm").incident == 1
+
+
+def test_who_has_taken_one_device_has_not_taken_the_fleet() -> None:
+    incidents = Incidents()
+    admit(incidents, 1, range(1), severity=Severity.TICKET)
+    incidents.acknowledge(1, 2 * MINUTE_US)
+    fleet = admit(incidents, 3, range(10))
+    assert (fleet.incident, fleet.severity, fleet.suppressed) == (2, Severity.PAGE, "")
+    known = admit(incidents, 4, range(1), "reboot-storm", Severity.TICKET)
+    assert (known.incident, known.suppressed) == (1, "INC-1 is acknowledged")
+
+
+def test_an_open_incident_grows_and_is_called_by_what_it_has_become() -> None:
+    incidents = Incidents()
+    admit(incidents, 1, range(1), severity=Severity.TICKET)
+    assert admit(incidents, 3, range(10)).incident == 1
+    assert incidents.all[0].title == "10 devices fell silent, site=a-1"
+    admit(incidents, 4, range(5, 15), "reboot-storm")
+    assert incidents.all[0].title == "10 devices fell silent, site=a-1", "half of them were known"
+
+
+def test_a_greater_outage_after_one_that_was_over_is_an_incident_of_its_own() -> None:
+    incidents = Incidents()
+    incidents.resolved(admit(incidents, 1, range(10)), 2 * MINUTE_US)
+    greater = admit(incidents, 5, range(40))
+    assert (greater.incident, greater.severity) == (2, Severity.PAGE)
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+@pytest.mark.parametrize(
+    ("again_min", "severity", "state"),
+    [(11, Severity.TICKET, "as it was"), (12, Severity.PAGE, "open")],
+    ids=["while somebody looks", "after all were at rest"],
+)
+def test_the_same_outage_pages_again_after_a_rest(
+    acknowledged: bool, again_min: int, severity: Severity, state: str
+) -> None:
+    incidents = Incidents()
+    first = admit(incidents, 0, range(10))
+    if acknowledged:
+        incidents.acknowledge(1, 0)
+    incidents.resolved(first, MINUTE_US)
+    again = admit(incidents, again_min, range(10))
+    assert (again.incident, again.severity) == (1, severity)
+    as_it_was = "acknowledged" if acknowledged else "open"
+    assert incidents.all[0].state == (as_it_was if state == "as it was" else state)
+
+
+def test_an_alarm_of_nobody_joins_nothing_and_explains_nothing() -> None:
+    incidents = Incidents()
+    assert admit(incidents, 0, range(0), "dead-letters", Severity.TICKET).incident == 1
+    outage = admit(incidents, 1, range(10))
+    assert (outage.incident, outage.suppressed) == (2, "")
+    assert admit(incidents, 2, range(0), "dead-letters", Severity.TICKET).incident == 3
