@@ -75,7 +75,7 @@ class Past:
         self.alarms = [each for each in kept if each.resolved_us is not None]
 
     def like(self, device: Sequence[int] | np.ndarray) -> Alarm | None:
-        """The newest of them about at least half of the smaller side of these devices, or about nobody's as they are."""
+        """The newest of them about at least half of the smaller side of these devices, or of nobody, as these."""
         for alarm in reversed(self.alarms):
             if not len(alarm.device) and not len(device):
                 return alarm
