@@ -106,6 +106,7 @@ class Grouping:
             _Label.of("site", registry.site, registry.sites),
             _Label.of("region", registry.region, registry.regions),
             *_optional("tenant", registry.tenant, registry.tenants),
+            *_optional("line", registry.line, registry.lines),
             *(label for label in beside if _spans(label, registry)),
             _Label.of("segment", registry.segment, registry.segments),
             _Label.of("kind", registry.kind, registry.kinds),

@@ -24,7 +24,7 @@ from twinstorm.detectors.sums import Scale, Summary, Sums
 from twinstorm.twin.flow import HOUR_US, MINUTE_US, SECOND_US, Channel, Device, Int, Mask, Registry, Values
 
 TUMBLING_US: Final = (SECOND_US, MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, HOUR_US)
-LEVELS: Final = ("device", "gateway", "segment", "site", "region", "firmware", "link", "tenant", "all")
+LEVELS: Final = ("device", "gateway", "line", "segment", "site", "region", "firmware", "link", "tenant", "all")
 MOST_PANES: Final = 100_000
 """Panes within the width of a sliding window."""
 
@@ -297,6 +297,8 @@ def keys_of(registry: Registry, kind: str, level: str) -> tuple[Device, tuple[st
     names: tuple[str, ...]
     if level == "all":
         code, names = np.zeros(n, np.int32), ("all",)
+    elif level == "line":
+        code, names = _lines(registry)
     elif level in ("gateway", "tenant"):
         known = getattr(registry, level)
         code = np.zeros(n, np.int32) if known is None else known
@@ -306,6 +308,19 @@ def keys_of(registry: Registry, kind: str, level: str) -> tuple[Device, tuple[st
     else:
         raise ValueError(f"unknown level `{level}`; there are {', '.join(LEVELS)}")
     return np.where(mine, code, np.int32(-1)).astype(np.int32), names
+
+
+def _lines(registry: Registry) -> tuple[Device, tuple[str, ...]]:
+    """A line stands at one site: ``SITE/LINE``, -1 for devices on none."""
+    if registry.line is None:
+        return np.full(len(registry), -1, np.int32), ()
+    pair = registry.site.astype(np.int64) * len(registry.lines) + registry.line
+    pairs, code = np.unique(np.where(registry.line > 0, pair, -1), return_inverse=True)
+    nobody = int(bool(len(pairs)) and pairs[0] < 0)
+    found = (divmod(each, len(registry.lines)) for each in pairs[nobody:].tolist())
+    return (code - nobody).astype(np.int32), tuple(
+        f"{registry.sites[site]}/{registry.lines[line]}" for site, line in found
+    )
 
 
 def keys_among(key: Device, keys: int) -> Mask:

@@ -38,7 +38,7 @@ MANY_PHASES = 10
 MOST_HOPS = 15
 """From a device of a mesh to its gateway (Zigbee's depth of a network)."""
 
-NO_GATEWAY = NO_TENANT = NO_BATCH = NO_WAVE = "none"
+NO_GATEWAY = NO_TENANT = NO_BATCH = NO_WAVE = NO_LINE = "none"
 """Name of the gateway of devices that reach the broker directly."""
 
 
@@ -126,6 +126,7 @@ class SegmentPlan:
     tenant: str = NO_TENANT
     certificate_batch: str = NO_BATCH
     wave: str = NO_WAVE
+    line: str = NO_LINE
 
     @property
     def speaks(self) -> Wire:
@@ -279,6 +280,7 @@ class Fleet:
         tenants = (NO_TENANT, *sorted({segment.tenant for segment in segments} - {NO_TENANT}))
         batches = (NO_BATCH, *sorted({segment.certificate_batch for segment in segments} - {NO_BATCH}))
         waves = (NO_WAVE, *sorted({segment.wave for segment in segments} - {NO_WAVE}))
+        lines = (NO_LINE, *sorted({segment.line for segment in segments} - {NO_LINE}))
         regions = tuple(sorted({region for _, region in self.plan.sites}))
         of_segment = self.segment.astype(np.intp)
 
@@ -312,6 +314,8 @@ class Fleet:
             certificate_batches=batches,
             wave=column(waves, "wave") if len(waves) > 1 else None,
             waves=waves,
+            line=column(lines, "line") if len(lines) > 1 else None,
+            lines=lines,
             gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
 

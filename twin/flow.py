@@ -156,6 +156,9 @@ class Registry:
     wave: Codes | None = None
     """With which wave of an update each device goes. None: there are no waves."""
     waves: tuple[str, ...] = ("none",)
+    line: Codes | None = None
+    """On which line of its site each machine stands: one name at two sites is two lines. None: there are no lines."""
+    lines: tuple[str, ...] = ("none",)
 
     def __len__(self) -> int:
         return len(self.every_us)

@@ -64,6 +64,7 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
                 tenant=segment.tenant,
                 certificate_batch=segment.certificate_batch,
                 wave=segment.wave,
+                line=segment.line,
                 wire=_wire(segment.speech),
             )
             for segment in fleet.segments

@@ -44,6 +44,7 @@ class FleetSelector:
             ),
             "tenant": (_or_none(registry.tenant, registry), registry.tenants),
             "certificate_batch": (_or_none(registry.certificate_batch, registry), registry.certificate_batches),
+            "line": (_or_none(registry.line, registry), registry.lines),
             "wave": (_or_none(registry.wave, registry), registry.waves),
             "origin": (registry.origin, ORIGINS),
         }

@@ -35,7 +35,7 @@ _MOST_SHOWN = 8
 SHORTEST_LEAK_S = 60.0
 LONGEST_LEAK_S = 53 * 7 * 86_400.0
 
-_SAID_BY_SEGMENTS = ("kind", "link", "firmware", "tenant", "certificate_batch", "wave")
+_SAID_BY_SEGMENTS = ("kind", "link", "firmware", "tenant", "line", "certificate_batch", "wave")
 """What selectors ask of segments, beside their names."""
 
 
@@ -271,6 +271,7 @@ def _segment(
         tenant=_value(layers, "tenant"),
         certificate_batch=_value(layers, "certificate_batch"),
         wave=_value(layers, "wave"),
+        line=_value(layers, "line"),
         mirror=read_mirror(own, machine, problems) if own.has("mirror") else None,
     )
 

@@ -138,8 +138,8 @@ class Gateway:
 NO_TENANT = "none"
 """Tenant of devices that are nobody's in particular."""
 
-NO_BATCH = NO_WAVE = "none"
-"""Of devices whose certificates came from no batch, and that go with no wave of an update."""
+NO_BATCH = NO_WAVE = NO_LINE = "none"
+"""Of devices whose certificates came from no batch, that go with no wave of an update, and stand on no line."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,7 @@ class Segment:
     tenant: str = NO_TENANT
     certificate_batch: str = NO_BATCH
     wave: str = NO_WAVE
+    line: str = NO_LINE
     mirror: MirrorPlan | None = None
     """None: what its devices tell is compared with nothing."""
 

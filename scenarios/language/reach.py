@@ -11,7 +11,7 @@ from twinstorm.scenarios.language.model import Fleet, Segment, Site
 from twinstorm.scenarios.language.placement import place
 from twinstorm.scenarios.language.selectors import FIXED_KEYS, Selector, Term
 
-_SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "tenant", "certificate_batch", "wave", "origin")
+_SEGMENT_KEYS = ("segment", "kind", "firmware", "link", "tenant", "line", "certificate_batch", "wave", "origin")
 NO_GATEWAY = "none"
 """Value of `gateway` for devices that reach the broker directly."""
 _PLURALS = {
@@ -25,6 +25,7 @@ _PLURALS = {
     "link": "links",
     "gateway": "gateways",
     "tenant": "tenants",
+    "line": "lines",
     "certificate_batch": "batches",
     "wave": "waves",
     "origin": "origins",

@@ -44,7 +44,7 @@ from twinstorm.scenarios.language.fields import (
 )
 from twinstorm.scenarios.language.joins import CORRELATION, JOIN
 from twinstorm.scenarios.language.meshes import MESH
-from twinstorm.scenarios.language.model import NO_BATCH, NO_TENANT, NO_WAVE, Trunk
+from twinstorm.scenarios.language.model import NO_BATCH, NO_LINE, NO_TENANT, NO_WAVE, Trunk
 from twinstorm.scenarios.language.nodes import BrokenNode, ListNode, MapNode, Node, ScalarNode
 from twinstorm.scenarios.language.objectives import OBJECTIVE, AlarmName
 from twinstorm.scenarios.language.power import POWER
@@ -205,6 +205,12 @@ DEVICE_DEFAULTS = (
     *BEHAVIOUR,
     Key("firmware", VERSION, "version that the devices run", default="1.0.0"),
     Key("tenant", name("a tenant's name", "acme"), "customer whose devices they are", default=NO_TENANT),
+    Key(
+        "line",
+        name("a line's name", "press-1"),
+        "with which other machines of its site it makes things",
+        default=NO_LINE,
+    ),
     Key(
         "certificate_batch",
         name("a batch's name", "spring-29"),

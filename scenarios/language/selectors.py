@@ -29,6 +29,7 @@ FIXED_KEYS = (
     "link",
     "gateway",
     "tenant",
+    "line",
     "certificate_batch",
     "wave",
     "origin",
@@ -37,9 +38,6 @@ FIXED_KEYS = (
 
 MOMENT_KEYS = ("state", "battery")
 """Read once when the step starts."""
-
-LATER_KEYS = ("line",)
-"""Reserved: they come with the parts of a fleet that they name."""
 
 STATES = ("online", "degraded", "reconnecting", "updating", "offline", "failed", "unknown")
 
@@ -286,9 +284,6 @@ def _term(text: str, start: int, wrong: list[SelectorError]) -> tuple[Term, int]
 
 def _key_problem(key: str, at: int) -> SelectorError | None:
     known = (*FIXED_KEYS, *MOMENT_KEYS, *_TAKING_KEYS)
-    if key in LATER_KEYS:
-        hint = f"keys: {listed(known, len(known))}"
-        return SelectorError("S103", f"selecting by `{key}` is not yet in this version", hint, at, len(key))
     if key in known or key == "all":
         return None
     return SelectorError(

@@ -11,10 +11,10 @@ from twinstorm.scenarios.language.errors import Problems, Refused, closest, list
 from twinstorm.scenarios.language.expressions import Expression, names
 from twinstorm.scenarios.language.fields import Key, Record, Single, Table, duration, words, wrong
 from twinstorm.scenarios.language.figures import KEYS, asked
-from twinstorm.scenarios.language.model import Continuity, Fleet, Window
+from twinstorm.scenarios.language.model import NO_LINE, Continuity, Fleet, Window
 from twinstorm.scenarios.language.nodes import MapNode, ScalarNode
 
-LEVELS: Final = ("device", "gateway", "segment", "site", "region", "firmware", "link", "tenant", "all")
+LEVELS: Final = ("device", "gateway", "line", "segment", "site", "region", "firmware", "link", "tenant", "all")
 MEASURES: Final = ("mean", "sd", "least", "most", "count", "sum")
 MOST_STEPS: Final = 1_000
 """Steps within the width of a sliding window, all of which are kept."""
@@ -150,6 +150,9 @@ def check_level(record: Record, fleet: Fleet, problems: Problems) -> None:
     if record.own("by") == "gateway" and not any(segment.through for segment in fleet.segments):
         message = "no device is behind a gateway: all would count together"
         problems.add(wrong(record.at("by"), "S212", message, "write `by: all`, or `by: site`"))
+    if record.own("by") == "line" and all(segment.line == NO_LINE for segment in fleet.segments):
+        message = "no device stands on a line: nothing would count"
+        problems.add(wrong(record.at("by"), "S212", message, "write `line: NAME` in segments, or `by: site`"))
 
 
 def unit_of(of: Series, record: Record, key: str, fleet: Fleet, problems: Problems) -> str | None:

@@ -12,7 +12,7 @@ from twinstorm.scenarios.language.errors import Problems, Source
 from twinstorm.scenarios.language.fields import walk
 from twinstorm.scenarios.language.nodes import MapNode, compose
 from twinstorm.scenarios.language.reader import read
-from twinstorm.scenarios.language.selectors import FIXED_KEYS, LATER_KEYS, MOMENT_KEYS, STATES
+from twinstorm.scenarios.language.selectors import FIXED_KEYS, MOMENT_KEYS, STATES
 from twinstorm.scenarios.language.writing import dump
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "language.md").read_text()
@@ -45,7 +45,7 @@ def test_every_other_example_fits_into_the_first(example: str) -> None:
 
 def words() -> dict[str, str]:
     """Every word of the language and where it comes from."""
-    found = dict.fromkeys((*FIXED_KEYS, *MOMENT_KEYS, *LATER_KEYS), "key of selectors")
+    found = dict.fromkeys((*FIXED_KEYS, *MOMENT_KEYS), "key of selectors")
     found |= dict.fromkeys(STATES, "state") | dict.fromkeys(("share", "first"), "part")
     for table in (schema.SCENARIO, schema.STEP, *schema.FORMS.values()):
         found |= {key.name: path for path, key in walk(table)}

@@ -63,7 +63,6 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S103", [step("  - {at: 6 min, campaign: 2.5.0, target: all, with: {soak: 1 h}}")], "35:17", "steps[1].campaign", "not yet", "remove it"),
     ("S103", [expectation("{campaign: x}")], "41:6", "expect[4].campaign", "not yet", "allowed: alarm"),
     ("S103", [expectation("never: delivery_time > 1 s")], "41:12", "expect[4].never", "`delivery_time` is not yet", "SLIs:"),
-    ("S103", [("site=fra-*", "line=l-1")], "33:13", "steps[0].target", "selecting by `line` is not yet", "keys: id"),
     ("S104", [("fault: power-outage", "fault: power-outag")], "32:12", "steps[0].fault", "unknown fault `power-outag`", "did you mean `power-outage`?  all: twinstorm list faults"),
     ("S104", [("kind: motor", "kind: moter")], "18:20", "fleet.segments.motors.kind", "unknown kind of machine `moter`", "did you mean `motor`?"),
     ("S104", [("link: wifi", "link: wify")], "19:66", "fleet.segments.climate.link", "unknown link `wify`", "`wifi`?  allowed: ethernet, wifi"),
@@ -360,7 +359,7 @@ def test_everything_that_is_wrong_is_told_at_once(problems_of: Callable[..., tup
 @pytest.mark.parametrize(
     ("change", "codes"),
     [
-        (("site=fra-*", "line=3 sitte=4 battery<20 state=onlin"), ["S103", "S304", "S205", "S204"]),
+        (("site=fra-*", "sitte=4 battery<20 state=onlin"), ["S304", "S205", "S204"]),
         (("site=fra-*", "site=fra-1,3% zone all=3 first=x kind=motor"), ["S303", "S303", "S303", "S207", "S303"]),
         (expectation("never: onlin > 3 and connectivty < 3 and open(3) > 2"), ["S501", "S501", "S502"]),
         (

@@ -89,7 +89,7 @@ def test_forms(text: str, terms: tuple[Term, ...], share: Fraction | None, first
         ("first=5,6", "S303", "first=5,6", "keep one"),
         ("all site=fra-1", "S303", "site=fra-1", "remove `all`"),
         ("site=fra-1;kind=motor", "S303", "=", "blank"),
-        ("line=l-1", "S103", "line", "keys:"),
+        ("cell=l-1", "S304", "cell", "keys:"),
         ("site=fra-1[", "S303", "[", "blank"),
         ("site=a " * 100, "S303", "", "use `*`"),
     ],
@@ -114,10 +114,10 @@ def test_a_wrong_key_suggests_the_right_one() -> None:
 
 def test_every_term_that_is_wrong_is_told() -> None:
     with pytest.raises(SelectorError) as raised:
-        parse("line=10 sitte=4 site ==x battery<20 state=onlin,offline,of")
+        parse("cell=10 sitte=4 site ==x battery<20 state=onlin,offline,of")
     found = (raised.value, *raised.value.others)
     assert [(error.code, error.offset) for error in found] == [
-        *(("S103", 0), ("S304", 8), ("S303", 21), ("S205", 33), ("S204", 42), ("S204", 56)),
+        *(("S304", 0), ("S304", 8), ("S303", 21), ("S205", 33), ("S204", 42), ("S204", 56)),
     ]
 
 
