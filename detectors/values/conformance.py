@@ -113,6 +113,24 @@ def series_are_apart(kind: type[ValueDetector]) -> None:
             assert np.array_equal(score, wanted[which], equal_nan=True), f"{kind.name}: parts change a score"
 
 
+def absent_are_not_asked(kind: type[ValueDetector]) -> None:
+    """Whoever has no value in a stretch, and no date (0) either, is as one who is not in the sample: a fleet asks about
+    stretches in which a device or two are missing. One that compares is asked about all of a window at a time."""
+    if issubclass(kind, Comparing):
+        return
+    stretch, picked = made(kind), made(kind)
+    every = np.arange(SERIES)
+    for number, sample in enumerate(story()):
+        # Two of the six at most, others each time; the date of whoever is there is its own.
+        there = (every * 5 + number) % 7 >= 2
+        values, at_us = np.where(there, sample.values, np.nan), np.where(there, sample.at_us, 0)
+        which = np.flatnonzero(there)
+        score = stretch.step(Sample(at_us, values, slice(0, SERIES)))
+        wanted = picked.step(Sample(sample.at_us[which], sample.values[which], which))
+        assert np.array_equal(score[which], wanted, equal_nan=True), f"{kind.name}: who is absent changes a score"
+        assert np.isnan(score[~there]).all(), f"{kind.name} scores who is absent"
+
+
 def groups_are_apart(kind: type[ValueDetector]) -> None:
     """Of a detector that compares series: those of one group score the same alone, among other groups, and in any
     order; and there is nothing to be said of one that has nobody to be compared with."""
@@ -226,6 +244,7 @@ CHECKS: dict[str, Check] = {
         scoring_changes_nothing,
         stepping_is_scoring_and_learning,
         series_are_apart,
+        absent_are_not_asked,
         groups_are_apart,
         picklable,
         forgets,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from twinstorm.detectors.values.contract import ALL, Finest, Reals, Which
@@ -11,6 +13,9 @@ SMALLEST = 1e-9
 """A spread of nothing counts as this part of the level: a series that never moved is judged by the last digits."""
 
 MOST_EXCESS = 1_000.0
+
+NO_TIME: Final = -(1 << 63)
+"""Where a time is not known yet: no clock tells this one, while a clock that is wrong tells times before 1970."""
 
 
 class Newest:

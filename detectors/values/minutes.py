@@ -15,6 +15,7 @@ import numpy as np
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, Which
+from twinstorm.detectors.values.memory import NO_TIME
 from twinstorm.twin.flow import MINUTE_US, Int, Mask
 
 FAST: Final = 5
@@ -39,7 +40,7 @@ class Minutes(ValueDetector):
 
     A sample holds whole devices only, the channels of each beside each other in one order, which is how `OnFleet` asks.
     A minute is over with the first reading of another one, by the device's own clock; what scores then stays until the
-    next. A minute in which a channel was silent is none.
+    next. A minute in which a channel was silent is none. Who has no value in a sample is not there: its minute goes on.
     """
 
     options: ClassVar[tuple[Option, ...]] = ()
@@ -47,7 +48,8 @@ class Minutes(ValueDetector):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self.width = 1
-        self._minute: Int = np.full(series, -1, np.int64)
+        self._minute: Int = np.full(series, NO_TIME, np.int64)
+        """That is not over; `NO_TIME`: none has begun."""
         self._count: Int = np.zeros(series, np.int64)
         self._sum: Reals = np.zeros(series)
         self._squares: Reals = np.zeros(series)
@@ -64,9 +66,11 @@ class Minutes(ValueDetector):
         self.width = channels
 
     def forget(self, series: Which) -> None:
-        self._minute[series], self._told[series] = -1, np.nan
-        for column in (self._count, self._sum, self._squares, self._means, self._level_sum):
-            column[series] = 0
+        self._minute[series], self._told[series] = NO_TIME, np.nan
+        for whole in (self._count, self._means):
+            whole[series] = 0
+        for real in (self._sum, self._squares, self._begin, self._fast, self._slow, self._level_sum):
+            real[series] = 0.0
 
     @abstractmethod
     def judged(self, rows: Reals, device: Int, at_us: Int, *, learns: bool) -> Reals:
@@ -99,7 +103,7 @@ class Minutes(ValueDetector):
             averages = self._averages(over)
             self._told[over] = self._scores(over, averages, learns=True)
             self._fast[over], self._slow[over], self._level_sum[over], self._means[over] = averages
-            self._minute[over], self._count[over], self._sum[over], self._squares[over] = -1, 0, 0.0, 0.0
+            self._minute[over], self._count[over], self._sum[over], self._squares[over] = NO_TIME, 0, 0.0, 0.0
         here = sample.values == sample.values
         mine, values = series[here], sample.values[here]
         fresh = self._count[mine] == 0
@@ -107,13 +111,19 @@ class Minutes(ValueDetector):
         self._count[mine] += 1
         self._sum[mine] += values - self._begin[mine]
         self._squares[mine] += (values - self._begin[mine]) ** 2
-        self._minute[series] = np.where(self._minute[series] < 0, sample.at_us // MINUTE_US, self._minute[series])
+        begins = self._there(sample) & (self._minute[series] == NO_TIME)
+        self._minute[series[begins]] = sample.at_us[begins] // MINUTE_US
         return np.where(here, self._told[series], np.nan)
 
     def _ended(self, sample: Sample, series: Int) -> Mask:
         """bool (k,): whose minute is over with this sample."""
         minute = self._minute[series]
-        return (minute >= 0) & (minute != sample.at_us // MINUTE_US)
+        return self._there(sample) & (minute != NO_TIME) & (minute != sample.at_us // MINUTE_US)
+
+    def _there(self, sample: Sample) -> Mask:
+        """bool (k,): of devices that tell anything. A stretch of a fleet holds others too, whose times mean nothing."""
+        there = (sample.values == sample.values).reshape(-1, self.width).any(axis=1)
+        return np.repeat(there, self.width)
 
     def _averages(self, series: Int) -> tuple[Reals, Reals, Reals, Int]:
         """Moving averages, sum of the level and number of means with the minute that is over."""

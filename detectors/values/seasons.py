@@ -9,7 +9,7 @@ import numpy as np
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
-from twinstorm.detectors.values.memory import smallest
+from twinstorm.detectors.values.memory import NO_TIME, smallest
 from twinstorm.twin.flow import DAY_US, Int
 
 
@@ -26,7 +26,7 @@ class DayProfile:
         self._means: Reals = np.full((slots, series), np.nan)
         self._level: Reals = np.full(series, np.nan)
         """A slow mean over all slots, for a slot that knows nothing yet."""
-        self._first_us: Int = np.full(series, -1, np.int64)
+        self._first_us: Int = np.full(series, NO_TIME, np.int64)
 
     def expected(self, sample: Sample) -> Reals:
         """Mean of the slot and its two neighbours, as far as they are known; else the level; NaN before a value."""
@@ -42,7 +42,7 @@ class DayProfile:
     def whole(self, sample: Sample) -> Reals:
         """1.0 for series that are at least a day old, NaN for others."""
         first_us = self._first_us[sample.series]
-        return np.where((first_us >= 0) & (sample.at_us - first_us >= DAY_US), 1.0, np.nan)
+        return np.where((first_us != NO_TIME) & (sample.at_us - first_us >= DAY_US), 1.0, np.nan)
 
     def learn(self, sample: Sample) -> None:
         """Take values into their slots."""
@@ -55,7 +55,7 @@ class DayProfile:
         moved = np.where(level == level, level + 0.01 * (values - level), values)
         self._level[sample.series] = np.where(here, moved, level)
         first_us = self._first_us[sample.series]
-        self._first_us[sample.series] = np.where(here & (first_us < 0), sample.at_us, first_us)
+        self._first_us[sample.series] = np.where(here & (first_us == NO_TIME), sample.at_us, first_us)
 
     def _slot(self, sample: Sample) -> tuple[Int, Int]:
         slot = sample.at_us % DAY_US * self.slots // DAY_US

@@ -16,6 +16,7 @@ from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.condition import LONGEST_H, NONE, ConditionModel
 from twinstorm.detectors.values.contract import Reals, Which
 from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.detectors.values.memory import NO_TIME
 from twinstorm.detectors.values.minutes import Minutes
 from twinstorm.detectors.values.trained import Version, kind_watched
 from twinstorm.twin.flow import HOUR_US, Device, Int, Registry
@@ -45,14 +46,14 @@ class _ByCondition(Minutes):
         self.of_width(len(model.channels))
         self.horizon_h = settings["horizon"] / HOUR_US
         devices = series // self.width
-        self.at_us: Int = np.full(devices, -1, np.int64)
-        """End of the minute that each was judged by last; -1: it was not yet."""
+        self.at_us: Int = np.full(devices, NO_TIME, np.int64)
+        """End of the minute that each was judged by last; `NO_TIME`: it was not yet."""
         self.failure: Int = np.zeros(devices, np.int64)
         self.health, self.hours, self.least, self.most = np.full((4, devices), np.nan)
 
     def forget(self, series: Which) -> None:
         super().forget(series)
-        self.at_us[np.arange(self.series)[series] // self.width] = -1
+        self.at_us[np.arange(self.series)[series] // self.width] = NO_TIME
 
     def judged(self, rows: Reals, device: Int, at_us: Int, *, learns: bool) -> Reals:
         found = self.model.look(rows)
@@ -128,14 +129,14 @@ class Wear(OnFleet):
     def conditions(self) -> list[Condition]:
         """The newest of each device that was judged, those first that are expected to fail first."""
         inner = self._inner
-        known = np.flatnonzero(inner.at_us >= 0)
+        known = np.flatnonzero(inner.at_us != NO_TIME)
         return [self._condition(row) for row in known[np.argsort(inner.hours[known], kind="stable")].tolist()]
 
     def says(self, device: Device) -> str:
         """What an alarm about these devices says of them: of the few that are expected to fail first."""
         inner = self._inner
         rows = np.searchsorted(self._whom, device[np.isin(device, self._whom)])
-        rows = rows[inner.at_us[rows] >= 0]
+        rows = rows[inner.at_us[rows] != NO_TIME]
         first = rows[np.argsort(inner.hours[rows], kind="stable")]
         told = [f"{self._names[each.device]}: {each}" for each in map(self._condition, first[:NAMED].tolist())]
         more = len(first) - NAMED

@@ -11,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.detectors.lab import delivery, registry_of
+from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.values.condition import LONGEST_H, NONE, SHORTEST_H, WEAR, ConditionModel, Taught
 from twinstorm.detectors.values.contract import Reals, Sample
 from twinstorm.detectors.values.minutes import FAST, LEVEL, SLOW, Minutes, minute_names
 from twinstorm.detectors.values.model import UnfitModelError
+from twinstorm.detectors.values.trained import Version
 from twinstorm.detectors.values.trees import Trees
-from twinstorm.twin.flow import MINUTE_US, Int
+from twinstorm.detectors.values.wear import Wear
+from twinstorm.twin.flow import MINUTE_US, SECOND_US, Int
 
 CHANNELS = ("flow_m3_h", "vibration_mm_s")
 WIDTH = len(minute_names(CHANNELS))
@@ -176,3 +180,22 @@ def test_a_device_that_begins_anew_has_no_level() -> None:
     told = kept.step(Sample(at_us, np.ones(4)))
     assert np.isnan(told[:2]).all()
     assert not np.isnan(told[2:]).any()
+
+
+def test_a_machine_whose_clock_is_before_the_beginning_is_told_as_well() -> None:
+    registry = registry_of(sites=["arn-1"], motors=2, climate=0)
+    channels = tuple(channel.name for channel in registry.channels["motor"])
+    taught = some_taught()
+    model = ConditionModel.trained("motor", channels, taught, taught.device % 5, 1)
+    wear = Wear("wear", registry, {"model": Version("motors", 1, model), "persist": "1"})
+    ingest = Ingest(registry)
+    ingest.taps.append(wear)
+    for second in range(0, (LEVEL + 2) * 60, 20):
+        at_us = (second - 86_400) * SECOND_US
+        values = np.full((2, len(channels)), 20.0 + second % 60 / 2.0)
+        ingest.take(delivery([0, 1], second // 20 + 1, values=values, dated_us=at_us, arrived_us=second * SECOND_US))
+    told = wear.conditions()
+    assert [each.at_us for each in told] == [(LEVEL + 1) * MINUTE_US - 86_400 * SECOND_US] * 2
+    assert "arn-1/motors-1" in wear.says(np.array([0, 1], np.int32))
+    wear.forget(np.array([1], np.int32))
+    assert [each.device for each in wear.conditions()] == [0]

@@ -7,7 +7,7 @@ import pytest
 
 from twinstorm.detectors.values.contract import Reals, Sample, build
 from twinstorm.detectors.values.gate import Gate, Limits
-from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.flow import DAY_US, SECOND_US
 
 RNG = np.random.default_rng(7)
 CALM = 20.0 + RNG.normal(0.0, 0.5, 1_000)
@@ -76,6 +76,19 @@ def test_the_same_value_is_strange_at_night_and_not_at_noon() -> None:
     assert scores("seasonal", night)[-DAY + 216] >= 1.0
     assert scores("seasonal", noon)[-DAY + 72] < 1.0
     assert not (scores("band", night)[-DAY:] >= 1.0).any()
+
+
+@pytest.mark.parametrize("name", ["seasonal", "context"])
+def test_a_clock_before_1970_has_days_as_well(name: str) -> None:
+    hours = np.arange(4 * DAY) % DAY / DAY
+    values = 20.0 + 10.0 * np.sin(2 * np.pi * hours) + np.random.default_rng(3).normal(0.0, 0.2, 4 * DAY)
+    told = []
+    for start_us in (0, -7 * DAY_US):
+        detector = build(name, 1)
+        at_us = start_us + np.arange(4 * DAY) * 300 * SECOND_US
+        told.append([detector.step(Sample(at_us[row : row + 1], values[row : row + 1]))[0] for row in range(4 * DAY)])
+    np.testing.assert_array_equal(told[0], told[1])
+    assert np.nanmax(told[1]) > 0.0
 
 
 def test_context_sees_a_night_without_rest_and_a_signal_that_falls_quiet() -> None:
