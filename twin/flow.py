@@ -818,9 +818,9 @@ class Seen:
     """A value that counted for an alarm.
 
     Attributes:
-        score: 1.0 is the limit of the detector.
-        lowest, highest: between what the detector holds a value for normal, with this one learnt; None: it has no such
-            bound, or cannot tell.
+        score: 1.0 is the limit of the detector, or the one that the series has learnt.
+        lowest, highest: between what a value had to lie so as not to count; None: there is no such bound, or the
+            detector cannot tell.
         at_us: when the reading arrived.
     """
 

@@ -53,9 +53,9 @@ class Shewhart(Chart):
         z = self.baseline.z(sample.series, sample.values)
         return np.abs(z) / float(self.settings["deviations"])
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
         mean = self.baseline.mean(sample.series)
-        away = self.baseline.deviation(sample.series) * float(self.settings["deviations"])
+        away = self.baseline.deviation(sample.series) * float(self.settings["deviations"]) * reach
         return mean - away, mean + away
 
     def learn(self, sample: Sample) -> None:

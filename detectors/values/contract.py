@@ -154,12 +154,15 @@ class ValueDetector(ABC):
         self.learn(sample)
         return score
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals] | None:  # noqa: ARG002
-        """Between what these values had to lie to stay below the limit, for people: float64 (k,) each, infinite or NaN
-        where there is no such bound; None: the detector looks at more than a value, and cannot say.
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals] | None:  # noqa: ARG002
+        """Between what these values have to lie to score less than `reach`, for people: float64 (k,) each, infinite or
+        NaN where there is no such bound; None: the detector looks at more than a value, and cannot say. A detector that
+        says it is asked to `score`, for `normal` and to `learn`, in this order, instead of to `step`.
 
         Args:
-            sample: values that `step` has just taken. scores: what it said of them.
+            sample: values that it has just scored and not learnt yet.
+            reach: float64 (k,), the score from which each would count: 1.0 unless somebody set or learnt another one,
+                NaN where nobody knows.
         """
         return None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
-from twinstorm.detectors.values.memory import MOST_EXCESS, Extremes, Newest, total
+from twinstorm.detectors.values.memory import Extremes, Newest, total
 from twinstorm.detectors.values.seasons import DayProfile
 from twinstorm.twin.flow import Int, Mask
 
@@ -46,17 +46,9 @@ class Band(ValueDetector):
         score = excess / float(self.settings["excess"])
         return np.where(self._count[sample.series] >= self.settings["least"], score, np.nan)
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:
-        """The range before these values, which have widened it by as much as their scores say."""
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
         (low,), (high,) = self._extremes.bounds(sample.series)
-        excess = scores * float(self.settings["excess"])
-        excess = np.where(excess < MOST_EXCESS, excess, np.nan)
-        above = sample.values >= high
-        high, low = (
-            np.where(above, (high + excess * low) / (1.0 + excess), high),
-            np.where(above, low, (low + excess * high) / (1.0 + excess)),
-        )
-        allowed = (high - low) * float(self.settings["excess"])
+        allowed = self._extremes.between(sample.series)[0] * float(self.settings["excess"]) * reach
         return low - allowed, high + allowed
 
     def learn(self, sample: Sample) -> None:

@@ -25,7 +25,7 @@ from twinstorm.detectors.taps import Accepted, chosen, one_of_each
 from twinstorm.detectors.values.contract import Comparing, Finest, Reals, Sample, ValueDetector, catalogue
 from twinstorm.detectors.values.history import BYTES as BYTES_OF_HISTORY
 from twinstorm.detectors.values.history import History
-from twinstorm.detectors.values.witness import MOST, Witnesses
+from twinstorm.detectors.values.witness import MOST, Judged, Witnesses
 from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Seen, Severity, Values
 
 BLOCK_VALUES = 16_384
@@ -128,6 +128,8 @@ class OnFleet:
         self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"), by_event=not learns)
         self.left_out = _by_event(registry, settings.get("on")) if learns else ()
         self._detector = kind(self._watched.series, own)
+        self._says_normal = kind.normal is not ValueDetector.normal
+        """Then it learns a value when it has been asked what is normal: that is told from the values before."""
         self._history = None
         if learns:
             self._history = History(self._watched.series, kind.leap, kind.changes, max(values["learn"], kind.least_us))
@@ -218,10 +220,9 @@ class OnFleet:
             at_us = np.broadcast_to(dated_us[0], values.size) if one_date else np.repeat(dated_us, len(columns))
             first = self._watched.first
             series = slice(int(first[devices.start]), int(first[devices.stop]))
-            scores = self._scores(Sample(at_us, values.ravel(), series))
             arrived_us = accepted.arrived_us[block]
             arrived_us = arrived_us if mine is None else arrived_us[mine]
-            self._note(scores.reshape(values.shape), values, who, series, arrived_us)
+            self._judge(Sample(at_us, values.ravel(), series), len(columns), who, arrived_us)
 
     def _judge_each(self, device: Device, dated_us: Int, arrived_us: Int, values: Values) -> None:
         """Readings of different devices, ascending."""
@@ -236,8 +237,7 @@ class OnFleet:
                 continue
             series = (self._watched.first[who][:, None] + np.arange(width)).ravel()
             flat = np.array(taken, np.float64, order="C").ravel()
-            scores = self._scores(Sample(np.repeat(at_us, width), flat, series))
-            self._note(scores.reshape(-1, width), taken, who, series, arrived_us[block])
+            self._judge(Sample(np.repeat(at_us, width), flat, series), width, who, arrived_us[block])
 
     def _judge_stretch(self, who: Device, span: int, dated_us: Int, arrived_us: Int, values: Values) -> None:
         """Readings of most of the devices of a stretch of the fleet: a slice of it, in which the others have no values.
@@ -247,8 +247,8 @@ class OnFleet:
         series = slice(int(ends[first]), int(ends[first + span]))
         if span == len(who) and series.stop - series.start == span * width:
             flat = np.array(values, np.float64, order="C").ravel()
-            scores = self._scores(Sample(np.repeat(dated_us, width), flat, series))
-            self._note(scores.reshape(-1, width), values, slice(first, first + span), series, arrived_us)
+            stretch = slice(first, first + span)
+            self._judge(Sample(np.repeat(dated_us, width), flat, series), width, stretch, arrived_us)
             return
         places = ends[who] - series.start
         flat = np.full(series.stop - series.start, np.nan)
@@ -256,21 +256,35 @@ class OnFleet:
         for channel in range(width):
             flat[places + channel] = values[:, channel]
             at_us[places + channel] = dated_us
-        scores = self._scores(Sample(at_us, flat, series))
         mine = (places[:, None] + np.arange(width)).ravel()
-        self._note(scores[mine].reshape(-1, width), values, who, series.start + mine, arrived_us)
+        self._judge(Sample(at_us, flat, series), width, who, arrived_us, mine)
 
-    def _scores(self, sample: Sample) -> Reals:
-        """What the detector says of these values.
+    def _judge(
+        self, sample: Sample, width: int, who: slice | Device, arrived_us: Int, there: Int | None = None
+    ) -> None:
+        """Score readings, note what their devices score, and let the detector learn; see `Judged`."""
+        self._note(self._judged(sample, width, there), who, arrived_us)
+        self._learn(sample)
+
+    def _judged(self, sample: Sample, width: int, there: Int | None = None) -> Judged:
+        """What the detector says of these values; `_learn` comes when that was noted.
 
         Raises:
             BrokenError: nothing that scores can be.
         """
-        with fenced("step", self._detector):
-            scores = self._detector.step(sample)
+        method = "score" if self._says_normal else "step"
+        with fenced(method, self._detector):
+            scores = self._detector.score(sample) if self._says_normal else self._detector.step(sample)
         if not isinstance(scores, np.ndarray) or scores.shape != sample.values.shape or scores.dtype != np.float64:
-            raise BrokenError("`step` gave no score, as float64, for each value")
-        return scores if self._history is None else self._history.judged(scores, sample)
+            raise BrokenError(f"`{method}` gave no score, as float64, for each value")
+        told = scores if self._history is None else self._history.judged(scores, sample)
+        return Judged(sample, scores, told, width, there)
+
+    def _learn(self, sample: Sample) -> None:
+        """The other half of a step, if it was not a whole one."""
+        if self._says_normal:
+            with fenced("learn", self._detector):
+                self._detector.learn(sample)
 
     @property
     def detector(self) -> ValueDetector:
@@ -310,23 +324,17 @@ class OnFleet:
 
     # --- from series to devices ---------------------------------------------------------------------------------------
 
-    def _note(
-        self, scores: Reals, values: Reals | Values, who: slice | Device, series: slice | Int, arrived_us: Int
-    ) -> None:
-        """Remember what devices score: the highest of their channels.
-
-        Args:
-            scores, values: (k, channels).
-        """
+    def _note(self, judged: Judged, who: slice | Device, arrived_us: Int) -> None:
+        """Remember what devices score: the highest of their channels."""
+        scores = judged.scores
         self.judged += scores.size
         clear = self.policy.clear_threshold
         # The largest is NaN if one is missing.
         if not self._near and self._over is None and scores.max(initial=0.0) < clear:
             self._score[who] = 0.0
             return
-        said = scores
         if self._over is not None:
-            scores = self._lasting(scores, self._over, series)
+            scores = self._lasting(scores, self._over, judged.series)
         highest = scores[:, 0].astype(np.float32)
         for channel in range(1, scores.shape[1]):
             np.fmax(highest, scores[:, channel], out=highest, casting="same_kind")
@@ -338,29 +346,19 @@ class OnFleet:
             self._keep_peaks(highest, who, arrived_us)
         over = highest >= self._threshold
         if over.any():
-            self._bear_witness(np.flatnonzero(over)[-MOST:], said, values, who, series, arrived_us)
+            rows = np.flatnonzero(over)[-MOST:]
+            device = np.arange(who.start, who.stop)[rows] if isinstance(who, slice) else who[rows]
+            self._bear_witness(judged.some(rows), device, arrived_us[rows])
 
-    def _bear_witness(
-        self,
-        rows: Int,
-        scores: Reals,
-        values: Reals | Values,
-        who: slice | Device,
-        series: slice | Int,
-        arrived_us: Int,
-    ) -> None:
+    def _bear_witness(self, judged: Judged, device: Device, arrived_us: Int) -> None:
         """Keep what these readings held, for people who ask what an alarm rests on."""
-        device = np.arange(who.start, who.stop)[rows] if isinstance(who, slice) else who[rows]
-        place = np.arange(series.start, series.stop) if isinstance(series, slice) else series
-        place = place.reshape(scores.shape)[rows]
-        taken, said = values[rows].astype(np.float64), scores[rows]
-        at_us = np.repeat(arrived_us[rows], said.shape[1])
-        low = high = np.full(said.shape, np.nan)
+        low = high = np.full(len(judged.told), np.nan)
         with fenced("normal", self._detector):
-            bounds = self._detector.normal(Sample(at_us, taken.ravel(), place.ravel()), said.ravel())
+            bounds = self._detector.normal(judged.sample, judged.reach(self._threshold))
             if bounds is not None:
-                low, high = (each.reshape(said.shape) for each in bounds)
-        self._witnesses.note(device, arrived_us[rows], (taken, said, low, high))
+                low, high = bounds
+        told = [each.reshape(-1, judged.width) for each in (judged.sample.values, judged.told, low, high)]
+        self._witnesses.note(device, arrived_us, told)
 
     def witnessed(self, device: Device) -> Device:
         """Those of these devices whose values are known that counted."""

@@ -60,9 +60,11 @@ class Limit(ValueDetector):
         over = np.maximum(sample.values - self._highest, self._lowest - sample.values)
         return np.maximum(1.0 + over / self._scale, 0.0)
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:
-        ends = (self._lowest if self._lowest > -FAR else -np.inf), (self._highest if self._highest < FAR else np.inf)
-        return np.full(len(scores), ends[0]), np.full(len(sample.values), ends[1])
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
+        allowed = (reach - 1.0) * self._scale
+        lowest = self._lowest if self._lowest > -FAR else -np.inf
+        highest = self._highest if self._highest < FAR else np.inf
+        return lowest - allowed, highest + allowed
 
     def learn(self, sample: Sample) -> None:
         """Nothing: limits are given."""

@@ -163,12 +163,14 @@ class Extremes:
     def excess(self, which: Which, values: Reals) -> Reals:
         """float64 (features, k): 0 for the first value, NaN for none."""
         low, high = self._low[:, which], self._high[:, which]
-        outside = np.maximum(values - high, low - values)
-        between = np.maximum(high - low, smallest(high))
-        if self.finest is not None:
-            between = np.maximum(between, self.finest.step[which])
-        excess = outside / between
+        excess = np.maximum(values - high, low - values) / self.between(which)
         return np.where(low == low, np.clip(excess, 0.0, MOST_EXCESS), values * 0.0)
+
+    def between(self, which: Which) -> Reals:
+        """The distance between the two that excess is told in, float64 (features, k); NaN before a value."""
+        low, high = self._low[:, which], self._high[:, which]
+        between = np.maximum(high - low, smallest(high))
+        return between if self.finest is None else np.maximum(between, self.finest.step[which])
 
     def bounds(self, which: Which) -> tuple[Reals, Reals]:
         """The least and the greatest, float64 (features, k) each; NaN before a value."""

@@ -8,6 +8,7 @@ what a device had buffered is compared with nobody, and neither is one whose clo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,10 +91,12 @@ class OnPeers(OnFleet):
 
     def _compare(self, now_us: int) -> None:
         means = np.where(self._heard > 0, self._sum / np.maximum(self._heard, 1), np.nan)
-        scores = self._scores(Sample(np.full(len(means), now_us, np.int64), means, ALL))
+        sample = Sample(np.full(len(means), now_us, np.int64), means, ALL)
+        judged = self._judged(sample, 1)
         for who, series in self._devices:
             arrived_us = np.full(len(who), now_us, np.int64)
-            self._note(scores[series], means[series], who, series.ravel(), arrived_us)
+            self._note(replace(judged, width=series.shape[1], there=series.ravel()), who, arrived_us)
+        self._learn(sample)
 
 
 def _devices_of(registry: Registry, watched: Watched) -> list[tuple[Device, Int]]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, Which
 from twinstorm.detectors.values.memory import Newest, quantile, smallest
 
 WINDOW = Option("window", "count", "100", "newest values that tell what is normal", least="4", most="10000")
@@ -41,21 +41,21 @@ class RobustZ(ValueDetector):
         self._newest = Newest(settings["window"], series)
 
     def score(self, sample: Sample) -> Reals:
-        held = self._newest.held(sample.series)
-        (median,) = self._newest.quantiles(sample.series, 0.5)
-        away = np.sort(np.abs(self._newest.values[:, sample.series] - median), axis=0)
-        deviation = np.maximum(quantile(away, held, 0.5) * NORMAL_MAD, smallest(median))
-        deviation = self.at_least_a_step(sample.series, deviation)
+        median, deviation = self._around(sample.series)
         score = np.abs(sample.values - median) / deviation / float(self.settings["deviations"])
-        return np.where(held >= self.settings["least"], score, np.nan)
+        return np.where(self._newest.held(sample.series) >= self.settings["least"], score, np.nan)
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
-        held = self._newest.held(sample.series)
-        (median,) = self._newest.quantiles(sample.series, 0.5)
-        away = np.sort(np.abs(self._newest.values[:, sample.series] - median), axis=0)
-        allowed = np.maximum(quantile(away, held, 0.5) * NORMAL_MAD, smallest(median))
-        allowed *= float(self.settings["deviations"])
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        median, deviation = self._around(sample.series)
+        allowed = deviation * float(self.settings["deviations"]) * reach
         return median - allowed, median + allowed
+
+    def _around(self, series: Which) -> tuple[Reals, Reals]:
+        """Median and robust deviation of what is held."""
+        (median,) = self._newest.quantiles(series, 0.5)
+        away = np.sort(np.abs(self._newest.values[:, series] - median), axis=0)
+        deviation = np.maximum(quantile(away, self._newest.held(series), 0.5) * NORMAL_MAD, smallest(median))
+        return median, self.at_least_a_step(series, deviation)
 
     def learn(self, sample: Sample) -> None:
         self._newest.push(sample.series, sample.values)
@@ -81,17 +81,21 @@ class Iqr(ValueDetector):
         self._newest = Newest(settings["window"], series)
 
     def score(self, sample: Sample) -> Reals:
-        low, high = self._newest.quantiles(sample.series, 0.25, 0.75)
+        low, high, between = self._fences(sample.series)
         outside = np.maximum(np.maximum(low - sample.values, sample.values - high), 0.0)
         # `maximum` keeps a NaN of the value.
-        between = self.at_least_a_step(sample.series, np.maximum(high - low, smallest(high)))
         score = outside / between / float(self.settings["fence"])
         return np.where(self._newest.held(sample.series) >= self.settings["least"], score, np.nan)
 
-    def normal(self, sample: Sample, scores: Reals) -> tuple[Reals, Reals]:  # noqa: ARG002
-        low, high = self._newest.quantiles(sample.series, 0.25, 0.75)
-        allowed = np.maximum(high - low, smallest(high)) * float(self.settings["fence"])
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        low, high, between = self._fences(sample.series)
+        allowed = between * float(self.settings["fence"]) * reach
         return low - allowed, high + allowed
+
+    def _fences(self, series: Which) -> tuple[Reals, Reals, Reals]:
+        """Quartiles of what is held, and the distance between them."""
+        low, high = self._newest.quantiles(series, 0.25, 0.75)
+        return low, high, self.at_least_a_step(series, np.maximum(high - low, smallest(high)))
 
     def learn(self, sample: Sample) -> None:
         self._newest.push(sample.series, sample.values)

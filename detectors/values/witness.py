@@ -3,18 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.detectors.values.contract import Reals
+from twinstorm.detectors.values.contract import Reals, Sample, Which
 from twinstorm.twin.flow import Channel, Device, Int, Seen
 
 MOST: Final = 256
 """Readings that are kept; more at one instant are one storm, of which ten examples are told."""
 TOLD: Final = 4
 """Channels of a reading that are told, those with the highest scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a detector scored of readings of devices of one kind.
+
+    Attributes:
+        sample: what it was asked; the channels of a device beside each other.
+        raw: float64 (k,), its scores.
+        told: float64 (k,), what they are worth: in units of what each series has learnt to be its limit, or `raw`.
+        width: channels of a device.
+        there: int64, places in the sample of the readings that are meant; None: all.
+    """
+
+    sample: Sample
+    raw: Reals
+    told: Reals
+    width: int
+    there: Int | None = None
+
+    @property
+    def scores(self) -> Reals:
+        """`told`, float64 (readings, channels)."""
+        return (self.told if self.there is None else self.told[self.there]).reshape(-1, self.width)
+
+    @property
+    def series(self) -> Which:
+        """Whose the scores are, in the same order."""
+        return self.sample.series if self.there is None else _named(self.sample.series, self.there)
+
+    def some(self, rows: Int) -> Judged:
+        """Some of the readings alone, by their row in `scores`."""
+        places = (rows[:, None] * self.width + np.arange(self.width)).ravel()
+        places = places if self.there is None else self.there[places]
+        asked = self.sample
+        sample = Sample(asked.at_us[places], asked.values[places], _named(asked.series, places))
+        return Judged(sample, self.raw[places], self.told[places], self.width)
+
+    def reach(self, threshold: float) -> Reals:
+        """From which raw score on each value would have counted: float64 (k,), NaN where a score of 0 hides it."""
+        with np.errstate(invalid="ignore"):
+            return np.where(self.told > 0.0, threshold * (self.raw / self.told), np.nan)
+
+
+def _named(series: Which, places: Int) -> Int:
+    return series[places] if isinstance(series, np.ndarray) else (series.start or 0) + places
 
 
 class Witnesses:
@@ -63,7 +110,8 @@ class Witnesses:
         places = np.flatnonzero(self._device == device)
         if not len(places):
             return ()
-        newest = places[np.argmax(self._at_us[places])]
+        # By their order in the ring: several may have arrived at one instant.
+        newest = places[np.argmax((places - self._next) % MOST)]
         values, scores, lows, highs = self._told[:, newest].tolist()
         channels = self._channels[int(self._kind[device])]
         seen = [

@@ -71,6 +71,20 @@ def test_what_learns_says_what_was_normal(name: str) -> None:
         assert not seen.lowest < seen.value < seen.highest
 
 
+@pytest.mark.parametrize("adaptive", ["true", "false"])
+@pytest.mark.parametrize("threshold", [0.5, 1.0, 3.0])
+def test_what_was_normal_is_what_would_not_have_counted(threshold: float, adaptive: str) -> None:
+    settings = f"adaptive: {adaptive}, learn: 30 s, threshold: {threshold:g}"
+    _, result = played(f"  shewhart: {{channels: [current_a], train: 10, {settings}}}")
+    found = [seen for alarm in result.alarms for example in alarm.examples for seen in example.seen]
+    assert found
+    for seen in found:
+        assert seen.lowest is not None
+        assert seen.highest is not None
+        middle, half = (seen.highest + seen.lowest) / 2.0, (seen.highest - seen.lowest) / 2.0
+        assert abs(seen.value - middle) / half == pytest.approx(seen.score / threshold, rel=1e-2)
+
+
 def test_what_looks_at_more_than_a_value_says_the_value_alone() -> None:
     _, result = played("  cusum: {channels: [current_a], train: 60, limit: 40}")
     seen = first(result, "cusum").examples[0].seen[0]
