@@ -12,7 +12,9 @@ moves little from one value to the next, what looks at single values meets recor
 
 Nothing is said of a series before it was seen for a while *and* its values were scored and changed often enough: a
 battery that falls by one step of its sensor in half an hour has shown little in a hundred readings. What it scored in
-the first half of that is not remembered: a detector that has just begun is easily surprised.
+the first half of that is not remembered: a detector that has just begun is easily surprised. Time is that between the
+stamps of its values; nobody was seen while a clock was set, so that one step of it counts for little, and one back for
+nothing. What is known stays known.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ import math
 import numpy as np
 
 from twinstorm.detectors.values.contract import Reals, Sample, Which
+from twinstorm.detectors.values.memory import NO_TIME
 from twinstorm.twin.flow import Int, Mask
 
-BYTES = 36
+BYTES = 44
 """Of a series."""
 CERTAINLY_CALM = 1.0 - 1e-12
 """A score over the highest calm one: below it, rounding or not, it is no higher."""
@@ -42,13 +45,17 @@ class History:
 
     def __init__(self, series: int, leap: float, changes: int, learn_us: int) -> None:
         self._leap, self._changes, self._learn_us = leap, changes, learn_us
+        # Who needs all of its steps for as many changes as there must be is never held up by this.
+        self._longest_us = learn_us // max(changes // 2, 2)
+        """For no more than that counts the time between two values."""
         self._highest: Reals = np.ones(series)
         """And no less than the detector's own limit."""
         self._limit: Reals = np.full(series, np.nan)
         """NaN: too little was seen."""
         self._last: Reals = np.full(series, np.nan)
         self._changed = np.zeros(series, np.int32)
-        self._since_us: Int = np.full(series, -1, np.int64)
+        self._last_us: Int = np.full(series, NO_TIME, np.int64)
+        self._seen_us: Int = np.zeros(series, np.int64)
 
     def judged(self, scores: Reals, sample: Sample) -> Reals:
         """Scores in units of what each series has learnt to be its limit, float64 (k,), NaN before; and learn."""
@@ -64,20 +71,27 @@ class History:
     def _learnt(self, scores: Reals, sample: Sample) -> Reals:
         """The same, where some series are not known yet."""
         which, values = sample.series, sample.values
-        last, since_us = self._last[which], self._since_us[which]
+        last = self._last[which]
         here = scores == scores
         changed = self._changed[which] + (here & (values != last))
-        since_us = np.where((values == values) & (since_us < 0), sample.at_us, since_us)
-        seen_us = sample.at_us - since_us
+        seen_us = self._seen(sample)
         known = (changed >= self._changes) & (seen_us >= self._learn_us)
         begun = (2 * changed >= self._changes) & (2 * seen_us >= self._learn_us)
         told: Reals = np.where(known, scores / (self._leap * self._highest[which]), np.nan)
         self._last[which] = np.where(here, values, last)
         self._changed[which] = np.minimum(changed, self._changes)
-        self._since_us[which] = since_us
+        self._seen_us[which] = seen_us
+        self._last_us[which] = np.where(values == values, sample.at_us, self._last_us[which])
         self._raise(scores, which, begun & ~(told >= 1.0))
         self._limit[which] = np.where(known, self._leap * self._highest[which], np.nan)
         return told
+
+    def _seen(self, sample: Sample) -> Int:
+        """For how long each was seen with these values, int64 (k,)."""
+        last_us = self._last_us[sample.series]
+        goes_on = (sample.values == sample.values) & (last_us != NO_TIME)
+        step_us = np.where(goes_on, sample.at_us - np.where(goes_on, last_us, 0), 0)
+        return self._seen_us[sample.series] + np.clip(step_us, 0, self._longest_us)
 
     def _raise(self, scores: Reals, which: Which, calm: Mask) -> None:
         """What was calm is normal from now on."""
@@ -90,4 +104,4 @@ class History:
     def forget(self, series: Which) -> None:
         """Begin anew with some series."""
         self._highest[series], self._limit[series], self._last[series] = 1.0, np.nan, np.nan
-        self._changed[series], self._since_us[series] = 0, -1
+        self._changed[series], self._seen_us[series], self._last_us[series] = 0, 0, NO_TIME

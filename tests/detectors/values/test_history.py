@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +89,60 @@ def test_a_sensor_that_moves_by_one_step_has_not_left_everything_behind() -> Non
     for name, least, most in (("robust-z", 1e3, 1.0), ("iqr", 1e3, 1.0), ("rate", 1e3, 1.0), ("shewhart", 1e3, 1.0)):
         assert score_of(name, values, 0.0) > least, name
         assert score_of(name, values, 0.1) <= most, name
+
+
+def judged_at(history: History, at_s: float, score: float) -> float:
+    """Of one series; every value is unlike the one before."""
+    at_us = np.full(1, int(at_s * SECOND_US), np.int64)
+    return float(history.judged(np.full(1, score), Sample(at_us, np.full(1, float(at_s))))[0])
+
+
+def test_a_clock_that_is_set_back_makes_no_beginner() -> None:
+    for silent in (False, True):
+        # A neighbour without a value makes all of the sample go the slow way.
+        history = History(2, LEAP, CHANGES, LEARN_US)
+        found = []
+        for number in range(40):
+            second = number * 10 - (3_600 if number >= 25 else 0)
+            values = np.array([float(number), np.nan if silent else float(number)])
+            scores = np.where(np.isnan(values), np.nan, 6.0 if number == 30 else 0.5)
+            told = history.judged(scores, Sample(np.full(2, second * SECOND_US, np.int64), values))
+            found.append(float(told[0]))
+        assert found[30] == 2.0
+        assert not np.isnan(found[12:]).any()
+
+
+@pytest.mark.parametrize("first_s", [0.0, -86_400.0])
+def test_a_first_stamp_that_is_far_too_old_is_not_time_in_which_anything_was_learnt(first_s: float) -> None:
+    history = History(1, LEAP, CHANGES, LEARN_US)
+    judged_at(history, first_s, 0.5)
+    told = [judged_at(history, 86_400.0 + 4.0 * number, 0.5) for number in range(20)]
+    first = next(number for number, each in enumerate(told) if each == each)
+    # A jump is worth a fifth of the minute, and it takes ten values.
+    assert first == 12
+    assert judged_at(history, 86_500.0, 6.0) == 2.0
+
+
+def test_a_clock_before_1970_learns_as_any_other() -> None:
+    for start_s in (0.0, -86_400.0):
+        history = History(1, LEAP, CHANGES, LEARN_US)
+        told = [judged_at(history, start_s + 10.0 * number, 0.5) for number in range(12)]
+        assert [np.isnan(each) for each in told] == [True] * 9 + [False] * 3
+
+
+@given(st.lists(st.tuples(st.integers(-2_000, 2_000), st.booleans()), max_size=60))
+def test_what_is_known_stays_known_whatever_the_clock_says(rows: list[tuple[int, bool]]) -> None:
+    alone, beside = History(1, LEAP, 3, 50), History(2, LEAP, 3, 50)
+    was = False
+    for number, (at_us, silent) in enumerate(rows):
+        value = np.array([float(number)])
+        told = alone.judged(np.array([0.5]), Sample(np.array([at_us]), value))
+        both = np.array([0.5, np.nan if silent else 0.5])
+        stamps = np.array([at_us, 0 if silent else at_us])
+        of_both = beside.judged(both, Sample(stamps, np.where(np.isnan(both), np.nan, value[0])))
+        assert np.array_equal(told, of_both[:1], equal_nan=True)
+        assert not (was and np.isnan(told[0]))
+        was = not np.isnan(told[0])
 
 
 ROW = st.lists(st.tuples(st.floats(0.0, 40.0) | st.just(float("nan")), st.integers(0, 2)), min_size=3, max_size=3)
