@@ -126,7 +126,8 @@ class OnFleet:
         self.broken = ""
         learns = is_adaptive(kind, settings, values["adaptive"])
         self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"), by_event=not learns)
-        self.left_out = _by_event(registry, settings.get("on")) if learns else ()
+        nobody_chose = learns and settings.get("channels") is None
+        self.left_out = _by_event(registry, settings.get("on")) if nobody_chose else ()
         self._detector = kind(self._watched.series, own)
         self._says_normal = kind.normal is not ValueDetector.normal
         """Then it learns a value when it has been asked what is normal: that is told from the values before."""

@@ -44,6 +44,36 @@ def test_a_calm_hour_of_the_mix_raises_nothing() -> None:
     assert "by events and not by itself: blocked_stations, cycle_time_s, east_m and 7 more; name it" in notes[0]
 
 
+CHOSEN = """storm: 1
+name: chosen
+story: Vehicles of which somebody watches one channel.
+duration: 1 min
+warm_up: 10 s
+fleet:
+  devices: 4
+  segments:
+    carts: {{kind: vehicle, share: 100 %, every: 5 s}}
+detectors: {{band: {{{settings}}}}}
+expect:
+  - {{ledger: delivered, at_least: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "noted"),
+    [
+        ("", True),
+        ("adaptive: true", True),
+        ("channels: [east_m], adaptive: true", False),
+        ("channels: [east_m]", False),
+    ],
+)
+def test_what_somebody_chose_is_not_told_as_left_out(settings: str, noted: bool) -> None:
+    engine = played(CHOSEN.format(settings=settings), 1)
+    notes = result_of(engine, speed=0.0, wall_s=0.0, repeat="").notes
+    assert any("not watched, for it changes by events" in note for note in notes) == noted
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_motors_at_work_raise_nothing(seed: int) -> None:
     assert raised(played(ILL, seed)) == []
