@@ -1,25 +1,23 @@
-"""A stored model at work on a fleet: who scores by it, and whether the fleet is still the one that it learnt.
+"""A stored model of what is strange at work: who scores by it, and whether the fleet is still the one that it learnt.
 
-A scenario names it as it names a pattern of events: a name of its own with a `model` under it. Two versions may look at
-once, one of them in the shadow. It learns nothing while it looks.
+Two versions may look at once, one of them in the shadow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals
-from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.model import Model
 from twinstorm.detectors.values.shift import MOVED
+from twinstorm.detectors.values.stored import MODEL, ByModel, Version
 from twinstorm.detectors.values.whole import WholeDevices, feature_names
-from twinstorm.twin.flow import Alarm, Int, Mask, Registry, Severity
+from twinstorm.twin.flow import Alarm, Int, Registry, Severity
 
 DRIFT_SUFFIX: Final = "-drift"
 """Behind the name of the detector: the alarm that its model is out of date."""
@@ -27,48 +25,6 @@ LEAST_DRIFT_ROWS: Final = 500
 """Rows of a window that is compared; one with fewer goes on."""
 MARGIN: Final = 1.5
 """So many times what a stretch of the training rows differed from the whole is no drift of a feature yet."""
-
-
-class Learned(Protocol):
-    """What was learnt of the devices of one kind, whatever can be told by it."""
-
-    @property
-    def kind(self) -> str:
-        """Of machine."""
-        ...
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names, in the order of its rows."""
-        ...
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """All parameters by name, without objects."""
-        ...
-
-    def digest(self) -> str:
-        """SHA-256 of all parameters, hexadecimal."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A model and what it is called: ``pumps@2``."""
-
-    name: str
-    number: int
-    model: Learned
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.number}"
-
-    @property
-    def kind(self) -> str:
-        return self.model.kind
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        return self.model.channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +46,13 @@ class Drift:
         return self.index > self.limit
 
 
-def kind_watched(version: Version, registry: Registry, on: Mask | None) -> Mask:
-    """bool (n,): the devices of the kind of a model, of those that are meant (None: all).
-
-    Raises:
-        ValueError: nothing in this fleet has all channels of the model.
-    """
-    model = version.model
-    if model.kind not in registry.kinds:
-        raise ValueError(f"the model `{version}` is of kind `{model.kind}`, and no device of this fleet is one")
-    told = [channel.name for channel in registry.channels[model.kind] if channel.name in model.channels]
-    if tuple(told) != model.channels:
-        raise ValueError(
-            f"the model `{version}` wants channels {', '.join(model.channels)}, in this order; "
-            f"`{model.kind}` has {', '.join(channel.name for channel in registry.channels[model.kind])}"
-        )
-    mine: Mask = registry.kind == registry.kinds.index(model.kind)
-    return mine if on is None else mine & on
-
-
-class _ByModel(WholeDevices):
+class _Rows(WholeDevices):
     """Scores rows by a model and counts where they lie."""
 
     name: ClassVar[str] = "model"
     summary: ClassVar[str] = "a stored model of whole devices"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("model", "model", "", "NAME or NAME@VERSION in the store; without a version the live one"),
+        MODEL,
         Option("persist", "count", "3", "readings in a row that must count", least="1", most="30000"),
         Option("drift", "number", str(MOVED), "index of a feature from which the model is out of date", least="0.01"),
     )
@@ -142,7 +79,7 @@ class _ByModel(WholeDevices):
         return model.judge.score(rows)
 
 
-class Trained(OnFleet):
+class Trained(ByModel):
     """A model that `twinstorm models` keeps, as a detector: one row of features a device and reading, all channels of
     the model together, scored by what was learnt from a recorded run. 1.0 is what all but a few of the rows that taught
     it stay below.
@@ -156,27 +93,14 @@ class Trained(OnFleet):
     """
 
     summary: str = "a stored model, trained on a recorded run"
-    options = _ByModel.fleet_options()
+    options = _Rows.fleet_options()
 
     def __init__(self, name: str, registry: Registry, settings: Mapping[str, Any]) -> None:
-        """
-        Args:
-            name: that of its alarms.
-            settings: `options`, `model` being a `Version`; `on`: bool (n,), whom, None: all of its kind.
-
-        Raises:
-            ValueError: a setting that it does not have, or nothing in this fleet has all channels of the model.
-        """
-        version: Version = settings["model"]
-        model = version.model
-        assert isinstance(model, Model)
-        mine = kind_watched(version, registry, settings.get("on"))
-        super().__init__(_ByModel, registry, {**settings, "on": mine, "channels": list(model.channels)})
-        self.name = name
-        self.version = version
+        """See `ByModel`."""
+        super().__init__(_Rows, name, registry, settings)
+        model = self._rows.model
         self._model = model
         self.headline = "are not as their model learnt"
-        self.devices = int(np.count_nonzero(mine))
         own = self._detector.settings
         self._window_us = model.population.stretch_us
         self._limits: Reals = np.maximum(float(own["drift"]), MARGIN * model.population.usual)
@@ -187,25 +111,29 @@ class Trained(OnFleet):
         self._names = feature_names(model.channels)
         self._end_us = self._window_us
 
+    @property
+    def _rows(self) -> _Rows:
+        assert isinstance(self._detector, _Rows)
+        return self._detector
+
     def drifted(self, now_us: int, *, judged: bool) -> Drift | None:
         """The end of a pane: how far the fleet has moved, if a window ends here in which enough was heard.
 
         Args:
             judged: the warm-up is over; what came in it counts for nothing.
         """
-        by_model = self._detector
-        assert isinstance(by_model, _ByModel)
+        rows = self._rows
         if not judged:
-            by_model.begin()
-        if not by_model.rows:
+            rows.begin()
+        if not rows.rows:
             # A window begins with its first row: levels take their time.
             self._end_us = now_us + self._window_us
             return None
-        if now_us < self._end_us or by_model.rows < LEAST_DRIFT_ROWS:
+        if now_us < self._end_us or rows.rows < LEAST_DRIFT_ROWS:
             return None
         self._end_us = now_us + self._window_us
-        found = self._compared(now_us, by_model.counts)
-        by_model.begin()
+        found = self._compared(now_us, rows.counts)
+        rows.begin()
         if found.index * self.most.limit > self.most.index * found.limit:
             self.most = found
         return found

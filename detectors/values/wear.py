@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.condition import LONGEST_H, NONE, ConditionModel
 from twinstorm.detectors.values.contract import Reals, Which
-from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.memory import NO_TIME
 from twinstorm.detectors.values.minutes import Minutes
-from twinstorm.detectors.values.trained import Version, kind_watched
+from twinstorm.detectors.values.stored import MODEL, ByModel, Version
 from twinstorm.twin.flow import HOUR_US, Device, Int, Registry
 
 NAMED: Final = 3
@@ -31,7 +29,7 @@ class _ByCondition(Minutes):
     name: ClassVar[str] = "condition"
     summary: ClassVar[str] = "a stored model of conditions"
     options: ClassVar[tuple[Option, ...]] = (
-        Option("model", "model", "", "NAME or NAME@VERSION in the store; without a version the live one"),
+        MODEL,
         Option("horizon", "duration", "2 h", "who is expected to fail within it counts", least="1 min", most="10000 h"),
         Option("hold", "duration", "2 min", "how long the condition must last"),
         Option("clear_threshold", "share", "80 %", "of `threshold`: down to that an open alarm stays open"),
@@ -88,7 +86,7 @@ class Condition:
         return f"{wrong}, {_hours(self.hours)} left ({_hours(self.least)} to {_hours(self.most)})"
 
 
-class Wear(OnFleet):
+class Wear(ByModel):
     """A stored model of conditions, as a detector: at the end of each minute of a device, what fails in it, its health
     and the life that remains, by what was learnt from twins. 1.0 is a remaining life as long as `horizon`, 2.0 one half
     as long.
@@ -101,25 +99,11 @@ class Wear(OnFleet):
     options = _ByCondition.fleet_options()
 
     def __init__(self, name: str, registry: Registry, settings: Mapping[str, Any]) -> None:
-        """
-        Args:
-            name: that of its alarms.
-            settings: `options`, `model` being a `Version`; `on`: bool (n,), whom, None: all of its kind.
-
-        Raises:
-            ValueError: a setting that it does not have, or nothing in this fleet has all channels of the model.
-        """
-        version: Version = settings["model"]
-        mine = kind_watched(version, registry, settings.get("on"))
-        super().__init__(_ByCondition, registry, {**settings, "on": mine, "channels": list(version.channels)})
-        self.name = name
-        self.version = version
-        self._whom: NDArray[np.intp] = np.flatnonzero(mine)
+        """See `ByModel`."""
+        super().__init__(_ByCondition, name, registry, settings)
         self._names = registry.names
-        inner = self._inner
-        self.horizon_h = inner.horizon_h
-        self.headline = f"will fail within {_hours(inner.horizon_h)}"
-        self.devices = len(self._whom)
+        self.horizon_h = self._inner.horizon_h
+        self.headline = f"will fail within {_hours(self.horizon_h)}"
 
     @property
     def _inner(self) -> _ByCondition:
@@ -135,7 +119,7 @@ class Wear(OnFleet):
     def says(self, device: Device) -> str:
         """What an alarm about these devices says of them: of the few that are expected to fail first."""
         inner = self._inner
-        rows = np.searchsorted(self._whom, device[np.isin(device, self._whom)])
+        rows = np.searchsorted(self.whom, device[np.isin(device, self.whom)])
         rows = rows[inner.at_us[rows] != NO_TIME]
         first = rows[np.argsort(inner.hours[rows], kind="stable")]
         told = [f"{self._names[each.device]}: {each}" for each in map(self._condition, first[:NAMED].tolist())]
@@ -145,7 +129,7 @@ class Wear(OnFleet):
     def _condition(self, row: int) -> Condition:
         inner = self._inner
         return Condition(
-            int(self._whom[row]),
+            int(self.whom[row]),
             int(inner.at_us[row]),
             inner.model.types[int(inner.failure[row])],
             float(inner.health[row]),

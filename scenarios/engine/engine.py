@@ -20,7 +20,7 @@ from twinstorm.detectors.burn import Burning
 from twinstorm.detectors.core import Core
 from twinstorm.detectors.objectives import Objective
 from twinstorm.detectors.panes import Pane, Passed
-from twinstorm.detectors.values.trained import Version
+from twinstorm.detectors.values.stored import Version
 from twinstorm.scenarios.burning import burn_rules
 from twinstorm.scenarios.engine import alarm_desk
 from twinstorm.scenarios.engine.errors import Refused, Unavailable

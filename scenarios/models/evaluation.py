@@ -11,7 +11,8 @@ from statistics import median
 import numpy as np
 
 from twinstorm.detectors.scoring import attribute
-from twinstorm.detectors.values.trained import Trained, Version
+from twinstorm.detectors.values.stored import Version
+from twinstorm.detectors.values.trained import Trained
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from pathlib import Path
 
-from twinstorm.detectors.values.trained import Version
+from twinstorm.detectors.values.stored import Version
 from twinstorm.detectors.values.whole import feature_names
 from twinstorm.scenarios.engine.plan import start_of
 from twinstorm.scenarios.models import store as stores

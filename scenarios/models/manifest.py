@@ -195,6 +195,10 @@ class Stored:
     def parameters(self) -> Path:
         return self.store / self.manifest.name / f"{self.manifest.version}.npz"
 
+    @property
+    def is_live(self) -> bool:
+        return state_of(self.store, self.manifest.name).live[-1:] == (self.manifest.version,)
+
 
 class NoSuchModel(ValueError):
     """A name, or a version, that a store does not have, or that cannot be read.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from twinstorm.detectors.values.condition import ConditionModel
 from twinstorm.detectors.values.model import Model, UnfitModelError
-from twinstorm.detectors.values.trained import Learned
+from twinstorm.detectors.values.stored import Learned
 from twinstorm.scenarios.engine.errors import Unavailable
 from twinstorm.scenarios.models.manifest import (
     ANOMALY,

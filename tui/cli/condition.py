@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twinstorm.tui.cli.model_talk import fields_of, give, guarded, opened, say_played, table
+from twinstorm.tui.cli.model_talk import fields_of, give, guarded, opened, say_played, table, tell_known, tell_trained
 from twinstorm.tui.cli.options import read_duration
 from twinstorm.tui.cli.talk import Talk
 
@@ -47,7 +47,7 @@ def train(
 
         found, judging = _all_opened(talk, names, judge, runs)
         stored = begin(store, name, found, wanted, judging)
-        _tell_trained(talk, store, stored)
+        _tell_trained(talk, stored)
         if stored.manifest.worth is not None:
             tell_worth(talk, str(stored), stored.manifest.worth)
         return 0
@@ -77,7 +77,7 @@ def retrain(
         told = {label: None if each is None else fields_of(each) for label, each in of_both.items()}
         give(talk, {"live": str(live), "trained": str(stored), "evaluations": told})
         return 0
-    _tell_trained(talk, store, stored)
+    _tell_trained(talk, stored)
     for label, each in ((f"{live}, live", worth), (str(stored), new)):
         if each is not None:
             tell_worth(talk, label, each)
@@ -103,7 +103,7 @@ def evaluate(talk: Talk, stored: Stored, run: RecordedRun, horizon: str, *, json
     return 0
 
 
-def show(talk: Talk, stored: Stored, *, is_live: bool) -> None:
+def show(talk: Talk, stored: Stored) -> None:
     """What is known of a version."""
     about = stored.manifest
     taught = [
@@ -111,21 +111,8 @@ def show(talk: Talk, stored: Stored, *, is_live: bool) -> None:
         f"minutes of {each.devices:,} devices"
         for each in (about.trained, *about.others)
     ]
-    told = [
-        ("model", f"{stored}{', live' if is_live else ''}"),
-        ("parent", f"{about.name}@{about.parent}" if about.parent else "none"),
-        ("task", about.task),
-        ("detector", about.detector),
-        ("kind", about.kind),
-        ("channels", ", ".join(about.channels)),
-        ("types", ", ".join(about.types)),
-        ("features", f"{len(about.features)}, from {about.features[0]} to {about.features[-1]}"),
-        *(("trained on" if not place else "", each) for place, each in enumerate(taught)),
-        ("date", about.created),
-        ("parameters", about.parameters),
-    ]
-    for name, value in told:
-        talk.data(f"{name:<11} {value}")
+    runs = [("trained on" if not place else "", each) for place, each in enumerate(taught)]
+    tell_known(talk, stored, [("types", ", ".join(about.types)), *runs])
     if about.worth is not None:
         talk.data("")
         tell_worth(talk, str(stored), about.worth)
@@ -172,16 +159,14 @@ def _horizon_us(text: str) -> int:
     return horizon_us
 
 
-def _tell_trained(talk: Talk, store: Path, stored: Stored) -> None:
-    from twinstorm.scenarios.models.manifest import state_of
-
+def _tell_trained(talk: Talk, stored: Stored) -> None:
     about = stored.manifest
     taught = (about.trained, *about.others)
-    is_live = state_of(store, about.name).live[-1:] == (about.version,)
-    talk.data(
-        f"{stored}{' is live' if is_live else ''}: conditions by {about.detector} on "
-        f"{sum(each.rows for each in taught):,} minutes of {sum(each.devices for each in taught):,} {about.kind} "
-        f"devices; it names {', '.join(about.types)}"
+    tell_trained(
+        talk,
+        stored,
+        f"conditions by {about.detector} on {sum(each.rows for each in taught):,} minutes of "
+        f"{sum(each.devices for each in taught):,} {about.kind} devices; it names {', '.join(about.types)}",
     )
 
 

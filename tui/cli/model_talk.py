@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from twinstorm.scenarios.models.manifest import Stored
     from twinstorm.scenarios.record.read import RecordedRun
 
 
@@ -47,6 +48,29 @@ def say_played(talk: Talk, run: RecordedRun, why: str) -> None:
     talk.say(f"playing {run.about.scenario} again, seed {run.about.seed}: {why}")
 
 
+def tell_trained(talk: Talk, stored: Stored, what: str) -> None:
+    """That there is a new version."""
+    talk.data(f"{stored}{' is live' if stored.is_live else ''}: {what}")
+
+
+def tell_known(talk: Talk, stored: Stored, own: Sequence[tuple[str, str]]) -> None:
+    """What is known of a version, a line each; what only its task knows in the middle."""
+    about = stored.manifest
+    for name, value in (
+        ("model", f"{stored}{', live' if stored.is_live else ''}"),
+        ("parent", f"{about.name}@{about.parent}" if about.parent else "none"),
+        ("task", about.task),
+        ("detector", about.detector),
+        ("kind", about.kind),
+        ("channels", ", ".join(about.channels)),
+        *own,
+        ("features", f"{len(about.features)}, from {about.features[0]} to {about.features[-1]}"),
+        ("date", about.created),
+        ("parameters", about.parameters),
+    ):
+        talk.data(f"{name:<11} {value}")
+
+
 def table(talk: Talk, head: Sequence[str], rows: Sequence[Sequence[str]], numbers: set[int]) -> None:
     """Columns side by side; `numbers` are those that stand to the right."""
     lines = [head, *rows] if head else []
@@ -71,3 +95,10 @@ def fields_of(found: msgspec.Struct) -> dict[str, Any]:
     import msgspec
 
     return msgspec.structs.asdict(found)
+
+
+def share_or_none(value: float | None) -> str:
+    """A share for people; of nothing a dash."""
+    from twinstorm.scenarios.reports.words import share
+
+    return "-" if value is None else share(value)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from twinstorm.tui.cli import condition
+from twinstorm.tui.cli import anomaly, condition
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.model_talk import fields_of, give, guarded, opened, say_played, table
-from twinstorm.tui.cli.options import JSON, SEED, read_duration
+from twinstorm.tui.cli.model_talk import give, guarded, opened, share_or_none, table
+from twinstorm.tui.cli.options import JSON, SEED
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from twinstorm.scenarios.models.manifest import Evaluation, Manifest, Stored
+    from twinstorm.scenarios.models.manifest import Manifest, Stored
 
 _RUN = click.Argument(["run"], metavar="RUN", help="last, the name of a run's folder, or its path.")
 _SEVERAL = click.Argument(
@@ -113,42 +111,7 @@ def train(
     _must_not({"horizon", "judge"}, "is for models of conditions", "add `--task condition`")
     if len(run) > 1:
         raise UsageError(f"one run teaches what is strange, not {len(run)}", "several teach with `--task condition`")
-    from twinstorm.detectors.values.model import algorithms
-    from twinstorm.scenarios.language.errors import Refused, closest
-    from twinstorm.scenarios.language.values import share
-    from twinstorm.scenarios.models.training import Wanted
-
-    if detector not in algorithms():
-        meant = closest(detector, algorithms())
-        hint = f"did you mean `{meant}`?" if meant else f"there are {', '.join(algorithms())}"
-        raise UsageError(f"no model of `{detector}` can be kept", hint)
-    try:
-        beyond = float(share(rare))
-    except Refused as reason:
-        raise UsageError(f"--rare: {reason.message}", reason.hint) from None
-    if beyond > 0.1:
-        raise UsageError(f"--rare is at most 10 %, not {rare}")
-    wanted = Wanted(
-        detector=detector,
-        kind=kind,
-        channels=None if channels is None else tuple(part.strip() for part in channels.split(",")),
-        from_us=read_duration("--from", since, or_none=True),
-        to_us=read_duration("--to", to),
-        rare=beyond,
-        level=level,
-        seed=seed,
-    )
-
-    def do() -> int:
-        from twinstorm.scenarios.models.life import begin
-
-        found = opened(run[0], runs)
-        say_played(talk, found, "once to learn, once to judge")
-        stored = begin(store, name, found, wanted)
-        _tell_trained(talk, store, stored)
-        return 0
-
-    return guarded(do)
+    return anomaly.train(talk, run[0], name, detector, kind, channels, since, to, rare, level, seed, store, runs)
 
 
 @command(_STORE, JSON)
@@ -185,7 +148,7 @@ def show(talk: Talk, model: str, store: Path, json: bool) -> int:
 
     Exit: 0, or 2 if there is none.
     """
-    from twinstorm.scenarios.models.manifest import find, state_of
+    from twinstorm.scenarios.models.manifest import find
     from twinstorm.scenarios.models.store import load
 
     def do() -> int:
@@ -195,35 +158,7 @@ def show(talk: Talk, model: str, store: Path, json: bool) -> int:
         if json:
             give(talk, about)
             return 0
-        if about.task == "condition":
-            condition.show(talk, stored, is_live=state_of(store, about.name).live[-1:] == (about.version,))
-            return 0
-        live = state_of(store, about.name).live
-        taught = about.trained
-        told = [
-            ("model", f"{stored}{', live' if live[-1:] == (about.version,) else ''}"),
-            ("parent", f"{about.name}@{about.parent}" if about.parent else "none"),
-            ("detector", about.detector),
-            ("kind", about.kind),
-            ("channels", ", ".join(about.channels)),
-            ("level", f"the mean of the first {about.level:,} readings" if about.level else "none"),
-            ("features", f"{len(about.features)}, from {about.features[0]} to {about.features[-1]}"),
-            ("limit", f"{about.limit:.6g}; usual {about.usual:.6g}; beyond it {about.rare:.4%} of the rows"),
-            ("trained on", f"{taught.scenario}, seed {taught.seed}, {taught.from_s:g} to {taught.to_s:g} s"),
-            (
-                "",
-                f"{taught.rows:,} of {taught.of_rows:,} healthy rows of {taught.devices:,} devices, seed {about.seed}",
-            ),
-            ("", f"{taught.left_out:,} rows left out: of faults"),
-            ("run", taught.digest),
-            ("date", about.created),
-            ("parameters", about.parameters),
-        ]
-        for name, value in told:
-            talk.data(f"{name:<11} {value}")
-        if about.evaluation is not None:
-            talk.data("")
-            _tell_evaluations(talk, [(str(stored), about.evaluation)])
+        (condition.show if about.task == "condition" else anomaly.show)(talk, stored)
         return 0
 
     return guarded(do)
@@ -243,24 +178,12 @@ def evaluate(talk: Talk, model: str, run: str, horizon: str, store: Path, runs: 
     Exit: 0, 2 command line or run wrong, 4 too little memory.
     """
     from twinstorm.scenarios.models.manifest import find
-    from twinstorm.scenarios.models.store import load
 
     def do() -> int:
-        from twinstorm.detectors.values.trained import Version
-        from twinstorm.scenarios.models.evaluation import evaluate as judged
-
         stored, found = find(store, model), opened(run, runs)
         if stored.manifest.task == "condition":
             return condition.evaluate(talk, stored, found, horizon, json=json)
-        say_played(talk, found, f"with {stored}")
-        about = stored.manifest
-        worth = judged(Version(about.name, about.version, load(stored)), found)
-        if json:
-            give(talk, {"model": str(stored), **fields_of(worth)})
-            return 0
-        _tell_evaluations(talk, [(str(stored), worth)])
-        _tell_drift(talk, stored, worth)
-        return 0
+        return anomaly.evaluate(talk, stored, found, json=json)
 
     return guarded(do)
 
@@ -289,8 +212,6 @@ def retrain(
     """
 
     def do() -> int:
-        from twinstorm.scenarios.models.evaluation import better
-        from twinstorm.scenarios.models.life import again
         from twinstorm.scenarios.models.manifest import find
 
         live = find(store, name)
@@ -298,21 +219,7 @@ def retrain(
             return condition.retrain(talk, live, run, horizon, judge, store, runs, json=json)
         if len(run) > 1 or judge is not None:
             raise UsageError(f"{live} tells what is strange: one run teaches and judges it", "name one run")
-        found = opened(run[0], runs)
-        say_played(talk, found, f"to learn, and to judge the new version and the live one of {name}")
-        before, stored, worth_before = again(store, name, found)
-        worth = stored.manifest.evaluation
-        assert worth is not None
-        which = better(worth, worth_before)
-        if json:
-            of_both = {str(before): fields_of(worth_before), str(stored): fields_of(worth)}
-            give(talk, {"live": str(before), "trained": str(stored), "evaluations": of_both, "better": which})
-            return 0
-        _tell_trained(talk, store, stored)
-        _tell_evaluations(talk, [(f"{before}, live", worth_before), (str(stored), worth)])
-        said = {1: f"{stored} is better on this run", -1: f"{before} is better on this run", 0: "neither is better"}
-        talk.data(f"{said[which]}; to let it be the live one: twinstorm models promote {stored}")
-        return 0
+        return anomaly.retrain(talk, name, opened(run[0], runs), store, json=json)
 
     return guarded(do)
 
@@ -366,47 +273,9 @@ def _must_not(options: set[str], why: str, hint: str) -> None:
             raise UsageError(f"--{name} {why}", hint)
 
 
-def _tell_trained(talk: Talk, store: Path, stored: Stored) -> None:
-    from twinstorm.scenarios.models.manifest import state_of
-
-    taught = stored.manifest.trained
-    is_live = state_of(store, stored.manifest.name).live[-1:] == (stored.manifest.version,)
-    talk.data(
-        f"{stored}{' is live' if is_live else ''}: {stored.manifest.detector} on {taught.rows:,} rows of "
-        f"{taught.devices:,} {stored.manifest.kind} devices, {taught.left_out:,} rows of faults left out"
-    )
-
-
 def _tell_live(talk: Talk, stored: Stored) -> int:
     talk.data(f"{stored} is live")
     return 0
-
-
-def _tell_drift(talk: Talk, stored: Stored, found: Evaluation) -> None:
-    if found.drift > found.drift_limit:
-        talk.data(
-            f"drift: {found.drift_feature} has moved by {found.drift:.2f}, and {found.drift_limit:.2f} is allowed; "
-            f"retrain it: twinstorm models retrain {stored.manifest.name} RUN"
-        )
-
-
-def _tell_evaluations(talk: Talk, found: Sequence[tuple[str, Evaluation]]) -> None:
-    head = ("on", "model", "alarms", "precision", "faults found", "recall", "delay", "false a device-day", "drift")
-    rows = [
-        (
-            f"{each.scenario}-{each.seed}",
-            name,
-            f"{each.alarms:,}",
-            _share(each.precision),
-            f"{each.found} of {each.faults}",
-            _share(each.recall),
-            "-" if each.delay_s is None else f"{each.delay_s:,.1f} s",
-            "-" if each.false_alarms_per_day is None else f"{each.false_alarms_per_day:,.3f}",
-            f"{each.drift:.2f} of {each.drift_limit:.2f}",
-        )
-        for name, each in found
-    ]
-    table(talk, head, rows, {2, 3, 4, 5, 6, 7, 8})
 
 
 def _of(about: Manifest) -> tuple[str, str, str, str]:
@@ -417,15 +286,9 @@ def _of(about: Manifest) -> tuple[str, str, str, str]:
     return (
         f"{sum(each.rows for each in runs):,}",
         ", ".join(f"{each.scenario}-{each.seed}" for each in runs),
-        _share(None if judged is None else judged.recall),
+        share_or_none(None if judged is None else judged.recall),
         "-" if worth is None or worth.false_alarms_per_day is None else f"{worth.false_alarms_per_day:,.3f}",
     )
-
-
-def _share(value: float | None) -> str:
-    from twinstorm.scenarios.reports.words import share
-
-    return "-" if value is None else share(value)
 
 
 models = click.Group(

@@ -17,7 +17,7 @@ from twinstorm.detectors.values.condition import LONGEST_H, NONE, SHORTEST_H, WE
 from twinstorm.detectors.values.contract import Reals, Sample
 from twinstorm.detectors.values.minutes import FAST, LEVEL, SLOW, Minutes, minute_names
 from twinstorm.detectors.values.model import UnfitModelError
-from twinstorm.detectors.values.trained import Version
+from twinstorm.detectors.values.stored import Version
 from twinstorm.detectors.values.trees import Trees
 from twinstorm.detectors.values.wear import Wear
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Int

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from twinstorm.detectors.values.contract import Reals, Sample
 from twinstorm.detectors.values.model import LEAST_ROWS, Model, UnfitModelError, algorithms
 from twinstorm.detectors.values.shift import BINS, MOVED, Population
-from twinstorm.detectors.values.trained import DRIFT_SUFFIX, Version, _ByModel
+from twinstorm.detectors.values.stored import Version
+from twinstorm.detectors.values.trained import DRIFT_SUFFIX, _Rows
 from twinstorm.detectors.values.whole import WholeDevices, feature_names
 from twinstorm.scenarios.language.watching import DRIFT_SUFFIX as TOLD
 from twinstorm.twin.flow import Int
@@ -149,7 +150,7 @@ def test_a_feature_that_follows_the_day_is_allowed_to_move_by_as_much() -> None:
 
 
 def test_to_score_changes_nothing_and_to_step_counts() -> None:
-    by_model = _ByModel(4, {"model": Version("pumps", 1, model_of()), "drift": 0.25, "persist": 1})
+    by_model = _Rows(4, {"model": Version("pumps", 1, model_of()), "drift": 0.25, "persist": 1})
     for second in range(3):
         sample = Sample(np.full(4, second), np.array([0.1, 0.2, 0.3, 0.4]) * second)
         before = by_model.rows
