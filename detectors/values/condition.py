@@ -170,6 +170,11 @@ class ConditionModel:
         return Found(failure, health, hours, least, most)
 
     @property
+    def held(self) -> int:
+        """None: minutes are summed up as they go on."""
+        return 0
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the columns of its rows."""
         return minute_names(self.channels)

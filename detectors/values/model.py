@@ -48,7 +48,8 @@ class Model:
 
     Attributes:
         kind: of machine. channels: names, in the order of its rows.
-        level: readings of a device that make its level, see `whole.py`.
+        level: readings of a device that make its level, held: values that windows of minutes hold, 0: rows are by rows;
+            see `whole.py`.
         judge: model and limit. population: what it was taught from, to tell a drift by; of the features that moved.
     """
 
@@ -57,10 +58,19 @@ class Model:
     level: int
     judge: Judge
     population: Population
+    held: int = 0
 
     @classmethod
     def trained(
-        cls, algorithm: str, kind: str, channels: Sequence[str], level: int, rows: Reals, at_us: Int, rare: float
+        cls,
+        algorithm: str,
+        kind: str,
+        channels: Sequence[str],
+        level: int,
+        rows: Reals,
+        at_us: Int,
+        rare: float,
+        held: int = 0,
     ) -> Model:
         """Learn from rows of healthy devices.
 
@@ -80,13 +90,13 @@ class Model:
         judge = learner.judge(rows)
         if judge.scorer is None:
             raise UnfitModelError("nothing in these rows moves, so there is nothing to learn")
-        return cls(kind, tuple(channels), level, judge, Population.of(rows[:, judge.moving], at_us))
+        return cls(kind, tuple(channels), level, judge, Population.of(rows[:, judge.moving], at_us), held)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All parameters by name, without objects."""
         scorer = self.judge.scorer
         assert scorer is not None
-        found = {"level": np.asarray(self.level)}
+        found = {"level": np.asarray(self.level)} | ({"held": np.asarray(self.held)} if self.held else {})
         found |= {f"judge.{name}": np.asarray(getattr(self.judge, name)) for name in _JUDGE}
         found |= {f"population.{name}": np.asarray(getattr(self.population, name)) for name in _POPULATION}
         kind = type(scorer).__name__
@@ -114,6 +124,7 @@ class Model:
                 int(arrays["level"].item()),
                 Judge(**_plain(judge), scorer=_scorer(arrays)),
                 Population(**_plain(population)),
+                int(arrays["held"].item()) if "held" in arrays else 0,
             )
             some = model.judge.score(np.zeros((1, int(model.judge.moving.max()) + 1)))
             same = model.population.index(np.zeros(model.population.share.shape, np.int64))

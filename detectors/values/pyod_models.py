@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
+import numpy as np
+
 from twinstorm.detectors.values.contract import Reals
 from twinstorm.detectors.values.learnt import Learnt
-from twinstorm.detectors.values.scorers import Components, Forest, Histograms, Scorer, Tails
+from twinstorm.detectors.values.scorers import LEAST_WEIGHT, Components, Forest, Histograms, Scorer, Tails
 
 SEED: Final = 20_300_101
 TREES: Final = 50
@@ -95,7 +97,10 @@ class Pca(Learnt):
     def fitted(self, rows: Reals) -> Scorer:
         from pyod.models.pca import PCA
 
-        return Components.of(PCA(random_state=SEED).fit(rows))
+        # Where features follow from others (a change is a value less the one before) there are fewer components.
+        parts = np.linalg.eigvalsh(np.cov(rows, rowvar=False).reshape(rows.shape[1], -1))
+        count = int(np.count_nonzero(parts > LEAST_WEIGHT * parts.sum()))
+        return Components.of(PCA(n_components=None if count == len(parts) else count, random_state=SEED).fit(rows))
 
 
 def isolation_forest(rows: Reals, trees: int = TREES) -> Forest:

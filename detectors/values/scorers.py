@@ -8,7 +8,7 @@ as PyOD does with one row at a time; tests/detectors/values/test_pyod_models.py 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,10 @@ class Tails:
         return summed
 
 
+LEAST_WEIGHT: Final = 1e-9
+"""Part of the variance; a component of less is rounding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Components:
     """Distances from the principal components, more from those that explain less.
@@ -187,7 +191,7 @@ class Components:
     @classmethod
     def of(cls, model: Any) -> Components:
         """Of `pyod.models.pca.PCA`."""
-        weight = np.maximum(np.asarray(model.selected_w_components_, np.float64), 1e-9)
+        weight = np.maximum(np.asarray(model.selected_w_components_, np.float64), LEAST_WEIGHT)
         scaler = model.scaler_
         return cls(np.asarray(scaler.mean_), np.asarray(scaler.scale_), np.asarray(model.selected_components_), weight)
 

@@ -34,6 +34,11 @@ class Learned(Protocol):
         """Names, in the order of its rows."""
         ...
 
+    @property
+    def held(self) -> int:
+        """Values of a channel that windows of minutes hold; 0: it has none."""
+        ...
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All parameters by name, without objects."""
         ...
@@ -61,6 +66,11 @@ class Version:
     @property
     def channels(self) -> tuple[str, ...]:
         return self.model.channels
+
+    @property
+    def held(self) -> int:
+        """Values of a channel that it keeps; 0: as few as models do."""
+        return self.model.held
 
 
 def kind_watched(version: Version, registry: Registry, on: Mask | None) -> Mask:

@@ -63,7 +63,7 @@ class _Rows(WholeDevices):
         model = self.version.model
         assert isinstance(model, Model)
         self.model: Model = model
-        self.of_width(len(model.channels), model.level)
+        self.of_width(len(model.channels), model.level, model.held)
         self.begin()
 
     def begin(self) -> None:
@@ -80,9 +80,9 @@ class _Rows(WholeDevices):
 
 
 class Trained(ByModel):
-    """A model that `twinstorm models` keeps, as a detector: one row of features a device and reading, all channels of
-    the model together, scored by what was learnt from a recorded run. 1.0 is what all but a few of the rows that taught
-    it stay below.
+    """A model that `twinstorm models` keeps, as a detector: one row of features a device and reading, or minute, all
+    channels of the model together, scored by what was learnt from a recorded run. 1.0 is what all but a few of the rows
+    that taught it stay below.
 
     Values are told from the level of their device, the mean of its first readings; until then, and while a channel is
     silent, a device has no score. Devices of other kinds it does not look at. Once an hour (or a quarter of the time
@@ -108,7 +108,7 @@ class Trained(ByModel):
         """The highest of all windows."""
         self.told = False
         """The ticket of this run was raised."""
-        self._names = feature_names(model.channels)
+        self._names = feature_names(model.channels, model.held)
         self._end_us = self._window_us
 
     @property

@@ -164,6 +164,8 @@ class _OfKind(Protocol):
     def kind(self) -> str: ...
     @property
     def channels(self) -> tuple[str, ...]: ...
+    @property
+    def held(self) -> int: ...
 
 
 def _modelled_bytes(model: _OfKind, fleet: Fleet, on: Selector | None) -> int:
@@ -171,7 +173,7 @@ def _modelled_bytes(model: _OfKind, fleet: Fleet, on: Selector | None) -> int:
     from twinstorm.detectors.values import minutes, whole
 
     # The class of minutes takes less than that of readings; both stand for what a model may be of.
-    each = max(whole.bytes_a_channel(), minutes.bytes_a_channel())
+    each = max(whole.bytes_a_channel(model.held), minutes.bytes_a_channel())
     devices = _devices_of_kinds(fleet, on)[model.kind]
     return devices * (BYTES_PER_WATCHED + each * len(model.channels))
 

@@ -17,7 +17,7 @@ from twinstorm.scenarios.models import store as stores
 from twinstorm.scenarios.models.condition_rows import Seen, play
 from twinstorm.scenarios.models.manifest import (
     CONDITION,
-    FORMAT,
+    OF_CONDITIONS,
     ConditionWorth,
     Manifest,
     NoSuchModel,
@@ -93,7 +93,7 @@ def begin(
 
     def manifest(number: int) -> Manifest:
         return Manifest(
-            model=FORMAT,
+            model=OF_CONDITIONS,
             name=name,
             version=number,
             created=created.isoformat(timespec="seconds").replace("+00:00", "Z"),

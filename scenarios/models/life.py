@@ -10,7 +10,7 @@ from twinstorm.detectors.values.whole import feature_names
 from twinstorm.scenarios.engine.plan import start_of
 from twinstorm.scenarios.models import store as stores
 from twinstorm.scenarios.models.evaluation import evaluate
-from twinstorm.scenarios.models.manifest import Evaluation, Manifest, NoSuchModel, Stored, find, parts_of
+from twinstorm.scenarios.models.manifest import FORMAT, Evaluation, Manifest, NoSuchModel, Stored, find, parts_of
 from twinstorm.scenarios.models.training import Taught, Wanted, train
 from twinstorm.scenarios.record.read import RecordedRun
 from twinstorm.scenarios.record.readings import repeatable
@@ -33,6 +33,7 @@ def begin(store: Path, name: str, run: RecordedRun, wanted: Wanted, parent: int 
     def manifest(number: int) -> Manifest:
         judge = taught.model.judge
         return Manifest(
+            model=FORMAT if taught.model.held else 1,
             name=name,
             version=number,
             created=created,
@@ -45,7 +46,8 @@ def begin(store: Path, name: str, run: RecordedRun, wanted: Wanted, parent: int 
             trained=taught.trained,
             usual=judge.usual,
             limit=judge.limit,
-            features=feature_names(taught.model.channels),
+            features=feature_names(taught.model.channels, taught.model.held),
+            held=taught.model.held,
             parameters=taught.model.digest(),
             parent=parent,
             evaluation=worth,
@@ -75,6 +77,7 @@ def again(store: Path, name: str, run: RecordedRun) -> tuple[Stored, Stored, Eva
         rare=about.rare,
         level=about.level,
         seed=about.seed,
+        by_minutes=about.held > 0,
     )
     return before, begin(store, name, run, wanted, parent=about.version), worth
 

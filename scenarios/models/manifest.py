@@ -18,8 +18,10 @@ import msgspec
 from twinstorm.scenarios.language.errors import closest, listed, quoted
 from twinstorm.scenarios.language.values import NAME
 
-FORMAT: Final = 2
-"""The newest of a manifest; grows with every change that an older reader would misread. 2 is that of conditions."""
+FORMAT: Final = 3
+"""The newest of a manifest; grows with every change that an older reader would misread. 3 is that of features by
+minutes."""
+OF_CONDITIONS: Final = 2
 ANOMALY: Final = "anomaly"
 CONDITION: Final = "condition"
 TASKS: Final = (ANOMALY, CONDITION)
@@ -130,7 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         level: readings of a device that make its level, from which its values are told; 0: values as they are.
         seed: of the draw of rows.
         usual, limit: what the model says of the middle row and of the last normal one, in its own unit.
-        features: names of all columns of a row.
+        features: names of all columns of a row. held: values that windows of minutes hold; 0: rows are by rows.
         parameters: SHA-256 of its parameters, see `detectors.values.model.Model.digest`.
         parent: version that it was retrained from; None: none.
         evaluation: on the run that taught it, faults included.
@@ -160,6 +162,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[Trained, ...] = ()
     types: tuple[str, ...] = ()
     worth: ConditionWorth | None = None
+    held: int = 0
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +193,10 @@ class Stored:
     @property
     def channels(self) -> tuple[str, ...]:
         return self.manifest.channels
+
+    @property
+    def held(self) -> int:
+        return self.manifest.held
 
     @property
     def parameters(self) -> Path:

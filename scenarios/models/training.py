@@ -19,7 +19,7 @@ from twinstorm.detectors.tally import SOONEST_US
 from twinstorm.detectors.values.contract import Reals
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.model import LEAST_ROWS, Model
-from twinstorm.detectors.values.whole import WholeDevices
+from twinstorm.detectors.values.whole import WholeDevices, held_by, without_times
 from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build
 from twinstorm.scenarios.language.errors import closest
@@ -52,6 +52,7 @@ class Wanted:
         from_us, to_us: of the run, by the devices' clocks; None: from the end of the warm-up, to its end.
         rare: share of the rows beyond the limit.
         level: readings of each device that make its level, which are none of the rows; 0: values as they are.
+        by_minutes: rows are by minutes, not by rows; see `detectors/values/whole.py`.
     """
 
     detector: str
@@ -62,6 +63,7 @@ class Wanted:
     rare: float = 0.0001
     level: int = 60
     seed: int = 1
+    by_minutes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     tap = OnFleet(_Rows, registry, {"on": _mask(registry, device), "channels": list(channels)})
     rows = tap.detector
     assert isinstance(rows, _Rows)
-    rows.of_width(len(channels), wanted.level)
+    held = held_by(int(registry.every_us[device].min())) if wanted.by_minutes else 0
+    rows.of_width(len(channels), wanted.level, held)
     keys = np.array([device_key(registry.names[each]) for each in device.tolist()], np.uint64)
     rows.draw_by(keys, wanted.seed, SPARE * MOST_ROWS)
     rows.clock = lambda: engine.now_us
@@ -191,7 +194,8 @@ def train(run: RecordedRun, wanted: Wanted) -> Taught:
     chosen = np.flatnonzero(healthy)
     chosen = chosen[np.argsort(lot[chosen], kind="stable")[:MOST_ROWS]]
     chosen = chosen[np.lexsort((who[chosen], at_us[chosen]))]
-    model = Model.trained(wanted.detector, kind, channels, wanted.level, features[chosen], at_us[chosen], wanted.rare)
+    learnt = without_times(features[chosen], at_us[chosen]) if held else features[chosen]
+    model = Model.trained(wanted.detector, kind, channels, wanted.level, learnt, at_us[chosen], wanted.rare, held)
     engine.wiring.close()
     last_us = int(at_us[chosen].max())
     about = Trained(

@@ -101,6 +101,39 @@ def test_a_model_has_a_life(here: Path, command: Command) -> None:
     assert train(command, "calm-1", "--detector", "pyod:HBOS").startswith("pumps@3: pyod:HBOS")
 
 
+def test_a_model_of_features_of_minutes_is_asked_for_and_a_run_plays_with_it(here: Path, command: Command) -> None:
+    play(command, "calm", hours=1)
+    assert train(command, "calm-1", "--features", "minutes").startswith("pumps@1 is live: pyod:PCA on ")
+    shown = json.loads(command("models", "show", "pumps", "--json").out)
+    assert {"flow_m3_h.spikes_15min", "power_kw.lag_10", "power_kw.max_1min", "power_kw.delta"} <= set(
+        shown["features"]
+    )
+    assert "flow_m3_h*suction_pressure_bar" in shown["features"]
+    assert shown["features"][-2:] == ["hour", "weekday"]
+    # A quarter of an hour of a reading every 30 s; in the parameters too, so that a version is one file of numbers.
+    assert (shown["held"], load(find(Path("models"), "pumps")).held) == (31, 31)
+    assert "from flow_m3_h.value to weekday" in command("models", "show", "pumps").out
+
+    folder = play(command, "trouble", CLOGGED + "\ndetectors: {pump-watch: {model: pumps}}")
+    result = open_run(str(folder)).result
+    assert result is not None
+    assert [(each.detector, each.model, each.devices) for each in result.models] == [("pump-watch", "pumps@1", 8)]
+    found = [alarm.fault for alarm in result.alarms if alarm.name == "pump-watch"]
+    assert found
+    assert set(found) == {"clogged"}
+    ran = command("models", "retrain", "pumps", "trouble-1", "--quiet")
+    assert ran.code == 0, ran.err
+    assert json.loads(command("models", "show", "pumps@2", "--json").out)["held"] == 31
+
+    refused = command("models", "train", "calm-1", "--name", "pumps", "--features", "minuts")
+    assert refused.code == 2
+    assert "'minuts' is not one of 'rows', 'minutes'" in refused.err
+    refused = command(
+        "models", "train", "calm-1", "--name", "worn", "--task", "condition", "--features", "minutes", "--kind", "pump"
+    )
+    assert (refused.code, "--features says nothing to a model of conditions" in refused.err) == (2, True)
+
+
 def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, command: Command) -> None:
     play(command, "calm", hours=1)
     train(command, "calm-1")

@@ -39,6 +39,7 @@ def train(
     rare: str,
     level: int,
     seed: int,
+    features: str,
     store: Path,
     runs: Path,
 ) -> int:
@@ -67,6 +68,7 @@ def train(
         rare=beyond,
         level=level,
         seed=seed,
+        by_minutes=features == "minutes",
     )
 
     def do() -> int:

@@ -69,6 +69,14 @@ _JUDGE = click.Option(
         help="First readings of a device that make its level, from which its values are told; 0: as they are.",
     ),
     click.Option(["--seed"], type=SEED, default=1, metavar="N", help="Of the draw, where more rows were told."),
+    click.Option(
+        ["--features"],
+        type=click.Choice(("rows", "minutes")),
+        default="rows",
+        metavar="SORT",
+        help="rows: of the newest 5 and 15 readings, a row a reading; minutes: of the last 1, 5 and 15 minutes, with "
+        "older values, spikes, products of channels and the time of the week, a row a minute.",
+    ),
     _HORIZON,
     _JUDGE,
     _STORE,
@@ -87,6 +95,7 @@ def train(
     rare: str,
     level: int,
     seed: int,
+    features: str,
     horizon: str,
     judge: str | None,
     store: Path,
@@ -101,17 +110,20 @@ def train(
     \b
       twinstorm models train last --name pumps --kind pump
       twinstorm models train calm-1 --name pumps --detector autoencoder --from 1h --to 5h
+      twinstorm models train calm-1 --name pumps --features minutes
       twinstorm models train worn-1 worn-2 --task condition --name pump-wear --kind pump --judge worn-3
 
     Exit: 0 trained, 2 command line or run wrong, 4 too little memory, or the store cannot be written.
     """
     if task == "condition":
-        _must_not({"detector", "rare", "level"}, "says nothing to a model of conditions", "leave it out")
+        _must_not({"detector", "features", "rare", "level"}, "says nothing to a model of conditions", "leave it out")
         return condition.train(talk, run, name, kind, channels, since, to, seed, horizon, judge, store, runs)
     _must_not({"horizon", "judge"}, "is for models of conditions", "add `--task condition`")
     if len(run) > 1:
         raise UsageError(f"one run teaches what is strange, not {len(run)}", "several teach with `--task condition`")
-    return anomaly.train(talk, run[0], name, detector, kind, channels, since, to, rare, level, seed, store, runs)
+    return anomaly.train(
+        talk, run[0], name, detector, kind, channels, since, to, rare, level, seed, features, store, runs
+    )
 
 
 @command(_STORE, JSON)
