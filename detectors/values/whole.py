@@ -32,6 +32,9 @@ TIMES: Final = {"hour": DAY_US, "weekday": 7 * DAY_US}
 LONGEST: Final = max(window.span_us for window in MINUTES) // MINUTE_US
 """Minutes of a device that must have been told before a row of one: then its windows are whole."""
 
+AT_ONCE: Final = 65_536
+"""Values of windows that are summed up at a time. No result depends on it."""
+
 
 def held_by(every_us: int) -> int:
     """Values of a channel that windows of minutes have to hold, of devices that sample so often."""
@@ -174,7 +177,7 @@ class WholeDevices(ValueDetector):
         asked = np.repeat(due, self.width)
         series = np.arange(self.series)[sample.series]
         part = Sample(sample.at_us[asked], sample.values[asked], series[asked])
-        rows, at_us, scores = self._rows_of(part), part.at_us[:: self.width], self._told[device]
+        rows, at_us, scores = self._rows_in_parts(part), part.at_us[:: self.width], self._told[device]
         whole = (rows == rows).all(axis=1)
         ready = whole & (self._minutes[device] >= LONGEST)
         if ready.any():
@@ -184,6 +187,14 @@ class WholeDevices(ValueDetector):
             self._minute[device[whole]] = at_us[whole] // MINUTE_US
             self._minutes[device[whole]] += 1
         return scores
+
+    def _rows_in_parts(self, sample: Sample) -> Reals:
+        """The same as `_rows_of`, of so many devices at a time that what their windows hold fits the cache."""
+        size = max(AT_ONCE // (self.held * self.width), 1) * self.width
+        parts = (slice(begin, begin + size) for begin in range(0, len(sample.values), size))
+        series = np.arange(self.series)[sample.series]
+        rows = [self._rows_of(Sample(sample.at_us[each], sample.values[each], series[each])) for each in parts]
+        return np.concatenate(rows)
 
     def _judged(self, rows: Reals, which: Mask, device: Int, at_us: Int, *, learns: bool) -> Reals:
         return self.judged(np.ascontiguousarray(rows[which]), device[which], at_us[which], learns=learns)

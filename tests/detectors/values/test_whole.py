@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twinstorm.detectors.values import whole
 from twinstorm.detectors.values.contract import Reals, Sample
 from twinstorm.detectors.values.features import LAGS, MINUTES, STATISTICS, Rolling
 from twinstorm.detectors.values.model import Model
@@ -80,6 +81,18 @@ def test_a_row_is_a_device_at_the_first_reading_of_a_minute_once_its_windows_are
         since = values[: (at_us - MONDAY_US) // EVERY_US + 1, 1]
         assert seen["pressure.mean_5min"] == pytest.approx(since[-15:].mean())
         assert seen["pressure.lag_10"] == since[-11]
+
+
+def test_no_row_depends_on_how_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for at_once in (1, 1 << 20):
+        monkeypatch.setattr(whole, "AT_ONCE", at_once)
+        detector = kept(5, level=3)
+        for number, row in enumerate(noise(3 * (LONGEST + 8), 5)):
+            detector.step(Sample(np.full(5 * WIDTH, number * EVERY_US), row))
+        told.append(detector.rows)
+    assert told[0] == told[1]
+    assert told[0]
 
 
 def test_a_score_stays_until_the_next_minute_and_asking_changes_nothing() -> None:
