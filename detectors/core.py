@@ -403,8 +403,9 @@ class Core(Exhibits):
             self._emptied_us = now_us
         self._sessions.turn()
         self._ingest.turn()
+        through_us = now_us if self.intake is None else min(self.intake.through_us, now_us)
         for follower in self._followers:
-            follower.close(now_us)
+            follower.close(now_us, through_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

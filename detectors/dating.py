@@ -2,7 +2,8 @@
 
 A stamp from the future, or from before anybody was commissioned, says nothing: its reading is *misdated*. One that is
 dated before another of the same device that came earlier is *out of order*, which costs nothing as long as it is not
-late.
+late. *Late* is what was dated before the watermark when it was received: where readings wait to be processed, the
+watermark waits with them, and what was late stays so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from twinstorm.detectors.tally import OLDEST_US, SOONEST_US
 from twinstorm.detectors.taps import Accepted
-from twinstorm.twin.flow import Device, Int, Mask
+from twinstorm.twin.flow import SECOND_US, Device, Int, Mask
 
 
 class Dated(NamedTuple):
@@ -28,6 +29,34 @@ class Dated(NamedTuple):
     out_of_order: int
 
 
+def came_us(accepted: Accepted) -> Int:
+    """int64 (n,), when each was received, whenever it was processed."""
+    return accepted.arrived_us if accepted.received_us is None else accepted.received_us
+
+
+def second_before_us(received_us: Int) -> Int:
+    """The last whole second before each of these instants: where the core's clock stood when it came."""
+    return -(-received_us // SECOND_US) * SECOND_US - SECOND_US
+
+
+def was_late(accepted: Accepted, lateness_us: int) -> Mask | None:
+    """bool (n,), rows that lay behind the watermark of that time; None: that is where it is still."""
+    if accepted.received_us is None:
+        return None
+    return accepted.dated_us < second_before_us(accepted.received_us) - lateness_us
+
+
+def without(where: Mask | None, late: Mask | None) -> tuple[Mask | None, int]:
+    """Rows that count but for these, and how many of those there are."""
+    if late is None:
+        return where, 0
+    gone = late if where is None else late & where
+    count = int(np.count_nonzero(gone))
+    if not count:
+        return where, 0
+    return (~late if where is None else where & ~late), count
+
+
 class Dating:
     """Newest stamps of the devices of a fleet, and what is wrong with those that come."""
 
@@ -39,7 +68,7 @@ class Dating:
         device, at_us, where = accepted.device, accepted.dated_us, accepted.good
         if not len(device):
             return Dated(where, 0, 0)
-        sound = (at_us >= OLDEST_US) & (at_us - SOONEST_US <= accepted.arrived_us)
+        sound = (at_us >= OLDEST_US) & (at_us - SOONEST_US <= came_us(accepted))
         good = sound if where is None else sound & where
         wrong = (len(device) if where is None else int(np.count_nonzero(where))) - int(np.count_nonzero(good))
         if wrong or where is not None:

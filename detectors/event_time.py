@@ -1,6 +1,7 @@
 """Windows of a whole fleet, fed by what ingest accepts, and what it takes to believe the stamps.
 
-The watermark is the core's clock less the allowed lateness. A reading that is dated before it is late; one that is
+The watermark is the core's clock less the allowed lateness, or, where readings wait to be processed, the second up to
+which all that were received have been, less that. A reading that was dated before it when it came is late; one that is
 dated before another of the same device that came earlier is out of order, which costs nothing as long as it is not
 late; one from the future, or from before anybody was commissioned, has a stamp that says nothing and is left out.
 """
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinstorm.detectors.dating import Dating
+from twinstorm.detectors.dating import Dating, was_late, without
 from twinstorm.detectors.taps import Accepted
 from twinstorm.detectors.windows import Span, Window, Windows, keys_of
 from twinstorm.twin.flow import Registry
@@ -90,14 +91,15 @@ class EventTime:
         where, misdated, out_of_order = self._dating.look(accepted)
         self.misdated += misdated
         self.out_of_order += out_of_order
-        late = at_us < self._watermark_us
-        self.late += int(np.count_nonzero(late if where is None else late & where))
+        where, late = without(where, was_late(accepted, self.lateness_us))
+        behind = at_us < self._watermark_us
+        self.late += late + int(np.count_nonzero(behind if where is None else behind & where))
         for windows in self._windows[accepted.code].values():
             windows.add(device, at_us, accepted.values, where)
 
-    def close(self, now_us: int) -> Mapping[Figure, list[Window]]:
-        """The core's clock shows this. Returns what closed, by sort and in order of the end; nothing: an empty map."""
-        self._watermark_us = max(self._watermark_us, now_us - self.lateness_us)
+    def close(self, now_us: int, through_us: int | None = None) -> Mapping[Figure, list[Window]]:
+        """See `Follower`. Returns what closed, by sort and in order of the end; nothing: an empty map."""
+        self._watermark_us = max(self._watermark_us, (now_us if through_us is None else through_us) - self.lateness_us)
         closed: dict[Figure, list[Window]] = {}
         for code, levels in self._windows.items():
             for level, windows in levels.items():

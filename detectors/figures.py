@@ -12,6 +12,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from twinstorm.detectors.dating import without
 from twinstorm.detectors.session_windows import Sessions, SessionWindows
 from twinstorm.detectors.sums import Floats, Summary
 from twinstorm.detectors.windows import Span, Window, Windows, keys_among, keys_of
@@ -60,7 +61,7 @@ class NamedFigure:
         if plan.channel not in names:
             raise ValueError(f"`{plan.kind}` has no channel `{plan.channel}`; there are {', '.join(names)}")
         self.plan = plan
-        self.closed = self.misdated = self.out_of_order = 0
+        self.closed = self.misdated = self.out_of_order = self._late = 0
         self._channel = names.index(plan.channel)
         one = (channels[self._channel],)
         self.unit = "" if plan.measure == "count" else one[0].unit
@@ -87,10 +88,14 @@ class NamedFigure:
         """Readings that came behind the watermark and count in no window."""
         kept = self._windows if self._windows is not None else self._sessions
         assert kept is not None
-        return kept.late
+        return kept.late + self._late
 
-    def take(self, device: Device, at_us: Int, values: Values, where: Mask | None) -> None:
-        """Take readings of the kind; see `Windows.add`."""
+    def take(
+        self, device: Device, at_us: Int, values: Values, where: Mask | None, was_late: Mask | None = None
+    ) -> None:
+        """Take readings of the kind; see `Windows.add` and `dating.was_late`."""
+        where, late = without(where, was_late)
+        self._late += late
         column = values[:, self._channel : self._channel + 1]
         if self._windows is not None:
             self._windows.add(device, at_us, column, where)
@@ -101,7 +106,7 @@ class NamedFigure:
         self._sessions.add(self._key[device], at_us, column)
 
     def close(self, now_us: int) -> list[tuple[int, Floats]]:
-        """The core's clock shows this. Returns ends and figures of the windows that closed, none of sessions."""
+        """What was received by then was taken. Returns ends and figures of closed windows, none of sessions."""
         self._watermark_us = max(self._watermark_us, now_us - self.plan.lateness_us)
         return self._move()
 

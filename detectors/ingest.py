@@ -281,7 +281,9 @@ class Ingest:
                     regular &= ~bad
                     count -= len(refused)
             self._keep_slice(rows, readings.values, arrived_us, None if count == n else regular)
-            self._look_at_dates(readings.device_time_us, arrived_us, None if count == n else regular)
+            self._look_at_dates(
+                readings.device_time_us, _came_us(readings, arrived_us), None if count == n else regular
+            )
             self.accepted += count
             self._pass_on(limits, readings, arrived_us, rows, None if count == n else regular)
         if rest is None or not np.count_nonzero(rest):
@@ -319,7 +321,7 @@ class Ingest:
         device = readings.device
         self.seen.advance_each(device, readings.seq)
         self.accepted += len(device)
-        self._look_at_dates(readings.device_time_us, arrived_us, None)
+        self._look_at_dates(readings.device_time_us, _came_us(readings, arrived_us), None)
         self._each[device] += 1
         self.last_arrival_us[device] = arrived_us
         self.newest[: len(limits.channels), device] = readings.values.T
@@ -361,6 +363,7 @@ class Ingest:
             _in_order(readings.sent_us, order),
             readings.values.take(order, axis=0),
             dense_from=first if is_slice else -1,
+            received_us=None if readings.received_us is None else _in_order(readings.received_us, order),
         )
         if is_slice:
             self._dense(ordered, _in_order(arrived_us, order), limits)
@@ -388,7 +391,7 @@ class Ingest:
         """Take such stretches: as `_sparse` would, a device at a time instead of a reading."""
         began = self.seen.advance_runs(runs)
         self.accepted += len(readings.device)
-        self._look_at_dates(readings.device_time_us, arrived_us, None)
+        self._look_at_dates(readings.device_time_us, _came_us(readings, arrived_us), None)
         last = runs.start + runs.length - 1
         self._each[runs.device] += runs.length
         self.last_arrival_us[runs.device] = arrived_us[last]
@@ -420,7 +423,7 @@ class Ingest:
             self._refuse(OUT_OF_RANGE, readings, rows[bad & good], arrived_us)
             good = good & ~bad
         self.accepted += int(np.count_nonzero(good))
-        self._look_at_dates(readings.device_time_us[rows], arrived_us[rows], good)
+        self._look_at_dates(readings.device_time_us[rows], _came_us(readings, arrived_us)[rows], good)
         self._count(device[good])
         # Ascending per device: of several rows of one device the newest is written last and stays.
         newest = judged.newest[good[judged.newest]]
@@ -473,6 +476,7 @@ class Ingest:
             readings.values,
             rows=rows,
             good=good,
+            received_us=readings.received_us,
         )
         for tap in self.taps:
             tap.take(accepted)
@@ -493,6 +497,7 @@ class Ingest:
             arrived_us[rows],
             readings.values[rows],
             late=late,
+            received_us=None if readings.received_us is None else readings.received_us[rows],
         )
         for tap in self.taps:
             tap.take(accepted)
@@ -580,6 +585,11 @@ def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:
         return False
     columns = (readings.boot, readings.seq, readings.device_time_us, arrived_us)
     return all(len(column) == n for column in columns) and readings.values.shape == (n, len(limits.channels))
+
+
+def _came_us(readings: Readings, arrived_us: Int) -> Int:
+    """When each was received, whenever it was processed."""
+    return arrived_us if readings.received_us is None else readings.received_us
 
 
 def _in_order(column: NDArray[Any], order: NDArray[np.intp]) -> NDArray[Any]:

@@ -7,11 +7,12 @@ when it arrives. What nobody can read is refused at the door, and waits for nobo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
+from twinstorm.detectors.dating import second_before_us
 from twinstorm.detectors.functions import Functions, Serverless
 from twinstorm.detectors.pool import Pool, PoolSettings
 from twinstorm.twin.flow import SECOND_US, Delivery, Device, Int, Mask, Readings, Registry
@@ -176,16 +177,24 @@ class _Block:
     """Readings of one kind that came in one step.
 
     Attributes:
-        row: int64, ascending: their numbers. arrived_us: int64. gone: bool, need not be kept.
+        row: int64, ascending: their numbers. arrived_us: int64, ascending. gone: bool, need not be kept.
+        through: bool, the core has had them, or never will.
     """
 
     row: Int
     readings: Readings
     arrived_us: Int
     gone: Mask = field(init=False)
+    through: Mask = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gone = np.zeros(len(self.row), np.bool_)
+        self.gone, self.through = (np.zeros(len(self.row), np.bool_) for _ in range(2))
+
+    @property
+    def oldest_us(self) -> int | None:
+        """Arrival of the first one that is not through; None: all are."""
+        first = int(np.argmin(self.through))
+        return None if self.through[first] else int(self.arrived_us[first])
 
     def places(self, rows: Int) -> tuple[Int, Int]:
         """Which of these rows, ascending, stand here, and where."""
@@ -202,7 +211,7 @@ class _Block:
         if left and 2 * left < len(self.gone):
             kept = np.flatnonzero(~self.gone)
             self.row, self.arrived_us = self.row[kept], self.arrived_us[kept]
-            self.readings = self.readings.taken(kept)
+            self.readings, self.through = self.readings.taken(kept), self.through[kept]
             self.gone = np.zeros(left, np.bool_)
         return bool(left)
 
@@ -255,6 +264,14 @@ class Intake:
         """For how long the one among them has waited that came first; 0: none waits."""
         oldest_us = self._work.oldest_us
         return 0 if oldest_us is None else max(self._now_us - oldest_us, 0)
+
+    @property
+    def through_us(self) -> int:
+        """Whole second up to which all that was received is through, or was shed."""
+        oldest_us = [each for block in self._blocks if (each := block.oldest_us) is not None]
+        oldest_us += [int(each.arrived_us.min()) for each in self._coming]
+        behind = second_before_us(np.array(oldest_us, np.int64))
+        return int(behind.min(initial=self._now_us))
 
     @property
     def consumers(self) -> int:
@@ -341,6 +358,7 @@ class Intake:
                 if not len(which):
                     continue
                 readings = block.readings.taken(places)
+                block.through[places] = True
                 if again:
                     self.again += len(which)
                 elif readings.duplicate:
@@ -352,8 +370,9 @@ class Intake:
                     figures.waited_us += int(waited_us.sum())
                     figures.longest_us = max(figures.longest_us, int(waited_us.max()))
                 by_device = np.argsort(readings.device, kind="stable")
-                through_us = end_us[which][by_device]
-                yield Delivery(readings.taken(by_device), through_us, int(through_us.max()))
+                through_us, received_us = end_us[which][by_device], block.arrived_us[places][by_device]
+                given = replace(readings.taken(by_device), received_us=received_us)
+                yield Delivery(given, through_us, int(through_us.max()))
 
     def _give_copies(self, readings: Readings) -> None:
         """Repeats, but for those whose first copy was shed: these are what the core gets of it."""
@@ -377,6 +396,7 @@ class Intake:
         """Forget what nobody asks for any more."""
         for block in self._blocks if len(ended.shed) else ():
             _, places = block.places(ended.shed)
+            block.through[places] = True
             if len(places) and not block.readings.duplicate:
                 self.figures.shed += len(places)
                 self._shed.append(_key(block.readings.taken(places)))

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from twinstorm.detectors.dating import without
 from twinstorm.detectors.joins import IntervalJoin
 from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.sums import Floats
@@ -68,7 +69,7 @@ class NamedJoin:
             raise ValueError(f"`{plan.name}`: two kinds have no `{plan.level}` in common")
         self._join = IntervalJoin(left, right, plan.before_us, plan.after_us)
         self._key = left
-        self.alone = self.misdated = 0
+        self.alone = self.misdated = self._late = 0
         keys = len(self.names)
         self.pairs: Int = np.zeros(keys, np.int64)
         self.difference: Floats = np.zeros(keys)
@@ -81,22 +82,32 @@ class NamedJoin:
     @property
     def late(self) -> int:
         """Readings of both sides that came too late to find anybody."""
-        return self._join.late
+        return self._join.late + self._late
 
     @property
     def waiting(self) -> int:
         return self._join.waiting
 
-    def take(self, kind: str, device: Device, at_us: Int, values: Values, where: Mask | None) -> None:
-        """Take readings of one of both kinds."""
+    def take(
+        self,
+        kind: str,
+        device: Device,
+        at_us: Int,
+        values: Values,
+        where: Mask | None,
+        was_late: Mask | None = None,
+    ) -> None:
+        """Take readings of one of both kinds; see `dating.was_late`."""
+        where, late = without(where, was_late)
+        self._late += late
         if where is not None:
             device, at_us, values = device[where], at_us[where], values[where]
         add = self._join.add_left if kind == self.plan.left.kind else self._join.add_right
         add(device, at_us, values[:, self._columns[kind]])
 
-    def close(self, now_us: int) -> None:
-        """The core has ended a second."""
-        met = self._join.close(now_us - self.plan.lateness_us)
+    def close(self, now_us: int, through_us: int | None = None) -> None:
+        """See `Follower`."""
+        met = self._join.close((now_us if through_us is None else through_us) - self.plan.lateness_us)
         self._second = (self._second + 1) % RECENT
         self._recent_pairs[self._second] = 0
         self._recent[self._second] = 0.0

@@ -247,7 +247,7 @@ class Router:
                 self._send(number, accepted, rows)
         self.unrouted += remain
 
-    def close(self, now_us: int) -> None:
+    def close(self, now_us: int, through_us: int | None = None) -> None:  # noqa: ARG002 - rules know no event time
         """A second is over: try again what is due, in order of the instants at which it is."""
         self._room = self._letter_room = KEPT
         for place in self._places.values():

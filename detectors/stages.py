@@ -13,8 +13,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from twinstorm.detectors.dating import came_us, second_before_us
 from twinstorm.detectors.taps import Accepted
-from twinstorm.twin.flow import SECOND_US, Int
+from twinstorm.twin.flow import Int
 
 
 class Stage(IntEnum):
@@ -61,6 +62,7 @@ class Stages:
         """(readings, 3) of the second that goes on: sampled, sent, delivered."""
         self._open: list[Int] = []
         """(readings, 4), whose window is open."""
+        self._through_us = 0
         self._whole: deque[tuple[int, ...]] = deque(maxlen=most)
 
     def take(self, accepted: Accepted) -> None:
@@ -68,29 +70,36 @@ class Stages:
         chosen = accepted.seq % self._every == 0
         if accepted.good is not None:
             chosen &= accepted.good
-        columns = accepted.dated_us, accepted.sent_us, accepted.arrived_us
+        columns = accepted.dated_us, accepted.sent_us, came_us(accepted)
         stamps = np.stack([column[chosen] for column in columns], axis=1)
         if len(stamps):
             self.stamped += len(stamps)
             self._come.append(stamps)
 
-    def close(self, now_us: int) -> None:
-        """The core has ended a second."""
+    def close(self, now_us: int, through_us: int | None = None) -> None:
+        """See `Follower`."""
         for stamps in self._come:
-            self._open.append(np.column_stack([stamps, np.full(len(stamps), now_us)]))
+            # A stamp from the future keeps no reading waiting for ever: its clock is wrong, and no window is its own.
+            sound = stamps[:, Stage.SAMPLED] <= now_us
+            # Late: its window was closed before it came, and it is in none.
+            sound &= self._closes_us(stamps) > np.maximum(
+                second_before_us(stamps[:, Stage.DELIVERED]), self._through_us
+            )
+            self._open.append(np.column_stack([stamps, np.full(len(stamps), now_us)])[sound])
         self._come.clear()
+        self._through_us = max(self._through_us, now_us if through_us is None else through_us)
         if not self._open:
             return
         every = np.concatenate(self._open)
-        window_end_us = (every[:, Stage.SAMPLED] // self._window_us + 1) * self._window_us + self._lateness_us
-        # A stamp from the future keeps no reading waiting for ever: its clock is wrong, and no window is its own.
-        wrong = every[:, Stage.SAMPLED] > every[:, Stage.INGESTED]
-        closed = (window_end_us <= now_us) & ~wrong
-        # Late: its window was closed before it came, and it is in none.
-        late = window_end_us <= every[:, Stage.INGESTED] - SECOND_US
-        for row in every[closed & ~late].tolist():
+        closed = self._closes_us(every) <= self._through_us
+        for row in every[closed].tolist():
             self._whole.append((*row, now_us))
-        self._open = [every[~closed & ~wrong]]
+        self._open = [every[~closed]]
+
+    def _closes_us(self, stamps: Int) -> Int:
+        """Where the clock of event time stands when the window of each reading is closed."""
+        closes_us: Int = (stamps[:, Stage.SAMPLED] // self._window_us + 1) * self._window_us + self._lateness_us
+        return closes_us
 
     @property
     def waiting(self) -> int:

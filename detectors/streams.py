@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twinstorm.detectors.correlation import CorrelationPlan, NamedCorrelation
-from twinstorm.detectors.dating import Dating
+from twinstorm.detectors.dating import Dating, was_late
 from twinstorm.detectors.figures import FigurePlan, NamedFigure, figures_of
 from twinstorm.detectors.named_joins import JoinPlan, NamedJoin
 from twinstorm.detectors.rule_alarms import RuleAlarm
@@ -63,15 +63,18 @@ class Streams:
         for figure in figures:
             figure.misdated += misdated
             figure.out_of_order += out_of_order
-            figure.take(accepted.device, accepted.dated_us, accepted.values, where)
+            late = was_late(accepted, figure.plan.lateness_us)
+            figure.take(accepted.device, accepted.dated_us, accepted.values, where, late)
         for join in joins:
             join.misdated += misdated
-            join.take(self._kinds[accepted.code], accepted.device, accepted.dated_us, accepted.values, where)
+            late = was_late(accepted, join.plan.lateness_us)
+            join.take(self._kinds[accepted.code], accepted.device, accepted.dated_us, accepted.values, where, late)
 
-    def close(self, now_us: int) -> None:
-        """The core has ended a second."""
-        closed = {name: figure.close(now_us) for name, figure in self.figures.items()}
+    def close(self, now_us: int, through_us: int | None = None) -> None:
+        """See `Follower`."""
+        until_us = now_us if through_us is None else through_us
+        closed = {name: figure.close(until_us) for name, figure in self.figures.items()}
         for join in self.joins.values():
-            join.close(now_us)
+            join.close(now_us, until_us)
         for correlation in self.correlations.values():
             correlation.take(closed[correlation.plan.left], closed[correlation.plan.right])

@@ -26,6 +26,7 @@ class Accepted:
             and those of one device stand in the order of boot and number, unless they are late.
         good: bool (n,), None: all.
         late: each of these is older than a reading of its device that was passed on before.
+        received_us: int64 (n,), when each came to the core, where it was processed later; None: as it came.
     """
 
     code: int
@@ -39,6 +40,7 @@ class Accepted:
     rows: slice | None = None
     good: Mask | None = None
     late: bool = False
+    received_us: Int | None = None
     _tables: dict[tuple[int, bytes], NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     def table(self, block: slice, columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -71,8 +73,12 @@ class Tap(Protocol):
 class Follower(Tap, Protocol):
     """A tap that sees every second end."""
 
-    def close(self, now_us: int) -> object:
-        """A pane is over."""
+    def close(self, now_us: int, through_us: int | None = None) -> object:
+        """A pane is over.
+
+        Args:
+            through_us: what was received by then has been passed on; None: by now.
+        """
 
 
 def chosen(values: Values, columns: NDArray[np.intp]) -> Values:

@@ -232,6 +232,7 @@ class Readings:
         device_time_us: int64 (n,), the device's own clock, wrong on purpose at times.
         sent_us: int64 (n,), when the device wrote the message.
         values: float32 (n, channels), NaN for a silent channel; columns are contiguous (Fortran order) when dense.
+        received_us: int64 (n,), when each came to the core, where it was processed later; None: as it came.
     """
 
     kind: str
@@ -249,6 +250,7 @@ class Readings:
     """Sparse readings only, one a row: what is sent in place of what the columns say, which stay the truth."""
     together: Together | None = None
     """Sparse readings only; None: each is a message of its own."""
+    received_us: Int | None = None
 
     @property
     def messages(self) -> int:
@@ -277,6 +279,7 @@ class Readings:
             duplicate=self.duplicate,
             wire=tuple(self.wire[row] for row in chosen.tolist()) if self.wire else (),
             together=None if self.together is None else replace(self.together, message=self.together.message[chosen]),
+            received_us=None if self.received_us is None else self.received_us[chosen],
         )
 
 

@@ -185,11 +185,11 @@ def test_stamps_tell_where_the_time_goes() -> None:
     sent, delivered, ingested, windowed = told.values()
     assert {each.readings for each in told.values()} == {sent.readings}
     assert 100 < sent.readings < result.ledger.delivered / 10
-    assert delivered.median_s is not None
     assert delivered.most_s is not None
-    assert 0.008 <= delivered.median_s < delivered.most_s
+    assert delivered.most_s < 0.2
+    assert result.processing is not None
     assert ingested.most_s is not None
-    assert ingested.most_s <= 1.0
+    assert ingested.most_s == pytest.approx(result.processing.longest_s, abs=2.0)
     assert windowed.most_s is not None
     assert windowed.most_s <= 10.0
     assert finished(made(SMALL % "")).stages == []

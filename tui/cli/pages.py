@@ -77,9 +77,9 @@ Where the time of readings goes: of each device one reading in so many is follow
 
     stamps: {every: 100}             # window: 1 min, lateness: 10 s
 
-Sampled is what the device's clock said; sent, delivered (to the core, behind its pool if it has one) and ingested are
-instants of the run; windowed is when the window that it belongs to was closed. The result and the report tell median,
-95th percentile and most of each stage.
+Sampled is what the device's clock said; sent, delivered (to the core) and ingested (behind its pool, if it has one)
+are instants of the run; windowed is when the window that it belongs to was closed. The result and the report tell
+median, 95th percentile and most of each stage.
 """
 
 _WINDOWS = """
