@@ -232,9 +232,9 @@ class MaintenanceEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     work: str
     """``repair``: a crew renewed what wears in a machine; ``calibration``: sensors tell the truth again; ``batteries``:
-    full ones were put in."""
+    full ones were put in; ``service``: a step said that something was repaired, calibrated or replaced."""
     target: str
-    """A device; of calibrations and batteries the target of the step that ended so."""
+    """A device; of all but repairs the target of the step."""
     devices: int
     why: str
     """Of a repair ``breakdown``, ``condition`` or ``plan``; else the step."""

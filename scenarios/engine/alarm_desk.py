@@ -63,6 +63,7 @@ def act(engine: Engine, step: StepRun) -> None:
     if step.action == "serviced":
         device = np.flatnonzero(engine.selector.mask(engine.parse_selector(step.target))).astype(np.int32)
         engine.core.serviced(device, engine.now_us)
+        step.reached = len(device)
         engine.tell_mark("mark", step.name, f"serviced  {step.target}  {len(device):,} devices")
         return
     alarm = _newest(engine, step.value)

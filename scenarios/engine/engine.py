@@ -28,6 +28,7 @@ from twinstorm.scenarios.engine.following import follow
 from twinstorm.scenarios.engine.incident_news import IncidentNews, changed_in
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
 from twinstorm.scenarios.engine.judged import Judged
+from twinstorm.scenarios.engine.maintenance_log import ends_as
 from twinstorm.scenarios.engine.mirrors import Mirrors
 from twinstorm.scenarios.engine.recovery import Recovery
 from twinstorm.scenarios.engine.routes import routed_rows
@@ -349,6 +350,8 @@ class Engine:
             reached = np.sort(order[: step.reached])
             self.wiring.end_fault(fault, step.order, reached, now_us)
             calls.correct(fault, self.core, step.order, reached, now_us)
+            if ends_as(step):
+                self.core.serviced(reached, now_us)
         self.wiring.log.tell(now_us, Code.FAULT_END, self.steps.runs.index(step), step.reached)
         self._tell(now_us, "fault-end", step.name, step.value)
 

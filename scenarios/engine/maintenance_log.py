@@ -1,4 +1,4 @@
-"""What was done to machines in a run: repairs by crews, and what the end of a step stands for."""
+"""What was done to machines in a run: repairs by crews, and what a step says or its end stands for."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def maintenance_log(engine: Engine) -> list[MaintenanceEntry]:
         for work in engine.wiring.works()
     ]
     for step in engine.steps.runs:
-        work = _stands_for(step)
-        if work and step.ended_us is not None:
+        work, ended_us = ("service", step.started_us) if step.action == "serviced" else (ends_as(step), step.ended_us)
+        if work and ended_us is not None:
             log.append(
                 MaintenanceEntry(
                     work=work,
                     target=step.target,
-                    devices=len(step.struck),
+                    devices=step.reached,
                     why=step.name,
                     asked_s=None,
                     begun_s=None,
-                    ended_s=step.ended_us / SECOND_US,
+                    ended_s=ended_us / SECOND_US,
                     still_s=None,
                     crew=None,
                 )
@@ -51,9 +51,9 @@ def maintenance_log(engine: Engine) -> list[MaintenanceEntry]:
     return sorted(log, key=lambda each: each.ended_s)[:MOST]
 
 
-def _stands_for(step: StepRun) -> str:
+def ends_as(step: StepRun) -> str:
     """What somebody has done when this step ends; empty: nothing."""
-    if step.action != "fault" or step.started_us is None or not len(step.struck):
+    if step.action != "fault" or step.started_us is None or not step.reached:
         return ""
     if step.value == "sensor-calibration":
         return "calibration"

@@ -31,7 +31,7 @@ class StepRun:
     Attributes:
         end_us: planned end of a fault; None: until ended by hand, by another step or by the end of the run.
         struck: `device`, and whoever is carried by gateways among them.
-        reached: devices of the fault so far (a ramp takes them part by part).
+        reached: devices of the fault so far (a ramp takes them part by part), or that were serviced.
     """
 
     name: str

@@ -71,6 +71,13 @@ def test_a_calibration_is_a_line_and_the_record_and_the_report_have_all(tmp_path
     assert "| 00:15:00 | calibration | site=ham-1 | 10 | lies |" in report
 
 
+def test_a_step_that_says_serviced_is_a_line_too() -> None:
+    steps = "steps:\n  - {name: new, at: 10 min, serviced: site=ham-1}\n"
+    _, result = played(plant(text=plant().resolved + steps))
+    (service,) = [entry for entry in result.maintenance_log if entry.work == "service"]
+    assert (service.target, service.devices, service.why, service.ended_s) == ("site=ham-1", 10, "new", 600.0)
+
+
 def test_where_nothing_was_done_there_is_no_log() -> None:
     scenario = plant("duration=2 min")
     _, result = played(scenario)

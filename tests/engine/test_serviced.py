@@ -78,6 +78,28 @@ def test_crews_tell_of_what_they_repaired() -> None:
     assert engine.core.services == upkeep.repairs > 3
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "sensor-calibration, target: site=b, lasts: 5 min, with: {channel: winding_temperature_c, gain: 1.5}",
+        "battery-drain, target: site=b, lasts: 5 min, with: {swap: yes}",
+    ],
+)
+def test_calibrations_and_new_batteries_are_told_to_those_who_look_at_values(fault: str) -> None:
+    head = (
+        HEAD
+        if "sensor" in fault
+        else HEAD.replace("kind: motor", "kind: environment, power: {battery: 19 Wh}").replace("winding_", "")
+    )
+    engine = build(read(f"{head}  - {{name: lies, at: 15 min, fault: {fault}}}\n", "serviced"), RunOptions(seed=1))
+    engine.advance(20 * MINUTE_US)
+    mine = engine.selector.mask(engine.parse_selector("site=b"))
+    assert engine.core.services == np.count_nonzero(mine) == 15
+    for each in engine.core.on_values:
+        assert np.isnan(each._score[mine]).all(), each.name
+        assert not np.isnan(each._score[~mine]).any(), each.name
+
+
 @pytest.mark.parametrize("action", ["serviced", "suppress"])
 def test_a_service_of_nobody_is_told(action: str) -> None:
     with pytest.raises(ScenarioErrors) as told:
