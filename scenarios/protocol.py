@@ -118,6 +118,12 @@ class SetCells(_Message, frozen=True):
     cells: int
 
 
+class AskStreams(_Message, frozen=True):
+    """Send `Frame.streams` from now on, or no more: to make them takes longer the larger the fleet."""
+
+    on: bool
+
+
 class Quit(_Message, frozen=True):
     """End the run: faults end, the report is written, the engine leaves."""
 
@@ -138,6 +144,7 @@ Command = (
     | AskCell
     | SetFilter
     | SetCells
+    | AskStreams
     | Quit
 )
 
@@ -436,8 +443,10 @@ class Frame(_Message, frozen=True):
     device: DevicePage | None = None
     processing: ProcessingRow | None = None
     """None: readings are processed as they come."""
+    has_streams: bool = False
+    """There are rows to ask for (`AskStreams`); False: the scenario asks for nothing, and the core refused nothing."""
     streams: list[StreamRow] = []
-    """By word; empty: the scenario asks for nothing, and the core refused nothing."""
+    """By word; empty while nobody asks for them and the run goes on."""
 
 
 class DeviceList(_Message, frozen=True):

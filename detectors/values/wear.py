@@ -110,11 +110,17 @@ class Wear(ByModel):
         assert isinstance(self._detector, _ByCondition)
         return self._detector
 
-    def conditions(self) -> list[Condition]:
-        """The newest of each device that was judged, those first that are expected to fail first."""
+    def conditions(self, most: int | None = None) -> list[Condition]:
+        """The newest of each device that was judged, those first that are expected to fail first; None: of all."""
         inner = self._inner
         known = np.flatnonzero(inner.at_us != NO_TIME)
-        return [self._condition(row) for row in known[np.argsort(inner.hours[known], kind="stable")].tolist()]
+        return [self._condition(row) for row in known[np.argsort(inner.hours[known], kind="stable")[:most]].tolist()]
+
+    def counts(self) -> tuple[int, int]:
+        """Devices that were judged, and those among them that are expected to fail within the horizon."""
+        inner = self._inner
+        known = inner.at_us != NO_TIME
+        return int(np.count_nonzero(known)), int(np.count_nonzero(known & (inner.hours <= inner.horizon_h)))
 
     def says(self, device: Device) -> str:
         """What an alarm about these devices says of them: of the few that are expected to fail first."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.errors import Refused
 from twinstorm.scenarios.engine.outcome import objective_results
-from twinstorm.scenarios.engine.stream_rows import Processed, stream_rows
+from twinstorm.scenarios.engine.stream_rows import Processed, has_streams, stream_rows
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.selectors import SelectorError, parse
 from twinstorm.scenarios.protocol import (
@@ -74,6 +74,8 @@ class Watch:
         self.cells = 1_000
         self.filter = ""
         self.device = -1
+        self.streams = False
+        """Somebody looks at them."""
         self.marks: list[Mark] = []
         self.connects: deque[float] = deque(maxlen=HISTORY)
         self.history: deque[tuple[int, list[float | None]]] = deque(maxlen=HISTORY)
@@ -202,7 +204,9 @@ class Watch:
             matching=-1 if mask is None else int(np.count_nonzero(mask)),
             device=self._page() if self.device >= 0 else None,
             processing=processing,
-            streams=stream_rows(engine, processing),
+            has_streams=has_streams(engine),
+            # The last frame has them: after it nothing can be asked for.
+            streams=stream_rows(engine, processing) if self.streams or engine.ended else [],
         )
 
     def _per_cell(self) -> int:

@@ -88,6 +88,8 @@ class Session:
                 return Answered(ok=True, text="")
             case protocol.SetCells(cells=cells):
                 self.watch.cells = max(cells, 1)
+            case protocol.AskStreams(on=on):
+                self.watch.streams = on
             case protocol.Quit():
                 self.leaving = True
                 self.pace.finish("stopped")

@@ -11,6 +11,7 @@ import numpy as np
 from twinstorm.detectors.figures import NamedFigure
 from twinstorm.detectors.pool import PoolSettings
 from twinstorm.detectors.values.trained import Trained
+from twinstorm.detectors.values.wear import Wear
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import mirror_results
 from twinstorm.scenarios.engine.routes import route_results
@@ -74,13 +75,23 @@ def _policy(how: object) -> str:
     return f"room {how.room:,}, then the {how.sheds} go"
 
 
+def has_streams(engine: Engine) -> bool:
+    """There is something to show."""
+    core = engine.core
+    parts = (core.intake, core.streams, core.router, core.stages, engine.mirrors, engine.scenario.continuity)
+    asked = any(part is not None for part in parts) or core.models or core.wears
+    return bool(asked) or any(core.dead_letters.values())
+
+
 def stream_rows(engine: Engine, processing: ProcessingRow | None) -> list[StreamRow]:
     """One a thing that the scenario asks of the stream, by word; what the core refused comes last."""
+    if not has_streams(engine):
+        return []
     made = [] if processing is None else [_processing(processing)]
     made += [*_windows(engine), *_joins(engine), *_correlations(engine), *_routes(engine), *_continuity(engine)]
     made += [*_stages(engine), *_mirrors(engine), *(_model(engine, each) for each in engine.core.models)]
-    refused = dict(engine.core.dead_letters)
-    return [*made, _ingest(engine, refused)] if made or any(refused.values()) else []
+    made += [_wear(engine, each) for each in engine.core.wears]
+    return [*made, _ingest(engine, dict(engine.core.dead_letters))]
 
 
 def _processing(row: ProcessingRow) -> StreamRow:
@@ -273,20 +284,47 @@ def _mirrors(engine: Engine) -> Iterator[StreamRow]:
 
 
 def _model(engine: Engine, found: Trained) -> StreamRow:
-    most, shadow = found.most, found.policy.shadow
-    told = engine.core.shadows if shadow else engine.core.alarms
-    alarms = sum(alarm.name == found.name for alarm in told)
+    most = found.most
     moved = f"drift of {most.feature}" if most.is_one else ""
     return StreamRow(
         word="models",
         name=found.name,
-        of=f"{found.version} {'in the shadow' if shadow else 'live'}, {found.devices:,} of kind {found.version.kind}",
+        of=_at_work(found),
         figure=most.index if most.feature and isfinite(most.index) else None,
         whose=f"drift, {most.feature}, {most.limit:.2f} allowed" if most.feature else "drift is looked at later",
         unit="",
-        counts={"would have alarmed" if shadow else "alarms": alarms},
+        counts=_alarms(engine, found),
         trouble=moved,
     )
+
+
+def _wear(engine: Engine, found: Wear) -> StreamRow:
+    judged, soon = found.counts()
+    first = found.conditions(MOST_KEYS)
+    names = engine.registry.names
+    return StreamRow(
+        word="models",
+        name=found.name,
+        of=_at_work(found),
+        figure=first[0].hours if first else None,
+        whose=f"life left, {names[first[0].device]}" if first else "no machine has told its level yet",
+        unit="h",
+        counts={"judged": judged, "fail in time": soon, **_alarms(engine, found)},
+        trouble=f"{soon:,} {found.headline}" if soon else "",
+        keys=[StreamKey(name=names[each.device], figure=each.hours, unit="h") for each in first],
+        lines=[f"{names[each.device]}: {each}, health {each.health:.0f}" for each in first],
+    )
+
+
+def _at_work(found: Trained | Wear) -> str:
+    where = "in the shadow" if found.policy.shadow else "live"
+    return f"{found.version} {where}, {found.devices:,} of kind {found.version.kind}"
+
+
+def _alarms(engine: Engine, found: Trained | Wear) -> dict[str, int]:
+    shadow = found.policy.shadow
+    told = engine.core.shadows if shadow else engine.core.alarms
+    return {"would have alarmed" if shadow else "alarms": sum(alarm.name == found.name for alarm in told)}
 
 
 def _ingest(engine: Engine, refused: dict[str, int]) -> StreamRow:

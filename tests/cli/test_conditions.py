@@ -10,6 +10,9 @@ import pytest
 
 from tests.cli.conftest import Ran
 from twinstorm.detectors.values import condition
+from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.stream_rows import stream_rows
+from twinstorm.scenarios.language.reader import load
 from twinstorm.scenarios.record.read import open_run
 
 Command = Callable[..., Ran]
@@ -91,6 +94,15 @@ def test_conditions_from_recorded_runs_to_an_alarm(here: Path, command: Command)
     assert "Condition of machines, as told" in report
     assert json.loads(command("report", str(folder), "--format", "json").out)["conditions"][0]["model"] == "pump-wear@1"
     assert (folder / "models/pump-wear/1.npz").read_bytes() == Path("models/pump-wear/1.npz").read_bytes()
+
+    engine = build(load("watched.storm.yaml"), RunOptions(seed=3))
+    engine.play()
+    (row, _) = stream_rows(engine, None)
+    assert (row.word, row.name, row.of) == ("models", "wear", "pump-wear@1 live, 12 of kind pump")
+    assert (row.counts["judged"], row.counts["alarms"]) == (12, len(alarms))
+    assert [key.name for key in row.keys] == [each.device for each in found.first[:10]]
+    assert row.figure == pytest.approx(found.first[0].remaining_h, abs=1e-3)
+    assert row.trouble == f"{found.failing} will fail within 15 min"
 
     # The same runs and the same seed: the same bytes, and the next version by the settings of the live one.
     ran = command("models", "retrain", "pump-wear", "worn-1", "--judge", "worn-2", "--horizon", "15min", "--json", "-q")

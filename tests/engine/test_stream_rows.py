@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from twinstorm.scenarios.engine import frames
 from twinstorm.scenarios.engine.frames import Watch
+from twinstorm.scenarios.engine.paces import VirtualPace
 from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.session import Session
 from twinstorm.scenarios.language.reader import read
-from twinstorm.scenarios.protocol import Frame, ProcessingRow, StreamRow
+from twinstorm.scenarios.protocol import AskStreams, Frame, ProcessingRow, StreamRow
 from twinstorm.twin.flow import SECOND_US
 
 FILE = """storm: 1
@@ -47,6 +50,7 @@ def frame_at(at_s: int, more: str = "", text: str = FILE) -> Frame:
     engine = build(read(text + more, "core.storm.yaml"), RunOptions(seed=3))
     watch = Watch(engine)
     engine.sinks = (watch,)
+    watch.streams = True
     engine.advance(at_s * SECOND_US)
     return watch.frame("running", 1.0, 1.0)
 
@@ -63,7 +67,25 @@ def pool_of(frame: Frame) -> ProcessingRow:
 def test_a_scenario_that_asks_for_nothing_shows_nothing() -> None:
     frame = frame_at(30)
     assert frame.streams == []
+    assert not frame.has_streams
     assert frame.processing is None
+
+
+def test_rows_are_made_only_while_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = build(read(FILE + ALL, "core.storm.yaml"), RunOptions(seed=3))
+    session = Session(engine, VirtualPace(engine, 0.0, clock=lambda: 0.0))
+    engine.advance(60 * SECOND_US)
+    with monkeypatch.context() as patched:
+        patched.setattr(frames, "stream_rows", None)  # whoever makes rows now fails
+        unseen = session.frame()
+    assert (unseen.streams, unseen.has_streams) == ([], True)
+    assert unseen.processing is not None
+    assert session.obey(AskStreams(on=True)) is None
+    assert len(session.frame().streams) == 10
+    session.obey(AskStreams(on=False))
+    assert session.frame().streams == []
+    engine.finish("stopped")
+    assert len(session.frame().streams) == 10, "the last frame is all that is left to look at"
 
 
 def test_every_word_has_a_row_in_the_order_of_the_stream() -> None:

@@ -24,6 +24,7 @@ from twinstorm.scenarios.protocol import (
     Answered,
     AskCell,
     AskDevice,
+    AskStreams,
     BrokerRow,
     Command,
     DeviceList,
@@ -275,6 +276,8 @@ class FakeEngine:
                 self.inbox.put(Answered(ok=True, text="", to="SetFilter"))
             case SetCells():
                 self.cells = command.cells
+            case AskStreams():
+                return
             case Quit():
                 self.end("stopped")
                 return

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
 from tests.tui.stage import Stage, on_stage, picture
-from twinstorm.scenarios.protocol import Frame, ProcessingRow, StreamKey, StreamRow
+from twinstorm.scenarios.protocol import AskStreams, Frame, ProcessingRow, StreamKey, StreamRow
 from twinstorm.tui.app.look import Look
 
 POOL = ProcessingRow(
@@ -46,7 +46,7 @@ SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "8
 
 
 def told(processing: ProcessingRow | None = POOL) -> Callable[[Frame], Frame]:
-    return lambda frame: msgspec.structs.replace(frame, processing=processing, streams=ROWS)
+    return lambda frame: msgspec.structs.replace(frame, processing=processing, has_streams=True, streams=ROWS)
 
 
 @asynccontextmanager
@@ -75,6 +75,15 @@ async def test_the_broker_beside_a_pool_that_lags(size: tuple[int, int], svg: Sn
     async with busy(size) as stage:
         await stage.press("5")
         assert picture(stage.app) == svg
+
+
+async def test_rows_are_asked_for_while_their_screen_is_open() -> None:
+    async with busy() as stage:
+        assert stage.engine.sent_of(AskStreams) == []
+        await stage.press("0", "question_mark", "escape", "1", "0")
+        assert [command.on for command in stage.engine.sent_of(AskStreams)] == [True, False, True]
+        await stage.show(331, change=lambda frame: msgspec.structs.replace(frame, has_streams=True))
+        assert "Asking the engine for them." in stage.screen_text
 
 
 async def test_a_scenario_without_them_has_no_trace_of_them() -> None:

@@ -18,6 +18,7 @@ from twinstorm.scenarios.protocol import (
     PROTOCOL,
     Answered,
     AskDevice,
+    AskStreams,
     Command,
     DeviceList,
     Ended,
@@ -140,6 +141,7 @@ class StormApp(RunActions[Outcome]):
         self._stale_shown = 0
         self._leaving = False
         self._quit_question: QuestionDialog | None = None
+        self._streams_asked = False
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = theme_of(self._look).name
@@ -283,9 +285,18 @@ class StormApp(RunActions[Outcome]):
                     screen.post_message(DevicesListed(event))
             case Ended():
                 self._finish()
+            case Hello():
+                self._streams_asked = False
             case _:
-                pass
+                self._ask_for_streams()
         self._paint_soon()
+
+    def _ask_for_streams(self) -> None:
+        """Let the engine make their rows while their screen is open, whatever lies on top of it."""
+        wanted = self.current_mode == "streams"
+        if wanted != self._streams_asked and self.board.goes_on and self._link is not None:
+            self._streams_asked = wanted
+            self._link.send(AskStreams(on=wanted))
 
     def _answer(self, answer: Answered) -> None:
         for screen in self.screen_stack:
@@ -395,6 +406,7 @@ class StormApp(RunActions[Outcome]):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(mode)
+        self._ask_for_streams()
 
     def action_not_yet(self, key: str) -> None:
         self.say(NOT_YET[key])

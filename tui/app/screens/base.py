@@ -114,7 +114,7 @@ class BaseScreen(Screen[None]):
     def _screens(self) -> list[str]:
         """Keys of the screens that have something to show; the others answer, and say why they are empty."""
         frame = self.host.board.frame
-        streams = frame is not None and bool(frame.streams)
+        streams = frame is not None and frame.has_streams
         return [key for key, (mode, _) in SCREENS.items() if streams or mode != "streams"]
 
     def _run_keys(self) -> list[tuple[str, str, str]]:

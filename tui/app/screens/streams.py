@@ -29,4 +29,6 @@ class StreamsScreen(ListDetailScreen):
         return detail(frame.streams[row], self.host.signs, size.width)
 
     def empty_words(self) -> str:
-        return NOTHING_ASKED
+        frame = self.host.board.frame
+        asked = frame is not None and frame.has_streams
+        return self.host.board.why_not or "Asking the engine for them." if asked else NOTHING_ASKED
