@@ -153,7 +153,7 @@ class Ingest:
             return None
         limits = self._limits.get(readings.kind)
         arrived_us = delivery.arrived_us
-        if limits is None or not _fits(readings, arrived_us, limits):
+        if limits is None or _misfit(readings, arrived_us, limits):
             rows = _present_rows(readings)
             self._refuse(UNKNOWN_KIND if limits is None else WRONG_SHAPE, readings, rows, arrived_us)
             return None
@@ -188,7 +188,7 @@ class Ingest:
         for kind, mine in kinds.items():
             limits = self._limits.get(kind)
             fits = limits is not None and all(
-                each.readings is not None and _fits(each.readings, each.arrived_us, limits) for each in mine
+                each.readings is not None and not _misfit(each.readings, each.arrived_us, limits) for each in mine
             )
             line = self._line(mine, limits) if fits and limits is not None else None
             if line is None:
@@ -557,6 +557,8 @@ class Ingest:
             detail = _worst(readings.values[row], self._limits[readings.kind])
         elif reason == WRONG_NUMBER:
             detail = f"boot {readings.boot[row]}, seq {readings.seq[row]}"
+        elif reason == WRONG_SHAPE:
+            detail += f", {_misfit(readings, arrived_us, self._limits[readings.kind])}"
         return DeadLetter(at_us, source, reason, detail, _body(readings, row), is_reading=True)
 
     def _malformed(self, message: Malformed) -> None:
@@ -578,13 +580,19 @@ def _body(readings: Readings, row: int) -> bytes:
     return msgspec.msgpack.encode(body)[:BODY_BYTES]
 
 
-def _fits(readings: Readings, arrived_us: Int, limits: Limits) -> bool:
-    """Whether all columns have the same length and the values one column a channel."""
+def _misfit(readings: Readings, arrived_us: Int, limits: Limits) -> str:
+    """The first column that is not as long as that of devices, or values that have not one column a channel; empty: all
+    fits."""
     n = len(readings.device)
-    if readings.present is not None and len(readings.present) != n:
-        return False
-    columns = (readings.boot, readings.seq, readings.device_time_us, arrived_us)
-    return all(len(column) == n for column in columns) and readings.values.shape == (n, len(limits.channels))
+    for name in ("boot", "seq", "device_time_us", "sent_us", "received_us", "present"):
+        column = getattr(readings, name)
+        if column is not None and len(column) != n:
+            return f"{name} has {len(column):,} rows of {n:,}"
+    if len(arrived_us) != n:
+        return f"arrived_us has {len(arrived_us):,} rows of {n:,}"
+    if readings.values.shape != (n, len(limits.channels)):
+        return f"values have the shape {readings.values.shape}, not {(n, len(limits.channels))}"
+    return ""
 
 
 def _came_us(readings: Readings, arrived_us: Int) -> Int:

@@ -217,6 +217,17 @@ def test_columns_of_different_length_are_refused_not_mixed_up() -> None:
     assert dict(ingest.dead.counts) == {"columns do not fit the kind": 6}
 
 
+@pytest.mark.parametrize(("name", "rows"), [("sent_us", 1), ("sent_us", 9), ("received_us", 3), ("seq", 9)])
+def test_a_column_of_another_length_is_told_by_name(name: str, rows: int) -> None:
+    """All of a fleet in no order, as it is brought into one: what is short there would end the run."""
+    sound = delivery([3, 1, 2, 0], 1)
+    assert sound.readings is not None
+    ingest = Ingest(FLEET)
+    ingest.take(replace(sound, readings=_replaced(sound.readings, **{name: np.zeros(rows, np.int64)})))
+    assert dict(ingest.dead.counts) == {"columns do not fit the kind": 4}
+    assert {letter.detail for letter in ingest.dead.newest} == {f"kind motor, {name} has {rows} rows of 4"}
+
+
 def _replaced(readings: Readings, **columns: Any) -> Readings:
     kept = {name: getattr(readings, name) for name in Readings.__dataclass_fields__}
     return Readings(**(kept | columns))
