@@ -28,6 +28,9 @@ _GROUP = (
 )
 
 
+_FLEET = (Option("hold", "duration", "0 s", "how long it must last"), _SEVERITY)
+
+
 def _by_device(settings: Mapping[str, Any]) -> Policy:
     """One device that misbehaves is news already."""
     return Policy(
@@ -103,8 +106,8 @@ class Chatter(Conduct):
     A bucket a device: each reading adds one, and it leaks `factor` readings a period, by the stamps of the device. The
     score is what is in it over `burst`. So a device at 1 Hz that sends ten a second is found within two seconds, and
     one of a reading a minute that sends four within some minutes; what was kept through an outage and comes at once is
-    stamped as it should be, and no chatter. Where a clock is set back nothing counts; one that stands still makes every
-    device one that chatters.
+    stamped as it should be, and no chatter. While a clock is set back nothing leaks; one that stands still makes
+    every device one that chatters.
 
     Source: the leaky bucket of ITU-T I.371 (generic cell rate algorithm).
     """
@@ -141,15 +144,17 @@ class Chatter(Conduct):
         ends = np.append(starts[1:], len(device)) - 1
         who = device[starts]
         number = np.arange(len(device)) - np.repeat(starts, ends - starts + 1) + 1
-        since_us = accepted.dated_us[chosen][order] - self._dated_us[device]
+        dated_us = accepted.dated_us[chosen][order]
+        before_us = np.append(0, dated_us[:-1])
+        before_us[starts] = self._dated_us[who]
+        passed_us = np.maximum(dated_us - before_us, 0)
+        total_us = np.cumsum(passed_us)
+        since_us = total_us - np.repeat((total_us - passed_us)[starts], ends - starts + 1)
         leaked = self._a_us[device] * since_us
         # What is left after the last: of what was there before, or of what came from some reading on.
         left = np.maximum(self._level[who], np.maximum.reduceat(leaked - number, starts) + 1.0)
-        level = np.maximum(left + number[ends] - leaked[ends], 0.0)
-        goes_back = np.minimum.reduceat(np.diff(since_us, prepend=0) * (number > 1), starts) < 0
-        goes_back |= since_us[starts] < 0
-        self._level[who] = np.where(goes_back, self._level[who], level)
-        self._dated_us[who] += since_us[ends]
+        self._level[who] = np.maximum(left + number[ends] - leaked[ends], 0.0)
+        self._dated_us[who] = dated_us[ends]
         self._arrived_us[who] = accepted.arrived_us[chosen][order][ends]
 
     def score(self, batch: Batch) -> Values:
@@ -201,7 +206,12 @@ class OddHours(Conduct):
         return (self._odd_us > batch.now_us - self._within_us).astype(np.float32)
 
 
-class _Letters:
+def _options_of(letters: str, what: str) -> tuple[Option, ...]:
+    """Of a `_Letters`: how many at the limit by default, and of what."""
+    return Option("letters", "count", letters, f"{what} within a minute, at the limit", least="1"), *_FLEET
+
+
+class _Letters(ABC):
     """So many messages of some sort within a minute. Who sent them nobody can tell from what arrives, so the alarm is
     about the whole fleet."""
 
@@ -211,10 +221,15 @@ class _Letters:
 
     def learn(self, batch: Batch) -> None:
         """Nothing."""
+        del batch
 
-    def _score(self, counts: Int, batch: Batch) -> Values:
+    @abstractmethod
+    def _counts(self, batch: Batch) -> Int:
+        """Such messages in each second of the last minute."""
+
+    def score(self, batch: Batch) -> Values:
         """Those of the last minute over the limit, for everybody."""
-        return np.full(len(batch), float(counts.sum()) / self._limit, np.float32)
+        return np.full(len(batch), float(self._counts(batch).sum()) / self._limit, np.float32)
 
 
 class StrangeTopics(_Letters):
@@ -224,15 +239,10 @@ class StrangeTopics(_Letters):
     name: ClassVar[str] = "strange-topics"
     summary: ClassVar[str] = "messages on topics of nobody, or in the name of another device"
     headline: ClassVar[str] = "hears what others say in the name of devices, or of nobody"
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("letters", "count", "3", "such messages within a minute, at the limit", least="1"),
-        Option("hold", "duration", "0 s", "how long it must last"),
-        _SEVERITY,
-    )
+    options: ClassVar[tuple[Option, ...]] = _options_of("3", "such messages")
 
-    def score(self, batch: Batch) -> Values:
-        """See `_Letters`."""
-        return self._score(batch.astray, batch)
+    def _counts(self, batch: Batch) -> Int:
+        return batch.astray
 
 
 class DeadLetters(_Letters):
@@ -242,27 +252,25 @@ class DeadLetters(_Letters):
     name: ClassVar[str] = "dead-letters"
     summary: ClassVar[str] = "many messages that nobody can read, or believe"
     headline: ClassVar[str] = "hears what nobody can read"
-    options: ClassVar[tuple[Option, ...]] = (
-        Option("letters", "count", "10", "dead letters within a minute, at the limit", least="1"),
-        Option("hold", "duration", "0 s", "how long it must last"),
-        _SEVERITY,
-    )
+    options: ClassVar[tuple[Option, ...]] = _options_of("10", "dead letters")
 
-    def score(self, batch: Batch) -> Values:
-        """See `_Letters`."""
-        return self._score(batch.letters, batch)
+    def _counts(self, batch: Batch) -> Int:
+        return batch.letters
 
 
 class Backlog:
-    """Something waits at the broker, or before whoever processes readings, for longer than `within`."""
+    """Something has waited at the broker, or for whoever processes readings, for longer than `within`.
+
+    A queue that is never empty is no backlog as long as each message passes it in time: one that works near its
+    capacity raises nothing.
+    """
 
     name: ClassVar[str] = "backlog"
-    summary: ClassVar[str] = "what waits for the core does not come down to nothing"
+    summary: ClassVar[str] = "something waits for the core, or for being processed, for too long"
     headline: ClassVar[str] = "waits for a core that does not keep up"
     options: ClassVar[tuple[Option, ...]] = (
         Option("within", "duration", "60 s", "for how long something may wait", least="1 s"),
-        Option("hold", "duration", "0 s", "how long it must last"),
-        _SEVERITY,
+        *_FLEET,
     )
 
     def __init__(self, registry: Registry, settings: Mapping[str, Any]) -> None:  # noqa: ARG002
@@ -273,6 +281,5 @@ class Backlog:
         """Nothing."""
 
     def score(self, batch: Batch) -> Values:
-        """For how long nothing has been empty, over the limit, for everybody."""
-        waited_us = batch.now_us - batch.emptied_us if batch.queue else 0
-        return np.full(len(batch), waited_us / self._within_us, np.float32)
+        """How long what has waited longest has done so, over the limit, for everybody."""
+        return np.full(len(batch), batch.waited_us / self._within_us, np.float32)

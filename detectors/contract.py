@@ -48,6 +48,7 @@ class Batch:
         broker_up: as the broker's counters say.
         emptied_us: the last end of a pane at which nothing waited at the broker; `now_us` if nothing does, and when the
             core began if something always did.
+        waited_us: for how long what has waited longest has done so, at the broker or to be processed; 0: nothing does.
         planned: bool (n,), reboots of this pane that somebody had announced; None: there are none.
         battery_us: int64 (n,), for how long a full battery would last, 0 where nobody knows; None: nobody asks.
         tally: events of the pane.
@@ -69,6 +70,7 @@ class Batch:
     broker_up: bool
     news: News = UNKNOWN_NEWS
     emptied_us: int = 0
+    waited_us: int = 0
     planned: Mask | None = None
     battery_us: Int | None = None
     tally: Tally = NO_EVENTS

@@ -49,6 +49,7 @@ from twinstorm.detectors.taps import Follower, Tap
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.trained import Trained
 from twinstorm.detectors.values.wear import Wear
+from twinstorm.detectors.waits import HeadWait
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
@@ -167,7 +168,8 @@ class Core(Exhibits):
         if self._counting is not None and self._counting.heard is not None:
             self._ingest.taps.append(self._counting.heard)
         self._planned: Planned | None = None
-        self._emptied_us = 0
+        self._emptied_us = self._waited_us = 0
+        self._head = HeadWait()
         self._burns = BurnAlarms(self._tracks, self._alarms)
         self._now_us = 0
         self._counters: BrokerCounters | None = None
@@ -362,9 +364,11 @@ class Core(Exhibits):
         Args:
             now_us: a whole second, later than the last one.
         """
+        self._waited_us = self._head.look(now_us, broker.queue, broker.messages_out)
         if self.intake is not None:
             for delivery in self.intake.advance(now_us):
                 self._take(delivery)
+            self._waited_us = max(self._waited_us, self.intake.waited_us)
             # To whoever waits for readings it is all one where they wait.
             broker = replace(broker, queue=broker.queue + self.intake.lag)
         self._renewals.turn(now_us)
@@ -620,7 +624,10 @@ class Core(Exhibits):
 
     def _asked_of(self, now_us: int, broker: BrokerCounters) -> dict[str, Any]:
         """What a batch holds for some indicators."""
-        asked: dict[str, Any] = {"emptied_us": self._emptied_us if broker.queue else now_us}
+        asked: dict[str, Any] = {
+            "emptied_us": self._emptied_us if broker.queue else now_us,
+            "waited_us": self._waited_us,
+        }
         if self._planned is not None:
             asked["planned"] = self._planned.among(self._sessions.rebooted, now_us)
         counting = self._counting

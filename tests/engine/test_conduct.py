@@ -21,14 +21,22 @@ fleet:
   segments:
     motors: {{kind: motor, share: 50 %, every: 1 s}}
     rooms: {{kind: environment, share: 50 %, every: 30 s}}
-broker: {{offline_queue: 100000}}
-detectors: {{chatter: {{}}, strange-topics: {{}}, backlog: {{}}, odd-hours: {{train: 1 h}}}}
+broker: {{{broker}}}
+detectors: {{chatter: {{}}, strange-topics: {{}}, {backlog}, odd-hours: {{train: 1 h}}}}
+{more}
 {steps}
 """
 
 
-def played(steps: str, minutes: int = 12) -> Core:
-    text = TEXT.format(steps=steps and "steps:\n" + steps, minutes=minutes)
+def played(
+    steps: str,
+    minutes: int = 12,
+    more: str = "",
+    broker: str = "offline_queue: 100000",
+    backlog: str = "backlog: {}",
+) -> Core:
+    steps = steps and "steps:\n" + steps
+    text = TEXT.format(steps=steps, minutes=minutes, more=more, broker=broker, backlog=backlog)
     engine = build(read(text, "conduct.storm.yaml"), RunOptions(seed=7))
     engine.play()
     assert engine.ledger().difference == 0
@@ -74,3 +82,26 @@ def test_what_waits_for_a_minute_is_found() -> None:
     found = [alarm for alarm in played(steps).alarms if alarm.name == "backlog"]
     assert len(found) == 1
     assert 60 <= found[0].at_us / 1e6 - 240 <= 64
+
+
+NEAR_CAPACITY = "processing: {service: 47500 us, partitions: 8, consumers: 1}\n"
+"""21.05 readings a second, of which 20 come each second and 20 more each half a minute: worked off in 19 s."""
+SOON = "backlog: {within: 10 s}"
+
+
+def test_a_pool_near_its_capacity_has_no_backlog() -> None:
+    core = played("", minutes=8, more=NEAR_CAPACITY, backlog=SOON)
+    assert core.intake is not None
+    assert core.intake.figures.deepest > 15
+    assert alarms(core) == []
+
+
+def test_a_queue_of_the_broker_that_is_passed_in_time_is_no_backlog() -> None:
+    assert alarms(played("", minutes=8, broker="messages: {rate: 21/s}", backlog=SOON)) == []
+
+
+def test_what_waits_for_a_pool_that_is_too_small_is_found_when_it_has_waited_for_a_minute() -> None:
+    (alarm,) = played("", minutes=8, more=NEAR_CAPACITY.replace("47500 us", "100 ms")).alarms[:1]
+    assert alarm.name == "backlog"
+    # 20.7 come and 10 go: what comes at t is processed at 2.07 t, so that the first has waited for 60 s at t = 116 s.
+    assert 116 <= alarm.at_us / 1e6 <= 124

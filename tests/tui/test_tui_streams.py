@@ -81,7 +81,7 @@ async def test_rows_are_asked_for_while_their_screen_is_open() -> None:
     async with busy() as stage:
         assert stage.engine.sent_of(AskStreams) == []
         await stage.press("0", "question_mark", "escape", "1", "0")
-        assert [command.on for command in stage.engine.sent_of(AskStreams)] == [True, False, True]
+        assert stage.engine.sent_of(AskStreams) == [AskStreams(on=on) for on in (True, False, True)]
         await stage.show(331, change=lambda frame: msgspec.structs.replace(frame, has_streams=True))
         assert "Asking the engine for them." in stage.screen_text
 
