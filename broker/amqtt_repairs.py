@@ -38,6 +38,7 @@ from amqtt.mqtt.packet import CONNECT
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler, Subscription, UnSubscription
 from amqtt.session import Session
 
+from twinstorm.broker.admissions import Admissions
 from twinstorm.broker.amqtt_connection import MAILBOX, Brake, RepairedHandler, mailbox_of
 from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, AbortingWriter, LimitedReader, MalformedError, is_topic
 from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
@@ -122,6 +123,7 @@ class RepairedBroker(Broker):
         self.core_listens = asyncio.Event()
         """The core has subscribed."""
         self.conduct: LiveMisconduct | None = None
+        self.admissions: Admissions | None = None
         """What faults make it do; None: nothing yet."""
 
     @property
@@ -407,6 +409,8 @@ class RepairedBroker(Broker):
             if self.conduct is not None:
                 self.conduct.denied(session.username or "")
             return
+        if self.admissions is not None:
+            self.admissions.enter(message.topic, bytes(message.payload))
         told = message.topic, message.payload, message.qos
         if self.conduct is None or not self.conduct.meddles(*told, self._hand_on):
             self._hand_on(*told)

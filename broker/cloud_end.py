@@ -20,10 +20,12 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from twinstorm.broker.admissions import Admissions
 from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.flow import (
     MIRRORED,
+    UNTOLD_US,
     BrokerCounters,
     CloudOutcome,
     Delivery,
@@ -49,6 +51,8 @@ RECONNECT_S = 0.1
 """paho takes fractions, though it asks for whole seconds."""
 
 _Message = tuple[str, bytes, int]
+_Row = tuple[int, Reading, int, int]
+"""Device, what it said, when that arrived, and when the broker took it."""
 
 
 class _Link(Enum):
@@ -177,6 +181,8 @@ class LiveCloudEnd:
         self._births = 0
         self._received = 0
         self._early: list[tuple[int, int, int, int]] = []
+        self.admissions: Admissions | None = None
+        """When a broker in this process took each message; None: nobody tells."""
         self._up = False
         self._gone_since_s: float | None = None
         self._closing = False
@@ -233,7 +239,7 @@ class LiveCloudEnd:
 
     def poll(self, now_us: int) -> CloudOutcome:
         """Decode what has arrived; see `CloudEnd.poll`."""
-        rows: dict[str, list[tuple[int, Reading, int]]] = {}
+        rows: dict[str, list[_Row]] = {}
         events, self._early = self._early, []
         malformed: list[Malformed] = []
         for _ in range(self._raw.qsize()):
@@ -346,11 +352,12 @@ class LiveCloudEnd:
     def _sort(
         self,
         message: _Message,
-        rows: dict[str, list[tuple[int, Reading, int]]],
+        rows: dict[str, list[_Row]],
         events: list[tuple[int, int, int, int]],
     ) -> str:
         """Put a message where it belongs; returns what is wrong with it, or nothing."""
         topic, payload, arrived_us = message
+        admitted_us = None if self.admissions is None else self.admissions.taken(topic, payload)
         letter = self._inbox.letter(topic)
         if isinstance(letter, str):
             return letter
@@ -365,7 +372,8 @@ class LiveCloudEnd:
         reading = self._inbox.reading(letter, payload)
         if isinstance(reading, str):
             return reading
-        rows.setdefault(reading.kind, []).append((letter.device, reading, arrived_us))
+        told_us = UNTOLD_US if admitted_us is None else admitted_us
+        rows.setdefault(reading.kind, []).append((letter.device, reading, arrived_us, told_us))
         return ""
 
     def _note_state(
@@ -394,9 +402,13 @@ class LiveCloudEnd:
         events.extend((now_us, who, SessionEvent.BORN, int(self._boot[who])) for who in again)
         self._live |= self._live_before
 
-    def _delivery(self, kind: str, rows: list[tuple[int, Reading, int]]) -> Delivery:
-        arrived_us = np.array([arrived for _, _, arrived in rows], np.int64)
-        readings = self._inbox.readings(kind, [(device, reading) for device, reading, _ in rows], arrived_us)
+    def _delivery(self, kind: str, rows: list[_Row]) -> Delivery:
+        arrived_us = np.array([arrived for _, _, arrived, _ in rows], np.int64)
+        admitted_us = None
+        if self.admissions is not None:
+            admitted_us = np.array([admitted for *_, admitted in rows], np.int64)
+        of_device = [(device, reading) for device, reading, *_ in rows]
+        readings = self._inbox.readings(kind, of_device, np.full(len(rows), UNTOLD_US), admitted_us)
         return Delivery(readings, arrived_us, int(arrived_us.max()))
 
     # --- what paho tells, on its thread -------------------------------------------------------------------------------

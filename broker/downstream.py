@@ -86,6 +86,7 @@ class Downstream:
         known: the broker has a session for the core; not so if it died while the core was away.
         expired: it had one, which ended while the core was away.
         waiting: messages kept for an absent core.
+        stamps: readings say when the broker took them.
     """
 
     rate: Fraction | None
@@ -100,6 +101,7 @@ class Downstream:
     known: bool = True
     expired: bool = False
     waiting: int = 0
+    stamps: bool = False
     _pending: list[Pending] = field(default_factory=list)
     _kept: list[Pending] = field(default_factory=list)
     """Of an absent core."""
@@ -168,6 +170,8 @@ class Downstream:
         Returns:
             Rows that are dropped; None: none.
         """
+        if self.stamps:
+            readings = replace(readings, admitted_us=at_broker_us)
         if self.away:
             return self._keep(readings, at_broker_us, kept)
         if self.rate is not None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from amqtt.session import Session
 
 from twinstorm.broker.admission import Admission
+from twinstorm.broker.admissions import Admissions
 from twinstorm.broker.amqtt_packets import AbortingWriter, LimitedReader
 from twinstorm.broker.amqtt_repairs import RepairedBroker
 from twinstorm.broker.broker_state import BrokerState
@@ -137,6 +138,7 @@ class EmbeddedBroker(LiveOrders):
         self._awaits_core = False
         """It has lost the subscriptions of a core that was there when it died."""
         self._core: RepairedBroker | None = None
+        self._admissions: Admissions | None = None
         self._listening: list[tuple[Listening, socket.socket]] = []
         self._links = Links(context, limits, self._count, self._handshake_failed, self._serve)
         self._outages = 0
@@ -268,7 +270,7 @@ class EmbeddedBroker(LiveOrders):
             lost=self._lost,
             overflown=self._overflown,
         )
-        self._core.conduct = self._conduct
+        self._core.conduct, self._core.admissions = self._conduct, self._admissions
         await self._core.start()
         state, self._kept_state = self._kept_state, None
         if state is not None:
@@ -446,6 +448,13 @@ class EmbeddedBroker(LiveOrders):
     def _adopt(self, conduct: LiveMisconduct) -> None:
         if self._core is not None:
             self._core.conduct = conduct
+
+    def tell_admissions(self) -> Admissions:
+        """From now on know when each message came, for who gets it in this process."""
+        self._admissions = Admissions(self._now_us)
+        if self._core is not None:
+            self._core.admissions = self._admissions
+        return self._admissions
 
     def expire_core(self, step: str, after_us: int) -> None:
         self._core_expiries[step] = after_us

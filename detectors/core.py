@@ -249,7 +249,7 @@ class Core(Exhibits):
 
     def follow(self, every: int, window_us: int, lateness_us: int) -> Stages:
         """Follow one reading in so many of each device from now on; once. Raises ValueError as `Stages` does."""
-        self.stages = Stages(every, window_us, lateness_us)
+        self.stages = Stages(len(self.registry), every, window_us, lateness_us)
         self._let_follow(self.stages)
         return self.stages
 
@@ -410,6 +410,9 @@ class Core(Exhibits):
         through_us = now_us if self.intake is None else min(self.intake.through_us, now_us)
         for follower in self._followers:
             follower.close(now_us, through_us)
+        if self.stages is not None:
+            for alarm in changes.raised:
+                self.stages.alarmed(alarm.device, now_us)
         return Pane(
             at_us=now_us,
             accepted=accepted,

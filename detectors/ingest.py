@@ -364,6 +364,7 @@ class Ingest:
             readings.values.take(order, axis=0),
             dense_from=first if is_slice else -1,
             received_us=None if readings.received_us is None else _in_order(readings.received_us, order),
+            admitted_us=None if readings.admitted_us is None else _in_order(readings.admitted_us, order),
         )
         if is_slice:
             self._dense(ordered, _in_order(arrived_us, order), limits)
@@ -477,6 +478,7 @@ class Ingest:
             rows=rows,
             good=good,
             received_us=readings.received_us,
+            admitted_us=readings.admitted_us,
         )
         for tap in self.taps:
             tap.take(accepted)
@@ -498,6 +500,7 @@ class Ingest:
             readings.values[rows],
             late=late,
             received_us=None if readings.received_us is None else readings.received_us[rows],
+            admitted_us=None if readings.admitted_us is None else readings.admitted_us[rows],
         )
         for tap in self.taps:
             tap.take(accepted)
@@ -584,7 +587,7 @@ def _misfit(readings: Readings, arrived_us: Int, limits: Limits) -> str:
     """The first column that is not as long as that of devices, or values that have not one column a channel; empty: all
     fits."""
     n = len(readings.device)
-    for name in ("boot", "seq", "device_time_us", "sent_us", "received_us", "present"):
+    for name in ("boot", "seq", "device_time_us", "sent_us", "received_us", "admitted_us", "present"):
         column = getattr(readings, name)
         if column is not None and len(column) != n:
             return f"{name} has {len(column):,} rows of {n:,}"

@@ -20,13 +20,14 @@ class Accepted:
         device: int32 (n,).
         boot: int32 (n,). seq: int64 (n,), number of each reading.
         dated_us: int64 (n,), the device's own clock, wrong at times.
-        sent_us, arrived_us: int64 (n,).
+        sent_us: int64 (n,), as in `Readings`. arrived_us: int64 (n,).
         values: float32 (n, channels of the kind), NaN for a silent channel.
         rows: row i belongs to device ``rows.start + i``, and those alone count that `good` names; None: all rows count,
             and those of one device stand in the order of boot and number, unless they are late.
         good: bool (n,), None: all.
         late: each of these is older than a reading of its device that was passed on before.
         received_us: int64 (n,), when each came to the core, where it was processed later; None: as it came.
+        admitted_us: int64 (n,), as in `Readings`.
     """
 
     code: int
@@ -41,6 +42,7 @@ class Accepted:
     good: Mask | None = None
     late: bool = False
     received_us: Int | None = None
+    admitted_us: Int | None = None
     _tables: dict[tuple[int, bytes], NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     def table(self, block: slice, columns: NDArray[np.intp]) -> NDArray[np.float64]:

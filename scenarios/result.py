@@ -287,10 +287,12 @@ class MirrorResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the way to a stage took the readings that were followed, from the stage before."""
+    """What the way to a stage took the readings that were followed, from the stage before that is known; to ``alarmed``
+    from ``ingested``."""
 
     stage: str
-    """sent, delivered, ingested, windowed."""
+    """sent, admitted, delivered, ingested, windowed, alarmed. Live nobody tells when a reading was sent, and no broker
+    but the embedded one when it was admitted: these are left out."""
     readings: int
     median_s: float | None
     """None, as the others: there was none."""

@@ -34,6 +34,8 @@ YEAR_US = 365 * DAY_US
 
 NEVER_US = 1 << 62
 """An instant that does not come: the timer of a device that waits for nothing."""
+UNTOLD_US = -NEVER_US
+"""An instant that nobody told."""
 
 
 class LossCause(StrEnum):
@@ -230,9 +232,10 @@ class Readings:
         boot: int32 (n,), how often the device has booted, 1 for the first time.
         seq: int64 (n,), number of the reading; never reset by a boot.
         device_time_us: int64 (n,), the device's own clock, wrong on purpose at times.
-        sent_us: int64 (n,), when the device wrote the message.
+        sent_us: int64 (n,), when the device wrote the message; `UNTOLD_US`: nobody knows, as over real sockets.
         values: float32 (n, channels), NaN for a silent channel; columns are contiguous (Fortran order) when dense.
         received_us: int64 (n,), when each came to the core, where it was processed later; None: as it came.
+        admitted_us: int64 (n,), when its broker took it, `UNTOLD_US`: nobody knows; None: nobody asked.
     """
 
     kind: str
@@ -251,6 +254,7 @@ class Readings:
     together: Together | None = None
     """Sparse readings only; None: each is a message of its own."""
     received_us: Int | None = None
+    admitted_us: Int | None = None
 
     @property
     def messages(self) -> int:
@@ -280,6 +284,7 @@ class Readings:
             wire=tuple(self.wire[row] for row in chosen.tolist()) if self.wire else (),
             together=None if self.together is None else replace(self.together, message=self.together.message[chosen]),
             received_us=None if self.received_us is None else self.received_us[chosen],
+            admitted_us=None if self.admitted_us is None else self.admitted_us[chosen],
         )
 
 

@@ -148,6 +148,8 @@ class Engine:
             derived=self.mirrors,
         )
         each_second = follow(self.core, scenario)
+        if scenario.stamps is not None:
+            wiring.stamp()
         self._silences = Silences(self.core, scenario.continuity, self.selector)
         self._figures = Figures(self.core, self.selector)
         self.steps = planned(scenario)

@@ -349,6 +349,10 @@ class LiveWiring:
         told = self.fleet.totals
         return Evidence(dict(told.evidence.get(order.step, {})) if told is not None else {})
 
+    def stamp(self) -> None:
+        if self.broker.embedded is not None:
+            self.cloud.admissions = self.broker.embedded.tell_admissions()
+
     def maintain(self, plan: MaintenancePlan, device: Device) -> None:
         self.fleet.send(Maintain(plan, device))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from twinstorm.detectors.figures import NamedFigure
 from twinstorm.detectors.pool import PoolSettings
+from twinstorm.detectors.stages import Stage
 from twinstorm.detectors.values.trained import Trained
 from twinstorm.detectors.values.wear import Wear
 from twinstorm.scenarios.engine.engine import Engine
@@ -251,7 +252,8 @@ def _stages(engine: Engine) -> Iterator[StreamRow]:
     if stages is None:
         return
     found = [each for each in stages.latencies() if each.readings]
-    slowest = max(found, key=lambda each: each.p95_us or 0, default=None)
+    way = [each for each in found if each.to is not Stage.ALARMED]
+    slowest = max(way, key=lambda each: each.p95_us or 0, default=None)
     yield StreamRow(
         word="stamps",
         name="stages",

@@ -66,6 +66,9 @@ class Wiring(Protocol):
     def start_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def end_fault(self, fault: type[Fault], order: FaultOrder, device: Device, at_us: int) -> None: ...
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence: ...
+    def stamp(self) -> None:
+        """Let readings say when their broker took them, if it can tell; before the run begins."""
+
     def maintain(self, plan: MaintenancePlan, device: Device) -> None:
         """Let crews look after these devices; before the run begins."""
 
@@ -160,6 +163,9 @@ class ModelledWiring:
 
     def evidence(self, fault: type[Fault], order: FaultOrder) -> Evidence:
         return calls.evidence(fault, self._on(fault), order)
+
+    def stamp(self) -> None:
+        self.broker.downstream.stamps = True
 
     def maintain(self, plan: MaintenancePlan, device: Device) -> None:
         self.world.maintain(plan, device)

@@ -438,7 +438,14 @@ def _stages(result: RunResult) -> Section:
         for each in result.stages
     ]
     head = ("to", "readings", "median", "95 %", "most")
-    lines = ["From the stage before, of the readings that were followed and whose window has closed."]
+    lines = [
+        "From the stage before, of the readings that were followed and whose window has closed.",
+        "Alarmed counts from ingested, of the newest such reading of each device that an alarm was about.",
+    ]
+    told = {each.stage for each in result.stages}
+    untold = [stage for stage in ("sent", "admitted") if stage not in told]
+    if untold:
+        lines.append(f"Nobody told when readings were {' or '.join(untold)}: the stage after it has that time as well.")
     return Section("Where the time goes", lines, [Table(head, rows, frozenset({1, 2, 3, 4}))])
 
 

@@ -181,9 +181,17 @@ def test_partitions_by_site_are_as_slow_as_one_consumer() -> None:
 def test_stamps_tell_where_the_time_goes() -> None:
     result = finished(made(SMALL % "" + "stamps: {every: 10, window: 10 s, lateness: 0 s}\n"))
     told = {each.stage: each for each in result.stages}
-    assert list(told) == ["sent", "delivered", "ingested", "windowed"]
-    sent, delivered, ingested, windowed = told.values()
-    assert {each.readings for each in told.values()} == {sent.readings}
+    assert list(told) == ["sent", "admitted", "delivered", "ingested", "windowed", "alarmed"]
+    sent, admitted, delivered, ingested, windowed, alarmed = told.values()
+    assert {each.readings for each in told.values()} == {sent.readings, alarmed.readings}
+    # Twice 1 ms: to the broker, and from there to the core, which nothing holds up.
+    assert admitted.median_s is not None
+    assert 0.001 <= admitted.median_s < 0.01
+    assert delivered.median_s == 0.001
+    # The silence of the outage, and what else is told of it.
+    assert 100 <= alarmed.readings < 200
+    assert alarmed.median_s is not None
+    assert 10 < alarmed.median_s < 60
     assert 100 < sent.readings < result.ledger.delivered / 10
     assert delivered.most_s is not None
     assert delivered.most_s < 0.2

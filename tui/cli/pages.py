@@ -77,9 +77,11 @@ Where the time of readings goes: of each device one reading in so many is follow
 
     stamps: {every: 100}             # window: 1 min, lateness: 10 s
 
-Sampled is what the device's clock said; sent, delivered (to the core) and ingested (behind its pool, if it has one)
-are instants of the run; windowed is when the window that it belongs to was closed. The result and the report tell
-median, 95th percentile and most of each stage.
+Sampled is what the device's clock said; sent, admitted (by its broker), delivered (to the core) and ingested (behind
+its pool, if it has one) are instants of the run; windowed is when the window that it belongs to was closed; alarmed,
+which counts from ingested, when an alarm about its device was raised, of the newest such reading. The result and the
+report tell median, 95th percentile and most of each stage. Live nobody tells when a reading was sent, and only the
+embedded broker when it was admitted.
 """
 
 _WINDOWS = """

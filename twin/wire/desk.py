@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from twinstorm.twin.flow import Delivery, Device, Malformed, Readings, Registry
+from twinstorm.twin.flow import UNTOLD_US, Delivery, Device, Malformed, Readings, Registry
 from twinstorm.twin.wire.columns import CODEC, Columns, decode
 from twinstorm.twin.wire.inbox import Inbox, Letter
 
@@ -120,7 +120,7 @@ class Desk:
             boot=np.frombuffer(b"".join(one.boot for one in messages), "<i4"),
             seq=np.frombuffer(b"".join(one.seq for one in messages), "<i8"),
             device_time_us=np.frombuffer(b"".join(one.time_us for one in messages), "<i8") - self._inbox.origin_us,
-            sent_us=arrived_us,
+            sent_us=np.full(len(arrived_us), UNTOLD_US),
             values=values.T,
         )
         return Delivery(readings, arrived_us, int(arrived_us.max()))

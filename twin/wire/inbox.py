@@ -90,12 +90,14 @@ class Inbox:
         reading = self.reading(letter, message.payload)
         return reading if isinstance(reading, str) else (letter.device, reading)
 
-    def readings(self, kind: str, rows: list[tuple[int, Reading]], sent_us: Int) -> Readings:
+    def readings(
+        self, kind: str, rows: list[tuple[int, Reading]], sent_us: Int, admitted_us: Int | None = None
+    ) -> Readings:
         """Readings of one kind as columns.
 
         Args:
             rows: device and reading.
-            sent_us: one a row.
+            sent_us, admitted_us: one a row.
         """
         values = np.array([reading.values for _, reading in rows], np.float64)
         return Readings(
@@ -106,6 +108,7 @@ class Inbox:
             device_time_us=np.array([reading.time_us - self.origin_us for _, reading in rows], np.int64),
             sent_us=sent_us,
             values=self._layouts[kind].on_grid(values.reshape(len(rows), -1)),
+            admitted_us=admitted_us,
         )
 
     def opened(self, delivery: Delivery) -> Delivery:
@@ -126,5 +129,6 @@ class Inbox:
             else:
                 rows.append(found)
                 readable.append(row)
-        readings = self.readings(sent.kind, rows, sent.sent_us[readable]) if rows else None
+        admitted_us = None if sent.admitted_us is None else sent.admitted_us[readable]
+        readings = self.readings(sent.kind, rows, sent.sent_us[readable], admitted_us) if rows else None
         return Delivery(readings, delivery.arrived_us[readable], delivery.last_us, tuple(malformed))

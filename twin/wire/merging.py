@@ -33,7 +33,9 @@ def merged(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
 
 
 def _alike(one: Readings, other: Readings | None) -> bool:
-    if other is None or one.duplicate != other.duplicate or one.values.shape[1] != other.values.shape[1]:
+    if other is None or (one.admitted_us is None) != (other.admitted_us is None):
+        return False
+    if one.duplicate != other.duplicate or one.values.shape[1] != other.values.shape[1]:
         return False
     return all(part.dense_from < 0 and part.present is None and not part.wire for part in (one, other))
 
@@ -41,6 +43,8 @@ def _alike(one: Readings, other: Readings | None) -> bool:
 def _joined(run: Sequence[Delivery]) -> Delivery:
     parts = [each.readings for each in run if each.readings is not None]
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    if parts[0].admitted_us is not None:
+        columns["admitted_us"] = np.concatenate([part.admitted_us for part in parts if part.admitted_us is not None])
     return Delivery(
         replace(parts[0], **columns, together=None),
         np.concatenate([each.arrived_us for each in run]),
