@@ -9,8 +9,7 @@ one is *late*: it is counted and not judged, because what came after it is alrea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,9 @@ from twinstorm.detectors.taps import Accepted, chosen, one_of_each
 from twinstorm.detectors.values.contract import Comparing, Finest, Reals, Sample, ValueDetector, catalogue
 from twinstorm.detectors.values.history import BYTES as BYTES_OF_HISTORY
 from twinstorm.detectors.values.history import History
+from twinstorm.detectors.values.watched import Watched, by_event
 from twinstorm.detectors.values.witness import MOST, Judged, Witnesses
-from twinstorm.twin.flow import SECOND_US, Device, Int, Mask, Registry, Seen, Severity, Values
+from twinstorm.twin.flow import SECOND_US, Device, Int, Registry, Seen, Severity, Values
 
 BLOCK_VALUES = 16_384
 """Values that are judged at a time: what fits the cache. No result depends on it."""
@@ -37,62 +37,6 @@ STALE_PERIODS, STALE_US = 3, 10 * SECOND_US
 BYTES_COMPARED = 88
 """Of a series in a detector that compares: sum, count, group and resolution, and what comparing all of them at once
 takes for a moment; see `peers.py`."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """Which series there are.
-
-    Attributes:
-        first: int64 (devices + 1,), the first series of each device; as many as the next one's if it has none.
-        columns: kind, as a code, to its channels that are watched.
-        mask: bool (devices,), who is watched; None: all of those kinds.
-    """
-
-    first: Int
-    columns: Mapping[int, NDArray[np.intp]]
-    mask: Mask | None
-
-    @staticmethod
-    def of(registry: Registry, channels: Sequence[str] | None, mask: Mask | None, *, by_event: bool = True) -> Watched:
-        """
-        Args:
-            channels: names; None: all that have a mean (angles, counters and codes have none).
-            mask: whom; None: all.
-            by_event: with those that change when something happens (`Channel.by_event`), where nobody names channels.
-        """
-        columns = {}
-        width = np.zeros(len(registry.kinds), np.int64)
-        for code, kind in enumerate(registry.kinds):
-            chosen = [
-                column
-                for column, channel in enumerate(registry.channels[kind])
-                if (
-                    channel.averaged and (by_event or not channel.by_event)
-                    if channels is None
-                    else channel.name in channels
-                )
-            ]
-            if chosen:
-                columns[code] = np.array(chosen, np.intp)
-                width[code] = len(chosen)
-        each = width[registry.kind]
-        if mask is not None:
-            each[~mask] = 0
-        return Watched(np.concatenate(([0], np.cumsum(each))), columns, mask)
-
-    @property
-    def series(self) -> int:
-        return int(self.first[-1])
-
-    def steps(self, registry: Registry) -> Reals:
-        """float64 (series,), the resolution of the sensor of each."""
-        steps = np.zeros(self.series)
-        for code, columns in self.columns.items():
-            channels = registry.channels[registry.kinds[code]]
-            who = np.flatnonzero((registry.kind == code) & (np.diff(self.first) > 0))
-            steps[self.first[who][:, None] + np.arange(len(columns))] = [channels[each].step for each in columns]
-        return steps
 
 
 class OnFleet:
@@ -127,7 +71,7 @@ class OnFleet:
         learns = is_adaptive(kind, settings, values["adaptive"])
         self._watched = Watched.of(registry, settings.get("channels"), settings.get("on"), by_event=not learns)
         nobody_chose = learns and settings.get("channels") is None
-        self.left_out = _by_event(registry, settings.get("on")) if nobody_chose else ()
+        self.left_out = by_event(registry, settings.get("on")) if nobody_chose else ()
         self._detector = kind(self._watched.series, own)
         self._says_normal = kind.normal is not ValueDetector.normal
         """Then it learns a value when it has been asked what is normal: that is told from the values before."""
@@ -406,13 +350,6 @@ class OnFleet:
 
     def learn(self, batch: Batch) -> None:
         """Nothing: it learns from readings."""
-
-
-def _by_event(registry: Registry, on: Mask | None) -> tuple[str, ...]:
-    """Names of channels with a mean that change by events, of these devices."""
-    kinds = np.unique(registry.kind if on is None else registry.kind[on]).tolist()
-    channels = (each for code in kinds for each in registry.channels[registry.kinds[code]])
-    return tuple(sorted({each.name for each in channels if each.averaged and each.by_event}))
 
 
 def is_adaptive(kind: type[ValueDetector], settings: Mapping[str, Any], adaptive: str) -> bool:

@@ -18,7 +18,8 @@ from twinstorm.detectors.fence import BrokenError
 from twinstorm.detectors.options import typed
 from twinstorm.detectors.taps import Accepted
 from twinstorm.detectors.values.contract import ALL, Comparing, Peers, Reals, Sample
-from twinstorm.detectors.values.fleet import OnFleet, Watched
+from twinstorm.detectors.values.fleet import OnFleet
+from twinstorm.detectors.values.watched import Watched
 from twinstorm.twin.flow import Device, Int, Registry
 
 
