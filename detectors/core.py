@@ -25,6 +25,7 @@ from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
 from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.derived import Derived, Widened
+from twinstorm.detectors.door_rates import DoorRates
 from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
@@ -34,7 +35,7 @@ from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
-from twinstorm.detectors.panes import Pane, Passed, Rates
+from twinstorm.detectors.panes import Pane, Passed
 from twinstorm.detectors.patterns import EventPattern, listen
 from twinstorm.detectors.renewals import Renewals
 from twinstorm.detectors.routing import Router
@@ -172,9 +173,7 @@ class Core(Exhibits):
         self._head = HeadWait()
         self._burns = BurnAlarms(self._tracks, self._alarms)
         self._now_us = 0
-        self._counters: BrokerCounters | None = None
-        self._attempts, self._refused, self._letters, self._astray = (Rates() for _ in range(4))
-        self._letters_before = self._astray_before = 0
+        self._rated = DoorRates()
         self._before = (0, 0, 0)
         self._misdated_before = 0
         self._unjudged = News()
@@ -448,7 +447,7 @@ class Core(Exhibits):
             Panes that were looked at, the last one among them, each with those that passed before it. None at all:
             nobody knows which these are, and nothing was taken; they must be closed one by one.
         """
-        if not self.rests or len(outcome.sessions) or not self._is_unchanged(broker):
+        if not self.rests or len(outcome.sessions) or not self._rated.is_unchanged(broker):
             return []
         silences = silences_us(self._answers())
         if silences is None or self._unjudged != News(reading_us=self._unjudged.reading_us):
@@ -547,21 +546,8 @@ class Core(Exhibits):
                 self._broken[detector.name] = str(broken)
 
     def _rates(self, broker: BrokerCounters, seconds: int) -> tuple[int, int]:
-        """CONNECTs since the last pane. The first pane only sets the mark: the fleet may have connected before it.
-
-        A counter that fell belongs to a broker that began anew.
-        """
-        before = self._counters or broker
-        attempts = broker.attempts - before.attempts if broker.attempts >= before.attempts else broker.attempts
-        refused = broker.refused - before.refused if broker.refused >= before.refused else broker.refused
-        self._counters = broker
-        self._attempts.add(attempts, seconds)
-        self._refused.add(refused, seconds)
-        letters, astray = sum(self.dead_letters.values()), self._ingest.astray
-        self._letters.add(letters - self._letters_before, seconds)
-        self._astray.add(astray - self._astray_before, seconds)
-        self._letters_before, self._astray_before = letters, astray
-        return attempts, refused
+        """CONNECTs since the last pane."""
+        return self._rated.add(broker, sum(self.dead_letters.values()), self._ingest.astray, seconds)
 
     def _skip(self) -> None:
         for series in self._series:
@@ -575,7 +561,7 @@ class Core(Exhibits):
         reading_us = self._ingest.readings_from_us
         session_us, reboot_us = sessions.events_from_us, sessions.reboots_from_us
         waking_us = NEVER_US if reading_us == NEVER_US or self._nobody_woke() else reading_us
-        broker_us = NEVER_US if self._is_unchanged(broker) else self._now_us
+        broker_us = NEVER_US if self._rated.is_unchanged(broker) else self._now_us
         came = reading_us, session_us, reboot_us, waking_us, broker_us
         known = earlier.reading_us, earlier.session_us, earlier.reboot_us, earlier.waking_us, earlier.broker_us
         news = tuple(map(min, came, known))
@@ -587,17 +573,6 @@ class Core(Exhibits):
             return False
         device, last_us = self._missing
         return not len(device) or bool((self._ingest.last_arrival_us[device] == last_us).all())
-
-    def _is_unchanged(self, broker: BrokerCounters) -> bool:
-        """Of what panes tell of the broker nothing is different from the pane before."""
-        before = self._counters
-        return (
-            before is not None
-            and broker.attempts == before.attempts
-            and broker.refused == before.refused
-            and broker.queue == before.queue
-            and broker.up == before.up
-        )
 
     def _batch(self, now_us: int, broker: BrokerCounters, news: News) -> Batch:
         if self._columns is None:
@@ -615,10 +590,10 @@ class Core(Exhibits):
         return Batch(
             now_us,
             *self._columns,
-            attempts=self._attempts.newest,
-            refused=self._refused.newest,
-            letters=self._letters.newest,
-            astray=self._astray.newest,
+            attempts=self._rated.attempts.newest,
+            refused=self._rated.refused.newest,
+            letters=self._rated.letters.newest,
+            astray=self._rated.astray.newest,
             queue=broker.queue,
             broker_up=broker.up,
             news=news,

@@ -27,11 +27,10 @@ from twinstorm.scenarios.engine.errors import Refused, Unavailable
 from twinstorm.scenarios.engine.following import follow
 from twinstorm.scenarios.engine.incident_news import IncidentNews, changed_in
 from twinstorm.scenarios.engine.judge import Judge, Watched, seconds
-from twinstorm.scenarios.engine.judged import Judged
 from twinstorm.scenarios.engine.maintenance_log import ends_as
 from twinstorm.scenarios.engine.mirrors import Mirrors
+from twinstorm.scenarios.engine.pane_rows import PaneRows
 from twinstorm.scenarios.engine.recovery import Recovery
-from twinstorm.scenarios.engine.routes import routed_rows
 from twinstorm.scenarios.engine.select import FleetSelector
 from twinstorm.scenarios.engine.silences import Silences
 from twinstorm.scenarios.engine.streams import Figures
@@ -60,14 +59,9 @@ from twinstorm.scenarios.language.selectors import Selector
 from twinstorm.scenarios.models.manifest import Stored
 from twinstorm.scenarios.models.store import needed
 from twinstorm.scenarios.result import (
-    BudgetSink,
     Ended,
     EventRow,
-    JudgedSink,
-    LetterRow,
-    LetterSink,
     PaneRow,
-    RoutedSink,
     Sink,
 )
 from twinstorm.twin.eventlog import Code
@@ -170,9 +164,8 @@ class Engine:
         self.stories: list[Story] = [*stories_of(self.steps), self._pane]
         self.stories.append(Story(END, LAST_RANK + 1, self.end_us))
         self.sinks: Sequence[Sink] = ()
-        self._letters_sent = self._routed_sent = 0
         self._news = IncidentNews(self.core, scenario.runbooks)
-        self._counted = Judged([each.name for each in self.objectives])
+        self._pane_rows = PaneRows(self.core, [each.name for each in self.objectives])
         self._may_leap = (
             wiring.leaps
             and scenario.stop_when is None
@@ -685,50 +678,7 @@ class Engine:
             buffered=self.wiring.buffered(),
             slis={each.name: self.core.objective_window(each.name, LOOK_US) for each in self.objectives},
         )
-        for sink in self.sinks:
-            sink.pane(row)
-            if isinstance(sink, BudgetSink):
-                sink.budgets({each.name: self.core.objective_counts(each.name) for each in self.objectives})
-        self._send_judged(row.at_s)
-        self._send_letters()
-        self._send_routed()
-
-    def _send_judged(self, at_s: int) -> None:
-        told = [sink for sink in self.sinks if isinstance(sink, JudgedSink)]
-        rows = self._counted.rows(self.core, at_s) if told else []
-        for sink in told if rows else ():
-            sink.judged(rows)
-
-    def _send_letters(self) -> None:
-        fresh = self.core.letters_after(self._letters_sent)
-        if not fresh:
-            return
-        self._letters_sent = self.core.letters_noted
-        rows = [
-            LetterRow(
-                at_s=each.arrived_us / 1e6,
-                source=each.source,
-                reason=each.reason,
-                detail=each.detail,
-                is_reading=each.is_reading,
-                whole=each.whole,
-                body=each.body,
-            )
-            for each in fresh
-        ]
-        for sink in self.sinks:
-            if isinstance(sink, LetterSink):
-                sink.letters(rows)
-
-    def _send_routed(self) -> None:
-        router = self.core.router
-        if router is None or router.noted == self._routed_sent:
-            return
-        rows = routed_rows(router, self.registry, self._routed_sent)
-        self._routed_sent = router.noted
-        for sink in self.sinks:
-            if isinstance(sink, RoutedSink):
-                sink.routed(rows)
+        self._pane_rows.send(self.sinks, row)
 
     def _look_at_stop(self, now_us: int) -> None:
         stop = self.scenario.stop_when
