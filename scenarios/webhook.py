@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import ipaddress
 import threading
 import urllib.error
@@ -16,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -29,6 +30,8 @@ TRIES = 4
 FIRST_WAIT_S = 0.5
 """Between the first two tries; doubles."""
 TIMEOUT_S = 5.0
+MOST_TOLD = 80
+"""Characters of what a receiver answers that is no HTTP."""
 NEVER = "0001-01-01T00:00:00Z"
 """End of an alert that has none, as Go writes it."""
 
@@ -44,11 +47,19 @@ def problem_of(url: str, *, anywhere: bool) -> str:
         anywhere: somebody agreed to another machine than this one.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
         return f"`{url}` is no address of a webhook: write `http://127.0.0.1:9000/` or one with https"
     if not anywhere and not _is_loopback(parts.hostname):
         return f"`{parts.hostname}` is another machine: alarms go there with --yes only"
     return ""
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether its port is a number, or there is none."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:
@@ -221,6 +232,8 @@ class Webhook:
                     break
             except (OSError, ValueError) as error:
                 why = str(getattr(error, "reason", error))
+            except http.client.HTTPException as error:
+                why = f"it does not speak HTTP: {type(error).__name__}: {' '.join(str(error).split())[:MOST_TOLD]}"
         raise NotDelivered(f"{self._url}: {why}; {so_far}")
 
 

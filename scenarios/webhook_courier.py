@@ -44,6 +44,8 @@ class Courier:
         """The newest state of each incident that is not told, in the order in which they first changed."""
         self._news = threading.Condition()
         self._is_over = self._has_left = False
+        self._is_sending = False
+        """A message has been taken from those that wait, and nobody has counted it yet."""
         self._thread = threading.Thread(target=self._carry, name="webhook", daemon=True)
         self._thread.start()
 
@@ -78,11 +80,14 @@ class Courier:
             self._news.notify()
         self._thread.join(max(until_s - time.monotonic(), 0.0))
         with self._news:
-            if self._thread.is_alive() and not self._has_left:
-                self._has_left = True
-                self.lost += 1 + len(self._waiting)
-                self.trouble = self.trouble or f"it took longer than {self._patience_s:g} s"
-                self._waiting.clear()
+            if self._has_left or not (self._waiting or self._is_sending):
+                return
+            # What waits is lost as well if the thread has ended by itself, whatever ended it.
+            self._has_left = True
+            self.lost += self._is_sending + len(self._waiting)
+            slow = f"it took longer than {self._patience_s:g} s"
+            self.trouble = self.trouble or (slow if self._thread.is_alive() else "sending has ended")
+            self._waiting.clear()
 
     def _carry(self) -> None:
         while True:
@@ -92,12 +97,21 @@ class Courier:
                 if not self._waiting:
                     return
                 document = self._waiting.pop(next(iter(self._waiting)))
+                self._is_sending = True
+            trouble = ""
             try:
                 self._hook.send([document])
             except NotDelivered as error:
-                with self._news:
+                trouble = str(error)
+            except Exception as error:
+                # The next messages must not be lost too.
+                trouble = f"{type(error).__name__}: {error}"
+            with self._news:
+                if self._has_left:
+                    return
+                self._is_sending = False
+                if trouble:
                     self.lost += 1
-                    self.trouble = str(error)
-            else:
-                with self._news:
+                    self.trouble = trouble
+                else:
                     self.sent += 1

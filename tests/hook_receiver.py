@@ -1,8 +1,9 @@
-"""A receiver of webhooks on loopback that keeps what it gets."""
+"""Receivers of webhooks on loopback: one that keeps what it gets, and one that does not speak HTTP."""
 
 from __future__ import annotations
 
 import queue
+import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,3 +54,22 @@ def receiving() -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def babbling(answer: bytes) -> Iterator[str]:
+    """Address of a server that gives this answer, whatever it is asked."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.cli.conftest import Ran
+from tests.hook_receiver import babbling
 from tests.record.recorded import record, result
 from twinstorm.scenarios.metrics import Metrics
 from twinstorm.scenarios.result import ExampleResult
@@ -70,6 +71,19 @@ def test_a_webhook_on_another_machine_needs_a_yes(command: Command, storm: str) 
     assert (ran.code, "`example.org` is another machine" in ran.err) == (2, True)
     ran = command("run", "all-quiet", "--metrics", "0.0.0.0:9464")
     assert (ran.code, "is no address of this machine" in ran.err) == (2, True)
+
+
+def test_a_webhook_that_does_not_speak_http_is_no_bug(
+    command: Command, storm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twinstorm.scenarios.webhook.FIRST_WAIT_S", 0.0)
+    with babbling(b"SSH-2.0-OpenSSH_9.2\r\n") as url:
+        ran = command("report", storm, "--webhook", url)
+    assert ran.code == 4, ran.err
+    assert "it does not speak HTTP: BadStatusLine: SSH-2.0-OpenSSH_9.2" in ran.err
+    assert "bug" not in ran.err
+    ran = command("report", storm, "--webhook", "http://127.0.0.1:http/")
+    assert (ran.code, "is no address of a webhook" in ran.err) == (2, True)
 
 
 def test_metrics_of_a_run_have_the_counts_of_its_objectives(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.hook_receiver import Receiver, receiving
+from tests.hook_receiver import Receiver, babbling, receiving
 from tests.record.recorded import result
 from twinstorm.scenarios.webhook import SIGNATURE, NotDelivered, Webhook, payloads, problem_of
 
@@ -93,6 +93,14 @@ def test_one_that_refuses_is_told(receiver: Receiver, answers: tuple[int, ...], 
     assert len(receiver.taken()) == tries
 
 
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 what 200\r\n\r\n", b"x" * 70_000 + b"\r\n"])
+def test_one_that_does_not_speak_http_is_told_so(answer: bytes) -> None:
+    waits: list[float] = []
+    with babbling(answer) as url, pytest.raises(NotDelivered, match=r"it does not speak HTTP: .*; 0 of 1 were sent"):
+        Webhook(url, wait=waits.append).send(documents())
+    assert len(waits) == 3
+
+
 @pytest.mark.parametrize(
     ("url", "anywhere", "why"),
     [
@@ -104,6 +112,8 @@ def test_one_that_refuses_is_told(receiver: Receiver, answers: tuple[int, ...], 
         ("http://127.0.0.1" + ".example.org/", False, "`127.0.0.1.example.org` is another machine"),
         ("file:///etc/passwd", True, "is no address of a webhook"),
         ("127.0.0.1:9000", True, "is no address of a webhook"),
+        ("http://127.0.0.1:http/", True, "is no address of a webhook"),
+        ("http://127.0.0.1:0/", True, "is no address of a webhook"),
     ],
 )
 def test_nothing_leaves_this_machine_unasked(url: str, anywhere: bool, why: str) -> None:

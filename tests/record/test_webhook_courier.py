@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.hook_receiver import Receiver, receiving
+from tests.hook_receiver import Receiver, babbling, receiving
 from tests.record.recorded import result
 from twinstorm.scenarios.engine.run import Run, RunOptions
 from twinstorm.scenarios.language.reader import read
@@ -103,6 +103,50 @@ def test_a_receiver_that_never_answers_does_not_hold_the_end_of_a_run(monkeypatc
     assert sender.lost == 1
     assert "longer than 0.05 s" in sender.trouble
     hook.may.set()
+
+
+def test_a_receiver_that_does_not_speak_http_loses_messages_and_is_told() -> None:
+    base = result()
+    with babbling(b"SSH-2.0-OpenSSH_9.2\r\n") as url:
+        sender = courier(Webhook(url, wait=lambda _: None))
+        sender.incident(base.incidents[0], base.alarms)
+        sender.close(None)
+    assert (sender.sent, sender.lost) == (0, 1)
+    assert "webhook: 1 of 1 messages were lost: http://127.0.0.1:" in sender.complaint
+    assert "it does not speak HTTP: BadStatusLine: SSH-2.0-OpenSSH_9.2" in sender.complaint
+
+
+class Raising(Webhook):
+    """Raises what no receiver can be blamed for."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("http://127.0.0.1:1/")
+        self.may, self._error = threading.Event(), error
+        self.is_asked = threading.Event()
+
+    def send(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        self.is_asked.set()
+        assert self.may.wait(20)
+        raise self._error
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(RuntimeError("a bug"), "RuntimeError: a bug"), (SystemExit(), "sending has ended")],
+    ids=["the thread goes on", "the thread ends"],
+)
+def test_what_a_bug_of_the_sender_loses_is_counted(error: BaseException, said: str) -> None:
+    hook = Raising(error)
+    sender, base = courier(hook), result()
+    for number in (1, 2, 3):
+        incident = msgspec.structs.replace(base.incidents[0], number=number)
+        sender.incident(incident, [msgspec.structs.replace(base.alarms[0], incident=number)])
+        assert hook.is_asked.wait(20)
+    hook.may.set()
+    sender.close(None)
+    sender.close(None)
+    assert sender.complaint == f"webhook: 3 of 3 messages were lost: {said}"
 
 
 def test_an_incident_of_suppressed_alarms_is_told_to_nobody() -> None:
