@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran
+from twinstorm.tui.cli.command import UsageError
+from twinstorm.tui.cli.output import must_not_be_read
 
 Command = Callable[..., Ran]
 
@@ -75,3 +77,64 @@ def test_a_file_that_is_not_there_or_no_text(command: Command, tmp_path: Path) -
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00,\x01\n" * 5)
     assert command("detect", str(binary)).code == 2
+
+
+SPELLINGS: dict[str, Callable[[Path], str]] = {
+    "the same name": str,
+    "another spelling": lambda pump: str(pump.parent / "." / ".." / pump.parent.name / pump.name),
+    "a symbolic link": lambda pump: _linked(pump, Path.symlink_to),
+    "a hard link": lambda pump: _linked(pump, Path.hardlink_to),
+}
+
+
+def _linked(pump: Path, link: Callable[[Path, Path], None]) -> str:
+    other = pump.with_name("other.csv")
+    link(other, pump)
+    return str(other)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_scores_are_never_written_over_the_table(command: Command, pump: Path, spelling: str) -> None:
+    before = pump.read_bytes()
+    ran = command("detect", str(pump), "--out", SPELLINGS[spelling](pump))
+    assert ran.code == 2
+    assert "is the file that is read" in ran.err
+    assert "name another one: --out FILE" in ran.err
+    assert pump.read_bytes() == before
+
+
+def test_what_standard_input_reads_is_never_written_over(pump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pump.open() as lines:
+        monkeypatch.setattr("sys.stdin", lines)
+        with pytest.raises(UsageError, match="by standard input: writing would destroy it"):
+            must_not_be_read(pump, "-")
+        must_not_be_read(pump.with_name("scores.csv"), "-")
+
+
+def test_what_is_not_finished_leaves_the_scores_of_before(
+    command: Command, pump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "scores.csv"
+    assert command("detect", str(pump), "--out", str(out)).code == 0
+    before = out.read_bytes()
+    pump.write_text(pump.read_text() + "2026-01-01 00:03:20,1\n")
+    ran = command("detect", str(pump), "--detector", "band", "--out", str(out))
+    assert (ran.code, "row 201 has 2 cells, the header 3" in ran.err) == (2, True)
+    assert out.read_bytes() == before
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("twinstorm.detectors.values.gate.Gate.decide", interrupted)
+    assert command("detect", str(pump), "--detector", "band", "--out", str(out)).code == 130
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pump.csv", "scores.csv"]
+
+
+def test_scores_may_go_to_a_link_and_to_what_is_no_file(command: Command, pump: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "scores.csv")
+    assert command("detect", str(pump), "--out", str(link)).code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "scores.csv").read_text().startswith("timestamp,score,alarm,channel")
+    assert command("detect", str(pump), "--out", "/dev/null").code == 0

@@ -66,6 +66,7 @@ def test_what_cannot_be_fitted_is_told(command: Command, tmp_path: Path) -> None
         (few, ("--kind", "pump"), "7 rows are too few"),
         (mixed, ("--kind", "pump"), "is not later than"),
         (path, ("--kind", "shelf"), "no column is a channel of `shelf`"),
+        (path, ("--kind", "pump", "--out", str(path)), "is the file that is read"),
     ):
         done = command("fit", str(file), *options)
         assert done.code == 2

@@ -55,6 +55,13 @@ def test_each_unit_has_a_life_with_bounds(tables: tuple[Path, Path], command: Co
     assert "learning from 14 units" in ran.err
 
 
+def test_lives_are_never_written_over_a_table(tables: tuple[Path, Path], command: Command) -> None:
+    failed, running = map(str, tables)
+    for out in tables:
+        ran = command("rul", failed, running, "--unit", "engine", "--out", str(out))
+        assert (ran.code, "is the file that is read" in ran.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

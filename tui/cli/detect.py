@@ -12,6 +12,7 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def detect(
     from twinstorm.detectors.values.tables import Table, TableError
 
     must_be_writable(out)
+    must_not_be_read(out, file)
     separator = "\t" if separator == "\\t" else separator
     if len(separator) != 1:
         raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
@@ -88,7 +90,7 @@ def detect(
                 raise UsageError(str(error)) from None
             _must_have_peers(kind)
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
-            sink = stack.enter_context(out.open("w", encoding="utf-8", newline="")) if out is not None else talk.out
+            sink = stack.enter_context(whole(out)) if out is not None else talk.out
             rows, alarms = _scored(talk, table, kind, gate, train, sink)
         except (TableError, csv.Error) as error:
             raise UsageError(f"{file}: {error}") from None

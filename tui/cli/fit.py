@@ -11,6 +11,7 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def fit(
     from twinstorm.scenarios import fitting
 
     must_be_writable(out)
+    must_not_be_read(out, file)
     if device is not None:
         kind, readings = _of_a_run(talk, file, device, kind, time, driven)
         file = f"{device} in {file}"
@@ -69,7 +71,8 @@ def fit(
     if out is None:
         talk.data(text.rstrip("\n"))
     else:
-        out.write_text(text, encoding="utf-8")
+        with whole(out) as sink:
+            sink.write(text)
     for name, (sd, mean) in found.residuals.items():
         talk.say(f"residual of {name}: standard deviation {sd:.3g}, mean {mean:+.2g}")
     untold = [one.quantity.name for one in found.estimates if not one.told]

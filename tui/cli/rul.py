@@ -12,6 +12,7 @@ import click
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.detect import opened
 from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def rul(
     from twinstorm.detectors.remaining_life import RemainingLife
 
     must_be_writable(out)
+    must_not_be_read(out, failed, file)
     separator = "\t" if separator == "\\t" else separator
     if len(separator) != 1:
         raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
@@ -80,7 +82,7 @@ def rul(
     except ValueError as error:
         raise UsageError(f"{failed}: {_named(str(error), list(known))}") from None
     with ExitStack() as stack:
-        sink = stack.enter_context(out.open("w", encoding="utf-8", newline="")) if out is not None else talk.out
+        sink = stack.enter_context(whole(out)) if out is not None else talk.out
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(HEAD)
         for name, rows in running.items():

@@ -11,6 +11,7 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import SETTINGS, must_be_writable
+from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def export(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | Non
     from twinstorm.scenarios.language.reader import load
 
     must_be_writable(out)
+    must_not_be_read(out, scenario)
     made = openslo.export(load(scenario, settings))
     for note in made.notes:
         talk.complain(note)
@@ -96,6 +98,7 @@ def rules(talk: Talk, scenario: str, settings: tuple[str, ...], out: Path | None
 
     for path in (out, tests):
         must_be_writable(path)
+        must_not_be_read(path, scenario)
     if tests is not None and out is None:
         raise UsageError("tests name the file of their rules", "write that as well: --out rules.yml")
     read = load(scenario, settings)
@@ -116,7 +119,8 @@ def _give(talk: Talk, text: str, out: Path | None) -> None:
     if out is None:
         talk.data(text.rstrip("\n"))
         return
-    out.write_text(text, encoding="utf-8")
+    with whole(out) as sink:
+        sink.write(text)
     talk.say(f"written: {out}")
 
 
