@@ -2,7 +2,8 @@
 
 A detector learns what is normal and scores how far each device is from it; whether that is an alarm is the business of
 its policy (`policy.py`) and of grouping (`grouping.py`). A new detector is one class that satisfies `Detector`, one
-entry point in the group ``twinstorm.detectors`` (or `ON_REQUEST`), and a test that runs `conformance.py` over it.
+entry point in the group ``twinstorm.detectors`` (or ``twinstorm.requested_detectors``, of those that look only if a
+scenario names them), and a test that runs `conformance.py` over it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 
+from twinstorm.detectors.fence import BrokenError
 from twinstorm.detectors.lasting import UNKNOWN_NEWS, Lasting, News
 from twinstorm.detectors.options import Option, typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.tally import Tally
 from twinstorm.twin.flow import Int, Mask, Registry, Values
-
-GROUP = "twinstorm.detectors"
-ON_REQUEST = "twinstorm.requested_detectors"
-"""Group of those that look only if a scenario names them."""
+from twinstorm.twin.plugins import PluginError, Plugins, blamed, detectors
 
 NO_EVENTS = Tally()
 
@@ -150,35 +148,75 @@ class Patient(Restful, Protocol):
         them the answer of `quiet` held and no counter of the broker changed."""
 
 
-@cache
-def catalogue() -> Mapping[str, type[Detector]]:
-    """Name to class of every installed detector, ours and strangers', sorted by name."""
-    found: dict[str, Any] = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return dict(sorted(found.items()))
+BY_DEFAULT: Final = "detector"
+ON_REQUEST: Final = "detector on conduct"
+"""Words of `plugins.GROUPS`."""
 
 
 @cache
-def requested() -> Mapping[str, type[Detector]]:
-    """Name to class of those that look only if they are named, sorted by name."""
-    found: dict[str, Any] = {point.name: point.load() for point in entry_points(group=ON_REQUEST)}
-    return dict(sorted(found.items()))
+def catalogue() -> Plugins[type[Detector]]:
+    """Name to class of every installed detector, ours and strangers', sorted by name; loaded when asked for."""
+    return detectors(BY_DEFAULT)
 
 
-def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) -> list[Detector]:
+@cache
+def requested() -> Plugins[type[Detector]]:
+    """Name to class of those that look only if they are named, sorted by name; loaded when asked for."""
+    return detectors(ON_REQUEST)
+
+
+class Unusable:
+    """Stands in for an installed detector that cannot be loaded or made: the core takes it out in its first pane, with
+    an incident that says why.
+
+    Args:
+        what: is wrong with it, and whose it is.
+    """
+
+    summary: ClassVar[str] = "cannot be used"
+    headline: ClassVar[str] = ""
+    options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name, self._what = name, what
+        self.policy = Policy(share=1.0, fleet_share=1.0)
+
+    def learn(self, batch: Batch) -> None:  # noqa: ARG002
+        raise BrokenError(self._what)
+
+    def score(self, batch: Batch) -> Values:  # noqa: ARG002
+        raise BrokenError(self._what)
+
+
+def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) -> list[Scorer]:
     """Detectors of a run, sorted by name.
 
     Args:
-        wanted: detector to its settings, as text or typed; None: every one that need not be named, with its defaults.
+        wanted: detector to its settings, as text or typed; None: every one that need not be named, with its defaults,
+            and of one that cannot be used what says so: nobody asked for it, and the others look.
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+        PluginError: one that is named cannot be loaded, or not be made.
     """
-    known = {**catalogue(), **requested()}
-    chosen: Mapping[str, Mapping[str, Any]] = {name: {} for name in catalogue()} if wanted is None else wanted
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")
-    return [
-        known[name](registry, typed(f"detector `{name}`", known[name].options, chosen[name] or {}))
-        for name in sorted(chosen)
-    ]
+    if wanted is None:
+        return [_one_or_why(registry, name) for name in catalogue()]
+    for name in wanted:
+        if name not in catalogue() and name not in requested():
+            raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*catalogue(), *requested()))}")
+    return [_one(registry, name, wanted[name] or {}) for name in sorted(wanted)]
+
+
+def _one_or_why(registry: Registry, name: str) -> Scorer:
+    try:
+        return _one(registry, name, {})
+    except PluginError as error:
+        return Unusable(name, error.what + f" (it comes with {error.by})" * bool(error.by))
+
+
+def _one(registry: Registry, name: str, settings: Mapping[str, Any]) -> Detector:
+    word, among = (BY_DEFAULT, catalogue()) if name in catalogue() else (ON_REQUEST, requested())
+    kind = among[name]
+    values = typed(f"detector `{name}`", kind.options, settings)
+    with blamed(word, name, kind, "__init__"):
+        return kind(registry, values)

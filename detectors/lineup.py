@@ -34,10 +34,11 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+        PluginError: one that is named cannot be used.
     """
     if wanted is None:
-        return list(contract.build(registry, None))
-    known, known_on_values = {**contract.catalogue(), **contract.requested()}, on_values.catalogue()
+        return contract.build(registry, None)
+    known, known_on_values = (*contract.catalogue(), *contract.requested()), on_values.catalogue()
     found: list[Scorer] = []
     for name in sorted(wanted):
         settings = dict(wanted[name] or {})

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from twinstorm.detectors import contract
+from twinstorm.detectors.values import contract as on_values
 from twinstorm.scenarios.faults import base
+from twinstorm.scenarios.language import catalogue as names
 from twinstorm.twin.machines import installed
 
 Install = Callable[..., str]
@@ -63,6 +66,27 @@ class Blink(Fault):
         on.bit(order.step, "devices_booted", on.power_on(device, at_us))
 """
 
+WATCH = """
+import numpy as np
+from twinstorm.detectors.policy import Policy
+
+
+class Watch:
+    name = "acme-watch"
+    summary = "whatever Acme is afraid of"
+    headline = "frighten Acme"
+    options = ()
+
+    def __init__(self, registry, settings):
+        self.policy = Policy(share=0.3, fleet_share=0.3)
+
+    def learn(self, batch):
+        pass
+
+    def score(self, batch):
+        return np.zeros(len(batch), np.float32)
+"""
+
 
 def distribution(folder: Path, source: str, groups: Mapping[str, Mapping[str, str]], name: str = "acme-plant") -> str:
     """Write a distribution into a folder of `sys.path`.
@@ -88,20 +112,26 @@ def distribution(folder: Path, source: str, groups: Mapping[str, Mapping[str, st
 def _forget() -> None:
     base.catalogue.cache_clear()
     installed.catalogue.cache_clear()
+    names._detectors.cache_clear()
+    contract.catalogue.cache_clear()
+    contract.requested.cache_clear()
+    on_values.catalogue.cache_clear()
 
 
 @pytest.fixture
 def install(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a stranger's kinds and faults for one test; see `distribution`."""
+    """Install a stranger's kinds and faults, and `others` by the group of their entry points, for one test; see
+    `distribution`."""
 
     def put(
         source: str,
         machines: Mapping[str, str] | None = None,
         faults: Mapping[str, str] | None = None,
         name: str = "acme-plant",
+        others: Mapping[str, Mapping[str, str]] | None = None,
     ) -> str:
         folder = tmp_path_factory.mktemp("site-packages")
-        groups = {"twinstorm.machines": machines or {}, "twinstorm.faults": faults or {}}
+        groups = {"twinstorm.machines": machines or {}, "twinstorm.faults": faults or {}, **(others or {})}
         module = distribution(folder, source, groups, name)
         monkeypatch.syspath_prepend(folder)
         _forget()

@@ -17,8 +17,16 @@ OURS: Final = "twinstorm"
 GROUPS: Final = {
     "machine kind": "twinstorm.machines",
     "fault": "twinstorm.faults",
+    "detector": "twinstorm.detectors",
+    "detector on conduct": "twinstorm.requested_detectors",
+    "detector on values": "twinstorm.value_detectors",
 }
 """What it is to the group of its entry points."""
+
+OF_DETECTORS: Final = ("name", "summary", "options", "score", "learn")
+"""What a detector of any sort must have."""
+OF_VALUE_DETECTORS: Final = (*OF_DETECTORS, "step", "fleet_options", "missing", "contradiction")
+"""What one that looks at values has from its base class."""
 
 T = TypeVar("T")
 
@@ -115,6 +123,24 @@ class Plugins(Mapping[str, T], Generic[T]):
             return self[name]
         except PluginError as error:
             return error
+
+
+def detectors(word: str) -> Plugins[Any]:
+    """Installed detectors of one sort, by name.
+
+    Args:
+        word: see `GROUPS`.
+    """
+    wanted = OF_VALUE_DETECTORS if word == "detector on values" else OF_DETECTORS
+
+    def flaws(name: str, found: Any) -> Iterator[str]:
+        missing = [each for each in wanted if not hasattr(found, each)]
+        if missing:
+            yield f"it has no `{'`, `'.join(missing)}`"
+        elif found.name != name:
+            yield f"it is installed as `{name}` and calls itself `{found.name}`: both must be one name"
+
+    return Plugins(word, lambda found: found, flaws)
 
 
 def failed(word: str, name: str, kind: type, what: str) -> PluginError:

@@ -12,16 +12,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option, typed
 from twinstorm.twin.flow import Int
+from twinstorm.twin.plugins import Plugins, blamed, detectors
 
-GROUP = "twinstorm.value_detectors"
+ON_VALUES: Final = "detector on values"
+"""Word of `plugins.GROUPS`."""
 
 Reals = NDArray[np.float64]
 Which = slice | Int
@@ -240,9 +241,10 @@ def _reset(mine: object, blank: object, series: Which) -> None:
 
 
 @cache
-def catalogue() -> Mapping[str, type[ValueDetector]]:
-    """Name to class of every installed detector on values, ours and strangers', sorted by name."""
-    return dict(sorted((point.name, point.load()) for point in entry_points(group=GROUP)))
+def catalogue() -> Plugins[type[ValueDetector]]:
+    """Name to class of every installed detector on values, ours and strangers', sorted by name; loaded when asked
+    for."""
+    return detectors(ON_VALUES)
 
 
 def build(name: str, series: int, settings: Mapping[str, Any] | None = None) -> ValueDetector:
@@ -253,13 +255,16 @@ def build(name: str, series: int, settings: Mapping[str, Any] | None = None) -> 
 
     Raises:
         ValueError: unknown detector or setting, or a value of the wrong kind; the text names what is allowed.
+        PluginError: it cannot be loaded, or not be made.
     """
     known = catalogue()
     if name not in known:
         raise ValueError(f"unknown detector `{name}`; allowed: {', '.join(known)}")
     kind = known[name]
     must_be_whole(kind)
-    return kind(series, typed(f"detector `{name}`", kind.options, settings or {}))
+    values = typed(f"detector `{name}`", kind.options, settings or {})
+    with blamed(ON_VALUES, name, kind, "__init__"):
+        return kind(series, values)
 
 
 def must_be_whole(kind: type[ValueDetector]) -> None:

@@ -39,7 +39,7 @@ class UnfitModelError(ValueError):
 
 def algorithms() -> tuple[str, ...]:
     """Detectors whose model can be trained on rows and kept, sorted: those that learn a model of features."""
-    return tuple(name for name, kind in catalogue().items() if issubclass(kind, Learnt))
+    return tuple(name for name, kind in catalogue().working().items() if issubclass(kind, Learnt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from twinstorm.scenarios.language import values
 from twinstorm.scenarios.language.slis import SLIS as SLIS
 from twinstorm.scenarios.language.slis import Sli as Sli
 from twinstorm.scenarios.language.units import Kind
+from twinstorm.twin import plugins
 from twinstorm.twin.machines import installed
 from twinstorm.twin.plugins import PluginError, Plugins
 
@@ -197,8 +198,6 @@ ALARMS: Mapping[str, str] = {
 """Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""
 
 
-DETECTORS, REQUESTED = "twinstorm.detectors", "twinstorm.requested_detectors"
-"""Groups of detectors that look where a scenario names none, and of those on the conduct of devices."""
 PATTERNS = "twinstorm.event_detectors"
 """Group of the detector that a scenario makes by naming a pattern of events; its one name is `pattern`."""
 MODELS = "twinstorm.model_detectors"
@@ -229,19 +228,24 @@ def machines(names: Sequence[str]) -> Sequence[Any]:
     return [kind for kind in tried if not isinstance(kind, PluginError)]
 
 
+@cache
+def _detectors(word: str) -> Plugins[Any]:
+    return plugins.detectors(word)
+
+
 def alarms() -> tuple[str, ...]:
     """Detectors that look where a scenario names none, sorted; each raises the alarm of its name."""
-    return tuple(_installed(DETECTORS))
+    return tuple(_detectors("detector"))
 
 
 def requested_detectors() -> tuple[str, ...]:
     """Detectors on the conduct of devices, which look only where a scenario names them, sorted."""
-    return tuple(_installed(REQUESTED))
+    return tuple(_detectors("detector on conduct"))
 
 
 def value_detectors() -> tuple[str, ...]:
     """Installed detectors on values, sorted."""
-    return tuple(_installed("twinstorm.value_detectors"))
+    return tuple(_detectors("detector on values"))
 
 
 class Option(Protocol):
@@ -273,24 +277,37 @@ def looks_at_values(detector: str) -> bool:
     return detector in value_detectors() and detector not in (*alarms(), *requested_detectors())
 
 
+def detectors_like(name: str) -> Plugins[Any]:
+    """Installed detectors of the sort of an installed one; a look at one loads it, and with it whatever it computes
+    with."""
+    if looks_at_values(name):
+        return _detectors("detector on values")
+    return _detectors("detector" if name in alarms() else "detector on conduct")
+
+
+def detector_flaw(name: str) -> PluginError | None:
+    """Why an installed detector cannot be used. Loads a stranger's and those on values; ours are fit for use."""
+    like = detectors_like(name)
+    found = like.tried_one(name) if like.is_foreign(name) or looks_at_values(name) else None
+    return found if isinstance(found, PluginError) else None
+
+
 def detector_options(name: str) -> Sequence[Option]:
-    """Settings of an installed detector. Loads it, and with it whatever it computes with."""
-    on_values = looks_at_values(name)
-    group = "twinstorm.value_detectors" if on_values else DETECTORS if name in alarms() else REQUESTED
-    detector: Any = _installed(group)[name].load()
-    options: Sequence[Option] = detector.fleet_options() if on_values else detector.options
+    """Settings of an installed detector. Loads it. Raises PluginError if it cannot be used, as the next ones do."""
+    detector = detectors_like(name)[name]
+    options: Sequence[Option] = detector.fleet_options() if looks_at_values(name) else detector.options
     return options
 
 
 def detector_missing(name: str) -> str:
     """The command that installs what a detector on values needs and is not there; empty: nothing is missing. Loads
     it."""
-    return str(_installed("twinstorm.value_detectors")[name].load().missing())
+    return str(_detectors("detector on values")[name].missing())
 
 
 def detector_contradiction(name: str, settings: Mapping[str, Any]) -> str:
     """Why settings of a detector on values do not go together; empty: they do. Loads it."""
-    return str(_installed("twinstorm.value_detectors")[name].load().contradiction(settings))
+    return str(_detectors("detector on values")[name].contradiction(settings))
 
 
 def pattern_options() -> Sequence[Option]:
@@ -303,12 +320,6 @@ def model_options(*, conditions: bool = False) -> Sequence[Option]:
     """Settings of a stored model as a detector, of what is strange or of conditions. Loads what it computes with."""
     options: Sequence[Option] = _installed(MODELS)["condition" if conditions else "model"].load().options
     return options
-
-
-def detector_summary(name: str) -> str:
-    """One line about an installed detector that a scenario has to name. Loads it."""
-    group = "twinstorm.value_detectors" if looks_at_values(name) else REQUESTED
-    return str(_installed(group)[name].load().summary)
 
 
 @cache

@@ -98,9 +98,9 @@ CODES: Mapping[str, Code] = {
     ),
     "S115": Code(
         "a plug-in that cannot be used",
-        "A kind of machine or a fault that another distribution brought along does not keep to its contract: it cannot "
-        "be loaded, raises, or says of itself what cannot be. The message names it, its module and what is allowed. "
-        "Nothing else is affected: whatever does not use it works.",
+        "A kind of machine, a fault or a detector that another distribution brought along does not keep to its "
+        "contract: it cannot be loaded, raises, or says of itself what cannot be. The message names it, its module and "
+        "what is allowed. Nothing else is affected: whatever does not use it works.",
     ),
     "S116": Code(
         "there is no such model, or it cannot be read",

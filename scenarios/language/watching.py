@@ -22,6 +22,7 @@ from twinstorm.scenarios.language.fields import (
     Table,
     Word,
     unknown,
+    unusable,
     words,
     wrong,
 )
@@ -129,7 +130,7 @@ class Detectors(Field):
         if isinstance(node, ListNode):
             names = Listing("a list of detectors", DETECTOR).read(node, problems)
             for item in node.items if names is not BAD else ():
-                self._must_be_whole(item.text.strip() if isinstance(item, ScalarNode) else "", item, problems)
+                self._is_whole(item.text.strip() if isinstance(item, ScalarNode) else "", item, problems)
             return BAD if names is BAD else {name: {} for name in names}
         entries = node.entries if isinstance(node, MapNode) else {}
         name_of = _DetectorName(tuple(name for name, settings in entries.items() if _is_chosen(name, settings)))
@@ -138,18 +139,22 @@ class Detectors(Field):
         )
         if named is BAD:
             return BAD
-        for name, given in named.items():
-            self._must_be_whole(name, given, problems)
-        return {name: self._settings(name, given, problems) for name, given in named.items()}
+        whole = {name: self._is_whole(name, given, problems) for name, given in named.items()}
+        return {name: self._settings(name, given, problems) if whole[name] else {} for name, given in named.items()}
 
     @staticmethod
-    def _must_be_whole(name: str, node: Node, problems: Problems) -> None:
-        """Tell of a detector that lacks what it needs."""
+    def _is_whole(name: str, node: Node, problems: Problems) -> bool:
+        """Whether a detector can be used; tells of one that lacks what it needs as well."""
         worker = _worker(name, node)
+        flaw = catalogue.detector_flaw(worker) if worker in catalogue.detectors() else None
+        if flaw is not None:
+            problems.add(unusable(node, flaw))
+            return False
         command = catalogue.detector_missing(worker) if catalogue.looks_at_values(worker) else ""
         if command:
             message = f"the detector {quoted(name)} needs what is not installed"
             problems.add(wrong(node, "S115", message, f"install it: {command}", node.key_place))
+        return True
 
     @staticmethod
     def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Ran
-from tests.strangers import FAULT, KIND, Install
+from tests.strangers import FAULT, KIND, WATCH, Install
 from twinstorm.scenarios.record.read import open_run
 
 BELTS = """storm: 1
@@ -377,3 +377,95 @@ def test_a_name_that_two_distributions_offer_is_nobodys(command: Command, instal
     assert "acme-plant 0.1" in ran.out
     assert "twinstorm.twin.machines.motor:Motor" in ran.out
     assert "uninstall one of them" in ran.out
+
+
+BROKEN = "import acme_engine\n" + WATCH
+"""Its module cannot be imported."""
+SAID = "ModuleNotFoundError: No module named 'acme_engine'"
+QUIET = ("run", "all-quiet", "--devices", "20", "--until", "4 min")
+
+
+def test_a_detector_of_a_stranger_looks_as_ours_do(command: Command, install: Install) -> None:
+    install(WATCH, others={"twinstorm.detectors": {"acme-watch": "Watch"}})
+    ran = command(*QUIET, "--json")
+    assert ran.code == 0, ran.err
+    assert not [note for note in ran.json()["notes"] if "acme" in note]
+    assert "whatever Acme is afraid of" in command("list", "detectors").out
+
+
+@pytest.mark.parametrize("source", [BROKEN, WATCH.replace("self.policy = ", "import acme_engine; self.policy = ")])
+def test_a_detector_that_looks_unasked_and_cannot_be_used_is_an_incident_and_the_run_goes_on(
+    command: Command, install: Install, source: str
+) -> None:
+    install(source, others={"twinstorm.detectors": {"acme-watch": "Watch"}})
+    ran = command(*QUIET, "--json")
+    assert ran.code == 0, ran.err
+    told = ran.json()
+    assert told["verdict"] == "held"
+    (incident,) = told["incidents"]
+    assert incident["title"].startswith("detector acme-watch broke and looks no more: ")
+    assert f"{SAID} (it comes with acme-plant)" in incident["title"]
+    (note,) = [note for note in told["notes"] if "acme" in note]
+    assert SAID in note
+    assert "silence" in command("list", "detectors").out
+    assert command("check", "stuck-sensor").code == 0
+
+
+@pytest.mark.parametrize("group", ["twinstorm.requested_detectors", "twinstorm.value_detectors"])
+def test_a_detector_that_cannot_be_loaded_breaks_only_what_names_it(
+    command: Command, install: Install, tmp_path: Path, group: str
+) -> None:
+    module = install(BROKEN, others={group: {"acme-watch": "Watch"}})
+    ran = command(*QUIET)
+    assert ran.code == 0, ran.err
+    assert "acme" not in ran.out + ran.err
+    assert command("check", "stuck-sensor").code == 0
+    (tmp_path / "table.csv").write_text("time,flow\n1,2\n2,3\n")
+    assert command("detect", "table.csv", "--detector", "band").code == 0
+    listed = command("list", "detectors")
+    assert listed.code == 0
+    assert f"cannot be used: it cannot be loaded: {SAID}" in listed.out
+    assert SAID in command("explain", "acme-watch").out
+    for written in ("detectors: [silence, acme-watch]", "detectors: {silence: {}, acme-watch: {hold: 5 s}}"):
+        (tmp_path / "belts.storm.yaml").write_text(Path(belts(tmp_path, "motor")).read_text() + written + "\n")
+        for words in (("check", "belts.storm.yaml"), ("run", "belts.storm.yaml")):
+            ran = command(*words)
+            told = ran.out + ran.err
+            assert ran.code == 2, told
+            assert told.count("error[S115]") == 1
+            assert f"`acme-watch` ({module}:Watch, acme-plant 0.1) cannot be used: it cannot be loaded: {SAID}" in told
+            assert "tell those who make `acme-plant`" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (WATCH, "it has no `step`, `fleet_options`, `missing`, `contradiction`"),
+        (BROKEN, SAID),
+        (
+            WATCH.replace('"acme-watch"', '"watch"') + "\n    step = fleet_options = missing = contradiction = None\n",
+            "calls itself `watch`",
+        ),
+    ],
+)
+def test_a_detector_on_values_that_cannot_be_used_is_an_error_of_detect_that_names_it(
+    command: Command, install: Install, tmp_path: Path, source: str, said: str
+) -> None:
+    module = install(source, others={"twinstorm.value_detectors": {"acme-watch": "Watch"}})
+    (tmp_path / "table.csv").write_text("time,flow\n1,2\n2,3\n")
+    ran = command("detect", "table.csv", "--detector", "acme-watch")
+    assert ran.code == 2, ran.err
+    assert f"detector on values `acme-watch` ({module}:Watch, acme-plant 0.1)" in ran.err
+    assert said in ran.err
+
+
+def test_a_detector_that_is_named_and_cannot_be_made_ends_the_run_as_its_own_bug(
+    command: Command, install: Install, tmp_path: Path
+) -> None:
+    source = WATCH.replace("self.policy = ", "self.policy = 1 / 0 or ")
+    install(source, others={"twinstorm.requested_detectors": {"acme-watch": "Watch"}})
+    (tmp_path / "belts.storm.yaml").write_text(Path(belts(tmp_path, "motor")).read_text() + "detectors: [acme-watch]\n")
+    ran = command("run", "belts.storm.yaml")
+    assert ran.code == 70
+    assert "This is a bug in acme-plant" in ran.err
+    assert "`__init__` raised ZeroDivisionError: division by zero" in ran.err

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twinstorm.detectors.values.contract import Reals, ValueDetector
     from twinstorm.detectors.values.gate import Gate
     from twinstorm.detectors.values.tables import Table
+    from twinstorm.twin.plugins import PluginError
 
 TOLD_EVERY = 50_000
 """Rows between two lines of progress."""
@@ -72,6 +73,7 @@ def detect(
     from twinstorm.detectors.values.contract import build
     from twinstorm.detectors.values.gate import Gate, Limits
     from twinstorm.detectors.values.tables import Table, TableError
+    from twinstorm.twin.plugins import PluginError
 
     must_be_writable(out)
     must_not_be_read(out, file)
@@ -88,6 +90,8 @@ def detect(
                 kind = build(detector, len(table.channels), given)
             except ValueError as error:
                 raise UsageError(str(error)) from None
+            except PluginError as error:
+                raise UsageError(str(error), _whose(error)) from error
             _must_have_peers(kind)
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
             sink = stack.enter_context(whole(out)) if out is not None else talk.out
@@ -102,6 +106,10 @@ def detect(
         talk.say("the table has a header and no rows")
     talk.say(f"{rows:,} rows of {_channels(table)} by `{detector}`: {alarms:,} alarms" + (f", {out}" if out else ""))
     return 0
+
+
+def _whose(error: PluginError) -> str:
+    return f"tell those who make `{error.by}`, or take another detector" if error.by else "take another detector"
 
 
 def _must_have_peers(detector: ValueDetector) -> None:

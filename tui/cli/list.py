@@ -65,8 +65,10 @@ def listed(kind: str) -> Mapping[str, str]:
         kinds = catalogue.kinds()
         return {name: catalogue.KINDS.get(name) or _summary(kinds.tried_one(name)) for name in kinds}
     if kind == "detectors":
-        own = {name: catalogue.ALARMS.get(name, "") for name in catalogue.alarms()}
-        return own | {name: catalogue.detector_summary(name) for name in catalogue.detectors() if name not in own}
+        return {
+            name: catalogue.ALARMS.get(name) or _summary(catalogue.detectors_like(name).tried_one(name))
+            for name in catalogue.detectors()
+        }
     return {name: sli.summary for name, sli in catalogue.SLIS.items() if not sli.is_later}
 
 

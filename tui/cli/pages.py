@@ -12,6 +12,7 @@ from twinstorm.scenarios.language.codes import CODES
 from twinstorm.scenarios.language.fields import Key, Named, Table
 from twinstorm.scenarios.language.schema import documented
 from twinstorm.scenarios.language.slis import downtime_us
+from twinstorm.twin.plugins import GROUPS
 
 _WIDTH = 100
 
@@ -445,15 +446,15 @@ def _counter(name: str) -> str:
 
 
 def _detector(name: str) -> str:
-    return _from_class(catalogue.DETECTORS, name, catalogue.ALARMS.get(name, ""))
+    return _from_class(GROUPS["detector"], name, catalogue.ALARMS.get(name, ""))
 
 
 def _requested_detector(name: str) -> str:
-    return _from_class(catalogue.REQUESTED, name, "")
+    return _from_class(GROUPS["detector on conduct"], name, "")
 
 
 def _value_detector(name: str) -> str:
-    return _from_class("twinstorm.value_detectors", name, "")
+    return _from_class(GROUPS["detector on values"], name, "")
 
 
 def _pattern(name: str) -> str:
@@ -476,8 +477,11 @@ def _from_class(group: str, name: str, summary: str) -> str:
     """What the installed class says of itself, ours like a stranger's."""
     from importlib.metadata import entry_points
 
-    (point,) = entry_points(group=group, name=name)
-    kind = point.load()
+    point = next(iter(entry_points(group=group, name=name)))
+    try:
+        kind = point.load()
+    except (Exception, SystemExit) as error:
+        return _joined(name, [f"{point.value} cannot be loaded: {type(error).__name__}: {error}"])
     summary = summary or str(getattr(kind, "summary", ""))
     about = [inspect.cleandoc(getattr(each, "__doc__", None) or "") for each in (inspect.getmodule(kind), kind)]
     parts = about[:1] if group == "twinstorm.machines" and about[0] else about
