@@ -71,7 +71,7 @@ class Sample:
 
     Attributes:
         at_us: int64 (k,), when each was sampled, microseconds since 1970.
-        values: float64 (k,), NaN where there is none. Never infinite.
+        values: float64 (k,), NaN where there is none. Never infinite, nor beyond 1e100.
         series: whose they are, in the same order.
     """
 

@@ -54,6 +54,10 @@ class Limit(ValueDetector):
     @classmethod
     def contradiction(cls, settings: Mapping[str, Any]) -> str:
         lowest, highest = float(settings["lowest"]), float(settings["highest"])
+        if lowest <= -FAR and highest >= FAR:
+            return (
+                "no limit is set, so it could never alarm: say `lowest`, `highest` or both, in the unit of the channel"
+            )
         return "" if lowest < highest else f"`lowest` is {lowest:g}, and `highest` no more than {highest:g}"
 
     def score(self, sample: Sample) -> Reals:

@@ -20,6 +20,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts", "at")
 
 
+MOST = 1e100
+"""A number further from 0 is none: its squares, and what is divided by them, would fit no float64."""
+
+
 class TableError(ValueError):
     """What is wrong with a table, where, and what would do."""
 
@@ -31,7 +35,7 @@ class Row:
     Attributes:
         stamp: its time as it stands in the file; the number of the row, from 1, if there is no such column.
         at_us: the same, microseconds since 1970; one a second if there is none.
-        values: float64 (channels,), NaN where a cell is empty or no finite number.
+        values: float64 (channels,), NaN where a cell is empty, no finite number or one beyond `MOST`.
     """
 
     stamp: str
@@ -46,7 +50,7 @@ class Table:
     Attributes:
         channels: names of the columns with values.
         time: name of the column with times; "": there is none.
-        unreadable: cells so far that held something else than a number.
+        unreadable: cells so far that held something else than a number, or one beyond `MOST`.
     """
 
     lines: Iterable[str]
@@ -79,6 +83,8 @@ class Table:
         self.channels = tuple(self.wanted) or tuple(self._numeric(names, first))
         for name in self.channels:
             _known(name, names)
+            if self.channels.count(name) > 1:
+                raise TableError(f"column `{name}` is named {self.channels.count(name)} times: each is looked at once")
         self._places = tuple(names.index(name) for name in self.channels)
         if not self.channels:
             raise TableError(f"no column holds numbers; columns: {', '.join(names)} (is the separator right?)")
@@ -116,7 +122,12 @@ class Table:
         except ValueError:
             self.unreadable += bool(cell.strip())
             return math.nan
-        return value if math.isfinite(value) else math.nan
+        if not math.isfinite(value):
+            return math.nan
+        if abs(value) > MOST:
+            self.unreadable += 1
+            return math.nan
+        return value
 
     def _place_of_time(self, names: list[str]) -> int | None:
         if self.time:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from twinstorm.detectors.values.contract import Reals
-from twinstorm.detectors.values.tables import TableError
+from twinstorm.detectors.values.tables import MOST, TableError
 
 
 def read_units(
@@ -35,6 +35,8 @@ def read_units(
     for name in chosen:
         if name not in head or name == unit:
             raise TableError(f"there is no column `{name}` of values; columns: {', '.join(head)}")
+        if chosen.count(name) > 1:
+            raise TableError(f"column `{name}` is named {chosen.count(name)} times: each is looked at once")
     if not chosen:
         raise TableError(f"there is no column beside `{unit}`")
     places, owner = [head.index(name) for name in chosen], head.index(unit)
@@ -56,7 +58,7 @@ def _number(cell: str, channel: str, line: int) -> float:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= MOST:
         raise TableError(
             f"line {line}: `{cell.strip()}` in column `{channel}` is no finite number; leave the column out by "
             "--channels, or the cycle"

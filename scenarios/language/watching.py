@@ -130,7 +130,9 @@ class Detectors(Field):
         if isinstance(node, ListNode):
             names = Listing("a list of detectors", DETECTOR).read(node, problems)
             for item in node.items if names is not BAD else ():
-                self._is_whole(item.text.strip() if isinstance(item, ScalarNode) else "", item, problems)
+                name = item.text.strip() if isinstance(item, ScalarNode) else ""
+                if self._is_whole(name, item, problems):
+                    self._settings(name, MapNode(item.path, item.place, item.key_place), problems)
             return BAD if names is BAD else {name: {} for name in names}
         entries = node.entries if isinstance(node, MapNode) else {}
         name_of = _DetectorName(tuple(name for name, settings in entries.items() if _is_chosen(name, settings)))
@@ -159,7 +161,10 @@ class Detectors(Field):
     @staticmethod
     def _settings(name: str, node: Node, problems: Problems) -> Mapping[str, Any]:
         nothing = (isinstance(node, ScalarNode) and node.is_absent) or (isinstance(node, MapNode) and not node.entries)
-        if nothing or (name not in catalogue.detectors() and not _is_chosen(name, node)):
+        if nothing and catalogue.looks_at_values(name):
+            # Its defaults may not go together.
+            node = MapNode(node.path, node.place, node.key_place)
+        elif nothing or (name not in catalogue.detectors() and not _is_chosen(name, node)):
             return {}
         # Only a scenario that changes a detector loads it: detectors come with numbers and models.
         shared: tuple[Key, ...]

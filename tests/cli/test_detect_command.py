@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Ran
+from twinstorm.detectors.values.contract import catalogue
 from twinstorm.tui.cli.command import UsageError
 from twinstorm.tui.cli.output import must_not_be_read
 
@@ -61,6 +63,11 @@ def test_a_row_gets_the_score_that_it_had_before_the_next_one_came(command: Comm
         (("--set", "limit"), "--set wants KEY=VALUE, not `limit`"),
         (("--set", "limit=5"), "detector `context` has no setting `limit`"),
         (("--channels", "flw"), "there is no column `flw`; columns: timestamp, flow, pressure"),
+        (("--channels", "flow,flow"), "column `flow` is named 2 times"),
+        (("--threshold", "nan"), "nan is no finite number above 0"),
+        (("--threshold", "inf"), "inf is no finite number above 0"),
+        (("--detector", "limit"), "`limit`: no limit is set, so it could never alarm: say `lowest`, `highest` or both"),
+        (("--detector", "limit", "--set", "lowest=3", "--set", "highest=2"), "`limit`: `lowest` is 3, and `highest`"),
         (("--sep", "ab"), "--sep is one character"),
         (("--sep", ";"), "no column holds numbers"),
     ],
@@ -138,3 +145,22 @@ def test_scores_may_go_to_a_link_and_to_what_is_no_file(command: Command, pump: 
     assert link.is_symlink()
     assert (tmp_path / "scores.csv").read_text().startswith("timestamp,score,alarm,channel")
     assert command("detect", str(pump), "--out", "/dev/null").code == 0
+
+
+@pytest.mark.parametrize("name", sorted(catalogue()))
+def test_numbers_at_the_end_of_what_a_float_holds_are_passed_over_and_told(
+    command: Command, tmp_path: Path, name: str
+) -> None:
+    """A warning would be an error here."""
+    cells = [[str(10 + (row * 7 + channel) % 13 / 10) for channel in range(5)] for row in range(260)]
+    for row, text in {50: "1e308", 51: "-1e308", 240: "1.7e308", 55: "1e100", 56: "-1e100", 245: "9e99"}.items():
+        cells[row][0] = text
+    path = tmp_path / "far.csv"
+    path.write_text("a,b,c,d,e\n" + "\n".join(map(",".join, cells)) + "\n")
+    settings = {"limit": ("--set", "highest=50")}.get(name, ())
+    ran = command("detect", str(path), "--detector", name, *settings)
+    assert ran.code == 0, ran.err
+    assert "3 cells held no number, or one beyond 1e+100, and were passed over" in ran.err
+    assert "Warning" not in ran.err
+    scores = [line.split(",")[1] for line in ran.out.splitlines()[1:]]
+    assert all(math.isfinite(float(score)) for score in scores if score)

@@ -57,12 +57,22 @@ def test_one_more_instance_takes_as_much_memory_as_the_first() -> None:
         ("detector: silence", "unknown detector on values `silence`"),
         ("detector: limit, hihest: 1", "did you mean `highest`"),
         ("detector: limit, lowest: 5, highest: -3", "`lowest` is 5, and `highest` no more than -3"),
-        ("detector: limit, channels: [speed]", "no machine of the fleet has a channel `speed`"),
+        ("detector: limit", "no limit is set, so it could never alarm"),
+        ("detector: limit, channels: [speed_rpm]", "say `lowest`, `highest` or both"),
+        ("detector: limit, highest: 1, channels: [speed]", "no machine of the fleet has a channel `speed`"),
     ],
 )
 def test_what_is_wrong_with_one_is_told(written: str, told: str) -> None:
     with pytest.raises(ScenarioErrors, match=told):
         read(FILE.replace("detector: limit, channels: [speed_rpm], highest: 1700", written), "instances.storm.yaml")
+
+
+@pytest.mark.parametrize("written", ["[silence, limit]", "{limit: {}}", "{limit: }", "{limit: {hold: 5 s}}"])
+def test_a_limit_without_a_limit_could_never_alarm(written: str) -> None:
+    text = f"{FILE[: FILE.index('detectors:')]}detectors: {written}\n"
+    with pytest.raises(ScenarioErrors, match="`limit`: no limit is set, so it could never alarm") as raised:
+        read(text, "instances.storm.yaml")
+    assert [problem.code for problem in raised.value.problems] == ["S212"]
 
 
 def test_the_alarm_of_a_name_that_nobody_chose_is_unknown() -> None:

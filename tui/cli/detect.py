@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.options import POSITIVE, must_be_writable
 from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
@@ -35,7 +35,7 @@ TOLD_EVERY = 50_000
         ["--detector"], default="context", metavar="NAME", help="See `twinstorm explain detectors-on-values`."
     ),
     click.Option(["--set", "settings"], multiple=True, metavar="KEY=VALUE", help="Of the detector; repeatable."),
-    click.Option(["--threshold"], type=click.FloatRange(0, min_open=True), default=1.0, help="Score of an alarm."),
+    click.Option(["--threshold"], type=POSITIVE, default=1.0, help="Score of an alarm."),
     click.Option(["--hold"], type=click.IntRange(1), default=1, metavar="ROWS", help="In a row, before an alarm."),
     click.Option(["--quiet-rows"], type=click.IntRange(0), default=0, metavar="ROWS", help="Without alarm after one."),
     click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write there; absent: print."),
@@ -72,7 +72,7 @@ def detect(
     """
     from twinstorm.detectors.values.contract import build
     from twinstorm.detectors.values.gate import Gate, Limits
-    from twinstorm.detectors.values.tables import Table, TableError
+    from twinstorm.detectors.values.tables import MOST, Table, TableError
     from twinstorm.twin.plugins import PluginError
 
     must_be_writable(out)
@@ -92,6 +92,9 @@ def detect(
                 raise UsageError(str(error)) from None
             except PluginError as error:
                 raise UsageError(str(error), _whose(error)) from error
+            contradiction = kind.contradiction(kind.settings)
+            if contradiction:
+                raise UsageError(f"`{detector}`: {contradiction}", "settings: --set KEY=VALUE")
             _must_have_peers(kind)
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
             sink = stack.enter_context(whole(out)) if out is not None else talk.out
@@ -101,7 +104,7 @@ def detect(
         except UnicodeDecodeError:
             raise UsageError(f"{file} is no text in UTF-8") from None
     if table.unreadable:
-        talk.say(f"{table.unreadable:,} cells held no number and were passed over")
+        talk.say(f"{table.unreadable:,} cells held no number, or one beyond {MOST:g}, and were passed over")
     if not rows:
         talk.say("the table has a header and no rows")
     talk.say(f"{rows:,} rows of {_channels(table)} by `{detector}`: {alarms:,} alarms" + (f", {out}" if out else ""))
@@ -142,11 +145,14 @@ def _scored(talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train
     for row in table.rows():
         rows += 1
         sample = Sample(np.full(len(row.values), row.at_us, np.int64), row.values)
-        if rows <= train:
-            detector.learn(sample)
-            writer.writerow([row.stamp, "", 0, *([""] if several else [])])
-            continue
-        scores = detector.step(sample)
+        # Libraries divide by the spread of rows in which one is as large as all others are small.
+        with np.errstate(all="ignore"):
+            if rows <= train:
+                detector.learn(sample)
+                writer.writerow([row.stamp, "", 0, *([""] if several else [])])
+                continue
+            scores = detector.step(sample)
+        scores = np.where(np.isfinite(scores), scores, np.nan)
         now = bool(gate.decide(scores).any())
         alarms += now and not was
         was = now

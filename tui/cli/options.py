@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +15,19 @@ if TYPE_CHECKING:
     from twinstorm.scenarios.webhook import Webhook
 
 T = TypeVar("T")
+
+
+class _Positive(click.FloatRange):
+    """A number above 0 that is one: what is infinite, or none, would be passed by nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number above 0.", param, ctx)
+        return number
+
+
+POSITIVE = _Positive(0, min_open=True)
 
 SCENARIOS = click.Argument(
     ["scenarios"], nargs=-1, required=True, metavar="SCENARIO...", help="Names in the library, or files."

@@ -11,7 +11,7 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.detect import opened
-from twinstorm.tui.cli.options import must_be_writable
+from twinstorm.tui.cli.options import POSITIVE, must_be_writable
 from twinstorm.tui.cli.output import must_not_be_read, whole
 from twinstorm.tui.cli.talk import Talk
 
@@ -29,7 +29,7 @@ HEAD = ("unit", "cycles", "remaining", "at_least", "at_most")
     click.Option(["--channels"], default="", metavar="A,B", help="Columns to learn from; absent: all others."),
     click.Option(
         ["--horizon"],
-        type=click.FloatRange(0, min_open=True),
+        type=POSITIVE,
         default=125.0,
         metavar="CYCLES",
         help="Longer lives are not told apart.",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
+from twinstorm.tui.cli.options import POSITIVE
 from twinstorm.tui.cli.talk import Talk
 
 
 @command(
     click.Argument(["file"], metavar="FILE", help="A table with a header; -: standard input."),
     click.Option(["--column"], default="", metavar="NAME", help="Of the acceleration; absent: the only one."),
-    click.Option(["--rate"], type=click.FloatRange(0, min_open=True), required=True, metavar="HZ", help="Samples/s."),
-    click.Option(["--shaft"], type=click.FloatRange(0, min_open=True), required=True, metavar="HZ", help="Turns/s."),
+    click.Option(["--rate"], type=POSITIVE, required=True, metavar="HZ", help="Samples/s."),
+    click.Option(["--shaft"], type=POSITIVE, required=True, metavar="HZ", help="Turns/s."),
     click.Option(["--orders"], default="", metavar="O,I,B,C", help="BPFO, BPFI, 2 x BSF and FTF, in turns."),
     click.Option(["--bearing"], default="", metavar="N,d,D", help="Or its rollers, their diameter, their circle's."),
     click.Option(["--band"], default="", metavar="LOW,HIGH", help="In which it rings, Hz; absent: 2000,6000."),
