@@ -9,16 +9,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from twinstorm.detectors.values.contract import Reals
-from twinstorm.detectors.values.tables import MOST, TableError
+from twinstorm.detectors.values.tables import MOST, Manner, TableError
 
 
 def read_units(
-    lines: Iterable[str], unit: str, separator: str = ",", channels: Sequence[str] | None = None
+    lines: Iterable[str], unit: str, manner: Manner | None = None, channels: Sequence[str] | None = None
 ) -> tuple[dict[str, Reals], tuple[str, ...]]:
     """Units of a table with a header, in the order in which they come.
 
     Args:
         unit: name of the column that says whose a row is.
+        manner: how it is written; None: with commas between cells, and dots in numbers.
         channels: columns with values; None: all others.
 
     Returns:
@@ -27,7 +28,8 @@ def read_units(
     Raises:
         TableError: no rows, no such column, or a cell that is no finite number: every cycle needs all its channels.
     """
-    reader = csv.reader(lines, delimiter=separator)
+    manner = Manner() if manner is None else manner
+    reader = csv.reader(lines, delimiter=manner.separator)
     head = [name.strip() for name in next(reader, [])]
     if unit not in head:
         raise TableError(f"there is no column `{unit}` that names units; columns: {', '.join(head) or 'none'}")
@@ -46,16 +48,16 @@ def read_units(
             continue
         if len(cells) != len(head):
             raise TableError(f"line {reader.line_num} has {len(cells)} cells, the header {len(head)}")
-        values = [_number(cells[place], chosen[column], reader.line_num) for column, place in enumerate(places)]
+        values = [_number(cells[place], manner, chosen[column], reader.line_num) for column, place in enumerate(places)]
         rows.setdefault(cells[owner].strip(), []).append(values)
     if not rows:
         raise TableError("the table has no rows")
     return {name: np.array(values, np.float64) for name, values in rows.items()}, chosen
 
 
-def _number(cell: str, channel: str, line: int) -> float:
+def _number(cell: str, manner: Manner, channel: str, line: int) -> float:
     try:
-        value = float(cell)
+        value = manner.number(cell)
     except ValueError:
         value = math.nan
     if not abs(value) <= MOST:

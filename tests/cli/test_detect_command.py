@@ -75,7 +75,7 @@ def test_a_row_gets_the_score_that_it_had_before_the_next_one_came(command: Comm
 def test_what_is_wrong_ends_it_with_2(options: tuple[str, ...], said: str, command: Command, pump: Path) -> None:
     ran = command("detect", str(pump), *options)
     assert ran.code == 2
-    assert said in ran.err
+    assert said in ran.err.replace("\n  ", "; ")
 
 
 def test_a_file_that_is_not_there_or_no_text(command: Command, tmp_path: Path) -> None:
@@ -164,3 +164,43 @@ def test_numbers_at_the_end_of_what_a_float_holds_are_passed_over_and_told(
     assert "Warning" not in ran.err
     scores = [line.split(",")[1] for line in ran.out.splitlines()[1:]]
     assert all(math.isfinite(float(score)) for score in scores if score)
+
+
+def german(table: str) -> str:
+    """The same with semicolons, decimal commas and another format of times."""
+    head, *rows = table.replace(",", ";").replace(".", ",").splitlines()
+    return "\n".join([head.replace("timestamp", "Zeit"), *(f"01.01.2026{row[10:]}" for row in rows)]) + "\n"
+
+
+def test_a_german_table_gets_the_scores_of_the_same_one_in_english(command: Command, pump: Path) -> None:
+    english = command("detect", str(pump), "--detector", "band").out.splitlines()
+    pump.write_text(german(pump.read_text()))
+    manner = ("--time", "Zeit", "--time-format", "%d.%m.%Y %H:%M:%S")
+    ran = command("detect", str(pump), "--detector", "band", "--decimal", ",", *manner)
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert [line.partition(",")[2] for line in lines] == [line.partition(",")[2] for line in english]
+    assert lines[1].startswith("01.01.2026 00:00:00,")
+    assert "cells held no number" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--sep", ";"), "numbers with a comma are read by --decimal ,"),
+        (("--decimal", ",", "--sep", ","), "`,` is both --sep and --decimal"),
+        (("--decimal", ";"), "';' is not one of '.', ','"),
+        (("--decimal", ",", "--time", "Zeit"), "others by --time-format '%d.%m.%Y %H:%M'"),
+        (("--decimal", ",", "--time", "Zeit", "--time-format", "%d.%m.%y"), "is no time"),
+        (("--decimal", ",", "--time", "Zeit", "--time-format", "%d.%m.%Q"), "`%d.%m.%Q` is no format of times"),
+        (("--decimal", ",", "--time-format", "%d.%m.%Y %H:%M:%S"), "name it by --time; columns: Zeit, flow, pressure"),
+        (("--decimal", ",", "--time", "Zeti"), "there is no column `Zeti`; columns: Zeit, flow, pressure"),
+    ],
+)
+def test_what_is_wrong_with_a_german_table_is_told(
+    options: tuple[str, ...], said: str, command: Command, pump: Path
+) -> None:
+    pump.write_text(german(pump.read_text()))
+    ran = command("detect", str(pump), *options)
+    assert ran.code == 2
+    assert said in ran.err.replace("\n  ", "; ")

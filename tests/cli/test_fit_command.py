@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,24 @@ def test_parameters_of_a_noisy_pump_come_back_within_5_percent(command: Command,
         f"storm: 1\nname: pumps\nstory: Pumps like ours.\nduration: 5 min\nfleet:\n  devices: 3\n  {fleet}\n"
     )
     assert load(str(scenario), (), None).name == "pumps"
+
+
+def test_a_table_with_decimal_commas_is_fitted(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "pump.csv"
+    recorded(path, 2)
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[:40]]) + "\n")
+    english = command("fit", str(path), "--kind", "pump")
+    moments = [datetime.fromtimestamp(int(row.partition(",")[0]), UTC) for row in rows[:40]]
+    german = [
+        f"{at:%d.%m.%Y %H:%M},{row.partition(',')[2]}".replace(",", ";").replace(".", ",")
+        for at, row in zip(moments, rows[:40], strict=True)
+    ]
+    german = [row.replace(",", ".", 2) for row in german]  # Those of the date.
+    path.write_text("\n".join([head.replace(",", ";"), *german]) + "\n")
+    ran = command("fit", str(path), "--kind", "pump", "--decimal", ",", "--time-format", "%d.%m.%Y %H:%M")
+    assert ran.code == 0, ran.err
+    assert ran.out == english.out
 
 
 def test_what_cannot_be_fitted_is_told(command: Command, tmp_path: Path) -> None:

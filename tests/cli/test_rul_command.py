@@ -55,6 +55,17 @@ def test_each_unit_has_a_life_with_bounds(tables: tuple[Path, Path], command: Co
     assert "learning from 14 units" in ran.err
 
 
+def test_tables_with_decimal_commas_are_read(tables: tuple[Path, Path], command: Command) -> None:
+    failed, running = map(str, tables)
+    options = ("--unit", "engine", "--channels", "vibration,pressure", "--horizon", "60")
+    english = command("rul", failed, running, *options)
+    for table in tables:
+        table.write_text(table.read_text().replace(",", ";").replace(".", ","))
+    ran = command("rul", failed, running, *options, "--decimal", ",")
+    assert ran.code == 0, ran.err
+    assert ran.out == english.out
+
+
 def test_lives_are_never_written_over_a_table(tables: tuple[Path, Path], command: Command) -> None:
     failed, running = map(str, tables)
     for out in tables:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -13,6 +12,7 @@ import click
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import POSITIVE, must_be_writable
 from twinstorm.tui.cli.output import must_not_be_read, whole
+from twinstorm.tui.cli.tables import DECIMAL, SEP, TIME_FORMAT, manner_of, opened, told_of
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ TOLD_EVERY = 50_000
 
 @command(
     click.Argument(["file"], metavar="FILE", help="A table with a header; -: standard input."),
-    click.Option(["--sep", "separator"], default=",", metavar="CHARACTER", help="Between cells; \\t: tabulator."),
+    SEP,
+    DECIMAL,
     click.Option(["--time", "time"], default="", metavar="COLUMN", help="Of the times; absent: one of the usual name."),
+    TIME_FORMAT,
     click.Option(["--channels"], default="", metavar="A,B", help="Columns to watch; absent: all with numbers."),
     click.Option(["--train"], type=click.IntRange(0), default=0, metavar="ROWS", help="First rows, learnt unscored."),
     click.Option(
@@ -43,8 +45,10 @@ TOLD_EVERY = 50_000
 def detect(
     talk: Talk,
     file: str,
-    separator: str,
+    separator: str | None,
+    decimal: str,
     time: str,
+    time_format: str,
     channels: str,
     train: int,
     detector: str,
@@ -63,6 +67,7 @@ def detect(
     \b
       twinstorm detect pump.csv --out scores.csv
       twinstorm detect pump.csv --sep ';' --time when --channels flow,pressure --train 500
+      twinstorm detect pumpe.csv --decimal , --time Zeit --time-format '%d.%m.%Y %H:%M'
       twinstorm detect pump.csv --detector cusum --set limit=5 --hold 3
 
     A row needs the columns of the header; empty cells and what is no number are values that never came. Times are
@@ -72,20 +77,18 @@ def detect(
     """
     from twinstorm.detectors.values.contract import build
     from twinstorm.detectors.values.gate import Gate, Limits
-    from twinstorm.detectors.values.tables import MOST, Table, TableError
+    from twinstorm.detectors.values.tables import MOST, Table
     from twinstorm.twin.plugins import PluginError
 
     must_be_writable(out)
     must_not_be_read(out, file)
-    separator = "\t" if separator == "\\t" else separator
-    if len(separator) != 1:
-        raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
+    manner = manner_of(separator, decimal, time_format)
     given = _settings(settings)
     with ExitStack() as stack:
         lines = opened(stack, file)
-        try:
+        with told_of(file):
             wanted = tuple(name.strip() for name in channels.split(",") if name.strip())
-            table = Table(lines, separator, time, wanted)
+            table = Table(lines, manner, time, wanted)
             try:
                 kind = build(detector, len(table.channels), given)
             except ValueError as error:
@@ -99,10 +102,6 @@ def detect(
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
             sink = stack.enter_context(whole(out)) if out is not None else talk.out
             rows, alarms = _scored(talk, table, kind, gate, train, sink)
-        except (TableError, csv.Error) as error:
-            raise UsageError(f"{file}: {error}") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no text in UTF-8") from None
     if table.unreadable:
         talk.say(f"{table.unreadable:,} cells held no number, or one beyond {MOST:g}, and were passed over")
     if not rows:
@@ -172,16 +171,6 @@ def _line(stamp: str, scores: Reals, alarm: bool, table: Table) -> list[object]:
     if len(table.channels) > 1:
         line.append(table.channels[best] if known else "")
     return line
-
-
-def opened(stack: ExitStack, file: str) -> TextIO:
-    """A text file, closed with the stack; `-` is standard input. Raises UsageError if it cannot be read."""
-    if file == "-":
-        return sys.stdin
-    try:
-        return stack.enter_context(Path(file).open(encoding="utf-8-sig", newline=""))
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from None
 
 
 def _settings(settings: tuple[str, ...]) -> dict[str, str]:

@@ -12,9 +12,11 @@ import click
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import must_be_writable
 from twinstorm.tui.cli.output import must_not_be_read, whole
+from twinstorm.tui.cli.tables import DECIMAL, SEP, TIME_FORMAT, manner_of, opened, told_of
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
+    from twinstorm.detectors.values.tables import Manner
     from twinstorm.scenarios.fitting import Fit, Readings
     from twinstorm.twin.machines.kind import MachineKind
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     click.Argument(["file"], metavar="FILE|RUN", help="A table with a header, -: standard input; or a recorded run."),
     click.Option(["--kind"], metavar="KIND", help="Of the machine of a table: pump, chiller, motor, ..."),
     click.Option(["--device"], metavar="ID", help="Of a run: whose readings."),
-    click.Option(["--sep", "separator"], default=",", metavar="CHARACTER", help="Between cells; \\t: tabulator."),
+    SEP,
+    DECIMAL,
     click.Option(["--time", "time"], default="", metavar="COLUMN", help="Of the times; absent: one of the usual name."),
+    TIME_FORMAT,
     click.Option(["--drive", "driven"], multiple=True, metavar="NAME=COLUMN", help="A column drives it; repeatable."),
     click.Option(["--out"], type=click.Path(path_type=Path), metavar="FILE", help="Write the segment; absent: print."),
 )
@@ -33,8 +37,10 @@ def fit(
     file: str,
     kind: str | None,
     device: str | None,
-    separator: str,
+    separator: str | None,
+    decimal: str,
     time: str,
+    time_format: str,
     driven: tuple[str, ...],
     out: Path | None,
 ) -> int:
@@ -62,7 +68,7 @@ def fit(
     elif kind is None:
         raise UsageError("what kind of machine is it?", "a table: add `--kind pump`; a run: add `--device ID`")
     else:
-        readings = _readings(file, _machine(kind), "\t" if separator == "\\t" else separator, time, driven)
+        readings = _readings(file, _machine(kind), manner_of(separator, decimal, time_format), time, driven)
     try:
         found = fitting.fit(_machine(kind), readings)
     except fitting.Unfit as error:
@@ -137,23 +143,17 @@ def segment(kind: str, found: Fit, source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _readings(file: str, kind: MachineKind, separator: str, time: str, driven: tuple[str, ...]) -> Readings:
+def _readings(file: str, kind: MachineKind, manner: Manner, time: str, driven: tuple[str, ...]) -> Readings:
     import numpy as np
 
-    from twinstorm.detectors.values.tables import Table, TableError
+    from twinstorm.detectors.values.tables import Table
     from twinstorm.scenarios.fitting import Readings
-    from twinstorm.tui.cli.detect import opened
 
-    if len(separator) != 1:
-        raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
     with ExitStack() as stack:
-        try:
-            table = Table(opened(stack, file), separator, time)
+        lines = opened(stack, file)
+        with told_of(file):
+            table = Table(lines, manner, time)
             rows = list(table.rows())
-        except TableError as error:
-            raise UsageError(f"{file}: {error}") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no text in UTF-8") from None
     if not table.time:
         raise UsageError(f"{file} has no column of times", "name it: --time COLUMN")
     values = np.array([row.values for row in rows]).reshape(len(rows), -1).T

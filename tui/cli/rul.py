@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from twinstorm.tui.cli.command import UsageError, command
-from twinstorm.tui.cli.detect import opened
 from twinstorm.tui.cli.options import POSITIVE, must_be_writable
 from twinstorm.tui.cli.output import must_not_be_read, whole
+from twinstorm.tui.cli.tables import DECIMAL, SEP, manner_of, opened, told_of
 from twinstorm.tui.cli.talk import Talk
 
 if TYPE_CHECKING:
     from twinstorm.detectors.values.contract import Reals
+    from twinstorm.detectors.values.tables import Manner
 
 HEAD = ("unit", "cycles", "remaining", "at_least", "at_most")
 
@@ -25,7 +26,8 @@ HEAD = ("unit", "cycles", "remaining", "at_least", "at_most")
     click.Argument(["failed"], metavar="FAILED", help="A table of units that failed after their last row."),
     click.Argument(["file"], metavar="FILE", help="A table of units that still run; -: standard input."),
     click.Option(["--unit"], default="unit", metavar="COLUMN", help="Whose a row is."),
-    click.Option(["--sep", "separator"], default=",", metavar="CHARACTER", help="Between cells; \\t: tabulator."),
+    SEP,
+    DECIMAL,
     click.Option(["--channels"], default="", metavar="A,B", help="Columns to learn from; absent: all others."),
     click.Option(
         ["--horizon"],
@@ -42,7 +44,8 @@ def rul(
     failed: str,
     file: str,
     unit: str,
-    separator: str,
+    separator: str | None,
+    decimal: str,
     channels: str,
     horizon: float,
     seed: int,
@@ -64,12 +67,10 @@ def rul(
 
     must_be_writable(out)
     must_not_be_read(out, failed, file)
-    separator = "\t" if separator == "\\t" else separator
-    if len(separator) != 1:
-        raise UsageError(f"--sep is one character, not `{separator}`", "for tabulators: --sep '\\t'")
+    manner = manner_of(separator, decimal)
     wanted = tuple(name.strip() for name in channels.split(",") if name.strip()) or None
-    known, columns = _read(failed, unit, separator, wanted)
-    running, _ = _read(file, unit, separator, columns)
+    known, columns = _read(failed, unit, manner, wanted)
+    running, _ = _read(file, unit, manner, columns)
     model = RemainingLife(horizon, seed)
     talk.say(f"learning from {len(known):,} units of {failed}, {sum(map(len, known.values())):,} cycles")
     import sklearn.ensemble  # noqa: F401 - only what is loaded can be limited
@@ -94,21 +95,15 @@ def rul(
 
 
 def _read(
-    file: str, unit: str, separator: str, channels: tuple[str, ...] | None
+    file: str, unit: str, manner: Manner, channels: tuple[str, ...] | None
 ) -> tuple[dict[str, Reals], tuple[str, ...]]:
     """Units of a file. Raises UsageError."""
-    from twinstorm.detectors.values.tables import TableError
     from twinstorm.detectors.values.unit_tables import read_units
 
     with ExitStack() as stack:
         lines = opened(stack, file)
-        try:
-            return read_units(lines, unit, separator, channels)
-        except (TableError, csv.Error) as error:
-            what, _, hint = str(error).partition("; ")
-            raise UsageError(f"{file}: {what}", hint) from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no text in UTF-8") from None
+        with told_of(file):
+            return read_units(lines, unit, manner, channels)
 
 
 def _named(told: str, names: list[str]) -> str:

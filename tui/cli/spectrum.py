@@ -6,11 +6,14 @@ import click
 
 from twinstorm.tui.cli.command import UsageError, command
 from twinstorm.tui.cli.options import POSITIVE
+from twinstorm.tui.cli.tables import DECIMAL, SEP, manner_of, opened, told_of
 from twinstorm.tui.cli.talk import Talk
 
 
 @command(
     click.Argument(["file"], metavar="FILE", help="A table with a header; -: standard input."),
+    SEP,
+    DECIMAL,
     click.Option(["--column"], default="", metavar="NAME", help="Of the acceleration; absent: the only one."),
     click.Option(["--rate"], type=POSITIVE, required=True, metavar="HZ", help="Samples/s."),
     click.Option(["--shaft"], type=POSITIVE, required=True, metavar="HZ", help="Turns/s."),
@@ -19,7 +22,16 @@ from twinstorm.tui.cli.talk import Talk
     click.Option(["--band"], default="", metavar="LOW,HIGH", help="In which it rings, Hz; absent: 2000,6000."),
 )
 def spectrum(
-    talk: Talk, file: str, column: str, rate: float, shaft: float, orders: str, bearing: str, band: str
+    talk: Talk,
+    file: str,
+    separator: str | None,
+    decimal: str,
+    column: str,
+    rate: float,
+    shaft: float,
+    orders: str,
+    bearing: str,
+    band: str,
 ) -> int:
     """Say which part of a bearing is broken.
 
@@ -39,23 +51,20 @@ def spectrum(
     import numpy as np
 
     from twinstorm.detectors.values.spectral import BAND_HZ, Orders, diagnose
-    from twinstorm.detectors.values.tables import Table, TableError
-    from twinstorm.tui.cli.detect import opened
+    from twinstorm.detectors.values.tables import Table
 
     if bool(orders) == bool(bearing):
         raise UsageError(
             "which bearing is it?", "either `--orders 3.585,5.415,4.714,0.398` or `--bearing 9,7.94,39.04`"
         )
+    manner = manner_of(separator, decimal)
     with ExitStack() as stack:
-        try:
-            table = Table(opened(stack, file), wanted=(column,) if column else ())
+        lines = opened(stack, file)
+        with told_of(file):
+            table = Table(lines, manner, wanted=(column,) if column else ())
             if len(table.channels) != 1:
                 raise UsageError(f"{file} has several columns", f"name one: --column {table.channels[-1]}")
             samples = np.array([row.values[0] for row in table.rows()])
-        except TableError as error:
-            raise UsageError(f"{file}: {error}") from None
-        except UnicodeDecodeError:
-            raise UsageError(f"{file} is no text in UTF-8") from None
     try:
         if orders:
             of = Orders(*_numbers("--orders", orders, 4))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from twinstorm.detectors.values.tables import Table, TableError, instant_us
+from twinstorm.detectors.values.tables import Manner, Table, TableError, instant_us
 
 
 def table(*lines: str, separator: str = ",", time: str = "", channels: tuple[str, ...] = ()) -> Table:
-    return Table((line + "\n" for line in lines), separator, time, channels)
+    return Table((line + "\n" for line in lines), Manner(separator), time, channels)
 
 
 def test_columns_with_numbers_are_channels_and_a_usual_name_is_the_time() -> None:
@@ -63,3 +66,61 @@ def test_what_is_wrong_is_said_with_its_place(lines: tuple[str, ...], options: d
 )
 def test_times_are_iso_or_seconds(text: str, seconds: float | None) -> None:
     assert instant_us(text) == (None if seconds is None else round(seconds * 1_000_000))
+
+
+GERMAN = Manner(";", ",", "%d.%m.%Y %H:%M")
+
+
+def test_a_table_with_decimal_commas_and_german_times() -> None:
+    lines = ["Zeit;Druck;Ort\n", "01.02.2026 00:00;1,5;Ulm\n", "01.02.2026 00:01;-1.234,5;Ulm\n", ";\n"[:0]]
+    read = Table(lines, GERMAN, "Zeit")
+    assert read.channels == ("Druck",)
+    first, second = read.rows()
+    assert (first.stamp, first.at_us) == ("01.02.2026 00:00", instant_us("2026-02-01"))
+    assert second.at_us - first.at_us == 60_000_000
+    assert (first.values[0], second.values[0], read.unreadable) == (1.5, -1234.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [("1,5", 1.5), (" 12 ", 12.0), ("1.234", 1234.0), ("-0,5e3", -500.0), ("1.234.567,25", 1234567.25), (",5", 0.5)],
+)
+def test_numbers_with_a_comma(cell: str, number: float) -> None:
+    assert GERMAN.number(cell) == number
+
+
+@pytest.mark.parametrize("cell", ["1.5", "1,5,5", "12.34,5", "1,234.5", "", "x", "1.2345"])
+def test_what_is_no_number_with_a_comma(cell: str) -> None:
+    with pytest.raises(ValueError, match=r"^"):
+        GERMAN.number(cell)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_the_same_with_a_comma(number: float) -> None:
+    assert GERMAN.number(repr(number).replace(".", ",")) == Manner().number(repr(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("", ".", ""), "a separator is one character"),
+        ((";", "'", ""), "numbers have a decimal `.` or `,`, not `'`"),
+        ((",", ",", ""), "`,` cannot stand both between cells and in numbers"),
+        ((";", ",", "%d.%m.%Q"), "`%d.%m.%Q` is no format of times"),
+        ((";", ",", "dd.mm.yyyy"), "`dd.mm.yyyy` is no format of times: it holds no `%d`"),
+    ],
+)
+def test_a_manner_that_cannot_be(options: tuple[str, str, str], said: str) -> None:
+    with pytest.raises(TableError, match=re.escape(said)):
+        Manner(*options)
+
+
+def test_seconds_with_a_comma_and_times_of_another_format() -> None:
+    assert Manner(";", ",").instant_us("1,5") == 1_500_000
+    assert Manner(";", ",").instant_us("2026-01-01T00:00:00,5Z") == instant_us("2026-01-01T00:00:00.5Z")
+    with pytest.raises(TableError, match=r"`2026-02-01` in column `Zeit` is no time; wanted: as `%d.%m.%Y %H:%M`"):
+        list(Table(["Zeit;a\n", "2026-02-01;1\n"], GERMAN, "Zeit").rows())
+    with pytest.raises(TableError, match=r"which column holds the times\? name it by --time; columns: Zeit, a"):
+        Table(["Zeit;a\n", "01.02.2026 00:00;1\n"], GERMAN)
+    with pytest.raises(TableError, match="numbers with a comma are read by --decimal ,"):
+        Table(["Zeit;a\n", "01.02.2026 00:00;1,5\n"], Manner(";"))
