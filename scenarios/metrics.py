@@ -17,7 +17,8 @@ from twinstorm.scenarios.result import EventRow, PaneRow, RunResult
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 MOST_SERIES = 100
-"""Sets of labels of one metric; what comes after them counts together, as ``other``."""
+"""Sets of labels of one metric. Events that come after them count together, as ``other``; objectives are left out, for
+no sum of them means anything, and are counted in ``twinstorm_dropped_series``."""
 OTHER = "other"
 
 _GAUGES = ("online", "queue", "buffered")
@@ -31,6 +32,7 @@ _HELP = {
     "refused": "CONNECTs that were refused.",
     "unanswered": "CONNECTs that nobody answered.",
     "readings": "Readings that the core accepted.",
+    "dropped_series": "Objectives that a metric has no room for.",
 }
 _BUDGETS = {
     "objective_bad": "What counted against an objective since the warm-up.",
@@ -73,7 +75,7 @@ class Metrics:
         """Everything in OpenMetrics."""
         with self._lock:
             pane, totals, events = self._pane, dict(self._totals), dict(self._events)
-            budgets = list(self._budgets.items())[:MOST_SERIES]
+            budgets = list(self._budgets.items())
         lines = ["# TYPE twinstorm_simulated_seconds gauge", "# UNIT twinstorm_simulated_seconds seconds"]
         lines += [f"twinstorm_simulated_seconds {0 if pane is None else pane.at_s}"]
         for name in _GAUGES:
@@ -83,11 +85,20 @@ class Metrics:
             lines += _described(name, "counter")
             lines += [f"twinstorm_{name}_total {totals.get(name, 0)}"]
         lines += ["# TYPE twinstorm_sli gauge", "# HELP twinstorm_sli The SLI of an objective over the last 10 s."]
-        known = {} if pane is None else {name: value for name, value in pane.slis.items() if value is not None}
-        lines += [f"twinstorm_sli{_labels(objective=name)} {known[name]!r}" for name in list(known)[:MOST_SERIES]]
-        for place, (name, told) in enumerate(_BUDGETS.items()):
-            lines += [f"# TYPE twinstorm_{name} counter", f"# HELP twinstorm_{name} {told}"]
-            lines += [f"twinstorm_{name}_total{_labels(objective=each)} {counts[place]}" for each, counts in budgets]
+        slis = [] if pane is None else list(pane.slis.items())
+        told = [(name, value) for name, value in slis[:MOST_SERIES] if value is not None]
+        lines += [f"twinstorm_sli{_labels(objective=name)} {value!r}" for name, value in told]
+        for place, (name, text) in enumerate(_BUDGETS.items()):
+            lines += [f"# TYPE twinstorm_{name} counter", f"# HELP twinstorm_{name} {text}"]
+            some = budgets[:MOST_SERIES]
+            lines += [f"twinstorm_{name}_total{_labels(objective=each)} {counts[place]}" for each, counts in some]
+        lines += _described("dropped_series", "gauge")
+        # Whoever watches for it wants to see 0 as well.
+        dropped = {"sli": len(slis), **dict.fromkeys(_BUDGETS, len(budgets))}
+        lines += [
+            f"twinstorm_dropped_series{_labels(metric=f'twinstorm_{name}')} {max(count - MOST_SERIES, 0)}"
+            for name, count in dropped.items()
+        ]
         lines += ["# TYPE twinstorm_events counter", "# HELP twinstorm_events What was told of the run."]
         lines += [
             f"twinstorm_events_total{_labels(kind=kind, name=name, severity=severity)} {count}"

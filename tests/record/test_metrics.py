@@ -6,11 +6,14 @@ import urllib.error
 import urllib.request
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from tests.record.recorded import panes, tell
 from twinstorm.scenarios.metrics import CONTENT_TYPE, MOST_SERIES, Metrics, MetricsServer, address_of
 from twinstorm.scenarios.result import EventRow
+
+DROPPING = ("sli", "objective_bad", "objective_events")
 
 
 def series(text: str) -> dict[str, str]:
@@ -48,6 +51,24 @@ def test_names_do_not_multiply_series_without_end() -> None:
     assert len(found) == MOST_SERIES + 1
     assert found['twinstorm_events_total{kind="alarm",name="other",severity=""}'] == str(1_000 - MOST_SERIES)
     assert r'twinstorm_events_total{kind="alarm",name="a\"\\7\n",severity=""}' in found
+
+
+def test_objectives_beyond_the_room_of_a_metric_are_left_out_and_counted() -> None:
+    metrics = Metrics()
+    tell(metrics, 1)
+    found = series(metrics.text())
+    dropped = [f'twinstorm_dropped_series{{metric="twinstorm_{name}"}}' for name in DROPPING]
+    assert [found[name] for name in dropped] == ["0", "0", "0"]
+    names = [f"o{number}" for number in range(MOST_SERIES + 7)]
+    metrics.budgets(dict.fromkeys(names, (1, 2)))
+    row = panes(1)[0]
+    slis: dict[str, float | None] = {**dict.fromkeys(names, 0.5), "o3": None}
+    metrics.pane(msgspec.structs.replace(row, slis=slis))
+    found = series(metrics.text())
+    assert [found[name] for name in dropped] == ["7", "7", "7"]
+    assert f'twinstorm_sli{{objective="o{MOST_SERIES - 1}"}}' in found
+    assert f'twinstorm_sli{{objective="o{MOST_SERIES}"}}' not in found, "the same ones, whichever has data"
+    assert len([name for name in found if name.startswith("twinstorm_sli")]) == MOST_SERIES - 1
 
 
 def test_a_server_of_this_machine_tells_them() -> None:
