@@ -63,6 +63,36 @@ def test_the_changelog_speaks_of_this_version(root: Path, settings: dict[str, An
     assert newest[1] == settings["project"]["version"]
 
 
+WORDS = (
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+
+
+def in_words(count: int) -> str:
+    """A number under 100 as the README writes small ones."""
+    tens = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+    if count < len(WORDS):
+        return WORDS[count]
+    return tens[count // 10] + (f"-{WORDS[count % 10]}" if count % 10 else "")
+
+
+@pytest.mark.parametrize(
+    ("group", "said"),
+    [
+        ("twinstorm.machines", "{words} machine kinds"),
+        ("twinstorm.faults", "{count} faults"),
+        ("twinstorm.detectors", "{words} detectors that look at arrival"),
+        ("twinstorm.requested_detectors", "{words} at conduct where a scenario names them"),
+        ("twinstorm.value_detectors", "{words} that look at values"),
+    ],
+)
+def test_the_readme_counts_what_is_installed(root: Path, settings: dict[str, Any], group: str, said: str) -> None:
+    count = len(settings["project"]["entry-points"][group])
+    wanted = said.format(count=count, words=in_words(count))
+    assert wanted in (root / "README.md").read_text(encoding="utf-8")
+
+
 def ours() -> list[EntryPoint]:
     return [point for point in distribution("twinstorm").entry_points if point.value.startswith("twinstorm.")]
 
