@@ -191,10 +191,26 @@ def figure(name: str, devices: int, ordered: bool, wanted: float) -> Callable[[]
     return measure
 
 
-def bench() -> Iterator[Result]:
-    """Figures one by one."""
-    for devices in (100_000, 1_000_000):
+def bench(pieces: Sequence[str] = (), quick: bool = False) -> Iterator[Result]:
+    """Figures one by one; with `quick` of the smaller fleet alone."""
+    for name in pieces or PIECES:
+        yield from PIECES[name](quick)
+
+
+def everything(quick: bool) -> Iterator[Result]:
+    """The whole core."""
+    for devices in (100_000,) if quick else (100_000, 1_000_000):
         for ordered, wanted in ((True, 20e6), (False, 8e6)):
             way = "dense" if ordered else "in arbitrary order"
             name = f"core, {way}, {devices:,} devices, 3 detectors on 5 channels, windows"
             yield figure(name, devices, ordered, wanted)()
+
+
+def parts(quick: bool) -> Iterator[Result]:
+    """What each part of it costs."""
+    from benchmarks.core_parts import measured
+
+    yield from measured(quick)
+
+
+PIECES: Mapping[str, Callable[[bool], Iterator[Result]]] = {"everything": everything, "parts": parts}
