@@ -148,13 +148,44 @@ class Breach:
     instead: str
 
 
+# --- nodes ------------------------------------------------------------------------------------------------------------
+
+
+def flattened(tree: ast.AST) -> tuple[list[ast.AST], dict[ast.AST, list[ast.AST]]]:
+    """What is below a node, and what is below each class and function of it; without what says load, store or `+`.
+
+    Walked once: there are a million nodes in the project. Each comes before what it holds.
+    """
+    nodes: list[ast.AST] = []
+    spans: list[tuple[ast.AST, int, int]] = []
+
+    def walk(node: ast.AST) -> None:
+        begin = len(nodes)
+        nodes.append(node)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                for one in value:
+                    if isinstance(one, ast.AST):
+                        walk(one)
+            elif isinstance(value, ast.AST) and not isinstance(value, BARE):
+                walk(value)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            spans.append((node, begin, len(nodes)))
+
+    walk(tree)
+    return nodes, {node: nodes[begin:end] for node, begin, end in spans}
+
+
+BARE = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def imported_names(tree: ast.Module) -> dict[str, str]:
+def imported_names(nodes: list[ast.AST]) -> dict[str, str]:
     """Local name to full dotted name, from every import of the file; numpy's usual short name needs no special case."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.split(".")[0]
@@ -165,10 +196,10 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
     return names
 
 
-def own_names(tree: ast.Module) -> set[str]:
+def own_names(nodes: list[ast.AST]) -> set[str]:
     """Names that the file gives a meaning of its own: assigned, defined, or arguments. They hide built-in ones."""
     own: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             own.add(node.id)
         elif isinstance(node, ast.arg):
@@ -190,16 +221,20 @@ def dotted(node: ast.expr, names: dict[str, str], own: set[str]) -> str | None:
     return None
 
 
-def banned_names(tree: ast.Module, where: str) -> Iterator[Breach]:
-    names, own = imported_names(tree), own_names(tree)
-    rules = [rule for rule in BANNED if where.startswith(rule.where)]
-    for node in ast.walk(tree):
+def banned_names(nodes: list[ast.AST], where: str) -> Iterator[Breach]:
+    names, own = imported_names(nodes), own_names(nodes)
+    rules = [
+        (rule, frozenset(rule.names), tuple(name for name in rule.names if name.endswith(".")))
+        for rule in BANNED
+        if where.startswith(rule.where)
+    ]
+    for node in nodes:
         if not isinstance(node, ast.Attribute | ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
-        name = dotted(node, names, own)
-        for rule in rules:
-            if name and (name in rule.names or name.startswith(tuple(n for n in rule.names if n.endswith(".")))):
-                yield Breach(rule.rule, node.lineno, name, rule.instead)
+        if name := dotted(node, names, own):
+            for rule, whole, modules in rules:
+                if name in whole or name.startswith(modules):
+                    yield Breach(rule.rule, node.lineno, name, rule.instead)
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -216,10 +251,10 @@ def name_of(node: ast.expr) -> str | None:
     return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else None
 
 
-def sets_of(scope: ast.AST) -> set[str]:
+def sets_of(scope: list[ast.AST]) -> set[str]:
     """Names that hold a set somewhere in `scope`: annotated so, or assigned a set."""
     found: set[str] = set()
-    for node in ast.walk(scope):
+    for node in scope:
         if isinstance(node, ast.AnnAssign) and is_set_type(node.annotation) and (name := name_of(node.target)):
             found |= {name, f"self.{name}"}
         elif isinstance(node, ast.arg) and node.annotation and is_set_type(node.annotation):
@@ -263,16 +298,16 @@ def is_listing(node: ast.expr) -> bool:
     return False
 
 
-def walked(tree: ast.AST) -> Iterator[ast.expr]:
+def walked(scope: list[ast.AST]) -> Iterator[ast.expr]:
     """Every expression whose order reaches a result: what loops go over, and what ordered things are made of."""
     insensitive = {
         id(argument)
-        for node in ast.walk(tree)
+        for node in scope
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if node.func.id in ("sorted", "set", "frozenset", "any", "all", "sum", "min", "max")
         for argument in node.args
     }
-    for node in ast.walk(tree):
+    for node in scope:
         if isinstance(node, ast.For | ast.AsyncFor):
             yield node.iter
         elif isinstance(node, ast.ListComp | ast.GeneratorExp | ast.DictComp) and id(node) not in insensitive:
@@ -285,14 +320,15 @@ def walked(tree: ast.AST) -> Iterator[ast.expr]:
                 yield from node.args
 
 
-def unordered(tree: ast.Module, where: str) -> Iterator[Breach]:
+def unordered(nodes: list[ast.AST], below: dict[ast.AST, list[ast.AST]], where: str) -> Iterator[Breach]:
     if not where.startswith(CORE):
         return
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    shared = {name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for name in sets_of(node)}
+    shared = {name for node, scope in below.items() if isinstance(node, ast.ClassDef) for name in sets_of(scope)}
     attributes = {name for name in shared if name.startswith("self.")}
-    scopes: list[tuple[ast.AST, set[str]]] = [(tree, attributes)]
-    scopes += [(function, attributes | sets_of(function)) for function in functions]
+    scopes = [(nodes, attributes)]
+    scopes += [
+        (scope, attributes | sets_of(scope)) for node, scope in below.items() if not isinstance(node, ast.ClassDef)
+    ]
     seen: set[tuple[int, int]] = set()
     for scope, known in scopes:
         for node in walked(scope):
@@ -310,8 +346,10 @@ def unordered(tree: ast.Module, where: str) -> Iterator[Breach]:
 
 
 def breaches(source: str, where: str) -> list[Breach]:
-    tree = ast.parse(source)
-    return sorted({*banned_names(tree, where), *unordered(tree, where)}, key=lambda found: (found.line, found.rule))
+    nodes, below = flattened(ast.parse(source))
+    return sorted(
+        {*banned_names(nodes, where), *unordered(nodes, below, where)}, key=lambda found: (found.line, found.rule)
+    )
 
 
 @cache
