@@ -88,10 +88,7 @@ class Machines:
     def step(self, dt_us: int, running: Mask | None = None) -> Values:
         self.now_us += dt_us
         self.readings += 1
-        drawn = np.stack(
-            [words(stream(self.seed, 1_000 + i), self.keys, self.readings) for i in range(self.kind.words)]
-        )
-        noise = normals(drawn) if self.noisy else np.zeros((4 * self.kind.words, len(self.keys)), np.float32)
+        noise = self._noise() if self.noisy else np.zeros((4 * self.kind.words, len(self.keys)), np.float32)
         calendar_us = self.start_us + self.now_us
         inputs = Inputs(
             self.now_us, dt_us, running, calendar_us % DAY_US, calendar_us % YEAR_US, self.drives, self.failures
@@ -104,8 +101,33 @@ class Machines:
             self.step(dt_us, running)
         return self.values
 
+    def _noise(self) -> Values:
+        return normals(
+            np.stack([words(stream(self.seed, 1_000 + i), self.keys, self.readings) for i in range(self.kind.words)])
+        )
+
     def channel(self, name: str) -> NDArray[np.float32]:
         return self.values[[channel.name for channel in self.kind.channels].index(name)]
+
+
+def _lots(kind: MachineKind, count: int, lots: int, noisy: bool = False) -> Machines:
+    """The same machines several times over, one lot after another: each lot can have another life in the same steps."""
+    keys = some_keys(count)
+    here = somewhere(keys)
+    place = Place(
+        np.tile(here.latitude_deg, lots),
+        np.tile(here.longitude_deg, lots),
+        np.tile(here.altitude_m, lots),
+        lambda number: np.tile(here.of_site(number), lots),
+    )
+    return Machines(kind, np.tile(keys, lots), noisy=noisy, place=place)
+
+
+def _in_one_lot(lots: int, lot: int, count: int) -> Values:
+    """1 for the machines of one lot, 0 for those of all others."""
+    column = np.zeros((lots, count), np.float32)
+    column[lot] = 1.0
+    return column.ravel()
 
 
 def _same(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> bool:
@@ -215,41 +237,47 @@ def a_stopped_neighbour_changes_no_bit(kind: MachineKind) -> None:
 
 def values_stay_physical(kind: MachineKind) -> None:
     """Whatever the period, whatever has failed, whatever drives it."""
-    lives = ((1, 3), (1_000, 3), (SECOND_US, 40), (kind.every_us, 200), (6 * HOUR_US, 4), (11 * DAY_US, 1))
-    for failed in (0.0, 0.5, 1.0) if kind.failures else (0.0,):
-        for driven in (None, "lowest", "highest") if kind.drives else (None,):
-            machines = Machines(kind, some_keys(25), noisy=True)
-            machines.failures = {mode.name: np.full(25, failed, np.float32) for mode in kind.failures}
-            if driven is not None:
-                machines.drives = {one.name: np.full(25, getattr(one, driven), np.float32) for one in kind.drives}
-            for dt_us, times in lives:
-                for _ in range(times):
-                    stopped = machines.readings % 5 == 4
-                    running = np.arange(25) % 3 != 0 if stopped else np.ones(25, np.bool_)
-                    values = machines.step(dt_us, running)[:, running]
-                    for channel, row in zip(kind.channels, values, strict=True):
-                        assert (row >= np.float32(channel.lowest)).all(), (
-                            f"{channel.name}: {row.min()}, {failed}, {driven}"
-                        )
-                        assert (row <= np.float32(channel.highest)).all(), (
-                            f"{channel.name}: {row.max()}, {failed}, {driven}"
-                        )
-                    for name, column in machines.state.items():
-                        assert np.isfinite(column).all(), f"{name} is not finite"
+    steps = ((1, 3), (1_000, 3), (SECOND_US, 40), (kind.every_us, 200), (6 * HOUR_US, 4), (11 * DAY_US, 1))
+    severities = (0.0, 0.5, 1.0) if kind.failures else (0.0,)
+    ends = ("nothing", "lowest", "highest") if kind.drives else ("nothing",)
+    lots, n = [(failed, driven) for failed in severities for driven in ends], 25
+    machines = _lots(kind, n, len(lots), noisy=True)
+    for mode in kind.failures:
+        machines.failures[mode.name] = np.repeat([failed for failed, _ in lots], n).astype(np.float32)
+    for one in kind.drives:
+        pulled = [getattr(one, driven, np.nan) for _, driven in lots]
+        machines.drives[one.name] = np.repeat(pulled, n).astype(np.float32)
+    lowest, highest = (
+        np.array([[getattr(channel, end)] for channel in kind.channels], np.float32) for end in ("lowest", "highest")
+    )
+    for dt_us, times in steps:
+        for _ in range(times):
+            stopped = machines.readings % 5 == 4
+            running = np.arange(len(machines.keys)) % n % 3 != 0 if stopped else np.ones(len(machines.keys), np.bool_)
+            values = machines.step(dt_us, running)
+            beyond = ~((values >= lowest) & (values <= highest)) & running
+            if beyond.any():
+                channel, machine = np.argwhere(beyond)[0].tolist()
+                failed, driven = lots[machine // n]
+                told = f"{kind.channels[channel].name}: {values[channel, machine]}"
+                raise AssertionError(f"{told}, failed by {failed}, driven by {driven}")
+            for name, column in machines.state.items():
+                assert np.isfinite(column).all(), f"{name} is not finite"
 
 
 def every_failure_shows(kind: MachineKind) -> None:
     """At full severity each channel that a failure names leaves what the same machine would have told."""
-    for mode in kind.failures:
-        well, ill = Machines(kind, some_keys(60)), Machines(kind, some_keys(60))
-        ill.failures = {mode.name: np.ones(60, np.float32)}
-        seen = np.zeros((len(kind.channels), 60))
-        # Much happens in one step of an event-driven machine.
-        lasting_us, most = (HOUR_US, 200) if is_event_driven(kind) else (DAY_US, 1_500)
-        for _ in range(min(max(lasting_us // kind.every_us, 50), most)):
-            told, true = ill.step(kind.every_us), well.step(kind.every_us)
-            seen = np.maximum(seen, np.abs(told.astype(np.float64) - true))
-        for channel, differs in zip(kind.channels, seen, strict=True):
+    lots, n = 1 + len(kind.failures), 60
+    machines = _lots(kind, n, lots)
+    machines.failures = {mode.name: _in_one_lot(lots, lot, n) for lot, mode in enumerate(kind.failures, 1)}
+    seen = np.zeros((len(kind.channels), lots - 1, n))
+    # Much happens in one step of an event-driven machine.
+    lasting_us, most = (HOUR_US, 200) if is_event_driven(kind) else (DAY_US, 1_500)
+    for _ in range(min(max(lasting_us // kind.every_us, 50), most) if kind.failures else 0):
+        told = machines.step(kind.every_us).reshape(-1, lots, n).astype(np.float64)
+        np.maximum(seen, np.abs(told[:, 1:] - told[:, :1]), out=seen)
+    for channel, by_mode in zip(kind.channels, seen, strict=True):
+        for mode, differs in zip(kind.failures, by_mode, strict=True):
             if channel.name in mode.channels:
                 share = float(np.mean(differs >= 3 * channel.step))
                 assert share >= 0.9, f"{mode.name} shows on {channel.name} of {share:.0%} of the machines only"
@@ -257,14 +285,19 @@ def every_failure_shows(kind: MachineKind) -> None:
 
 def every_drive_drives(kind: MachineKind) -> None:
     """From one end of its range to the other something that is measured changes."""
-    for one in kind.drives:
-        low, high = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
-        low.drives = {one.name: np.full(40, one.lowest, np.float32)}
-        high.drives = {one.name: np.full(40, one.highest, np.float32)}
-        times = min(max(HOUR_US // kind.every_us, 20), 600)
-        differs = np.abs(low.run(kind.every_us, times) - high.run(kind.every_us, times))
-        steps = np.array([[channel.step] for channel in kind.channels])
-        assert (differs > steps).any(axis=0).all(), f"{one.name} changes nothing that is measured"
+    lots, n = 2 * len(kind.drives), 40
+    if not lots:
+        return
+    machines = _lots(kind, n, lots)
+    for nth, one in enumerate(kind.drives):
+        low, high = (_in_one_lot(lots, 2 * nth + end, n) == 1 for end in (0, 1))
+        machines.drives[one.name] = np.select([low, high], [one.lowest, one.highest], np.nan).astype(np.float32)
+    machines.run(kind.every_us, min(max(HOUR_US // kind.every_us, 20), 600))
+    values = machines.values.reshape(len(kind.channels), len(kind.drives), 2, n)
+    differs = np.abs(values[:, :, 0] - values[:, :, 1])
+    steps = np.array([[channel.step] for channel in kind.channels])
+    for nth, one in enumerate(kind.drives):
+        assert (differs[:, nth] > steps).any(axis=0).all(), f"{one.name} changes nothing that is measured"
 
 
 def events_come_by_themselves(kind: MachineKind) -> None:
@@ -427,23 +460,25 @@ def failures_cost_health_or_life(kind: MachineKind) -> None:
     brings health back.
     """
     step_us, steps = (kind.every_us, 20) if is_event_driven(kind) else (max(kind.every_us, 10 * 60 * SECOND_US), 50)
-    for mode in kind.failures:
-        well, ill = Machines(kind, some_keys(40)), Machines(kind, some_keys(40))
-        ill.failures = {mode.name: np.ones(40, np.float32)}
-        for machines in (well, ill):
-            checked.renew(kind, machines.state, machines.parameters, np.arange(40))
-            machines.run(step_us, steps)
-        sound, failing = (kind.truth(each.state, each.parameters) for each in (well, ill))
+    lots, n = 1 + len(kind.failures), 40
+    machines = _lots(kind, n, lots)
+    machines.failures = {mode.name: _in_one_lot(lots, lot, n) for lot, mode in enumerate(kind.failures, 1)}
+    checked.renew(kind, machines.state, machines.parameters, np.arange(lots * n))
+    machines.run(step_us, steps)
+    truth = kind.truth(machines.state, machines.parameters)
+    health, remaining_s = truth.health.reshape(lots, n), truth.remaining_s.reshape(lots, n)
+    for mode, failing, left_s in zip(kind.failures, health[1:], remaining_s[1:], strict=True):
         if mode.harms:
-            worse = failing.health < sound.health - np.float32(1e-4)
-            worse |= failing.remaining_s < np.float32(0.99) * sound.remaining_s
+            worse = failing < health[0] - np.float32(1e-4)
+            worse |= left_s < np.float32(0.99) * remaining_s[0]
             assert np.mean(worse) >= 0.75, f"{mode.name} costs {np.mean(worse):.0%} of the machines health or life only"
         else:
-            assert np.array_equal(failing.health, sound.health), f"{mode.name} harms, whatever it says"
-        ill.failures = {}
-        ill.run(step_us, 2)
-        later = kind.truth(ill.state, ill.parameters).health
-        assert (later <= failing.health).all(), f"health came back when {mode.name} ended"
+            assert np.array_equal(failing, health[0]), f"{mode.name} harms, whatever it says"
+    machines.failures = {}
+    machines.run(step_us, 2)
+    later = kind.truth(machines.state, machines.parameters).health.reshape(lots, n)
+    for mode, failing, after in zip(kind.failures, health[1:], later[1:], strict=True):
+        assert (after <= failing).all(), f"health came back when {mode.name} ended"
 
 
 def life_comes_to_an_end(kind: MachineKind) -> None:
