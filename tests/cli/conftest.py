@@ -104,14 +104,15 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ra
     monkeypatch.chdir(tmp_path)
     for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
+    return invoke
 
-    def run(*arguments: str) -> Ran:
-        done = CliRunner().invoke(app, list(arguments), prog_name="twinstorm")
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Ran(done.exit_code, done.stdout, done.stderr)
 
-    return run
+def invoke(*arguments: str) -> Ran:
+    """Run a command line in the folder and with the surroundings that there are."""
+    done = CliRunner().invoke(app, list(arguments), prog_name="twinstorm")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Ran(done.exit_code, done.stdout, done.stderr)
 
 
 def ended(**changes: Any) -> Ending:

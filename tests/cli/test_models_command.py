@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran
+from tests.cli.conftest import Ran, invoke
 from twinstorm.scenarios.models.manifest import NoSuchModel, find
 from twinstorm.scenarios.models.store import load
 from twinstorm.scenarios.record.read import open_run
@@ -53,15 +53,32 @@ def train(command: Command, run: str, *more: str) -> str:
     return ran.out
 
 
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records of two runs that many tests begin with: `calm`, of an hour, and `trouble`, of two with a fault."""
+    folder = tmp_path_factory.mktemp("played")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        play(invoke, "calm", hours=1)
+        play(invoke, "trouble", CLOGGED)
+    return folder / "runs"
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, played: Path) -> Path:
+    """A folder in which `calm` has been played."""
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(played / "calm-1", "runs/calm-1")
     return tmp_path
 
 
-def test_a_model_has_a_life(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
-    play(command, "trouble", CLOGGED)
+@pytest.fixture
+def trouble(here: Path, played: Path) -> None:
+    """So has `trouble`."""
+    shutil.copytree(played / "trouble-1", "runs/trouble-1")
+
+
+def test_a_model_has_a_life(trouble: None, command: Command) -> None:
     assert train(command, "calm-1").startswith("pumps@1 is live: pyod:PCA on ")
 
     # The same run and the same seed: the same bytes.
@@ -135,7 +152,6 @@ def test_a_model_of_features_of_minutes_is_asked_for_and_a_run_plays_with_it(her
 
 
 def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     train(command, "calm-1")
     train(command, "calm-1", "--detector", "pyod:HBOS")
     both = CLOGGED + "\n" + BOTH.format(live="pumps", next="pumps@2")
@@ -170,7 +186,6 @@ def test_two_versions_look_at_once_and_the_record_needs_no_store(here: Path, com
 
 
 def test_a_fleet_that_is_another_one_raises_one_ticket(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     train(command, "calm-1", "--level", "0")
     other = "detectors: {pump-watch: {model: pumps, threshold: 1000}}"
     asked = "  - {alarm: pump-watch-drift, severity: ticket}"
@@ -191,7 +206,6 @@ def test_a_fleet_that_is_another_one_raises_one_ticket(here: Path, command: Comm
 
 
 def test_what_cannot_be_is_told(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     assert "there is no model in models" in command("models", "show", "pumps").err
     for options, said in (
         (("--name", "Pumps", "--kind", "pump"), "`Pumps` names no model"),
@@ -214,7 +228,6 @@ def test_what_cannot_be_is_told(here: Path, command: Command) -> None:
 
 
 def test_parameters_that_are_not_those_of_the_manifest_are_refused(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     train(command, "calm-1")
     train(command, "calm-1", "--rare", "5 %")
     shutil.copy("models/pumps/2.npz", "models/pumps/1.npz")
@@ -229,24 +242,21 @@ def test_parameters_that_are_not_those_of_the_manifest_are_refused(here: Path, c
     assert "cannot be read" in command("models", "show", "pumps@1").err
 
 
-def test_a_run_that_its_alarms_end_or_with_rules_of_its_own_judges_like_others(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
+def test_a_run_that_its_alarms_end_or_with_rules_of_its_own_judges_like_others(trouble: None, command: Command) -> None:
     train(command, "calm-1")
-    trouble = CLOGGED + "\nroutes: {evaluated: {when: flow_m3_h > 1, to: alarm}}\ndetectors: {silence: {}}\n"
-    play(command, "plain", CLOGGED)
+    more = CLOGGED + "\nroutes: {evaluated: {when: flow_m3_h > 1, to: alarm}}\ndetectors: {silence: {}}\n"
     Path("ended.storm.yaml").write_text(
-        FLEET.format(name="ended", hours=2, more=trouble + "stop_when: {when: alarms > 1000}")
+        FLEET.format(name="ended", hours=2, more=more + "stop_when: {when: alarms > 1000}")
     )
     assert command("run", "ended.storm.yaml", "--quiet").code == 0
     plain, ended = (
         json.loads(command("models", "evaluate", "pumps", run, "--json", "--quiet").out)
-        for run in ("plain-1", "ended-1")
+        for run in ("trouble-1", "ended-1")
     )
     assert {**plain, "scenario": "", "digest": ""} == {**ended, "scenario": "", "digest": ""}
 
 
 def test_a_version_that_is_gone_leaves_no_step_back_to_itself(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     train(command, "calm-1")
     train(command, "calm-1", "--detector", "pyod:HBOS")
     for label in ("pumps@2", "pumps@1"):
@@ -270,7 +280,6 @@ def test_what_a_wrong_clock_dates_elsewhere_is_no_healthy_row(here: Path, comman
 
 
 def test_parameters_that_are_damaged_are_no_model(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     train(command, "calm-1")
     path, stored = Path("models/pumps/1.npz"), find(Path("models"), "pumps")
     whole = bytearray(path.read_bytes())
