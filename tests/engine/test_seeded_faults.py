@@ -16,8 +16,8 @@ from twinstorm.scenarios.language.reader import read
 TEXT = """storm: 1
 name: seeded
 story: One fault, and everybody looks.
-duration: 16 min
-warm_up: 5 min
+duration: 11 min
+warm_up: 3 min
 fleet:
   devices: 60
   sites: [arn-1, fra-1, fra-2]
@@ -40,9 +40,9 @@ detectors:
   flat-line: {on: kind=motor, channels: [winding_temperature_c, vibration_z_mm_s]}
   battery: {detector: limit, on: kind=environment, channels: [battery_pct], lowest: 50}
 steps:
-  - {name: seeded, at: 8 min, FAULT}
+  - {name: seeded, at: 4 min, FAULT}
 """
-AT_S = 480.0
+AT_S = 240.0
 WITHIN_S = 10.0
 SHOWS_S = {"silence": 10.0, "reboot-storm": 10.0, "flat-line": 19.0, "backlog": 60.0, "battery": 120.0}
 """After so long a fault shows to whoever looks for this."""
