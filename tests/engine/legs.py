@@ -10,16 +10,25 @@ saved on the way: it must notice neither.
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 from twinstorm.scenarios.engine.engine import Engine
+from twinstorm.scenarios.language.model import Scenario
 from twinstorm.twin.flow import SECOND_US
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_US = 7_777_777
 """How often somebody looks: in step with nothing."""
+
+
+def stops_of(scenario: Scenario) -> tuple[list[int], int]:
+    """Any instants will do. The other is as late as its first fault is long."""
+    chance = random.Random(scenario.name)
+    stops = sorted(chance.randrange(scenario.duration_us) for _ in range(3))
+    return stops, next((step.lasts_us for step in scenario.steps if step.lasts_us), 60 * SECOND_US)
 
 
 def play(engine: Engine, leg: str) -> None:

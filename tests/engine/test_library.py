@@ -1,9 +1,17 @@
-"""What the library promises: every scenario holds, and none holds when its faults do nothing."""
+"""What the library promises: every scenario holds, is the same run however it is stopped, saved and looked at, and does
+not hold when its faults do nothing.
+
+Each scenario is played once as it is; all that asks for that run looks at the same result.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import pytest
 
+from tests.engine import legs
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
@@ -27,18 +35,43 @@ def disarmed(scenario: Scenario, armed: frozenset[str]) -> Engine:
     return Engine(scenario, 1, wiring, armed=armed)
 
 
+@cache
+def uninterrupted(name: str, devices: int) -> RunResult:
+    return judged(build(with_at_most(name, devices), RunOptions(seed=1)))
+
+
+def with_at_most(name: str, devices: int) -> Scenario:
+    """No more devices than the scenario is made for: its crews and rates are for that many."""
+    scenario = load(name)
+    return scenario if scenario.fleet.devices <= devices else load(name, devices=devices)
+
+
 @pytest.mark.parametrize("name", library_names())
 def test_every_scenario_of_the_library_holds(name: str) -> None:
-    result = judged(build(load(name), RunOptions(seed=1)))
+    result = uninterrupted(name, load(name).fleet.devices)
     assert result.verdict == "held", [each for each in result.expectations if each.verdict != "held"]
     assert result.counts["incidents"] <= len(result.faults)
     assert all(alarm.fault is not None for alarm in result.alarms), "an alarm without cause"
     assert result.notes
 
 
+@pytest.mark.parametrize("name", library_names())
+def test_stops_watchers_and_block_size_change_nothing(name: str, tmp_path: Path) -> None:
+    """Stopped, saved and taken up in a fresh interpreter: which of it changed something is told at night."""
+    scenario = with_at_most(name, 1_000)
+    (first, *others), shared_us = legs.stops_of(scenario)
+    engine = build(scenario, RunOptions(seed=1))
+    engine.wiring.world.output._block_devices = scenario.fleet.devices // 3  # type: ignore[attr-defined]
+    legs.play(engine, f"{first}")
+    (saved := tmp_path / "saved").write_bytes(engine.save())
+    expected = uninterrupted(name, scenario.fleet.devices)
+    told = legs.go_on(saved, f"shared:{shared_us}", "inside", *map(str, others), "end")
+    assert told == [expected.digest, "0"]
+
+
 @pytest.mark.parametrize("name", WITH_FAULTS)
 def test_a_scenario_whose_faults_do_nothing_never_holds(name: str) -> None:
-    result = judged(disarmed(load(name, devices=1_000), frozenset()))
+    result = judged(disarmed(with_at_most(name, 300), frozenset()))
     assert result.verdict in ("inconclusive", "missed")
     assert not any(fault.bit for fault in result.faults)
 
@@ -60,7 +93,7 @@ def test_without_jitter_the_storm_is_missed_through_the_model_alone() -> None:
 
 
 def test_one_storm_is_one_incident_with_one_page_and_the_right_cause() -> None:
-    result = judged(build(load("reboot-storm"), RunOptions(seed=3)))
+    result = uninterrupted("reboot-storm", load("reboot-storm").fleet.devices)
     assert len(result.incidents) == 1
     assert result.counts["pages"] == 1
     assert {alarm.name for alarm in result.alarms} == {"silence", "connect-storm", "reboot-storm"}

@@ -1,13 +1,12 @@
 """Every library scenario: stop anywhere, save, go on in a fresh interpreter: the digest of the uninterrupted run.
 
-The gate plays each scenario twice: without a break, and in legs with everything at once that must change nothing. Which
-of them did change something is told by the nightly tests, where each comes alone.
+In the gate each is played in legs with everything at once that must change nothing, by `test_library.py`, where the
+uninterrupted runs are. Which of them did change something is told by the nightly tests here, where each comes alone.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +19,11 @@ from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.plan import broker_settings, fleet_plan
 from twinstorm.scenarios.engine.run import RunOptions, build
 from twinstorm.scenarios.engine.wiring import ModelledWiring
-from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.language.reader import library_names, load
 from twinstorm.scenarios.result import RunResult
 from twinstorm.twin.flow import SECOND_US
 
 DEVICES = 1_000
-"""In the gate no more than the scenario is made for: its crews and rates are for that many."""
 
 GO_ON = """
 import sys
@@ -44,32 +41,11 @@ def finish(engine: Engine) -> RunResult:
     return result_of(engine, speed=0.0, wall_s=0.0, repeat="")
 
 
-def stops_of(scenario: Scenario) -> tuple[list[int], int]:
-    """Any instants will do. The other is as late as its first fault is long."""
-    chance = random.Random(scenario.name)
-    stops = sorted(chance.randrange(scenario.duration_us) for _ in range(3))
-    return stops, next((step.lasts_us for step in scenario.steps if step.lasts_us), 60 * SECOND_US)
-
-
-@pytest.mark.parametrize("name", library_names())
-def test_stops_watchers_and_block_size_change_nothing(name: str, tmp_path: Path) -> None:
-    devices = min(load(name).fleet.devices, DEVICES)
-    scenario = load(name, devices=devices)
-    expected = finish(build(scenario, RunOptions(seed=42))).digest
-    (first, *others), shared_us = stops_of(scenario)
-    engine = build(scenario, RunOptions(seed=42))
-    engine.wiring.world.output._block_devices = devices // 6  # type: ignore[attr-defined]
-    legs.play(engine, f"{first}")
-    (saved := tmp_path / "saved").write_bytes(engine.save())
-    told = legs.go_on(saved, f"shared:{shared_us}", "inside", *map(str, others), "end")
-    assert told == [expected, "0"]
-
-
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", library_names())
 def test_a_run_saved_anywhere_goes_on_in_a_fresh_interpreter(name: str, tmp_path: Path) -> None:
     scenario = load(name, devices=DEVICES)
-    stops, shared_us = stops_of(scenario)
+    stops, shared_us = legs.stops_of(scenario)
     engine = build(scenario, RunOptions(seed=42))
     saved: dict[str, bytes] = {}
     for number, at_us in enumerate(stops):
