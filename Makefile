@@ -49,7 +49,7 @@ bench: set-up
 	done; exit $$status
 
 nightly: set-up
-	TWINSTORM_HYPOTHESIS=explore $(PY) -m pytest -m nightly -n 2 --timeout 7200
+	TWINSTORM_HYPOTHESIS=explore $(PY) -m pytest -m "nightly or campaign" -n 2 --timeout 7200
 
 readme: set-up
 	TWINSTORM_WRITE_README=1 $(PY) -m pytest -q tests/house/test_readme.py

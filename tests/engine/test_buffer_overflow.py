@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.worlds import Lab, plan
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import result_of
@@ -127,7 +128,7 @@ def test_a_run_that_is_saved_in_the_midst_of_it_goes_on_alike() -> None:
 SPANS = st.tuples(st.integers(1, 110), st.integers(1, 110)).map(lambda pair: (min(pair), max(pair)))
 
 
-@settings(max_examples=40, deadline=None)
+@campaign(20, nightly=500)
 @given(SPANS, SPANS, st.integers(0, 45), st.booleans())
 def test_the_ledger_closes_whatever_overlaps(
     eaten: tuple[int, int], cut: tuple[int, int], readings: int, oldest: bool

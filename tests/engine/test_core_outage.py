@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.worlds import Lab, plan
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.settings import fault_settings
@@ -55,7 +56,7 @@ def test_evidence_of_an_absence_is_what_the_core_does_not_see_and_what_waits_for
 FAULTS = ["core-outage", "broker-outage", "partition", "power-outage", "device-crash"]
 
 
-@settings(max_examples=40, deadline=None)
+@campaign(20, nightly=500)
 @given(
     faults=st.lists(
         st.tuples(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.worlds import Lab, carried
 from twinstorm.scenarios.faults.base import Fault, catalogue
 from twinstorm.scenarios.language.settings import fault_settings
@@ -437,7 +438,7 @@ FAULTS: dict[str, dict[str, str]] = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@campaign(8, nightly=500)
 @given(
     st.lists(
         st.tuples(

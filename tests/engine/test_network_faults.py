@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.heap_reference import ADMITTED, BOOTED, Action, Broker, Device, Row, simulate
 from tests.twin.worlds import Lab, plan
 from twinstorm.scenarios.faults.base import Fault, catalogue
@@ -218,7 +219,7 @@ def test_blocks_and_other_devices_change_nothing(fault: type[Fault]) -> None:
     assert {key for key in arrivals(many) if key[0] in set(few.world.fleet.names)} == set(arrivals(few))
 
 
-@settings(max_examples=40, deadline=None)
+@campaign(20, nightly=500)
 @given(
     st.lists(
         st.tuples(

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.worlds import broker_settings, plan
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.scenarios.engine.wiring import ModelledWiring
@@ -332,7 +333,7 @@ def plans(draw: st.DrawFn) -> tuple[str, dict[str, str], int, int, frozenset[int
     return name, given, begin_us, lasts_us, draw(st.frozensets(st.integers(0, N - 1), min_size=1))
 
 
-@settings(max_examples=25, deadline=None)
+@campaign(12, nightly=500)
 @given(
     st.lists(plans(), min_size=1, max_size=5),
     st.sampled_from([0, 1]),

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from tests.twin.worlds import Lab, plan
 from twinstorm.scenarios.faults.base import Fault, catalogue
 from twinstorm.scenarios.language.settings import fault_settings
@@ -169,7 +170,7 @@ def test_evidence_is_nothing_where_nobody_has_the_channel(name: str) -> None:
     assert not fault.evidence(lab.world, order).bit
 
 
-@settings(max_examples=25, deadline=None)
+@campaign(12, nightly=500)
 @given(
     st.lists(
         st.tuples(

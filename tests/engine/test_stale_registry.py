@@ -6,9 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.campaigns import campaign
 from twinstorm.scenarios.engine.engine import Engine
 from twinstorm.scenarios.engine.outcome import labels, result_of
 from twinstorm.scenarios.engine.run import RunOptions, build
@@ -245,7 +246,7 @@ OTHERS = (
 )
 
 
-@settings(max_examples=25, deadline=None)
+@campaign(12, nightly=500)
 @given(
     spans=st.lists(
         st.tuples(st.integers(1, 90), st.integers(1, 60), st.sampled_from(["missing", "retired", "site", "kind"])),

@@ -366,7 +366,7 @@ CASES = (
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(*CASES)
 def test_small_fleets_under_overlapping_faults(chance: random.Random, backoff: str, jitter: str, broker: str) -> None:
     check_small(chance, backoff, jitter, broker)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.campaigns import campaign
 from twinstorm.twin.flow import DAY_US, MINUTE_US, SECOND_US, Int, Values
 from twinstorm.twin.machines.kind import Inputs, MachineKind, Place, catalogue, is_event_driven
 from twinstorm.twin.mirror import GRAIN_US, MIDDLE, Driven, Mirror, residual_of
@@ -91,6 +92,7 @@ def test_what_is_known_of_a_machine_counts() -> None:
     assert (away[:, 0] > 10.0).all()
 
 
+@campaign(40, nightly=1_000)
 @given(
     st.sampled_from(["motor", "inverter", "chiller"]),
     st.lists(st.lists(st.integers(0, 2), max_size=3, unique=True), min_size=1, max_size=30),

@@ -67,7 +67,7 @@ def bury(lab: Lab) -> None:
     assert lab.missing() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(FAULTS, st.sampled_from([0, 1, 2]), st.sampled_from([0, 3, 40]), st.booleans(), st.sampled_from(QUEUES))
 def test_the_ledger_closes_under_any_faults(
     faults: list[tuple[str, int, int, set[int]]], qos: int, buffer: int, evict_oldest: bool, queue: dict[str, Any]
