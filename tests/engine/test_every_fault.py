@@ -73,7 +73,7 @@ def scenario(fault: str) -> Scenario:
                 "storm: 1",
                 "name: one-fault",
                 "story: One fault on every kind of machine.",
-                "duration: 4 min",
+                "duration: 200 s",
                 "fleet:",
                 "  devices: 130",
                 "  sites: {fra-1: {trunk: {rate: 1 MB/s}}, sin-1: {}}"
@@ -108,7 +108,7 @@ def test_armed_it_bites_and_unarmed_it_makes_the_run_inconclusive(fault: str) ->
     result = played(fault, None)
     assert result.faults[0].bit, "no evidence: does its default do anything, and does it count what it does?"
     assert result.verdict == "held"
-    nothing = played(fault, frozenset(), 90 * SECOND_US)
+    nothing = played(fault, frozenset(), 60 * SECOND_US)
     assert not nothing.faults[0].bit
     assert nothing.verdict == "inconclusive"
 
