@@ -119,7 +119,6 @@ def test_a_model_has_a_life(trouble: None, command: Command) -> None:
 
 
 def test_a_model_of_features_of_minutes_is_asked_for_and_a_run_plays_with_it(here: Path, command: Command) -> None:
-    play(command, "calm", hours=1)
     assert train(command, "calm-1", "--features", "minutes").startswith("pumps@1 is live: pyod:PCA on ")
     shown = json.loads(command("models", "show", "pumps", "--json").out)
     assert {"flow_m3_h.spikes_15min", "power_kw.lag_10", "power_kw.max_1min", "power_kw.delta"} <= set(
