@@ -3,6 +3,10 @@
 An alarm is caused by a fault if it was raised during the fault or its aftermath and the two share devices: at least
 half of the smaller side. A label without devices (a fault of the broker) concerns everybody, and an alarm without
 devices (about what all of them use) may be about any.
+
+Of several faults it is the one of which such a sign shows (`twin.signs`), so that dead letters are not put down to a
+power cut. An alarm about a sign of nobody in particular is about the fleet, shares devices with every fault, and has a
+cause only if some fault explains it. A fault or a detector that says nothing of signs fits all.
 """
 
 from __future__ import annotations
@@ -13,25 +17,45 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinstorm.twin.flow import Alarm, Severity, TruthLabel
+from twinstorm.twin.signs import OF_NOBODY, Sign
 
 
-def attribute(alarm: Alarm, labels: Sequence[TruthLabel]) -> TruthLabel | None:
+def attribute(alarm: Alarm, labels: Sequence[TruthLabel], sign: Sign | None = None) -> TruthLabel | None:
     """The fault that caused an alarm; None: it has no cause.
 
-    Of several, the one that shares the larger part of the alarm's devices, then the one that began last.
+    Of several, the one that explains what the alarm is about, then the one that shares the larger part of the alarm's
+    devices, then the one whose evidence began last.
+
+    Args:
+        sign: what the alarm is about; None: nobody has said.
     """
     best: TruthLabel | None = None
-    most = (0, 0)
+    most = (0, 0, 0)
     for label in labels:
         if not label.from_us <= alarm.at_us <= label.aftermath_to_us:
             continue
-        if not len(label.device) or not len(alarm.device):
-            common = smaller = max(len(alarm.device), 1)
+        explains = _explains(label, sign)
+        of_nobody = sign in OF_NOBODY
+        if of_nobody and not explains:
+            continue
+        if of_nobody or not len(label.device) or not len(alarm.device):
+            # Whoever is concerned says nothing of the cause, nor does how many they are.
+            common = smaller = 1 if of_nobody else max(len(alarm.device), 1)
         else:
             common, smaller = _common(alarm, label), min(len(alarm.device), len(label.device))
-        if common and 2 * common >= smaller and (best is None or (common, label.from_us) > most):
-            best, most = label, (common, label.from_us)
+        if not common or 2 * common < smaller:
+            continue
+        fits = (explains, common, label.from_us if label.evident_us is None else label.evident_us)
+        if best is None or fits > most:
+            best, most = label, fits
     return best
+
+
+def _explains(label: TruthLabel, sign: Sign | None) -> int:
+    """2: the fault leaves such a sign, 1: it may, for nobody has said, 0: it does not."""
+    if sign is None or label.signs is None:
+        return 1
+    return 2 if sign in label.signs else 0
 
 
 RIGHT = 0.8

@@ -75,6 +75,12 @@ class FaultResult(msgspec.Struct, frozen=True, kw_only=True):
     injected: bool = False
     recovered_s: float | None = None
     """Seconds from the fault's end until 99 % of its devices were online and stayed so for 60 s."""
+    evident_s: float | None = None
+    """Start of the second in which its first evidence was counted; None: there was none, or nobody looked."""
+    life_s: float | None = None
+    """Of a fault that shortens the lives of machines: what its machines had left when it began, the median by the
+    twins, and `life_found_s` when the first alarm with it as its cause was raised."""
+    life_found_s: float | None = None
 
 
 class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +92,7 @@ class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None
     """Step whose cause interval or aftermath the alarm falls into, on its devices; None: without cause."""
     delay_s: float | None
-    """From the start of that fault's effect on the core's evidence."""
+    """From the start of that fault."""
     incident: int
     number: int = 0
     devices: int = 0

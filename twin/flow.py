@@ -19,6 +19,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from twinstorm.twin.signs import Sign
+
 Int = NDArray[np.int64]
 Device = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -737,6 +739,10 @@ class TruthLabel:
     """What really happened, for scoring only: a cause interval and its aftermath.
 
     The aftermath lasts until the devices' state and queues have been back for 60 s, at most 30 min.
+
+    Attributes:
+        signs: what may show of it; None: anything.
+        evident_us: when its evidence began; None: nobody looked.
     """
 
     step: str
@@ -745,6 +751,8 @@ class TruthLabel:
     from_us: int
     to_us: int
     aftermath_to_us: int
+    signs: frozenset[Sign] | None = None
+    evident_us: int | None = None
 
 
 # --- what the core concludes ----------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ from twinstorm.scenarios.engine.timeline import (
     planned,
     stories_of,
 )
+from twinstorm.scenarios.engine.truth import Witness
 from twinstorm.scenarios.engine.upkeep import UpkeepDesk, counts_of, figures_of, plan_of
 from twinstorm.scenarios.engine.wiring import Wiring
 from twinstorm.scenarios.faults import base as calls
@@ -148,6 +149,7 @@ class Engine:
         self._figures = Figures(self.core, self.selector)
         self.steps = planned(scenario)
         self.recoveries: dict[str, Recovery] = {}
+        self.witness = Witness()
         self._steady: list[str] = []
         self.judge = self._make_judge()
         self._stop = None if scenario.stop_when is None else Evaluator(scenario.stop_when.when)
@@ -255,7 +257,7 @@ class Engine:
         now_us = self._pane.due_us
         if not self._may_leap or self._stage.next_us() != now_us or self._world_stage.next_us() < now_us:
             return False
-        if self.sinks or now_us < self._leap_from_us or not self.core.rests:
+        if self.sinks or now_us < self._leap_from_us or not self.core.rests or self.witness.waits:
             return False
         others = min(story.due_us for story in self.stories if story is not self._pane)
         reached_us = self.wiring.pass_calmly(now_us, min(until_us, others - 1, now_us + LONGEST_LEAP_US))
@@ -310,6 +312,8 @@ class Engine:
         step.order = FaultOrder(
             step.name, step.value, step.settings, step.device, now_us, step.end_instant_us(), step.ramp_us
         )
+        if self._acts(step):
+            self.witness.begin(self, step, now_us)
         self.wiring.log.tell(now_us, Code.FAULT_START, index, len(step.device))
         reached = len(step.struck) if fault.needs_target else len(self.registry)
         if reached:
@@ -559,6 +563,7 @@ class Engine:
 
     def _look_at_pane(self, now_us: int, pane: Pane, counters: BrokerCounters) -> None:
         self._watch_recoveries(now_us)
+        self.witness.look(self, now_us, pane.new_alarms)
         if self._upkeep_desk is not None:
             self._upkeep_desk.look(self.core, self.wiring, now_us)
         self.judge.look(now_us, self.look_up, self.end_us)

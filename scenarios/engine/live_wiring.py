@@ -43,6 +43,7 @@ from twinstorm.twin.flow import (
     Ledger,
     Mask,
     Registry,
+    Values,
 )
 from twinstorm.twin.health import KindHealth, MachineHealth
 from twinstorm.twin.life import CLOUD
@@ -416,6 +417,9 @@ class LiveWiring:
         return () if told is None else told.works
 
     def truth_of(self, device: int) -> MachineHealth | None:  # noqa: ARG002 - the worker tells of all at the end
+        return None
+
+    def remaining_s(self, now_us: int) -> Values | None:  # noqa: ARG002 - likewise
         return None
 
     def reached(self, engine: Engine) -> Asked:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
 
-from twinstorm.detectors.scoring import attribute
 from twinstorm.detectors.values.peers import OnPeers
-from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
 from twinstorm.scenarios.engine.conditions import conditions, used
@@ -20,6 +18,7 @@ from twinstorm.scenarios.engine.routes import deaf_rules, route_results
 from twinstorm.scenarios.engine.silences import continuity_result
 from twinstorm.scenarios.engine.streams import correlation_results, join_results, window_results
 from twinstorm.scenarios.engine.timeline import StepRun
+from twinstorm.scenarios.engine.truth import attributed
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.scenarios.language.model import Speech
@@ -41,10 +40,8 @@ from twinstorm.scenarios.result import (
     Verdict,
 )
 from twinstorm.scenarios.verdict import HELD, INCONCLUSIVE, MISSED, overall
-from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, TruthLabel
+from twinstorm.twin.flow import SECOND_US, Alarm
 
-LONGEST_AFTERMATH_US = 30 * MINUTE_US
-SETTLE_US = 60 * SECOND_US
 LEFT_OUT = 3
 """Names of channels in a note, before the rest is counted."""
 
@@ -67,7 +64,8 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
             cut_short=engine.ended != "completed" and engine.now_us < engine.end_us,
         )
     )
-    faults = [_fault(engine, step) for step in engine.steps.runs if step.action == "fault"]
+    alarms = _alarms(engine, engine.core.alarms)
+    faults = [_fault(engine, step, alarms) for step in engine.steps.runs if step.action == "fault"]
     notes = list(engine.wiring.notes())
     if ledger.difference:
         notes.append(f"the ledger does not close by {ledger.difference:+,} readings: this is a bug, please report it")
@@ -121,7 +119,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         objectives=objectives,
         expectations=expectations,
         faults=faults,
-        alarms=_alarms(engine, engine.core.alarms),
+        alarms=alarms,
         incidents=[incident_result(incident) for incident in engine.core.incidents],
         counts=engine.counts(),
         report=None,
@@ -321,10 +319,13 @@ def objective_results(engine: Engine) -> list[ObjectiveResult]:
     return results
 
 
-def _fault(engine: Engine, step: StepRun) -> FaultResult:
+def _fault(engine: Engine, step: StepRun, alarms: Sequence[AlarmResult]) -> FaultResult:
     evidence = engine.evidence(step)
     recovery = engine.recoveries.get(step.name)
     back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
+    evident_us = engine.witness.evident_us.get(step.name)
+    lives_s = engine.witness.lives_s.get(step.name, {})
+    found_us = min((round(alarm.at_s * SECOND_US) for alarm in alarms if alarm.fault == step.name), default=None)
     return FaultResult(
         name=step.name,
         fault=step.value,
@@ -336,22 +337,10 @@ def _fault(engine: Engine, step: StepRun) -> FaultResult:
         bit=any(evidence.values()),
         injected=step.injected,
         recovered_s=None if back_us is None or step.ended_us is None else (back_us - step.ended_us) / SECOND_US,
+        evident_s=_seconds(evident_us),
+        life_s=_digits(lives_s.get(step.start_instant_us())),
+        life_found_s=None if found_us is None else _digits(lives_s.get(found_us)),
     )
-
-
-def labels(engine: Engine) -> list[TruthLabel]:
-    """The truth about every fault that started, for scoring."""
-    return [_label(engine, step) for step in engine.steps.runs if step.order is not None]
-
-
-def _label(engine: Engine, step: StepRun) -> TruthLabel:
-    assert step.order is not None
-    to_us = engine.now_us if step.ended_us is None else step.ended_us
-    recovery = engine.recoveries.get(step.name)
-    back_us = recovery.reached_us(0.99, engine.now_us) if recovery is not None else None
-    latest_us = to_us + LONGEST_AFTERMATH_US
-    aftermath_us = latest_us if back_us is None else min(back_us + SETTLE_US, latest_us)
-    return TruthLabel(step.name, step.value, step.struck, step.order.from_us, to_us, aftermath_us)
 
 
 def _models(engine: Engine) -> list[ModelResult]:
@@ -385,11 +374,12 @@ def _drifts(engine: Engine) -> list[str]:
 
 
 def _alarms(engine: Engine, alarms: Sequence[Alarm]) -> list[AlarmResult]:
-    truth = labels(engine)
-    # That a model is out of date has no fault behind it, whatever goes wrong meanwhile.
-    drifts = {each.name + DRIFT_SUFFIX for each in engine.core.models}
-    found = [(alarm, None if alarm.name in drifts else attribute(alarm, truth)) for alarm in alarms]
+    found = attributed(engine, alarms)
     return [alarm_result(alarm, engine.registry, engine.scenario.runbooks, label) for alarm, label in found]
+
+
+def _digits(left_s: float | None) -> float | None:
+    return None if left_s is None else round(left_s, 1)
 
 
 def _seconds(at_us: int | None) -> float | None:

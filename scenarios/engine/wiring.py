@@ -24,6 +24,7 @@ from twinstorm.twin.flow import (
     LossCause,
     Mask,
     Registry,
+    Values,
 )
 from twinstorm.twin.health import KindHealth, MachineHealth
 from twinstorm.twin.maintenance import MaintenancePlan, Upkeep, Work
@@ -101,6 +102,10 @@ class Wiring(Protocol):
 
     def truth_of(self, device: int) -> MachineHealth | None:
         """The truth about the machine of one device; None where nobody tells."""
+
+    def remaining_s(self, now_us: int) -> Values | None:
+        """The truth about the life that each machine has left, float32 (n,), infinite where nothing wears; None where
+        nobody tells."""
 
     def close(self) -> None: ...
 
@@ -245,6 +250,9 @@ class ModelledWiring:
 
     def truth_of(self, device: int) -> MachineHealth | None:
         return self.world.sampler.truth_of(device)
+
+    def remaining_s(self, now_us: int) -> Values | None:
+        return self.world.sampler.conditions(now_us).remaining_s
 
     def close(self) -> None:
         self.broker.close()

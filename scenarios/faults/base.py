@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from twinstorm.twin.plugins import Plugins, blamed, failed
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Segment, Site
@@ -70,6 +71,10 @@ class Fault:
     """It is about the pool that a scenario has with `processing`."""
     survivable: ClassVar[bool] = True
     """False: devices do not come back by themselves, so injecting it asks for the number of devices."""
+    signs: ClassVar[frozenset[Sign] | None] = None
+    """What may show of it to whoever looks from outside, for scoring alone; None: nobody has said, anything may."""
+    shortens_lives: ClassVar[bool] = False
+    """It is about machines that wear, so that a report tells what life they had left when it was found."""
     settings: ClassVar[tuple[Setting, ...]] = ()
 
     @classmethod
@@ -162,6 +167,8 @@ def flaws(name: str, fault: Any) -> Iterator[str]:
     for setting in fault.settings:
         if not isinstance(setting, Setting) or setting.kind not in get_args(SettingType):
             yield f"its setting {setting!r} is no `Setting` of a known kind"
+    if fault.signs is not None and not (isinstance(fault.signs, frozenset) and fault.signs <= set(Sign)):
+        yield f"`signs` are {fault.signs!r}; allowed: None, or a frozenset of `twinstorm.twin.signs.Sign`"
     names = [setting.name for setting in fault.settings if isinstance(setting, Setting)]
     yield from (f"`settings` names `{each}` twice" for each in sorted(set(names)) if names.count(each) > 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Broker, Device, Evidence, FaultOrder, Knowledge
@@ -21,6 +22,7 @@ class BrokerOutage(Fault):
         "stay unanswered. When the broker is back it knows nobody, and the whole fleet asks for sessions. Evidence: "
         "sessions ended, seconds without a broker for which no earlier outage answers."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = (
@@ -50,6 +52,7 @@ class BrokerRestart(Fault):
         "seconds without a broker for which no earlier outage answers; all are zero if it had nothing to keep, which "
         "is no more than a `broker-outage`."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = BrokerOutage.settings
@@ -93,6 +96,7 @@ class CoreOutage(Fault):
         "broker dies meanwhile, the session dies with it. Evidence: sessions that the core lost sight of, messages "
         "kept for it, seconds away for which no earlier outage answers."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
 
@@ -119,6 +123,7 @@ class ConsumerCrash(Fault):
         "nothing is lost but where there is no room for what waits. It happens at an instant; nothing is left to end. "
         "Evidence: consumers crashed, readings replayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.QUEUE, Sign.SILENCE})
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
     needs_target: ClassVar[bool] = False
     needs_consumers: ClassVar[bool] = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -26,6 +27,8 @@ _UNTIL = (
 
 class ClockFault(Fault):
     """What faults of clocks share."""
+
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.TRAFFIC})
 
     @classmethod
     def end(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

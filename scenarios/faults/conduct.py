@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Segment
@@ -23,6 +24,8 @@ CODES: Final[Mapping[str, int]] = {
 
 class BrokerFault(Fault):
     """What faults share that make the broker do something until they end."""
+
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
 
     acts_on: ClassVar[Literal["world", "broker"]] = "broker"
 
@@ -119,6 +122,7 @@ class Throttle(BrokerFault):
         "acknowledges more, and these wait in it, die with it, and are passed on when the fault ends. Evidence: "
         "messages delayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.SILENCE, Sign.QUEUE})
     settings: ClassVar[tuple[Setting, ...]] = (Setting("rate", "rate", "6/min", "messages of each client"),)
 
     @classmethod
@@ -140,6 +144,7 @@ class BrokerThrottle(BrokerFault):
         "acknowledges more. With `broker.messages` its own queue limits what waits, and the newest beyond it are lost "
         "(queue_full); else all waits, dies with it, and is passed on when the fault ends. Evidence: messages delayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.SILENCE, Sign.QUEUE})
     needs_target: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = (Setting("rate", "rate", "5/s", "messages of all clients"),)
 
@@ -198,6 +203,7 @@ class DuplicatedPackets(MishandledPackets):
         "`share` of them, or, with `nth`, the nth one of each device since the fault began alone. The core must take "
         "each reading once; repeats are counted beside the ledger. Evidence: messages duplicated."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.TRAFFIC, Sign.QUEUE})
 
     @classmethod
     def start(cls, on: Broker, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003

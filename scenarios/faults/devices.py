@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -25,6 +26,7 @@ class DeviceCrash(Fault):
     name: ClassVar[str] = "device-crash"
     summary: ClassVar[str] = "devices crash once and boot again at the same instant"
     effect: ClassVar[str] = "The firmware of the targeted devices crashes and starts again." + _LOSES
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS}
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -43,6 +45,7 @@ class DeviceFreeze(Fault):
         "after its time and freeze again about `again` after they booted; without one they are reset when the fault "
         "ends." + _LOSES
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS}
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "watchdog",
@@ -64,6 +67,8 @@ class DeviceFreeze(Fault):
 
 class ResetFault(Fault):
     """What faults share that reset devices again and again."""
+
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS}
 
     @classmethod
     def up_us(cls, settings: Mapping[str, Any], devices: int) -> tuple[int, int]:
@@ -229,6 +234,7 @@ class BufferOverflow(Fault):
         "out, the oldest or the newest as `evict` says (lost: evicted). A device that is online and fast notices "
         "nothing, so let it meet an outage. Evidence: readings that were pushed out for want of this room."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset()
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("readings", "count", "5", "how many readings there is room for"),
     )
@@ -257,6 +263,7 @@ class Peak(Fault):
         "are slower than the peak, readings wait and may be lost; where nothing is, the fleet passes it unnoticed. "
         "Evidence: readings at instants at which there are none without it."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.TRAFFIC, Sign.QUEUE})
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("factor", "count", "4", "how many times as often", least="2", most="100"),
     )

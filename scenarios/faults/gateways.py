@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Gateway, Segment
@@ -18,6 +19,8 @@ SERVICES = ("broker", "processor", "buffer", "forwarder")
 
 class GatewayFault(Fault):
     """What faults of gateways share: among their targets they act on the gateways only."""
+
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS}
 
     @classmethod
     def misfit_of_segments(cls, segments: Sequence[Segment]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -33,6 +34,9 @@ _EVIDENCE = (
 
 class MachineFault(Fault):
     """What faults of machines share."""
+
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES})
+    shortens_lives: ClassVar[bool] = True
 
     settings: ClassVar[tuple[Setting, ...]] = (SEVERITY, GROWS)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Site
@@ -30,6 +31,7 @@ class Partition(Fault):
         "tells the devices: what they send waits in their sockets; `both` at once. In virtual time all is modelled. "
         "Evidence: sessions cut off, sessions that survived; of a proxy, streams silenced."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             "direction", "word", "both", "which packets are cut; up is from device to broker", ("both", "up", "down")
@@ -109,6 +111,7 @@ class TrunkSqueeze(Fault):
         "fault ends, what waits is sent in turn, as fast as the trunk is. One targeted device is enough for its site. "
         "Evidence: messages delayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     settings: ClassVar[tuple[Setting, ...]] = (Setting("to", "size_rate", "2 kB/s", "what is left for each site"),)
 
     @classmethod
@@ -150,6 +153,8 @@ class SimExpiry(Partition):
 
 class SlowLink(Fault):
     """What faults share that change how messages travel from devices to the broker."""
+
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
 
     slows_links: ClassVar[bool] = True
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -20,6 +21,8 @@ _ACKNOWLEDGED = (
 
 class PayloadFault(Fault):
     """What faults of messages share."""
+
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.LETTERS, Sign.SILENCE})
 
     @classmethod
     def misfit(cls, kinds: Callable[[], Sequence[MachineKind]], settings: Mapping[str, Any]) -> str:  # noqa: ARG003
@@ -47,6 +50,7 @@ class PayloadCorruption(PayloadFault):
         "never passes: one more bit is flipped then." + _ACKNOWLEDGED + " Evidence: messages damaged, and how many of "
         "them can still be read."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.LETTERS, Sign.SILENCE, Sign.TOPICS, Sign.VALUES})
     settings: ClassVar[tuple[Setting, ...]] = (
         _share("10 %", "are damaged"),
         Setting("bits", "count", "4", "how many bits are flipped in each", least="1", most="1000"),
@@ -110,6 +114,7 @@ class PayloadDuplicate(PayloadFault):
         "so that the core sees the same. It must take each reading once: repeats are counted beside the ledger. "
         "Evidence: messages repeated."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.TRAFFIC, Sign.QUEUE})
     settings: ClassVar[tuple[Setting, ...]] = (
         _share("20 %", "are sent twice"),
         Setting("after", "duration", "0 s", "how long after the first the second follows; live up to a second more"),
@@ -134,6 +139,7 @@ class PayloadReorder(PayloadFault):
         "device keeps, because their acknowledgement cannot come back, are in order. Live the delay is rounded up to "
         "whole seconds. Evidence: messages that overtake an older one; none if devices speak more rarely than `by`."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.SILENCE, Sign.QUEUE})
     settings: ClassVar[tuple[Setting, ...]] = (
         _share("50 %", "take longer"),
         Setting("by", "duration", "30 s", "how much longer, at most", least="1 ms"),
@@ -155,6 +161,7 @@ class LateFlood(PayloadFault):
         "it all in one instant. To the core they are silent, then a flood of old readings arrives. Evidence: readings "
         "held back."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.SILENCE, Sign.TRAFFIC, Sign.QUEUE})
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("hold", "duration", "5 min", "for how long a device holds its readings back", least="1 s"),
     )
@@ -177,6 +184,7 @@ class Misrouted(PayloadFault):
         "names another one in the document as well. Live the embedded broker, which lets each device use its own "
         "topics only, keeps them all from the core; the cause of the loss is the same. Evidence: messages misrouted."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.LETTERS, Sign.SILENCE, Sign.TOPICS})
     settings: ClassVar[tuple[Setting, ...]] = (
         _share("100 %", "are misrouted"),
         Setting("to", "word", "device", "whose topic they go to", ("device", "site", "nowhere")),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.language.model import Segment
@@ -25,6 +26,7 @@ class PowerOutage(Fault):
         "one on a charger lives on what it has until the mains return, the others do not notice. Evidence: devices "
         "that lost power, devices that booted, devices on their battery instead of a charger."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS}
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -51,6 +53,7 @@ class BatteryDrain(Fault):
         "is a crew that puts full batteries in. Devices without a battery notice nothing. Evidence: devices that were "
         "drained, joules drained, and brown-outs of these devices."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE | {Sign.REBOOTS, Sign.VALUES}
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("share", "share", "50 %", "how much of a full charge is lost"),
         Setting("over", "duration", "1 h", "in which time; 0 s: within the minute"),

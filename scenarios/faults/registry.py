@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder, Knowledge
@@ -32,6 +33,7 @@ class StaleRegistry(Fault):
         "struck off. The core acts by the registry as it is when it processes a message, at most a second after it "
         "came. Evidence: readings refused, devices retired."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.LETTERS, Sign.SILENCE, Sign.TOPICS})
     survivable: ClassVar[bool] = False
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Setting
 from twinstorm.scenarios.faults.conduct import BrokerFault, SessionFault
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Broker, Device, FaultOrder
@@ -58,6 +59,8 @@ class CertificateRevocation(BadCertificate):
 
 class Intruder(BrokerFault):
     """What faults of intruders share: they act on the broker, from outside of the fleet."""
+
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.SESSIONS, Sign.LETTERS, Sign.TOPICS, Sign.QUEUE})
 
     needs_target: ClassVar[bool] = False
     what: ClassVar[str]

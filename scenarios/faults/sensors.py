@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin import sensors
@@ -22,6 +23,8 @@ CHANNEL = Setting("channel", "text", "first", "name of the channel, `first` or `
 
 class SensorFault(Fault):
     """What faults of sensors share. A subclass makes what its sensors tell."""
+
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.LETTERS})
 
     @classmethod
     def channel(cls, settings: Mapping[str, Any]) -> str:

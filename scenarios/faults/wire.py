@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twinstorm.scenarios.faults.base import Fault, Setting
+from twinstorm.twin.signs import OF_ABSENCE, Sign
 
 if TYPE_CHECKING:
     from twinstorm.twin.flow import Device, FaultOrder
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 class WireFault(Fault):
     """What faults of the wire share."""
+
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
 
     slows_links: ClassVar[bool] = True
 
@@ -121,6 +124,7 @@ class PacketSlicing(Fault):
         "Connects take their time too. Live, a proxy before the broker does it with the bytes of MQTT, or of TLS. "
         "Evidence: messages delayed; live, bytes delayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = OF_ABSENCE
     slows_links: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("slice", "size", "64 B", "bytes that arrive at once", least="1 B"),
@@ -153,6 +157,7 @@ class ManInTheMiddle(WireFault):
         "handshakes fail. In virtual time nothing is encrypted. Evidence: messages altered; over TLS, handshakes "
         "broken; connections reset."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.LETTERS, Sign.TOPICS})
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:
@@ -178,6 +183,7 @@ class ReplayedMessage(WireFault):
         "device that follows, for JSON documents of the built-in profile, and not with --tls: over TLS nobody can "
         "overhear anything. In virtual time nothing is encrypted. Evidence: messages replayed."
     )
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.TRAFFIC, Sign.LETTERS, Sign.TOPICS})
     needs_plain: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting("share", "share", "20 %", "messages that are recorded"),

@@ -10,12 +10,11 @@ from statistics import median
 
 import numpy as np
 
-from twinstorm.detectors.scoring import attribute
 from twinstorm.detectors.values.stored import Version
 from twinstorm.detectors.values.trained import Trained
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build
+from twinstorm.scenarios.engine.truth import attributed, labels
 from twinstorm.scenarios.models.manifest import Evaluation
 from twinstorm.scenarios.models.training import UnfitRun, watched_by
 from twinstorm.scenarios.record.read import RecordedRun
@@ -48,13 +47,14 @@ def _judged(engine: Engine, run: RecordedRun, warm_up_us: int) -> Evaluation:
     model = next((each for each in engine.core.models), None)
     if model is None:
         raise UnfitRun(f"the model broke: {engine.core.taken_out[0].what}")
-    every = labels(engine)
-    truth = [label for label in every if _concerns(engine, model, label)]
+    truth = [label for label in labels(engine) if _concerns(engine, model, label)]
     alarms = [alarm for alarm in engine.core.alarms if alarm.name == NAME]
-    causes = [(alarm, attribute(alarm, every)) for alarm in alarms]
+    causes = attributed(engine, alarms)
     delays = []
     for label in truth:
-        mine = [alarm.at_us - label.from_us for alarm, cause in causes if cause is label]
+        mine = [
+            alarm.at_us - label.from_us for alarm, cause in causes if cause is not None and cause.step == label.step
+        ]
         if mine:
             delays.append(min(mine) / SECOND_US)
     caused = sum(cause is not None for _, cause in causes)

@@ -20,8 +20,8 @@ from twinstorm.detectors.values.contract import Reals
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.model import LEAST_ROWS, Model
 from twinstorm.detectors.values.whole import WholeDevices, held_by, without_times
-from twinstorm.scenarios.engine.outcome import labels
 from twinstorm.scenarios.engine.run import build
+from twinstorm.scenarios.engine.truth import labels
 from twinstorm.scenarios.language.errors import closest
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.scenarios.models.manifest import Trained

@@ -16,7 +16,7 @@ from twinstorm.scenarios.reports.charts import POINTS, charts
 from twinstorm.scenarios.reports.conditions import condition_sections
 from twinstorm.scenarios.reports.maintenance_log import log_sections
 from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
-from twinstorm.scenarios.reports.scoring import cells, score_of
+from twinstorm.scenarios.reports.scoring import cells, life, score_of
 from twinstorm.scenarios.reports.sections import Section, Table
 from twinstorm.scenarios.reports.series import Impact, Interval, coarser, gather
 from twinstorm.scenarios.reports.streams import stream_sections
@@ -33,6 +33,7 @@ from twinstorm.scenarios.reports.words import (
 from twinstorm.scenarios.result import (
     AlarmResult,
     EventRow,
+    FaultResult,
     IncidentResult,
     MaintenanceResult,
     ModelResult,
@@ -215,8 +216,21 @@ def _judged(result: RunResult) -> list[Section]:
 
 
 def _faults(result: RunResult) -> Section:
+    lives = any(fault.life_s is not None for fault in result.faults)
     table = Table(
-        ("step", "fault", "target", "devices", "from", "to", "by", "evidence", "first alarm", "99 % back"),
+        (
+            "step",
+            "fault",
+            "target",
+            "devices",
+            "from",
+            "to",
+            "by",
+            "evidence",
+            "first alarm",
+            "99 % back",
+            *["life left"] * lives,
+        ),
         [
             (
                 fault.name,
@@ -227,8 +241,9 @@ def _faults(result: RunResult) -> Section:
                 "" if fault.to_s is None else clock(fault.to_s),
                 "a person" if fault.injected else "the scenario",
                 evidence(fault.evidence) or "NONE: it did not bite",
-                _first_alarm(result, fault.name),
+                _first_alarm(result, fault),
                 "" if fault.recovered_s is None else f"{number(fault.recovered_s)} s after its end",
+                *[_life(fault)] * lives,
             )
             for fault in result.faults
         ],
@@ -237,9 +252,22 @@ def _faults(result: RunResult) -> Section:
     return _tabled("Faults", table, "fault")
 
 
-def _first_alarm(result: RunResult, step: str) -> str:
-    delays = [alarm.delay_s for alarm in result.alarms if alarm.fault == step and alarm.delay_s is not None]
-    return f"after {number(min(delays))} s" if delays else "none"
+def _first_alarm(result: RunResult, fault: FaultResult) -> str:
+    found_s = min((alarm.at_s for alarm in result.alarms if alarm.fault == fault.name), default=None)
+    if found_s is None:
+        return "none"
+    told = f"after {number(max(round(found_s - fault.from_s, 6), 0.0))} s"
+    if fault.evident_s is None or fault.evident_s <= fault.from_s:
+        return told
+    return f"{told}, {number(max(round(found_s - fault.evident_s, 6), 0.0))} s from evidence"
+
+
+def _life(fault: FaultResult) -> str:
+    """What the machines of a fault had left, by their twins."""
+    if fault.life_s is None:
+        return ""
+    found = "" if fault.life_found_s is None else f", {duration(fault.life_found_s)} at its first alarm"
+    return f"{duration(fault.life_s)} when it began{found}"
 
 
 def _over_time(intervals: Sequence[Interval]) -> Table:
@@ -323,6 +351,7 @@ def _scores(result: RunResult, warm_up_s: float) -> Section:
     for name, *rest in (cells(row, share) for row in scored.shadows):
         rows.append((f"{name}, in the shadow", *rest))
     lines = ["No fault had an effect: every alarm is false."] if scored.control else []
+    lines += [f"{life(each)}." for each in scored.lives]
     return Section("Scores", lines, [Table(SCORE_HEAD, rows, frozenset(range(1, len(SCORE_HEAD))))])
 
 

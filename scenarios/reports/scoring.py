@@ -6,11 +6,13 @@ Everything comes from the document of the run, so a record can be scored long af
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from statistics import median
 
 import msgspec
 
 from twinstorm.scenarios.language.watching import DRIFT_SUFFIX
+from twinstorm.scenarios.reports.words import duration
 from twinstorm.scenarios.result import AlarmResult, FaultResult, RunResult
 
 DAY_S = 86_400.0
@@ -23,7 +25,8 @@ class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
         alarms: that were raised (of a kind of fault: that it caused). `causes`: those among them with a fault behind.
         faults: that bit (of a kind). `found`: those that raised one of these alarms.
         precision: causes over alarms. recall: found over faults.
-        delay_s: median over found faults, from the start of each to its first of these alarms.
+        delay_s: median over found faults, from the start of each to its first of these alarms. evident_delay_s: the
+            same from the start of the second in which its first evidence was counted.
         right: share of the alarms with a cause whose group is the devices that the fault struck.
         pages: of the alarms. false_pages: of them, those without a cause.
         false_pages_per_day: by simulated days of the whole fleet after the warm-up.
@@ -37,10 +40,22 @@ class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
     precision: float | None
     recall: float | None
     delay_s: float | None
+    evident_delay_s: float | None
     right: float | None
     pages: int
     false_pages: int
     false_pages_per_day: float | None
+
+
+class LifeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How early a fault that shortens the lives of machines was found, measured by what they had left: the median of
+    its machines, as their twins reckoned it when it began and when its first alarm was raised; None: it raised none, or
+    one that is not about values."""
+
+    step: str
+    fault: str
+    life_s: float
+    life_found_s: float | None
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +70,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     total: ScoreRow
     detectors: list[ScoreRow]
     faults: list[ScoreRow]
+    lives: list[LifeRow] = []
     shadows: list[ScoreRow] = []
     """Detectors in the shadow, as if they had raised what they found; none of it is in the other rows."""
 
@@ -85,6 +101,11 @@ def score_of(result: RunResult, warm_up_s: float) -> Score:
             row(kind, _caused(alarms, kind, faults), [fault for fault in faults if fault.fault == kind])
             for kind in sorted({fault.fault for fault in faults})
         ],
+        lives=[
+            LifeRow(step=fault.name, fault=fault.fault, life_s=fault.life_s, life_found_s=fault.life_found_s)
+            for fault in faults
+            if fault.life_s is not None
+        ],
     )
 
 
@@ -95,11 +116,15 @@ def _caused(alarms: Sequence[AlarmResult], kind: str, faults: Sequence[FaultResu
 
 def _row(name: str, alarms: Sequence[AlarmResult], faults: Sequence[FaultResult], days: float) -> ScoreRow:
     causes = [alarm for alarm in alarms if alarm.fault is not None]
-    delays = []
+    delays, evident = [], []
     for fault in faults:
-        mine = [alarm.delay_s for alarm in causes if alarm.fault == fault.name and alarm.delay_s is not None]
-        if mine:
-            delays.append(min(mine))
+        mine = [alarm for alarm in causes if alarm.fault == fault.name and alarm.delay_s is not None]
+        if not mine:
+            continue
+        first = min(mine, key=attrgetter("at_s"))
+        delays.append(first.delay_s or 0.0)
+        if fault.evident_s is not None:
+            evident.append(round(max(first.at_s - fault.evident_s, 0.0), 6))
     pages = [alarm for alarm in alarms if alarm.severity == "page"]
     false_pages = sum(alarm.fault is None for alarm in pages)
     return ScoreRow(
@@ -111,6 +136,7 @@ def _row(name: str, alarms: Sequence[AlarmResult], faults: Sequence[FaultResult]
         precision=_share(len(causes), len(alarms)),
         recall=_share(len(delays), len(faults)),
         delay_s=median(delays) if delays else None,
+        evident_delay_s=median(evident) if evident else None,
         right=_share(sum(alarm.right is True for alarm in causes), len(causes)),
         pages=len(pages),
         false_pages=false_pages,
@@ -122,7 +148,18 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-HEAD = ("", "alarms", "precision", "faults found", "recall", "delay", "cause named", "pages", "false pages a fleet-day")
+HEAD = (
+    "",
+    "alarms",
+    "precision",
+    "faults found",
+    "recall",
+    "delay",
+    "from evidence",
+    "cause named",
+    "pages",
+    "false pages a fleet-day",
+)
 
 
 def cells(row: ScoreRow, share: Callable[[float], str]) -> tuple[str, ...]:
@@ -137,8 +174,14 @@ def cells(row: ScoreRow, share: Callable[[float], str]) -> tuple[str, ...]:
         told(row.precision),
         f"{row.found} of {row.faults}",
         told(row.recall),
-        "-" if row.delay_s is None else f"{row.delay_s:,.1f} s",
+        *("-" if delay_s is None else f"{delay_s:,.1f} s" for delay_s in (row.delay_s, row.evident_delay_s)),
         told(row.right),
         f"{row.pages:,}",
         "-" if row.false_pages_per_day is None else f"{row.false_pages_per_day:,.2f}",
     )
+
+
+def life(row: LifeRow) -> str:
+    """``wear, bearing-spall: 12 d 22 h of life left when it began, 12 d 2 h at its first alarm``."""
+    began = f"{row.step}, {row.fault}: {duration(row.life_s)} of life left when it began"
+    return began + (", no alarm" if row.life_found_s is None else f", {duration(row.life_found_s)} at its first alarm")

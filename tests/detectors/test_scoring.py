@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from twinstorm.detectors.scoring import attribute, score
+from twinstorm.detectors.signs import BUILT_IN
+from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, Severity, TruthLabel
+from twinstorm.twin.signs import OF_NOBODY, Sign
 
 
 def alarm(at_s: int, device: range, name: str = "silence", severity: Severity = Severity.PAGE) -> Alarm:
@@ -48,6 +53,38 @@ def test_attribution(raised: Alarm, step: str | None) -> None:
 
 def test_a_device_in_common_is_not_enough() -> None:
     assert attribute(alarm(320, range(99, 200)), [OUTAGE]) is None
+
+
+def test_it_belongs_to_the_fault_that_explains_it() -> None:
+    outage = replace(OUTAGE, signs=frozenset({Sign.SILENCE}))
+    modem = replace(label("modem", range(3), 100, 900), fault="payload-corruption", signs=frozenset({Sign.LETTERS}))
+    stranger = replace(label("stranger", range(50), 100, 900), signs=None)
+    letters = alarm(350, range(1_000), "dead-letters")
+    assert attribute(letters, [outage, modem], Sign.LETTERS) is modem
+    assert attribute(letters, [outage, stranger, modem], Sign.LETTERS) is modem
+    assert attribute(letters, [outage, stranger], Sign.LETTERS) is stranger, "who says nothing may be anything"
+    assert attribute(letters, [outage], Sign.LETTERS) is None, "of nobody in particular, and nobody explains it"
+    assert attribute(letters, [outage, modem]) is outage, "of an alarm that says nothing the devices decide"
+    assert attribute(alarm(350, range(100)), [outage], Sign.VALUES) is outage, "its own devices are enough"
+
+
+@pytest.mark.parametrize("sign", sorted(OF_NOBODY))
+def test_of_two_that_explain_it_the_one_whose_evidence_began_last(sign: Sign) -> None:
+    early = replace(label("early", range(900), 300, 420), signs=frozenset({sign}), evident_us=340 * SECOND_US)
+    late = replace(label("late", range(3), 310, 420), signs=frozenset({sign}), evident_us=311 * SECOND_US)
+    raised = alarm(350, range(1_000))
+    assert attribute(raised, [early, late], sign) is early
+    assert attribute(raised, [replace(early, evident_us=None), late], sign) is late
+
+
+def test_every_fault_of_ours_says_what_shows_of_it_and_somebody_looks_for_each_sign() -> None:
+    said = {
+        name: fault.signs for name, fault in catalogue().working().items() if fault.__module__.startswith("twinstorm.")
+    }
+    assert [name for name, signs in said.items() if signs is None] == []
+    assert {name for name, signs in said.items() if not signs} == {"buffer-overflow"}
+    looked_for = {*BUILT_IN.values(), Sign.VALUES}
+    assert looked_for == set(Sign) == {sign for signs in said.values() for sign in signs or ()}
 
 
 def test_delay_precision_and_recall() -> None:

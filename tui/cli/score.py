@@ -76,7 +76,7 @@ def _control(run: RecordedRun) -> Score:
 
 
 def _table(scored: Score) -> list[str]:
-    from twinstorm.scenarios.reports.scoring import HEAD, cells
+    from twinstorm.scenarios.reports.scoring import HEAD, cells, life
     from twinstorm.scenarios.reports.words import share
 
     rows: list[tuple[str, ...]] = [HEAD]
@@ -95,4 +95,8 @@ def _table(scored: Score) -> list[str]:
         if scored.control
         else f"{scored.total.faults} fault{'s' * (scored.total.faults != 1)} with effect"
     )
-    return [f"{scored.scenario}  seed {scored.seed}  {scored.days:.3g} fleet-days  {what}", *lines]
+    return [
+        f"{scored.scenario}  seed {scored.seed}  {scored.days:.3g} fleet-days  {what}",
+        *lines,
+        *map(life, scored.lives),
+    ]
