@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import Result, at_least
-from benchmarks.nab_scoring import PROFILES, Scored, benchmark
+from benchmarks.nab_scoring import PROFILES, Scored, benchmark, counted
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, build
 from twinstorm.detectors.values.tables import Row, Table, instant_us
 
@@ -56,6 +56,13 @@ def bench(data: Path, out: Path | None) -> Iterator[Result]:
                 required=required,
                 met=met,
             )
+        hits = counted(scored, PROFILES["standard"])
+        yield Result(
+            name=f"labelled anomalies that `{detector}` finds, of {hits.hit + hits.missed}, standard, thresholds of "
+            f"other files (alarm rows outside of labels: {hits.false_rows})",
+            value=hits.hit,
+            unit="anomalies",
+        )
 
 
 def streamed(detector: ValueDetector, rows: list[Row]) -> Reals:

@@ -50,20 +50,56 @@ class Scored:
 def benchmark(files: Sequence[Scored], profile: Profile) -> tuple[float, float]:
     """The score with the one threshold that is best for all files, and the one that is left when each file's threshold
     is the best for all the others. 100: perfect; 0: no alarm at all."""
+    earned, _ = _earned(files, profile)
+    # Nothing detected earns minus `missed` a window, everything at once 1.
+    unit = sum(len(file.windows) for file in files) * (1.0 + profile.missed)
+    together = earned.sum(axis=0)
+    held_out = sum(earned[row, place] for row, place in enumerate(_held_out(earned)))
+    return 100.0 * float(together.max()) / unit, 100.0 * float(held_out) / unit
+
+
+class Counted(NamedTuple):
+    """What became of the labels, each file at the threshold that is best for all the others.
+
+    Attributes:
+        hit, missed: labelled anomalies with an alarm in their window, and without. false_rows: alarms in none.
+    """
+
+    hit: int
+    missed: int
+    false_rows: int
+
+
+def counted(files: Sequence[Scored], profile: Profile) -> Counted:
+    """Hits and mistakes in plain numbers."""
+    earned, thresholds = _earned(files, profile)
+    hit = false_rows = 0
+    for file, place in zip(files, _held_out(earned), strict=True):
+        alarmed = (np.arange(len(file.scores)) >= file.probation) & (file.scores >= thresholds[place])
+        hit += sum(bool(alarmed[first : last + 1].any()) for first, last in file.windows)
+        for first, last in file.windows:
+            alarmed[first : last + 1] = False
+        false_rows += int(np.count_nonzero(alarmed))
+    return Counted(hit, sum(len(file.windows) for file in files) - hit, false_rows)
+
+
+def _held_out(earned: Reals) -> list[int]:
+    """Of each file the place of the threshold that is best for all the others."""
+    together = earned.sum(axis=0)
+    return [int(np.argmax(together - mine)) for mine in earned]
+
+
+def _earned(files: Sequence[Scored], profile: Profile) -> tuple[Reals, Reals]:
+    """What each file earns at every threshold, alarms from the highest score downwards: float64 (files, thresholds);
+    and the thresholds, falling."""
     events = [_events(file, profile) for file in files]
     # The first is one that nothing reaches.
     thresholds = np.unique(np.concatenate([[np.inf], *(at for at, _ in events)]))[::-1]
-    # What each file earns at every threshold, alarms from the highest score downwards.
     earned = np.zeros((len(files), len(thresholds)))
     for row, (at, gain) in enumerate(events):
         place = len(thresholds) - 1 - np.searchsorted(thresholds[::-1], at)
         earned[row] = np.cumsum(np.bincount(place, gain, len(thresholds)))
-    windows = sum(len(file.windows) for file in files)
-    # Nothing detected earns minus `missed` a window, everything at once 1.
-    unit = windows * (1.0 + profile.missed)
-    together = earned.sum(axis=0)
-    held_out = sum(earned[row, np.argmax(together - earned[row])] for row in range(len(files)))
-    return 100.0 * float(together.max()) / unit, 100.0 * float(held_out) / unit
+    return earned, thresholds
 
 
 def _events(file: Scored, profile: Profile) -> tuple[Reals, Reals]:

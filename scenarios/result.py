@@ -179,6 +179,23 @@ class ModelResult(msgspec.Struct, frozen=True, kw_only=True):
     """Of that feature, from which the model is out of date."""
 
 
+class ForecastResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the predictions of a detector, over the whole run, its warm-up included."""
+
+    detector: str
+    """The name that the scenario gave it."""
+    horizon_s: float
+    right: int
+    """Predictions whose limit was crossed within the horizon."""
+    wrong: int
+    missed: int
+    """Crossings that nobody had foretold."""
+    waiting: int
+    """Predictions whose horizon was not over."""
+    lead_s: float | None
+    """Mean time from a right prediction to its crossing; None: there was none."""
+
+
 class DeviceConditionResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a model of conditions said of a device last."""
 
@@ -538,6 +555,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """Readings that no route took; 0 without routes."""
     mirrors: list[MirrorResult] = []
     """How far devices are from their mirrors, one a segment and channel; empty: there are none."""
+    forecasts: list[ForecastResult] = []
+    """One a detector that foretells crossings; empty: nobody does."""
     traffic: list[TrafficResult] = []
     """One a segment; empty if nobody could tell."""
     health: list[KindHealthResult] = []

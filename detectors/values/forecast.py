@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector, Which
 from twinstorm.detectors.values.memory import Extremes, smallest, total
-from twinstorm.twin.flow import DAY_US, NEVER_US, SECOND_US, Int, Mask
+from twinstorm.detectors.values.predictions import Predictions
+from twinstorm.twin.flow import DAY_US, NEVER_US, SECOND_US, Int
 
 
 class Forecast(ValueDetector):
@@ -21,8 +22,8 @@ class Forecast(ValueDetector):
     beyond the limit; 0 if the line goes another way, or if its slope is less than `sure` of its own standard errors,
     which is what noise makes.
 
-    A prediction is right if the limit is crossed within the horizon after it: `scored` counts that. A cycle looks like
-    a trend as long as half of it is longer than the window.
+    A prediction is right if the limit is crossed within the horizon after it: `predictions` counts that. A cycle looks
+    like a trend as long as half of it is longer than the window.
 
     Source: least squares; the standard error of the slope is that for independent residuals.
     """
@@ -47,11 +48,21 @@ class Forecast(ValueDetector):
         self._count: Int = np.zeros(series, np.int64)
         self._normal = Extremes(1, series)
         self._train: int = settings["train"]
+        self.predictions = Predictions(series, int(settings["horizon"]))
 
     def tells(self, finest: Finest) -> None:
         """Who learns limits learns the range as well, from all values."""
         super().tells(finest)
         self._train = NEVER_US
+
+    def step(self, sample: Sample) -> Reals:
+        """`score`, then `learn`; and what came of what was foretold."""
+        scores = self.score(sample)
+        low, high = self._limits(sample.series)
+        beyond = (sample.values < low) | (sample.values > high)
+        self.predictions.see(sample.series, sample.at_us, scores, beyond)
+        self.learn(sample)
+        return scores
 
     def score(self, sample: Sample) -> Reals:
         left_s = self.left_s(sample)
@@ -74,15 +85,20 @@ class Forecast(ValueDetector):
     def left_s(self, sample: Sample) -> Reals:
         """Time to the limit with this value as the newest, s: float64 (k,), 0 beyond it, infinite if it is not met."""
         level, slope, error = self._trend(sample)
-        low, high = self._normal.bounds(sample.series)
-        margin = np.maximum((high - low)[0] * float(self.settings["margin"]), smallest(high[0]))
-        margin = self.at_least_a_step(sample.series, margin)
-        above, below = high[0] + margin - level, level - (low[0] - margin)
+        low, high = self._limits(sample.series)
+        above, below = high - level, level - low
         sure = np.abs(slope) > float(self.settings["sure"]) * error
         to_go = np.where(slope > 0, above, below)
         speed = np.where(sure & (slope != 0), np.abs(slope), np.nan)
         left = np.where(speed == speed, np.maximum(to_go, 0.0) / speed, np.inf)
         return np.where((above <= 0) | (below <= 0), 0.0, left)
+
+    def _limits(self, series: Which) -> tuple[Reals, Reals]:
+        """What must not be crossed, downwards and upwards."""
+        low, high = self._normal.bounds(series)
+        margin = np.maximum((high - low)[0] * float(self.settings["margin"]), smallest(high[0]))
+        margin = self.at_least_a_step(series, margin)
+        return low[0] - margin, high[0] + margin
 
     def _trend(self, sample: Sample) -> tuple[Reals, Reals, Reals]:
         """Level now, slope a second and its standard error, of the least-squares line through the newest values."""
@@ -101,29 +117,3 @@ class Forecast(ValueDetector):
         rest = away - slope * along
         error = np.sqrt(total(rest * rest) / np.maximum(many - 2.0, 1.0) / length)
         return mean - slope * mean_s, slope, error
-
-
-def scored(predicted: Mask, crossed: Mask, at_s: Reals, horizon_s: float) -> dict[str, int]:
-    """Predictions against what came: how many were right, wrong, and how many crossings nobody predicted.
-
-    Args:
-        predicted: bool (n,), a crossing is predicted in this row. crossed: the limit is exceeded in this row.
-        at_s: of the rows, ascending.
-
-    Returns:
-        `right` and `wrong` count spells of predicting rows, `missed` crossings without one within the horizon before.
-        A spell whose horizon ends behind the last row, without a crossing, is neither.
-    """
-    spells = np.flatnonzero(predicted & ~np.concatenate(([False], predicted[:-1])))
-    crossings = np.flatnonzero(crossed & ~np.concatenate(([False], crossed[:-1])))
-    told = {"right": 0, "wrong": 0, "missed": 0}
-    for row in spells.tolist():
-        ahead = at_s[crossings] - at_s[row]
-        if ((ahead >= 0) & (ahead <= horizon_s)).any():
-            told["right"] += 1
-        elif at_s[row] + horizon_s <= at_s[-1]:
-            told["wrong"] += 1
-    for row in crossings.tolist():
-        before = at_s[row] - at_s[predicted]
-        told["missed"] += not ((before >= 0) & (before <= horizon_s)).any()
-    return told

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from math import isfinite
 
+from twinstorm.detectors.values.forecast import Forecast
 from twinstorm.detectors.values.peers import OnPeers
 from twinstorm.scenarios.engine.airtime import airtime_notes
 from twinstorm.scenarios.engine.alarm_results import alarm_result, incident_result
@@ -21,11 +22,13 @@ from twinstorm.scenarios.engine.timeline import StepRun
 from twinstorm.scenarios.engine.truth import attributed
 from twinstorm.scenarios.engine.upkeep import result_of as upkeep_result
 from twinstorm.scenarios.faults.base import catalogue
+from twinstorm.scenarios.foretold import forecast_result
 from twinstorm.scenarios.language.model import Speech
 from twinstorm.scenarios.language.stored import models_of
 from twinstorm.scenarios.result import (
     AlarmResult,
     FaultResult,
+    ForecastResult,
     KindHealthResult,
     LedgerResult,
     MachineHealthResult,
@@ -138,6 +141,7 @@ def result_of(engine: Engine, *, speed: float, wall_s: float, repeat: str) -> Ru
         routes=route_results(engine.core.router, engine.registry),
         unrouted=0 if engine.core.router is None else engine.core.router.unrouted,
         mirrors=mirror_results(engine),
+        forecasts=_forecasts(engine),
         traffic=_traffic(engine),
         health=_health(engine),
         notes=notes,
@@ -341,6 +345,11 @@ def _fault(engine: Engine, step: StepRun, alarms: Sequence[AlarmResult]) -> Faul
         life_s=_digits(lives_s.get(step.start_instant_us())),
         life_found_s=None if found_us is None else _digits(lives_s.get(found_us)),
     )
+
+
+def _forecasts(engine: Engine) -> list[ForecastResult]:
+    by = [(each.name, each.detector) for each in engine.core.on_values]
+    return [forecast_result(name, detector) for name, detector in by if isinstance(detector, Forecast)]
 
 
 def _models(engine: Engine) -> list[ModelResult]:

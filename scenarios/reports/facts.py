@@ -16,7 +16,7 @@ from twinstorm.scenarios.reports.charts import POINTS, charts
 from twinstorm.scenarios.reports.conditions import condition_sections
 from twinstorm.scenarios.reports.maintenance_log import log_sections
 from twinstorm.scenarios.reports.scoring import HEAD as SCORE_HEAD
-from twinstorm.scenarios.reports.scoring import cells, life, score_of
+from twinstorm.scenarios.reports.scoring import cells, score_of, stories
 from twinstorm.scenarios.reports.sections import Section, Table
 from twinstorm.scenarios.reports.series import Impact, Interval, coarser, gather
 from twinstorm.scenarios.reports.streams import stream_sections
@@ -345,13 +345,13 @@ def _alarms(result: RunResult) -> Section:
 def _scores(result: RunResult, warm_up_s: float) -> Section:
     """Alarms against faults."""
     scored = score_of(result, warm_up_s)
-    if not result.alarms and not result.shadows and not scored.faults:
+    if not result.alarms and not result.shadows and not scored.faults and not scored.forecasts:
         return Section("Scores", ["No alarm and no fault."])
     rows = [cells(row, share) for row in (*scored.detectors, *scored.faults, scored.total)]
     for name, *rest in (cells(row, share) for row in scored.shadows):
         rows.append((f"{name}, in the shadow", *rest))
     lines = ["No fault had an effect: every alarm is false."] if scored.control else []
-    lines += [f"{life(each)}." for each in scored.lives]
+    lines += [f"{told[0].upper()}{told[1:]}." for told in stories(scored)]
     return Section("Scores", lines, [Table(SCORE_HEAD, rows, frozenset(range(1, len(SCORE_HEAD))))])
 
 

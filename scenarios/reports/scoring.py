@@ -11,9 +11,10 @@ from statistics import median
 
 import msgspec
 
+from twinstorm.scenarios.foretold import foretold
 from twinstorm.scenarios.language.watching import DRIFT_SUFFIX
 from twinstorm.scenarios.reports.words import duration
-from twinstorm.scenarios.result import AlarmResult, FaultResult, RunResult
+from twinstorm.scenarios.result import AlarmResult, FaultResult, ForecastResult, RunResult
 
 DAY_S = 86_400.0
 
@@ -71,6 +72,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     detectors: list[ScoreRow]
     faults: list[ScoreRow]
     lives: list[LifeRow] = []
+    forecasts: list[ForecastResult] = []
     shadows: list[ScoreRow] = []
     """Detectors in the shadow, as if they had raised what they found; none of it is in the other rows."""
 
@@ -106,6 +108,7 @@ def score_of(result: RunResult, warm_up_s: float) -> Score:
             for fault in faults
             if fault.life_s is not None
         ],
+        forecasts=result.forecasts,
     )
 
 
@@ -185,3 +188,8 @@ def life(row: LifeRow) -> str:
     """``wear, bearing-spall: 12 d 22 h of life left when it began, 12 d 2 h at its first alarm``."""
     began = f"{row.step}, {row.fault}: {duration(row.life_s)} of life left when it began"
     return began + (", no alarm" if row.life_found_s is None else f", {duration(row.life_found_s)} at its first alarm")
+
+
+def stories(scored: Score) -> list[str]:
+    """What stands under the table."""
+    return [*map(life, scored.lives), *map(foretold, scored.forecasts)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.nab import bench
-from benchmarks.nab_scoring import PROFILES, Profile, Scored, benchmark
+from benchmarks.nab_scoring import PROFILES, Counted, Profile, Scored, benchmark, counted
 
 ROWS = 2_000
 WINDOW = (1_000, 1_199)
@@ -53,6 +53,12 @@ def test_a_threshold_from_other_files_is_no_better_than_the_best() -> None:
     files = [Scored(chance.random(ROWS), [WINDOW]) for _ in range(5)]
     best, held_out = benchmark(files, PROFILES["standard"])
     assert held_out <= best
+
+
+def test_hits_are_counted_at_the_threshold_of_the_other_files() -> None:
+    files = [one(1_100, 1_150), one(1_000, 500), one(windows=((300, 400), (1_500, 1_600))), one(100, 1_000)]
+    # Two alarms in a window hit it once, and one in probation is none.
+    assert counted(files, PROFILES["standard"]) == Counted(hit=3, missed=2, false_rows=1)
 
 
 def test_the_bench_writes_a_score_a_row_and_sees_the_anomaly(tmp_path: Path) -> None:

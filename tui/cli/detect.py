@@ -107,11 +107,21 @@ def detect(
     if not rows:
         talk.say("the table has a header and no rows")
     talk.say(f"{rows:,} rows of {_channels(table)} by `{detector}`: {alarms:,} alarms" + (f", {out}" if out else ""))
+    if told := _foretold(kind):
+        talk.say(told)
     return 0
 
 
 def _whose(error: PluginError) -> str:
     return f"tell those who make `{error.by}`, or take another detector" if error.by else "take another detector"
+
+
+def _foretold(detector: ValueDetector) -> str:
+    """What came of its predictions; empty: it makes none."""
+    from twinstorm.detectors.values.forecast import Forecast
+    from twinstorm.scenarios.foretold import forecast_result, foretold
+
+    return foretold(forecast_result(detector.name, detector)) if isinstance(detector, Forecast) else ""
 
 
 def _must_have_peers(detector: ValueDetector) -> None:

@@ -76,7 +76,7 @@ def _control(run: RecordedRun) -> Score:
 
 
 def _table(scored: Score) -> list[str]:
-    from twinstorm.scenarios.reports.scoring import HEAD, cells, life
+    from twinstorm.scenarios.reports.scoring import HEAD, cells, stories
     from twinstorm.scenarios.reports.words import share
 
     rows: list[tuple[str, ...]] = [HEAD]
@@ -98,5 +98,5 @@ def _table(scored: Score) -> list[str]:
     return [
         f"{scored.scenario}  seed {scored.seed}  {scored.days:.3g} fleet-days  {what}",
         *lines,
-        *map(life, scored.lives),
+        *stories(scored),
     ]

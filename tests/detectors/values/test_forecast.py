@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twinstorm.detectors.values.contract import Reals, Sample, build
-from twinstorm.detectors.values.forecast import scored
+from twinstorm.detectors.values.forecast import Forecast
+from twinstorm.detectors.values.predictions import Foretold, Predictions
 from twinstorm.twin.flow import SECOND_US
 
 RNG = np.random.default_rng(5)
@@ -32,10 +35,11 @@ def test_a_drift_is_foretold_before_it_crosses_and_noise_is_not() -> None:
     assert not (scores(calm, margin="100 %")[100:] >= 1.0).any()
     said = int(np.flatnonzero(told >= 1.0)[0])
     assert 0 < first - said <= 60
-    predictions = scored(told >= 1.0, crossed, np.linspace(0.0, 399.0 * 60.0, 400), 3_600.0)
-    assert predictions["right"] == 1
-    assert predictions["wrong"] == 0
-    assert predictions["missed"] == 0
+    detector = build("forecast", 1, {"margin": "100 %"})
+    assert isinstance(detector, Forecast)
+    for row, value in enumerate(drifting):
+        detector.step(Sample(np.array([row * MINUTE_US]), np.array([value])))
+    assert detector.predictions.foretold == Foretold(1, 0, 0, 0, (first - said) * 60.0)
 
 
 def test_a_straight_line_tells_the_time_that_is_left() -> None:
@@ -45,9 +49,46 @@ def test_a_straight_line_tells_the_time_that_is_left() -> None:
     assert abs(told[-1] - 60.0 / 41.0) < 1e-6
 
 
+def foretold(said: list[int], crossed: list[int], rows: int = 100, horizon: int = 10) -> Foretold:
+    predictions = Predictions(1, horizon * SECOND_US)
+    for row in range(rows):
+        score = np.array([1.5 if row in said else 0.0])
+        predictions.see(slice(None), np.array([row * SECOND_US]), score, np.array([row in crossed]))
+    return predictions.foretold
+
+
 def test_predictions_are_right_wrong_missed_or_still_open() -> None:
-    at_s = np.arange(100.0)
-    said, crossed = np.zeros(100, bool), np.zeros(100, bool)
-    said[[5, 6, 30, 95]] = True
-    crossed[[10, 11, 70]] = True
-    assert scored(said, crossed, at_s, 10.0) == {"right": 1, "wrong": 1, "missed": 1}
+    assert foretold([5, 6, 30, 95], [10, 11, 70]) == Foretold(right=1, wrong=1, missed=1, waiting=1, lead_s=5.0)
+
+
+def test_who_goes_on_warning_makes_a_prediction_a_horizon() -> None:
+    assert foretold(list(range(20, 55)), [50]) == Foretold(right=1, wrong=2, missed=0, waiting=0, lead_s=8.0)
+
+
+def test_a_series_that_trembles_about_its_limit_has_crossed_it_once() -> None:
+    assert foretold([], [40, 42, 45, 54, 60]) == Foretold(right=0, wrong=0, missed=1, waiting=0, lead_s=None)
+
+
+def test_a_warning_with_the_crossing_is_none() -> None:
+    assert foretold([40], [40]).missed == 1
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 2.0), st.booleans()), max_size=60),
+    st.integers(1, 12),
+)
+def test_every_prediction_becomes_one_thing(rows: list[tuple[float, bool]], horizon: int) -> None:
+    alone, beside = Predictions(1, horizon * SECOND_US), Predictions(3, horizon * SECOND_US)
+    began = 0
+    for row, (score, beyond) in enumerate(rows):
+        was = alone.foretold
+        at_us = np.array([row * SECOND_US])
+        alone.see(slice(None), at_us, np.array([score]), np.array([beyond]))
+        beside.see(np.array([1]), at_us, np.array([score]), np.array([beyond]))
+        now = alone.foretold
+        ended = now.right + now.wrong - was.right - was.wrong
+        began += now.waiting - was.waiting + ended
+    told = alone.foretold
+    assert told == beside.foretold
+    assert began == told.right + told.wrong + told.waiting
+    assert told.lead_s is None or 0.0 < told.lead_s <= horizon
