@@ -19,8 +19,6 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.twin.signs import Sign
-
 Int = NDArray[np.int64]
 Device = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -741,7 +739,7 @@ class TruthLabel:
     The aftermath lasts until the devices' state and queues have been back for 60 s, at most 30 min.
 
     Attributes:
-        signs: what may show of it; None: anything.
+        signs: what may show of it, by `twin.signs`; None: anything.
         evident_us: when its evidence began; None: nobody looked.
     """
 
@@ -751,7 +749,7 @@ class TruthLabel:
     from_us: int
     to_us: int
     aftermath_to_us: int
-    signs: frozenset[Sign] | None = None
+    signs: frozenset[str] | None = None
     evident_us: int | None = None
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from twinstorm.detectors.looked_for import signs_of
 from twinstorm.detectors.scoring import attribute
-from twinstorm.detectors.signs import signs_of
 from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, TruthLabel

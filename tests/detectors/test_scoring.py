@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from twinstorm.detectors.looked_for import BUILT_IN
 from twinstorm.detectors.scoring import attribute, score
-from twinstorm.detectors.signs import BUILT_IN
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, Severity, TruthLabel
 from twinstorm.twin.signs import OF_NOBODY, Sign
