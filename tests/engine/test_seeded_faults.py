@@ -43,7 +43,7 @@ steps:
   - {name: seeded, at: 4 min, FAULT}
 """
 WITHIN_S = 10.0
-TAKES_S = {"sensor-stuck": 24.0, "battery-drain": 126.0}
+TAKES_S = {"sensor-stuck": 22.0, "battery-drain": 65.0}
 """Those that cannot show sooner."""
 
 FAULTS = [
