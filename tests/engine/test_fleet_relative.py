@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.outcome import labels, result_of
+from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.truth import labels
 from twinstorm.scenarios.language.reader import read
 from twinstorm.twin.flow import HOUR_US
 

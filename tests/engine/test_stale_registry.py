@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.campaigns import campaign
 from twinstorm.scenarios.engine.engine import Engine
-from twinstorm.scenarios.engine.outcome import labels, result_of
+from twinstorm.scenarios.engine.outcome import result_of
 from twinstorm.scenarios.engine.run import RunOptions, build
+from twinstorm.scenarios.engine.truth import labels
 from twinstorm.scenarios.language.reader import read
 from twinstorm.scenarios.result import RunResult
 from twinstorm.twin.eventlog import Code
