@@ -2,10 +2,10 @@
 
 An alarm joins an incident if the two share devices (at least half of the smaller side) and the incident was active
 within the last half hour, resolved or not: a power cut, the reboots after it and the fight for sessions are one storm.
-Otherwise it opens an incident of its own. So does one most of whose devices are new to an incident that somebody has
-acknowledged or that was over: who took a silent device has not taken a fleet that is dark. A person is paged once an
-incident: the first alarm of severity page stays one, later ones join as tickets, because whoever was called is looking
-already, unless all had been well for `REST_US`.
+Those about the service, without devices, are one as long as it is open. Otherwise it opens an incident of its own. So
+does one most of whose devices are new to an incident that somebody has acknowledged or that was over: who took a silent
+device has not taken a fleet that is dark. A person is paged once an incident: the first alarm of severity page stays
+one, later ones join as tickets, because whoever was called is looking already, unless all had been well for `REST_US`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Incidents:
         """Why nobody need be told of an alarm that joins; empty: somebody must."""
         if trail.incident.state == "acknowledged":
             return f"INC-{trail.incident.number} is acknowledged"
-        if alarm.severity == Severity.PAGE:
+        if alarm.severity == Severity.PAGE or not len(alarm.device):
             return ""
         for greater in trail.open:
             if greater.members is None:
@@ -189,6 +189,8 @@ class Incidents:
         """The incident that shares most devices with an alarm, the older of equals."""
         best, most = None, 0
         for trail in self._trails:
+            if not len(alarm.device) and not len(trail.device) and trail.incident.state == "open":
+                return trail  # both are about the service
             common = _common(trail.device, alarm.device)
             if common <= most or 2 * common < min(len(trail.device), len(alarm.device)):
                 continue

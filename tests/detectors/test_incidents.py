@@ -121,4 +121,7 @@ def test_an_alarm_of_nobody_joins_nothing_and_explains_nothing() -> None:
     assert admit(incidents, 0, range(0), "dead-letters", Severity.TICKET).incident == 1
     outage = admit(incidents, 1, range(10))
     assert (outage.incident, outage.suppressed) == (2, "")
-    assert admit(incidents, 2, range(0), "dead-letters", Severity.TICKET).incident == 3
+    letters = admit(incidents, 2, range(0), "strange-topics", Severity.TICKET)
+    assert (letters.incident, letters.suppressed) == (1, ""), "both are about the service"
+    incidents.acknowledge(1, 3 * MINUTE_US)
+    assert admit(incidents, 4, range(0), "backlog").incident == 3
