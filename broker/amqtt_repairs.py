@@ -123,8 +123,8 @@ class RepairedBroker(Broker):
         self.core_listens = asyncio.Event()
         """The core has subscribed."""
         self.conduct: LiveMisconduct | None = None
-        self.admissions: Admissions | None = None
         """What faults make it do; None: nothing yet."""
+        self.admissions: Admissions | None = None
 
     @property
     def queued(self) -> int:

@@ -217,6 +217,14 @@ def _one_or_why(registry: Registry, name: str) -> Scorer:
 def _one(registry: Registry, name: str, settings: Mapping[str, Any]) -> Detector:
     word, among = (BY_DEFAULT, catalogue()) if name in catalogue() else (ON_REQUEST, requested())
     kind = among[name]
-    values = typed(f"detector `{name}`", kind.options, settings)
+    if settings:
+        return _made(word, name, kind, registry, typed(f"detector `{name}`", kind.options, settings))
+    with blamed(word, name, kind, "options"):  # its defaults are its own
+        values = typed(f"detector `{name}`", kind.options, {})
+    return _made(word, name, kind, registry, values)
+
+
+def _made(word: str, name: str, kind: Any, registry: Registry, values: Mapping[str, Any]) -> Detector:
     with blamed(word, name, kind, "__init__"):
-        return kind(registry, values)
+        made: Detector = kind(registry, values)
+        return made

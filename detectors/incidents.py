@@ -2,10 +2,10 @@
 
 An alarm joins an incident if the two share devices (at least half of the smaller side) and the incident was active
 within the last half hour, resolved or not: a power cut, the reboots after it and the fight for sessions are one storm.
-Those about the service, without devices, are one as long as it is open. Otherwise it opens an incident of its own. So
-does one most of whose devices are new to an incident that somebody has acknowledged or that was over: who took a silent
-device has not taken a fleet that is dark. A person is paged once an incident: the first alarm of severity page stays
-one, later ones join as tickets, because whoever was called is looking already, unless all had been well for `REST_US`.
+Otherwise it opens an incident of its own. So does one most of whose devices are new to an incident that somebody has
+acknowledged or that was over: who took a silent device has not taken a fleet that is dark. A person is paged once an
+incident: the first alarm of severity page stays one, later ones join as tickets, because whoever was called is looking
+already, unless all had been well for `REST_US`.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Incidents:
         if opened is None:
             alarm.suppressed = self._suppressing(trail, alarm)
         incident = trail.incident
+        self._wake(trail, alarm.at_us)
         if opened is None and _is_mostly_new(trail, alarm):
             incident.title, incident.group = _title(alarm, headline), alarm.group
         alarm.incident = incident.number
@@ -98,7 +99,7 @@ class Incidents:
             incident.severity = Severity.PAGE
             incident.paged_us = alarm.at_us
             trail.escalates_us = alarm.at_us + ESCALATE_US
-        self._open(trail, alarm, alarm.at_us)
+        trail.open.append(alarm)
         trail.active_us = alarm.at_us
         trail.device = _together(trail.device, alarm.device)
         return opened
@@ -126,22 +127,26 @@ class Incidents:
         return ""
 
     @staticmethod
-    def _open(trail: _Trail, alarm: Alarm, now_us: int) -> None:
+    def _wake(trail: _Trail, now_us: int) -> None:
+        """What was over is open again; after a rest, as if nobody had ever looked at it."""
         incident = trail.incident
-        if incident.state == "resolved":
-            attended = _is_attended(trail, now_us)
-            incident.state, incident.resolved_us = "open", None
-            if attended and incident.acknowledged_us is not None:
-                incident.state = "acknowledged"
-            elif trail.paged:
-                trail.escalates_us = now_us + ESCALATE_US
-        trail.open.append(alarm)
+        if incident.state != "resolved":
+            return
+        if _has_rested(incident, now_us):
+            trail.paged, trail.escalates_us = False, None
+            incident.acknowledged_us = incident.escalated_us = None
+        incident.state, incident.resolved_us = "open", None
+        if incident.acknowledged_us is not None:
+            incident.state = "acknowledged"
+        elif trail.paged:
+            trail.escalates_us = now_us + ESCALATE_US
 
     def reopened(self, alarm: Alarm, now_us: int) -> None:
         """An alarm that was over is open again."""
         for trail in self._trails:
             if trail.incident.number == alarm.incident:
-                self._open(trail, alarm, now_us)
+                self._wake(trail, now_us)
+                trail.open.append(alarm)
                 trail.active_us = now_us
 
     def acknowledge(self, number: int, now_us: int) -> Incident:
@@ -189,8 +194,6 @@ class Incidents:
         """The incident that shares most devices with an alarm, the older of equals."""
         best, most = None, 0
         for trail in self._trails:
-            if not len(alarm.device) and not len(trail.device) and trail.incident.state == "open":
-                return trail  # both are about the service
             common = _common(trail.device, alarm.device)
             if common <= most or 2 * common < min(len(trail.device), len(alarm.device)):
                 continue
@@ -199,13 +202,14 @@ class Incidents:
         return best
 
 
+def _has_rested(incident: Incident, now_us: int) -> bool:
+    return incident.resolved_us is not None and now_us - incident.resolved_us > REST_US
+
+
 def _is_attended(trail: _Trail, now_us: int) -> bool:
     """Somebody has been called and looks, or has taken the incident."""
-    incident = trail.incident
-    if incident.state == "resolved":
-        rested = incident.resolved_us is not None and now_us - incident.resolved_us > REST_US
-        return not rested and (trail.paged or incident.acknowledged_us is not None)
-    return trail.paged or incident.state == "acknowledged"
+    taken = trail.incident.acknowledged_us is not None
+    return (trail.paged or taken) and not _has_rested(trail.incident, now_us)
 
 
 def _is_mostly_new(trail: _Trail, alarm: Alarm) -> bool:

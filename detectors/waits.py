@@ -14,7 +14,8 @@ LONGEST: Final = 86_400
 
 
 class HeadWait:
-    """Looked at once a second, it is right to a second, and never too much."""
+    """Looked at once a second, it is right to a second, and never too much, of a queue that is left in the order in
+    which it was entered, and if whatever leaves is counted."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[int, int, int]] = deque(maxlen=LONGEST)

@@ -159,7 +159,8 @@ class Registry:
     """With which wave of an update each device goes. None: there are no waves."""
     waves: tuple[str, ...] = ("none",)
     line: Codes | None = None
-    """On which line of its site each machine stands: one name at two sites is two lines. None: there are no lines."""
+    """On which line each machine stands. One name at two sites is two lines to windows and joins, and one to selectors
+    and causes. None: there are no lines."""
     lines: tuple[str, ...] = ("none",)
 
     def __len__(self) -> int:

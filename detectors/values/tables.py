@@ -59,7 +59,7 @@ class Manner:
         if self.time_format:
             try:
                 datetime.strptime(_EPOCH.strftime(self.time_format), self.time_format)  # noqa: DTZ007
-            except ValueError as error:
+            except (ValueError, re.error) as error:
                 raise TableError(f"`{self.time_format}` is no format of times: {error}") from None
             if "%" not in self.time_format:
                 raise TableError(f"`{self.time_format}` is no format of times: it holds no `%d` or the like")
@@ -153,8 +153,10 @@ class Table:
         self.channels = tuple(self.wanted) or tuple(self._numeric(names, first))
         for name in self.channels:
             _known(name, names)
-            if self.channels.count(name) > 1:
-                raise TableError(f"column `{name}` is named {self.channels.count(name)} times: each is looked at once")
+            if self.wanted.count(name) > 1:
+                raise TableError(f"column `{name}` is named {self.wanted.count(name)} times: each is looked at once")
+            if names.count(name) > 1:
+                raise TableError(f"{names.count(name)} columns of the header are called `{name}`: rename them")
         self._places = tuple(names.index(name) for name in self.channels)
         if not self.channels:
             has_commas = self.manner.decimal == "." and any(_COMMA.fullmatch(cell.strip()) for cell in first or ())
@@ -212,6 +214,8 @@ class Table:
         """Columns whose first cell is a number, or empty."""
         for place, name in enumerate(names):
             cell = first[place].strip() if first is not None and place < len(first) else ""
+            if not name and names.count(name) > 1:
+                continue  # spreadsheets write separators behind the last column
             if place != self._time_place and (not cell or _is_number(cell, self.manner)):
                 yield name
 

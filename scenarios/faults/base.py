@@ -135,7 +135,8 @@ class Fault:
 
     @classmethod
     def evidence(cls, on: Any, order: FaultOrder) -> Evidence:
-        """What it demonstrably did so far; asked at its end and at the end of the run."""
+        """What it demonstrably did so far; asked each second until it did something, at its end, and at the end of the
+        run."""
         found: Evidence = on.evidence_of(order.step)
         return found
 

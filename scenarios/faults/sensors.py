@@ -24,7 +24,8 @@ CHANNEL = Setting("channel", "text", "first", "name of the channel, `first` or `
 class SensorFault(Fault):
     """What faults of sensors share. A subclass makes what its sensors tell."""
 
-    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.LETTERS})
+    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.LETTERS, Sign.SILENCE})
+    """What is out of range is refused: then the device is silent to the core."""
 
     @classmethod
     def channel(cls, settings: Mapping[str, Any]) -> str:

@@ -157,7 +157,9 @@ class ManInTheMiddle(WireFault):
         "handshakes fail. In virtual time nothing is encrypted. Evidence: messages altered; over TLS, handshakes "
         "broken; connections reset."
     )
-    signs: ClassVar[frozenset[Sign] | None] = frozenset({Sign.VALUES, Sign.LETTERS, Sign.TOPICS})
+    signs: ClassVar[frozenset[Sign] | None] = frozenset(
+        {Sign.VALUES, Sign.LETTERS, Sign.TOPICS, Sign.SESSIONS, Sign.SILENCE}
+    )
 
     @classmethod
     def start(cls, on: World, order: FaultOrder, device: Device, at_us: int) -> None:

@@ -185,9 +185,14 @@ def cells(row: ScoreRow, share: Callable[[float], str]) -> tuple[str, ...]:
 
 
 def life(row: LifeRow) -> str:
-    """``wear, bearing-spall: 12 d 22 h of life left when it began, 12 d 2 h at its first alarm``."""
+    """``wear, bearing-spall: 12 d 22 h of life left when it began, 12 d 2 h at its first alarm``. Not known at its
+    first alarm: there was none, or it was about no value, or the fault was over by then."""
     began = f"{row.step}, {row.fault}: {duration(row.life_s)} of life left when it began"
-    return began + (", no alarm" if row.life_found_s is None else f", {duration(row.life_found_s)} at its first alarm")
+    return began + (
+        ", not known at a first alarm"
+        if row.life_found_s is None
+        else f", {duration(row.life_found_s)} at its first alarm"
+    )
 
 
 def stories(scored: Score) -> list[str]:

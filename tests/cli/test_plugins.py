@@ -411,6 +411,21 @@ def test_a_detector_that_looks_unasked_and_cannot_be_used_is_an_incident_and_the
     assert command("check", "stuck-sensor").code == 0
 
 
+def test_a_detector_whose_default_cannot_be_is_an_incident_and_the_run_goes_on(
+    command: Command, install: Install
+) -> None:
+    source = WATCH.replace("options = ()", "options = (Option('hold', 'count', 'abc', 'x'),)").replace(
+        "class Watch", "from twinstorm.detectors.options import Option\n\n\nclass Watch"
+    )
+    assert "abc" in source
+    install(source, others={"twinstorm.detectors": {"acme-watch": "Watch"}})
+    ran = command(*QUIET, "--json")
+    assert ran.code == 0, ran.err
+    (incident,) = ran.json()["incidents"]
+    assert "acme-watch broke and looks no more: " in incident["title"]
+    assert "abc" in incident["title"]
+
+
 @pytest.mark.parametrize("group", ["twinstorm.requested_detectors", "twinstorm.value_detectors"])
 def test_a_detector_that_cannot_be_loaded_breaks_only_what_names_it(
     command: Command, install: Install, tmp_path: Path, group: str

@@ -121,7 +121,17 @@ def test_an_alarm_of_nobody_joins_nothing_and_explains_nothing() -> None:
     assert admit(incidents, 0, range(0), "dead-letters", Severity.TICKET).incident == 1
     outage = admit(incidents, 1, range(10))
     assert (outage.incident, outage.suppressed) == (2, "")
-    letters = admit(incidents, 2, range(0), "strange-topics", Severity.TICKET)
-    assert (letters.incident, letters.suppressed) == (1, ""), "both are about the service"
-    incidents.acknowledge(1, 3 * MINUTE_US)
-    assert admit(incidents, 4, range(0), "backlog").incident == 3
+    backlog = admit(incidents, 2, range(0), "backlog")
+    assert (backlog.incident, backlog.severity, backlog.suppressed) == (3, Severity.PAGE, "")
+
+
+def test_a_ticket_that_wakes_an_incident_after_a_rest_takes_no_page_away() -> None:
+    incidents = Incidents()
+    first = admit(incidents, 0, range(10))
+    incidents.acknowledge(1, MINUTE_US)
+    incidents.resolved(first, 5 * MINUTE_US)
+    admit(incidents, 20, range(10), "flat-line", Severity.TICKET)
+    assert incidents.escalate(26 * MINUTE_US) == []
+    again = admit(incidents, 27, range(10))
+    assert (again.incident, again.severity) == (1, Severity.PAGE)
+    assert incidents.escalate(32 * MINUTE_US) == [incidents.all[0]]

@@ -32,6 +32,15 @@ def test_without_times_rows_are_a_second_apart_and_numbered() -> None:
     assert [(row.stamp, row.at_us) for row in rows] == [("1", 1_000_000), ("2", 2_000_000)]
 
 
+def test_separators_behind_the_last_column_are_no_columns() -> None:
+    assert table("time,flow,,", "2026-01-01,1.5,,").channels == ("flow",)
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    with pytest.raises(TableError, match="2 columns of the header are called `flow`: rename them"):
+        table("flow,flow", "1,2")
+
+
 def test_infinity_and_nan_are_no_values() -> None:
     (row,) = table("t,v", "1,inf", time="t").rows()
     assert np.isnan(row.values).all()
@@ -107,6 +116,7 @@ def test_a_number_is_the_same_with_a_comma(number: float) -> None:
         ((";", "'", ""), "numbers have a decimal `.` or `,`, not `'`"),
         ((",", ",", ""), "`,` cannot stand both between cells and in numbers"),
         ((";", ",", "%d.%m.%Q"), "`%d.%m.%Q` is no format of times"),
+        ((";", ",", "%d.%d"), "`%d.%d` is no format of times"),
         ((";", ",", "dd.mm.yyyy"), "`dd.mm.yyyy` is no format of times: it holds no `%d`"),
     ],
 )
