@@ -22,7 +22,7 @@ from twinstorm.scenarios.language.reader import load
 CALM = """storm: 1
 name: calm
 story: A few devices that reconnect once.
-duration: 6 s
+duration: 8 s
 warm_up: 1 s
 fleet:
   devices: 6
@@ -89,7 +89,7 @@ def broker(request: pytest.FixtureRequest, papers: Papers, tmp_path: Path) -> It
 def play(tmp_path: Path, **options: object) -> None:
     path = tmp_path / "calm.storm.yaml"
     path.write_text(CALM, encoding="utf-8")
-    result = Run(load(str(path)), RunOptions(seed=3, live=True, speed=4.0, **options)).execute()  # type: ignore[arg-type]
+    result = Run(load(str(path)), RunOptions(seed=3, live=True, **options)).execute()  # type: ignore[arg-type]
     assert result.verdict == "held", result.expectations
     assert result.counts["reboots"] == 3
     assert result.ledger.delivered > 20
