@@ -67,7 +67,18 @@ CASES: dict[str, tuple[bytes, str, str]] = {
     "NaN in CBOR": (cbor2.dumps(SOUND | {"measurements": {"current_a": float("nan")}}), TOPIC + ".cbor", "'current_a'"),
     "out of range": (with_heat(b"150.2"), TOPIC, "value out of range"),
     "an unknown field": (document(measurements={"pressure_bar": 1.0}), TOPIC, "motor has no such measurement"),
-    "keys twice": (document().replace(b'"boot": 1', b'"boot": 9, "boot": 1'), TOPIC, ACCEPTED),
+    "keys twice": (document().replace(b'"boot": 1', b'"boot": 9, "boot": 1'), TOPIC, "the key `boot` stands there twice"),
+    "keys twice, one with an escape": (
+        document().replace(b'"boot": 1', rb'"b\u006fot": 9, "boot": 1'),
+        TOPIC,
+        "the key `boot` stands there twice",
+    ),
+    "keys twice, in what nobody looks at": (
+        document().replace(b'"boot": 1', b'"extra": [{"a": 1, "a" : 1}], "boot": 1'),
+        TOPIC,
+        "the key `a` stands there twice",
+    ),
+    "a key in two objects": (document(extra=[{"boot": 1}, {"boot": 2}], more="boot: 1"), TOPIC, ACCEPTED),
     "keys twice in CBOR": (
         bytes([cbor2.dumps(SOUND)[0] + 1]) + cbor2.dumps("seq") + cbor2.dumps(1) + cbor2.dumps(SOUND)[1:],
         TOPIC + ".cbor",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from twinstorm.twin.machines.environment import Environment
 from twinstorm.twin.machines.motor import Motor
+from twinstorm.twin.wire import codecs
 from twinstorm.twin.wire.codecs import (
     LARGEST_PAYLOAD_BYTES,
     Reading,
@@ -234,11 +235,26 @@ def test_binary_codecs_refuse_nan_and_infinity_as_well(codec: str, number: float
     )
 
 
-def test_of_two_equal_keys_in_json_the_last_counts() -> None:
-    twice = payload().replace(b'"seq":42', b'"seq":1,"seq":43')
-    found = decode_reading(twice, "json", LAYOUTS)
-    assert isinstance(found, Reading)
-    assert found.seq == 43
+def test_equal_keys_in_json_are_invalid() -> None:
+    assert reason(payload().replace(b'"seq":42', b'"seq":1,"seq":43')) == "the key `seq` stands there twice"
+
+
+KEYS = st.sampled_from(["a", "b", ":a", 'a"', "a\\", " ", "\u00e9"]) | st.text(max_size=2)
+
+
+@given(st.data())
+def test_keys_are_told_apart_however_they_are_written(data: st.DataObject) -> None:
+    def written(deep: int) -> str:
+        if not deep or data.draw(st.booleans()):
+            return json.dumps(data.draw(KEYS | st.none()), ensure_ascii=data.draw(st.booleans()))
+        keys = data.draw(st.lists(KEYS, max_size=3))
+        equal.append(len(set(keys)) < len(keys))
+        pairs = [f"{json.dumps(key)}{data.draw(st.sampled_from(['', ' ']))}:{written(deep - 1)}" for key in keys]
+        return "{" + ", ".join(pairs) + "}"
+
+    equal = [False]
+    text = '{"x": ' + written(3) + "}"
+    assert isinstance(codecs.plain(text.encode(), "json"), str) == any(equal)
 
 
 def test_equal_keys_in_cbor_are_invalid() -> None:
