@@ -73,7 +73,16 @@ class Dating:
         wrong = (len(device) if where is None else int(np.count_nonzero(where))) - int(np.count_nonzero(good))
         if wrong or where is not None:
             where = good
+        if accepted.rows is not None and where is None:
+            return Dated(None, wrong, self._behind(accepted.rows, at_us))
         return Dated(where, wrong, self._out_of_order(device, at_us, accepted.arrived_us, where))
+
+    def _behind(self, which: slice | Device, at_us: Int) -> int:
+        """Readings of different devices that are older than one of theirs before."""
+        before = self._newest_us[which]
+        found = int(np.count_nonzero(at_us < before))
+        self._newest_us[which] = np.maximum(before, at_us)
+        return found
 
     def _out_of_order(self, device: Device, at_us: Int, arrived_us: Int, where: Mask | None) -> int:
         if where is not None:
@@ -81,9 +90,7 @@ class Dating:
         if not len(device):
             return 0
         if (device[1:] > device[:-1]).all():
-            before = self._newest_us[device]
-            self._newest_us[device] = np.maximum(before, at_us)
-            return int(np.count_nonzero(at_us < before))
+            return self._behind(device, at_us)
         order = np.lexsort((arrived_us, device))
         device, at_us = device[order], at_us[order]
         starts = np.append(True, device[1:] != device[:-1])

@@ -9,7 +9,7 @@ one is *late*: it is counted and not judged, because what came after it is alrea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ from twinstorm.detectors.values.watched import Watched, by_event
 from twinstorm.detectors.values.witness import MOST, Judged, Witnesses
 from twinstorm.twin.flow import SECOND_US, Device, Int, Registry, Seen, Severity, Values
 
-BLOCK_VALUES = 16_384
-"""Values that are judged at a time: what fits the cache. No result depends on it."""
+BLOCK_VALUES = 32_768
+"""Values that are judged at a time, at most: what fits the cache. No result depends on it."""
 
 STALE_PERIODS, STALE_US = 3, 10 * SECOND_US
 """What a device said is no news any more after so many of its sampling periods, and at least so long."""
@@ -146,10 +146,8 @@ class OnFleet:
 
     def _take_dense(self, accepted: Accepted, rows: slice, columns: NDArray[np.intp]) -> None:
         """Readings of a slice of the fleet; who is not there has no values."""
-        size = max(BLOCK_VALUES // len(columns), 1)
         one_date = accepted.dated_us.strides == (0,)
-        for begin in range(0, rows.stop - rows.start, size):
-            block = slice(begin, min(begin + size, rows.stop - rows.start))
+        for block in _parts(rows.stop - rows.start, len(columns)):
             devices = slice(rows.start + block.start, rows.start + block.stop)
             mine = None if self._watched.mask is None else self._watched.mask[devices]
             if mine is not None and mine.all():
@@ -172,9 +170,7 @@ class OnFleet:
     def _judge_each(self, device: Device, dated_us: Int, arrived_us: Int, values: Values) -> None:
         """Readings of different devices, ascending."""
         width = values.shape[1]
-        size = max(BLOCK_VALUES // width, 1)
-        for begin in range(0, len(device), size):
-            block = slice(begin, begin + size)
+        for block in _parts(len(device), width):
             who, at_us, taken = device[block], dated_us[block], values[block]
             span = int(who[-1]) - int(who[0]) + 1
             if span <= 2 * len(who):
@@ -350,6 +346,13 @@ class OnFleet:
 
     def learn(self, batch: Batch) -> None:
         """Nothing: it learns from readings."""
+
+
+def _parts(rows: int, width: int) -> Iterator[slice]:
+    """Rows of so many values in even parts: a small one costs as many calls as a large one."""
+    parts = -(-rows * width // BLOCK_VALUES)
+    size = -(-rows // max(parts, 1))
+    return (slice(begin, min(begin + size, rows)) for begin in range(0, rows, max(size, 1)))
 
 
 def is_adaptive(kind: type[ValueDetector], settings: Mapping[str, Any], adaptive: str) -> bool:
