@@ -67,7 +67,11 @@ CASES: dict[str, tuple[bytes, str, str]] = {
     "NaN in CBOR": (cbor2.dumps(SOUND | {"measurements": {"current_a": float("nan")}}), TOPIC + ".cbor", "'current_a'"),
     "out of range": (with_heat(b"150.2"), TOPIC, "value out of range"),
     "an unknown field": (document(measurements={"pressure_bar": 1.0}), TOPIC, "motor has no such measurement"),
-    "keys twice": (document().replace(b'"boot": 1', b'"boot": 9, "boot": 1'), TOPIC, "the key `boot` stands there twice"),
+    "keys twice": (
+        document().replace(b'"boot": 1', b'"boot": 9, "boot": 1'),
+        TOPIC,
+        "the key `boot` stands there twice",
+    ),
     "keys twice, one with an escape": (
         document().replace(b'"boot": 1', rb'"b\u006fot": 9, "boot": 1'),
         TOPIC,
