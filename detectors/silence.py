@@ -31,7 +31,7 @@ class Silence:
     headline: ClassVar[str] = "fell silent"
     options: ClassVar[tuple[Option, ...]] = (
         Option("periods", "number", "3", "sampling periods without a reading"),
-        Option("least", "duration", "10 s", "never less than this long"),
+        Option("least", "duration", "6 s", "never less than this long"),
         Option("share", "share", "30 %", "of a site, segment, ... that must be silent for an alarm about it"),
         Option("devices", "count", "5", "silent devices that make a group"),
         Option("hold", "duration", "3 s", "how long a group must be silent"),

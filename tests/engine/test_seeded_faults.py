@@ -30,7 +30,7 @@ fleet:
     rooms: {kind: environment, share: 45 %, every: 1 s, power: {battery: 2400 mAh}}
 broker: {offline_queue: 100000}
 detectors:
-  silence: {least: 6 s, severity: page}
+  silence: {severity: page}
   connect-storm: {severity: page}
   reboot-storm: {severity: page}
   chatter: {severity: page}
