@@ -125,6 +125,16 @@ class Alarms:
         watch = self._watches[source.name]
         return watch.calm and not watch.covers
 
+    def is_settled(self, source: Source) -> bool:
+        """All of this source that is open stays so, and nothing else opens, while the same devices are affected."""
+        watch = self._watches[source.name]
+        waits = watch.group_since_us is not None or watch.lone_since_us is not None
+        # What was learnt from a wrong alarm is a limit of which the source knows nothing.
+        at_once = watch.policy.clear_us == 0 and watch.policy is watch.first
+        return (
+            at_once and not waits and all(each.alarm.resolved_us is None and not each.clear_us for each in watch.covers)
+        )
+
     def rest(self, now_us: int, source: Source, changes: Changes) -> bool:
         """The same as `step` for scores that all lie under `Policy.clear_threshold`."""
         watch = self._watches[source.name]
@@ -163,14 +173,15 @@ class Alarms:
         self._look_for_lone(now_us, watch, source, affected, score, changes)
         return watch.calm and not planned
 
-    def declare(self, alarm: Alarm, headline: str, changes: Changes) -> None:
+    def declare(self, alarm: Alarm, headline: str, changes: Changes, *, apart: bool = False) -> None:
         """Raise an alarm, whoever decided it; its number is that of the next.
 
         Args:
             headline: what happened to its devices, e.g. ``fell silent``.
+            apart: see `Policy`.
         """
         alarm.number = len(self.all) + 1
-        opened = self.incidents.admit(alarm, headline)
+        opened = self.incidents.admit(alarm, headline, apart=apart)
         if opened is not None:
             changes.opened.append(opened)
         self.all.append(alarm)
@@ -272,6 +283,7 @@ class Alarms:
         score: Values,
         changes: Changes,
     ) -> None:
+        policy = source.policy
         device = np.flatnonzero(affected).astype(np.int32)
         group = LONE if cause is None else cause.group
         highest = round(float(score[device].max()), 3)
@@ -279,7 +291,8 @@ class Alarms:
             device = device[:0]
         self.findings.append(Finding(source.name, now_us, group, device, highest, watch.policy.threshold))
         # A shadow is judged as if it were alone: what others found explains nothing away.
-        if cause is None and not source.policy.shadow and self.incidents.covers(device):
+        explained = cause is None and not (policy.shadow or policy.apart)
+        if explained and self.incidents.covers(device):
             return
         watch.past.forget(now_us)
         before = watch.past.like(device)
@@ -308,7 +321,7 @@ class Alarms:
             watch.covers.append(_Cover(alarm, members, now_us))
             return
         watch.past.openings[alarm.number] = openings
-        self.declare(alarm, source.headline, changes)
+        self.declare(alarm, source.headline, changes, apart=policy.apart)
         watch.covers.append(_Cover(alarm, members, now_us))
 
     def _flap(

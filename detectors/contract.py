@@ -20,7 +20,7 @@ from twinstorm.detectors.lasting import UNKNOWN_NEWS, Lasting, News
 from twinstorm.detectors.options import Option, typed
 from twinstorm.detectors.policy import Policy
 from twinstorm.detectors.tally import Tally
-from twinstorm.twin.flow import Int, Mask, Registry, Values
+from twinstorm.twin.flow import Device, Int, Mask, Registry, Values
 from twinstorm.twin.plugins import PluginError, Plugins, blamed, detectors
 
 NO_EVENTS = Tally()
@@ -148,6 +148,34 @@ class Patient(Restful, Protocol):
         them the answer of `quiet` held and no counter of the broker changed."""
 
 
+@runtime_checkable
+class Steady(Patient, Protocol):
+    """A detector whose alarms stay open for days, in which the same devices are affected: these days cost no more than
+    calm ones. Its policy clears at once (`clear_us` 0)."""
+
+    def settled(self, batch: Batch) -> Lasting | None:
+        """For how long nobody's score passes `threshold` or `clear_threshold` either way; None: nobody knows.
+
+        Changes neither the batch nor the detector.
+        """
+
+
+@runtime_checkable
+class Telling(Scorer, Protocol):
+    """A detector that has more to say of the devices of an alarm than their scores."""
+
+    def says(self, device: Device) -> str:
+        """What it knows of these devices, int32, in one line; empty: nothing."""
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A detector class that says for which fleets it is of any use. In others it looks only if it is named."""
+
+    @classmethod
+    def concerns(cls, registry: Registry) -> bool: ...
+
+
 BY_DEFAULT: Final = "detector"
 ON_REQUEST: Final = "detector on conduct"
 """Words of `plugins.GROUPS`."""
@@ -200,11 +228,17 @@ def build(registry: Registry, wanted: Mapping[str, Mapping[str, Any]] | None) ->
         PluginError: one that is named cannot be loaded, or not be made.
     """
     if wanted is None:
-        return [_one_or_why(registry, name) for name in catalogue()]
+        return [_one_or_why(registry, name) for name in catalogue() if _concerns(name, registry)]
     for name in wanted:
         if name not in catalogue() and name not in requested():
             raise ValueError(f"unknown detector `{name}`; allowed: {', '.join((*catalogue(), *requested()))}")
     return [_one(registry, name, wanted[name] or {}) for name in sorted(wanted)]
+
+
+def _concerns(name: str, registry: Registry) -> bool:
+    """Whether one that need not be named has anything to look at. Strangers always do."""
+    kind: Any = None if catalogue().is_foreign(name) else catalogue().tried_one(name)
+    return not isinstance(kind, Choosy) or kind.concerns(registry)
 
 
 def _one_or_why(registry: Registry, name: str) -> Scorer:

@@ -19,9 +19,10 @@ from twinstorm.detectors.alarms import Alarms, Changes
 from twinstorm.detectors.battery import CHANNEL
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.catalogue import ALWAYS, make
+from twinstorm.detectors.certificates import ExpiringCertificates
 from twinstorm.detectors.conduct import Conduct, Watching
 from twinstorm.detectors.continuity import Continuity, Silence
-from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer
+from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer, Steady, Telling
 from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
 from twinstorm.detectors.derived import Derived, Widened
@@ -30,7 +31,7 @@ from twinstorm.detectors.event_time import Asked, EventTime
 from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.intake import Intake, Processing
-from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, jointly, silences_us
+from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, clock_us, jointly, silences_us
 from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
@@ -134,6 +135,8 @@ class Core(Exhibits):
         self._detectors = build(registry if derived is None else derived.registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
         """Of detectors that say for how long there is nothing to score."""
+        self._settled: dict[str, Lasting] = {each.name: FOR_NOW for each in self._detectors if isinstance(each, Steady)}
+        """Of detectors that say for how long the same devices are affected, if any are."""
         self._broken: dict[str, str] = {}
         """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
         self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
@@ -348,6 +351,14 @@ class Core(Exhibits):
         detectors on values learn them anew."""
         self._renewals.begin(device, now_us)
 
+    def certified(self, device: Device) -> None:
+        """See `Knowledge`."""
+        self._catch_up()
+        self._rest.renew(FOR_NOW)
+        for each in self._detectors:
+            if isinstance(each, ExpiringCertificates):
+                each.renew(device)
+
     @property
     def services(self) -> int:
         """Entries of that log so far, one a device and piece of work."""
@@ -465,6 +476,7 @@ class Core(Exhibits):
         closed = []
         while self._now_us < now_us:
             next_us = changes_us[bisect_right(changes_us, self._now_us)]
+            next_us = min(next_us, -(-clock_us(self._answers()) // SECOND_US) * SECOND_US)
             end_us = next_us if self._rest.holds_at(self._now_us) else self._now_us + SECOND_US
             before, end = (self._now_us - first_us) // SECOND_US, (end_us - first_us) // SECOND_US
             came = slice(int(arrived[before]), int(arrived[end]))
@@ -514,14 +526,22 @@ class Core(Exhibits):
             return FOR_NOW
         if len(self._patient) < len(self._detectors):
             return FOR_NOW
-        if not self._burns.rest or not all(self._alarms.is_idle(detector) for detector in self._detectors):
+        if not self._burns.rest or not all(map(self._stands, self._detectors)):
             return FOR_NOW
         return jointly(self._answers())
 
     def _answers(self) -> list[Lasting]:
         """For how long everything that was found in the newest pane holds."""
-        quiet = (hold for _, hold in self._quiet.values())
-        return [hold.lasting for hold in (self._observed.hold, *quiet, *(each.hold for each in self._series))]
+        quiet = [
+            hold.lasting if name not in self._settled or self._alarms.is_idle(each) else self._settled[name]
+            for name, (each, hold) in self._quiet.items()
+        ]
+        return [self._observed.hold.lasting, *quiet, *(each.hold.lasting for each in self._series)]
+
+    def _stands(self, detector: Scorer) -> bool:
+        """Nothing of this detector is open or about to be, or all that is stays so until its scores change."""
+        settles = detector.name in self._settled and self._alarms.is_settled(detector)
+        return settles or self._alarms.is_idle(detector)
 
     def _wait_for(self) -> tuple[Int, Int]:
         """Devices whose next reading changes what an indicator says, with their last arrivals."""
@@ -639,9 +659,17 @@ class Core(Exhibits):
         for alarm in changes.raised:
             alarm.examples = self._examples(alarm)
         for alarm in (*changes.raised, *changes.flapping):
-            for each in self.wears:
-                if each.name == alarm.name:
-                    alarm.says = each.says(alarm.device)
+            self._let_tell(alarm)
+
+    def _let_tell(self, alarm: Alarm) -> None:
+        """What its detector has to say of the devices of a new alarm, if it says anything."""
+        for each in self._detectors:
+            if each.name == alarm.name and isinstance(each, Telling):
+                try:
+                    with fenced("says", each):
+                        alarm.says = str(each.says(alarm.device))
+                except BrokenError as broken:
+                    self._broken[each.name] = str(broken)
 
     def _look_at_models(self, now_us: int, changes: Changes) -> None:
         """One ticket a run for each model that the fleet has left behind. It is about no device: a model is wrong, and
@@ -699,9 +727,12 @@ class Core(Exhibits):
                 if self._listing.strangers is not None:
                     # Nothing can be said of strangers, whatever a detector makes of rows without news.
                     score = np.where(self._listing.strangers, np.float32(np.nan), score)
-                if self._counting is not None and self._counting.unusual is not None:
+                if self._counting is not None and self._counting.unusual is not None and not detector.policy.apart:
                     self._counting.unusual |= score >= detector.policy.threshold
                 calm = self._alarms.step(batch.now_us, detector, score, changes)
+                if detector.name in self._settled and isinstance(detector, Steady):
+                    with fenced("settled", detector):
+                        self._settled[detector.name] = detector.settled(batch) or FOR_NOW
         # A storm must not become the new normal; the one place where that is decided.
         if calm:
             with fenced("learn", detector):
@@ -711,6 +742,7 @@ class Core(Exhibits):
         """This one looks no more, and an incident of its own says so. Its open alarms stay open."""
         self._detectors.remove(detector)
         self._quiet.pop(detector.name, None)
+        self._settled.pop(detector.name, None)
         self._patient = [each for each in self._patient if each.name != detector.name]
         self._on_values = [each for each in self._on_values if each is not detector]
         if isinstance(detector, OnFleet):
@@ -854,6 +886,8 @@ class Core(Exhibits):
 
     def mark_wrong(self, alarm: int, now_us: int) -> Alarm:
         """Somebody says that there was nothing, and its source learns. Raises ValueError if there is no such alarm."""
+        self._catch_up()
+        self._rest.renew(FOR_NOW)
         return self._alarms.mark_wrong(alarm, now_us, Changes())
 
     def begin_window(self, name: str, device: Mask) -> None:

@@ -79,11 +79,12 @@ class _Candidate:
     inside: int
     known: int
 
-    @property
-    def simplicity(self) -> int:
-        """Less is simpler."""
+    def simplicity(self, first: str) -> int:
+        """Less is simpler; a few groups of the label that is named first go before all."""
         if self.label is None:
             return 0
+        if self.label.name == first and len(self.chosen) <= NAMED:
+            return -1
         if self.label.name == GATEWAY and len(self.chosen) == 1:
             return 1
         return max(len(self.chosen) - NAMED, 1) + 1
@@ -148,7 +149,7 @@ class Grouping:
         best = max(candidate.fit(count) for candidate in candidates)
         near = [candidate for candidate in candidates if candidate.fit(count) >= NEARLY * best]
         # Python's `min` keeps the first of equals, so the order of labels decides.
-        simplest = min(near, key=lambda each: each.simplicity)
+        simplest = min(near, key=lambda each: each.simplicity(policy.names_first))
         return self._named(simplest, count, judged)
 
     def _named(self, candidate: _Candidate, affected: int, known: int) -> Cause:

@@ -60,16 +60,18 @@ class Incidents:
             if trail.incident.state != "resolved"
         )
 
-    def admit(self, alarm: Alarm, headline: str) -> Incident | None:
+    def admit(self, alarm: Alarm, headline: str, *, apart: bool = False) -> Incident | None:
         """Put a new alarm into its incident: sets `alarm.incident`, and lowers its severity if somebody was paged.
 
         Args:
             headline: what happened to its devices, e.g. ``fell silent``.
+            apart: it gets one of its own, which no other alarm joins.
 
         Returns:
             The incident if the alarm opened it.
         """
-        trail = self._related(alarm)
+        trail = None if apart else self._related(alarm)
+        device = alarm.device[:0] if apart else alarm.device
         opened = None
         if trail is None:
             opened = Incident(
@@ -81,7 +83,7 @@ class Incidents:
                 alarms=[],
             )
             self.all.append(opened)
-            trail = _Trail(opened, alarm.device, alarm.at_us)
+            trail = _Trail(opened, device, alarm.at_us)
             self._trails.append(trail)
         elif _is_attended(trail, alarm.at_us):
             alarm.severity = Severity.TICKET
@@ -101,7 +103,7 @@ class Incidents:
             trail.escalates_us = alarm.at_us + ESCALATE_US
         trail.open.append(alarm)
         trail.active_us = alarm.at_us
-        trail.device = _together(trail.device, alarm.device)
+        trail.device = _together(trail.device, device)
         return opened
 
     def open_own(self, title: str, group: str, now_us: int) -> Incident:

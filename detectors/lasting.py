@@ -87,12 +87,21 @@ def silences_us(answers: Iterable[Lasting]) -> list[Int | int] | None:
     """The silences of devices (`Lasting.silence_us`) that change some of these; None: other silences do as well."""
     found: list[Int | int] = []
     for each in answers:
-        if min(each.until_us, each.reading_us, each.waking_us) == NEVER_US:
+        if min(each.until_us, each.reading_us, each.waking_us) == NEVER_US or _goes_by_clock(each):
             continue
         if each.silence_us is None:
             return None
         found.append(each.silence_us)
     return found
+
+
+def clock_us(answers: Iterable[Lasting]) -> int:
+    """Until when those of these hold that change by the clock, whatever readings come."""
+    return min((each.until_us for each in answers if _goes_by_clock(each)), default=NEVER_US)
+
+
+def _goes_by_clock(answer: Lasting) -> bool:
+    return answer.silence_us is None and min(answer.reading_us, answer.waking_us) == NEVER_US
 
 
 @dataclass

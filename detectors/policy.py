@@ -36,6 +36,9 @@ class Policy:
         single: the score is that of the fleet, so that an open alarm, whatever group it names, covers every device.
         nameless: nobody knows whose it is: its alarms have no devices, so that they explain nothing that befalls one.
         lone_threshold: devices outside every group make one ticket together once they score this much; None: never.
+        apart: each of its alarms is an incident of its own, which explains nothing that befalls its devices and is
+            explained by nothing.
+        names_first: label that is named before all others, the fleet too, where it explains as well.
         shadow: what it finds is kept as a finding and is no alarm.
     """
 
@@ -53,6 +56,8 @@ class Policy:
     single: bool = False
     nameless: bool = False
     lone_threshold: float | None = None
+    apart: bool = False
+    names_first: str = ""
     shadow: bool = False
     learns: Literal["score", "share"] = "score"
 

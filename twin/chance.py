@@ -73,6 +73,8 @@ class Purpose(IntEnum):
     """When the link of a device is bad, and what is lost on it."""
     MESH = 27
     """Where a device of a mesh stands, whether it passes on what others send, and when it looks for another way."""
+    CERTIFICATE = 28
+    """When certificates expire, within their range."""
 
 
 def _mix(z: int) -> int:

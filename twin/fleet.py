@@ -97,6 +97,8 @@ class SegmentPlan:
         schema: of the documents that they send.
         slots: the other image that their boot loader has; None: there is none.
         mesh: they reach their gateway by way of others; None: each for itself.
+        certificate_expires_us: when their certificates end at the earliest and at the latest, whole seconds; one draw a
+            batch, or a device that is of none. None: nobody says so.
         wire: what they say, as the scenario chooses it; None: it does not, and messages have the assumed length.
     """
 
@@ -125,6 +127,7 @@ class SegmentPlan:
     mesh: MeshPlan | None = None
     tenant: str = NO_TENANT
     certificate_batch: str = NO_BATCH
+    certificate_expires_us: tuple[int, int] | None = None
     wave: str = NO_WAVE
     line: str = NO_LINE
 

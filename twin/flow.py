@@ -155,6 +155,8 @@ class Registry:
     certificate_batch: Codes | None = None
     """Which certificates were issued together, of the devices that have one of a batch. None: there are no batches."""
     certificate_batches: tuple[str, ...] = ("none",)
+    certificate_expires_us: Int | None = None
+    """When the certificate of each device ends, `NEVER_US` where nobody says so. None: nobody says so of any."""
     wave: Codes | None = None
     """With which wave of an update each device goes. None: there are no waves."""
     waves: tuple[str, ...] = ("none",)
@@ -679,7 +681,7 @@ class Broker(Protocol):
 
 
 class Knowledge(Protocol):
-    """What faults may touch of the core: whom its registry lists, and who processes what comes."""
+    """What faults may touch of the core: whom its registry lists and how, and who processes what comes."""
 
     def strike_off(self, step: str, device: Device, entry: str = "missing") -> None:
         """Let the entries of these devices be wrong from now on, so that what they send is refused.
@@ -695,6 +697,9 @@ class Knowledge(Protocol):
 
     def crash_consumers(self, step: str, consumers: int) -> None:
         """Let so many consumers of its pool die now and start again; nothing, where there is no pool."""
+
+    def certified(self, device: Device) -> None:
+        """These devices have new certificates, which end after the run."""
 
 
 # --- faults and their truth -----------------------------------------------------------------------------------------

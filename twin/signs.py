@@ -33,5 +33,8 @@ class Sign(StrEnum):
 OF_NOBODY: Final = frozenset({Sign.LETTERS, Sign.TOPICS, Sign.QUEUE})
 """Signs that tell nothing of who is concerned: an alarm about one is an alarm about the fleet."""
 
+OF_REGISTRY: Final = frozenset({"expiring-certificates"})
+"""Alarms that tell what the registry says: no fault causes them, and no score counts them."""
+
 OF_ABSENCE: Final = frozenset({Sign.SILENCE, Sign.SESSIONS, Sign.QUEUE})
 """What shows when devices cannot be reached: they are silent, come back all at once, and bring what they kept."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinstorm.scenarios.engine.timeline import StepRun
     from twinstorm.twin.flow import Alarm
 
-ACTIONS = ("acknowledge", "wrong", "suppress", "serviced")
+ACTIONS = ("acknowledge", "wrong", "suppress", "serviced", "certified")
 """Steps that this module carries out."""
 
 
@@ -60,11 +60,14 @@ def act(engine: Engine, step: StepRun) -> None:
         engine.core.begin_window(step.name, mask)
         engine.tell_mark("mark", step.name, f"maintenance window  {step.target}  {int(mask.sum()):,} devices")
         return
-    if step.action == "serviced":
+    if step.action in ("serviced", "certified"):
         device = np.flatnonzero(engine.selector.mask(engine.parse_selector(step.target))).astype(np.int32)
-        engine.core.serviced(device, engine.now_us)
+        if step.action == "serviced":
+            engine.core.serviced(device, engine.now_us)
+        else:
+            engine.core.certified(device)
         step.reached = len(device)
-        engine.tell_mark("mark", step.name, f"serviced  {step.target}  {len(device):,} devices")
+        engine.tell_mark("mark", step.name, f"{step.action}  {step.target}  {len(device):,} devices")
         return
     alarm = _newest(engine, step.value)
     try:

@@ -31,6 +31,7 @@ from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.scenarios.language.model import Scenario
 from twinstorm.twin.eventlog import EventLog
+from twinstorm.twin.expiry import dated
 from twinstorm.twin.fleet import grow
 from twinstorm.twin.flow import (
     MIRRORED,
@@ -98,7 +99,8 @@ class LiveWiring:
         self.log = EventLog()
         fleet = grow(plan)
         kinds = machine_catalogue()
-        self.registry: Registry = fleet.registry({part.kind: kinds[part.kind].channels for part in plan.segments})
+        channels = {part.kind: kinds[part.kind].channels for part in plan.segments}
+        self.registry: Registry = dated(fleet.registry(channels), fleet, options.seed)
         self.device_keys: NDArray[np.uint64] = fleet.key
         self.real: Device = np.flatnonzero(self.registry.origin == MIRRORED).astype(np.int32)
         """Devices that are no twins, and connect by themselves."""

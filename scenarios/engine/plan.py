@@ -11,6 +11,7 @@ from twinstorm.detectors.intake import Processing
 from twinstorm.detectors.pool import By, PoolSettings, Scaling
 from twinstorm.scenarios.language.model import Clock, Gateway, Hazards, Scenario, Slots, Speech, Trunk
 from twinstorm.scenarios.language.placement import place
+from twinstorm.scenarios.language.quantities import Range
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
 from twinstorm.twin.flow import SECOND_US
@@ -63,6 +64,7 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
                 power=segment.power,
                 tenant=segment.tenant,
                 certificate_batch=segment.certificate_batch,
+                certificate_expires_us=_ends(segment.certificate_expires_us),
                 wave=segment.wave,
                 line=segment.line,
                 wire=_wire(segment.speech),
@@ -76,6 +78,10 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
 
 def _trunk(trunk: Trunk | None) -> TrunkPlan | None:
     return None if trunk is None else TrunkPlan(trunk.bytes_per_s, trunk.queue_bytes, trunk.latency_us)
+
+
+def _ends(expires_us: Range | None) -> tuple[int, int] | None:
+    return None if expires_us is None else (expires_us.low, expires_us.high)
 
 
 def _wire(speech: Speech | None) -> Wire | None:

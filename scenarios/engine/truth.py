@@ -14,6 +14,7 @@ from twinstorm.detectors.scoring import attribute
 from twinstorm.detectors.values.trained import DRIFT_SUFFIX
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, TruthLabel
+from twinstorm.twin.signs import OF_REGISTRY
 
 if TYPE_CHECKING:
     from twinstorm.scenarios.engine.engine import Engine
@@ -88,12 +89,13 @@ def labels(engine: Engine) -> list[TruthLabel]:
 
 def attributed(engine: Engine, alarms: Iterable[Alarm]) -> list[tuple[Alarm, TruthLabel | None]]:
     """Each alarm with the fault that caused it. A fault that did nothing caused none, and that a model is out of date
-    has no fault behind it, whatever goes wrong meanwhile."""
+    or a certificate ends has no fault behind it, whatever goes wrong meanwhile."""
     truth = [label for label in labels(engine) if any(engine.evidence(engine.steps[label.step]).values())]
-    drifts = {each.name + DRIFT_SUFFIX for each in engine.core.models}
+    of_no_fault = OF_REGISTRY | {each.name + DRIFT_SUFFIX for each in engine.core.models}
     signs = signs_of(engine.core, {each.name: each.sli for each in engine.scenario.objectives})
     return [
-        (alarm, None if alarm.name in drifts else attribute(alarm, truth, signs.get(alarm.name))) for alarm in alarms
+        (alarm, None if alarm.name in of_no_fault else attribute(alarm, truth, signs.get(alarm.name)))
+        for alarm in alarms
     ]
 
 

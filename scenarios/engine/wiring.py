@@ -13,6 +13,7 @@ from twinstorm.broker.modelled import BrokerSettings, ModelledBroker
 from twinstorm.scenarios.faults import base as calls
 from twinstorm.scenarios.faults.base import Fault
 from twinstorm.twin.eventlog import Code, EventLog
+from twinstorm.twin.expiry import dated
 from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
     BrokerCounters,
@@ -129,7 +130,7 @@ class ModelledWiring:
         self.broker = ModelledBroker(settings, seed=seed)
         self.world = World(plan, seed, self.broker, self.log, year_us, block_devices, origin_us=origin_us)
         self.broker.watch(self.world)
-        self.registry = self.world.fleet.registry(self.world.channels)
+        self.registry = dated(self.world.fleet.registry(self.world.channels), self.world.fleet, seed)
         self.device_keys = self.world.fleet.key
         self.leaps = self.world.is_small
         self._inbox = Inbox(self.registry, origin_us, Ear(part.wire for part in plan.segments))

@@ -10,7 +10,7 @@ from twinstorm.scenarios.faults.conduct import BrokerFault, SessionFault
 from twinstorm.twin.signs import Sign
 
 if TYPE_CHECKING:
-    from twinstorm.twin.flow import Broker, Device, FaultOrder
+    from twinstorm.twin.flow import Broker, Device, FaultOrder, Knowledge
     from twinstorm.twin.machines.kind import MachineKind
 
 
@@ -28,6 +28,10 @@ class BadCertificate(SessionFault):
         on.distrust(order.step, device, cls.reason)
         if order.settings["open"] == "reset":
             on.bit(order.step, "sessions_ended", on.end_sessions(device, at_us))
+
+    @classmethod
+    def correct(cls, core: Knowledge, order: FaultOrder, device: Device, at_us: int) -> None:  # noqa: ARG003
+        core.certified(device)
 
 
 _PAPERS = (

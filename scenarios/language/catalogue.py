@@ -193,6 +193,7 @@ EVERY: Mapping[str, str] = {
 ALARMS: Mapping[str, str] = {
     "silence": "devices that nothing was heard of for longer than their period allows",
     "connect-storm": "far more connects than usual",
+    "expiring-certificates": "devices whose certificate ends soon, where a segment says when",
     "reboot-storm": "many devices booted in the same minute and want a session",
 }
 """Lines for the alarms that come with twinstorm; `alarms` tells which are installed."""

@@ -162,7 +162,7 @@ CODES: Mapping[str, Code] = {
         "values that contradict each other",
         "Each value is fine by itself, but they do not go together: two bounds of one objective, two verdicts for it, "
         "a first wait longer than the longest, a warm-up longer than the run, devices behind gateways that their site "
-        "has none of.",
+        "has none of, certificates of one batch that end at two times.",
     ),
     "S213": Code(
         "not an instant of the calendar",
@@ -244,8 +244,8 @@ CODES: Mapping[str, Code] = {
         "among the targeted devices must have it, or the fault would do nothing: `twinstorm explain KIND` lists both. "
         "Faults of gateways need gateways that carry devices, with a spare or a disk where they speak of one, and "
         "`consumer-crash` needs the consumers of `processing`. Channels that detectors on values, `windows`, `joins` "
-        "and `routes` look at must be those of some machine of the fleet, too; and a stored model is of one kind of "
-        "machine, which the fleet must have.",
+        "and `routes` look at must be those of some machine of the fleet, too; a stored model is of one kind of "
+        "machine, which the fleet must have; and `expiring-certificates` needs a segment that says when they end.",
     ),
     "S310": Code(
         "a figure of what the scenario does not have",

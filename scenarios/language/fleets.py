@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from twinstorm.scenarios.language import catalogue, values
+from twinstorm.scenarios.language.certificates import check_batches
 from twinstorm.scenarios.language.errors import Problems, printable, quoted, thousands
 from twinstorm.scenarios.language.fields import Record, missing_key, of_keys, unusable, wrong
 from twinstorm.scenarios.language.gateways import carrying_segments, check_gateways, check_sites, read_gateway
@@ -81,6 +82,7 @@ def read_fleet(record: Record, firmware: Mapping[str, Record], problems: Problem
         hint = "a cohort is a small part of the fleet, such as 100 of 100,000; without it all are on the wire"
         problems.add(wrong(record.at("cohort"), "S210", f"the fleet has {fleet.devices:,} devices", hint))
         return None
+    check_batches(fleet, segments, problems)
     return fleet if check_sites(fleet, segments, problems) else None
 
 
@@ -270,6 +272,7 @@ def _segment(
         power=power_plan(own.part("power"), problems) if isinstance(own.own("power"), Record) else None,
         tenant=_value(layers, "tenant"),
         certificate_batch=_value(layers, "certificate_batch"),
+        certificate_expires_us=_value(layers, "certificate_expires"),
         wave=_value(layers, "wave"),
         line=_value(layers, "line"),
         mirror=read_mirror(own, machine, problems) if own.has("mirror") else None,

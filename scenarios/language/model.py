@@ -204,6 +204,8 @@ class Segment:
     """Its devices reach these by way of others."""
     tenant: str = NO_TENANT
     certificate_batch: str = NO_BATCH
+    certificate_expires_us: Range | None = None
+    """None: nobody says when."""
     wave: str = NO_WAVE
     line: str = NO_LINE
     mirror: MirrorPlan | None = None
@@ -286,7 +288,7 @@ class Step:
     at: Instant | None
     after: Instant | None
     """Exactly one of the two."""
-    action: str  # fault, end, mark, acknowledge, wrong, suppress, serviced, expect
+    action: str  # fault, end, mark, acknowledge, wrong, suppress, serviced, certified, expect
     value: str
     """The fault's name, the step to end, the text of the mark, the name of an alarm, the selector of a window or
     a service."""

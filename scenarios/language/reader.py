@@ -17,6 +17,7 @@ from typing import Any
 
 from twinstorm.scenarios.faults.base import misfit
 from twinstorm.scenarios.language import catalogue
+from twinstorm.scenarios.language.certificates import WATCH, are_dated, check_watch
 from twinstorm.scenarios.language.errors import (
     Place,
     Problem,
@@ -291,6 +292,7 @@ class _Assembly:
             self._check_faults(fleet)
             check_channels(record, fleet, problems)
             check_kinds(record, fleet, problems)
+            check_watch(record, problems)
             if record.own("maintenance") is not None:
                 maintenance = read_maintenance(record.own("maintenance"), fleet, problems)
             if record.own("processing") is not None:
@@ -531,7 +533,7 @@ def _about(step: Record, message: str) -> Node:
 def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
     """Names of the detectors that look; None if not all could be read."""
     if not scenario.has("detectors"):
-        return catalogue.alarms()
+        return tuple(name for name in catalogue.alarms() if name != WATCH or are_dated(scenario))
     node = scenario.at("detectors") if scenario.own("detectors") is not None else None
     if isinstance(node, ListNode):
         names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]

@@ -217,6 +217,11 @@ DEVICE_DEFAULTS = (
         "with which others their certificates were issued",
         default=NO_BATCH,
     ),
+    Key(
+        "certificate_expires",
+        duration_range("1 s", example="20 d"),
+        "when certificates end, from the start; of a range, one draw a batch, or a device",
+    ),
     Key("wave", name("a wave's name", "canary"), "with which others they are updated", default=NO_WAVE),
 )
 """Keys of `fleet` that a segment may override."""
@@ -459,7 +464,7 @@ BROKER = Table(
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 TRIGGERS = ("at", "after")
-ACTIONS = ("fault", "end", "mark", "acknowledge", "wrong", "suppress", "serviced")
+ACTIONS = ("fault", "end", "mark", "acknowledge", "wrong", "suppress", "serviced", "certified")
 """`expect` is an action only where none of these stands beside it."""
 
 LATER_TRIGGERS = ("when", "hold", "every", "times")
@@ -488,6 +493,7 @@ STEP = Table(
             SELECTOR,
             "says that these devices were repaired, calibrated or replaced: detectors on values learn them anew",
         ),
+        Key("certified", SELECTOR, "says that these devices have new certificates, which end after the run"),
         Key("expect", EXPRESSION, "a condition that must hold at that instant"),
         Key("target", SELECTOR, "devices that the fault reaches"),
         Key(

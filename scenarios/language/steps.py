@@ -18,7 +18,7 @@ from twinstorm.twin.images import image_step
 from twinstorm.twin.plugins import PluginError
 
 MOST_STEPS = 200
-SELECTING = ("suppress", "serviced")
+SELECTING = ("suppress", "serviced", "certified")
 """Actions whose value says which devices are meant."""
 
 RESERVED = "end"

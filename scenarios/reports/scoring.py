@@ -15,6 +15,7 @@ from twinstorm.scenarios.foretold import foretold
 from twinstorm.scenarios.language.watching import DRIFT_SUFFIX
 from twinstorm.scenarios.reports.words import duration
 from twinstorm.scenarios.result import AlarmResult, FaultResult, ForecastResult, RunResult
+from twinstorm.twin.signs import OF_REGISTRY
 
 DAY_S = 86_400.0
 
@@ -78,10 +79,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score_of(result: RunResult, warm_up_s: float) -> Score:
-    """Judge the alarms that were raised after the warm-up. Those that a maintenance window kept back are none, and that
-    a model is out of date is about no device."""
-    drifts = {each.detector + DRIFT_SUFFIX for each in result.models}
-    alarms = [alarm for alarm in result.alarms if alarm.at_s >= warm_up_s and alarm.name not in drifts]
+    """Judge the alarms that were raised after the warm-up. Those that a maintenance window kept back are none, that a
+    model is out of date is about no device, and that certificates end is so, whatever fails."""
+    of_no_fault = OF_REGISTRY | {each.detector + DRIFT_SUFFIX for each in result.models}
+    alarms = [alarm for alarm in result.alarms if alarm.at_s >= warm_up_s and alarm.name not in of_no_fault]
     shadows = [alarm for alarm in result.shadows if alarm.at_s >= warm_up_s]
     in_shadow = {alarm.name for alarm in shadows} | {each.detector for each in result.models if each.shadow}
     live = {alarm.name for alarm in alarms} | {each.detector for each in result.models if not each.shadow}

@@ -85,7 +85,7 @@ def test_settings_of_every_detector_have_readable_defaults(name: str) -> None:
     if name == "limit":
         given["highest"] = "50"  # Without a limit it could never alarm, which is an error.
     settings = "".join(f"    {key}: {value}\n" for key, value in given.items())
-    text = f"{TEXT}detectors:\n  {name}:\n{settings}"
+    text = f"{TEXT}detectors:\n  {name}:\n{settings}".replace("%}", "%, certificate_expires: 20 d}")
     detectors = read(text, "t.yaml").detectors
     assert detectors is not None
     # The detector's own reading of the same words.
