@@ -276,7 +276,7 @@ def test_settings_change_what_detectors_do() -> None:
 
     (usual,) = first(silence={})
     (slow,) = first(silence={"least": "40 s"})
-    assert slow[1] - usual[1] == 30
+    assert slow[1] - usual[1] == 34
     assert first(silence={"severity": "ticket"}) == [("ticket", usual[1])]
     assert first(**{"reboot-storm": {}}) == []
 
