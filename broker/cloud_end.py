@@ -25,6 +25,7 @@ from twinstorm.broker.tls import ClientTls, client_context
 from twinstorm.broker.websocket import WebSocketSocket
 from twinstorm.twin.flow import (
     MIRRORED,
+    UNSAID,
     UNTOLD_US,
     BrokerCounters,
     CloudOutcome,
@@ -35,7 +36,7 @@ from twinstorm.twin.flow import (
     SessionEvent,
     SessionEvents,
 )
-from twinstorm.twin.wire.codecs import Reading
+from twinstorm.twin.wire.codecs import Reading, State
 from twinstorm.twin.wire.columns import CHANNEL
 from twinstorm.twin.wire.desk import Desk
 from twinstorm.twin.wire.inbox import EXCERPT_BYTES, Inbox
@@ -52,6 +53,8 @@ RECONNECT_S = 0.1
 
 _Message = tuple[str, bytes, int]
 _Row = tuple[int, Reading, int, int]
+_Event = tuple[int, int, int, int, int]
+"""Instant, device, what, boot and configuration, as `SessionEvents` has them."""
 """Device, what it said, when that arrived, and when the broker took it."""
 
 
@@ -180,7 +183,7 @@ class LiveCloudEnd:
         """Who had a session when the connection was lost."""
         self._births = 0
         self._received = 0
-        self._early: list[tuple[int, int, int, int]] = []
+        self._early: list[_Event] = []
         self.admissions: Admissions | None = None
         """When a broker in this process took each message; None: nobody tells."""
         self._up = False
@@ -273,6 +276,7 @@ class LiveCloudEnd:
                     events.device.tolist(),
                     events.what.tolist(),
                     events.boot.tolist(),
+                    [UNSAID] * len(events) if events.configuration is None else events.configuration.tolist(),
                     strict=True,
                 )
             )
@@ -353,7 +357,7 @@ class LiveCloudEnd:
         self,
         message: _Message,
         rows: dict[str, list[_Row]],
-        events: list[tuple[int, int, int, int]],
+        events: list[_Event],
     ) -> str:
         """Put a message where it belongs; returns what is wrong with it, or nothing."""
         topic, payload, arrived_us = message
@@ -365,7 +369,7 @@ class LiveCloudEnd:
             state = self._inbox.state(letter, payload)
             if isinstance(state, str):
                 return state
-            self._note_state(letter.device, state.online, state.boot, arrived_us, events)
+            self._note_state(letter.device, state, arrived_us, events)
             return ""
         if letter.address.channel == CHANNEL:
             return self._desk.take(letter, topic, payload, arrived_us)
@@ -376,30 +380,30 @@ class LiveCloudEnd:
         rows.setdefault(reading.kind, []).append((letter.device, reading, arrived_us, told_us))
         return ""
 
-    def _note_state(
-        self, device: int, online: bool, boot: int, arrived_us: int, events: list[tuple[int, int, int, int]]
-    ) -> None:
-        if online:
+    def _note_state(self, device: int, state: State, arrived_us: int, events: list[_Event]) -> None:
+        boot = state.boot
+        if state.online:
             self._births += 1
             self._live[device] = True
             self._boot[device] = boot
-            events.append((arrived_us, device, SessionEvent.BORN, boot))
+            says = UNSAID if state.configuration is None else state.configuration
+            events.append((arrived_us, device, SessionEvent.BORN, boot, says))
         elif self._live[device] and boot >= self._boot[device]:  # a late will of an earlier boot ends nothing
             # The will of a gateway speaks for all behind it.
             gone = self._registry.with_carried(np.array([device], np.int32))
             gone = gone[self._live[gone]]
             self._live[gone] = False
-            events.extend((arrived_us, who, SessionEvent.LOST, 0) for who in gone.tolist())
+            events.extend((arrived_us, who, SessionEvent.LOST, 0, UNSAID) for who in gone.tolist())
 
-    def _note_link(self, link: _Link, now_us: int, events: list[tuple[int, int, int, int]]) -> None:
+    def _note_link(self, link: _Link, now_us: int, events: list[_Event]) -> None:
         """Without its connection the core knows of no session; what was true then still is when it resumes, and what
         has happened since follows."""
         if link is _Link.LOST:
-            events.extend((now_us, who, SessionEvent.CLOSED, 0) for who in np.flatnonzero(self._live).tolist())
+            events.extend((now_us, who, SessionEvent.CLOSED, 0, UNSAID) for who in np.flatnonzero(self._live).tolist())
             self._live_before, self._live = self._live, np.zeros_like(self._live)
             return
         again = np.flatnonzero(self._live_before & ~self._live).tolist()
-        events.extend((now_us, who, SessionEvent.BORN, int(self._boot[who])) for who in again)
+        events.extend((now_us, who, SessionEvent.BORN, int(self._boot[who]), UNSAID) for who in again)
         self._live |= self._live_before
 
     def _delivery(self, kind: str, rows: list[_Row]) -> Delivery:
@@ -471,12 +475,13 @@ def _comes(event: threading.Event, timeout_s: float | None, interrupted: Callabl
     return True
 
 
-def _session_events(events: list[tuple[int, int, int, int]]) -> SessionEvents:
+def _session_events(events: list[_Event]) -> SessionEvents:
     ordered = sorted(events, key=lambda event: event[0])
-    columns = np.array(ordered, np.int64).reshape(-1, 4)
+    columns = np.array(ordered, np.int64).reshape(-1, 5)
     return SessionEvents(
         columns[:, 0].copy(),
         columns[:, 1].astype(np.int32),
         columns[:, 2].astype(np.uint8),
         columns[:, 3].astype(np.int32),
+        columns[:, 4].astype(np.int32),
     )

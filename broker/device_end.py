@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -37,6 +37,7 @@ from twinstorm.twin.fleet import FleetPlan
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
+    UNSAID,
     Answer,
     Device,
     DeviceEvent,
@@ -213,6 +214,8 @@ class LiveDeviceEnd:
         self._contexts: dict[ClientTls, tuple[tuple[int, int], ssl.SSLContext]] = {}
         self._passwords, self._username = passwords, username
         self._plan = plan
+        self.configurations: Device | None = None
+        """int32, one a device: what its births say of its configuration; None: nothing."""
         self._speed = speed
         self._now_us = now_us
         self._origin_us = origin_us
@@ -307,7 +310,10 @@ class LiveDeviceEnd:
     def announce(self, device: Device, boot: Device, at_us: Int) -> None:
         for who, number, instant in zip(device.tolist(), boot.tolist(), at_us.tolist(), strict=True):
             self._boots[who] = number
-            payload = self._wires[who].encode_birth(self._senders[who], number, self._origin_us + instant)
+            sender = self._senders[who]
+            if self.configurations is not None and self.configurations[who] != UNSAID:
+                sender = replace(sender, configuration=int(self.configurations[who]))
+            payload = self._wires[who].encode_birth(sender, number, self._origin_us + instant)
             self._depart(instant, self._soon_us(), who, None, Message(self._state[who], payload))
 
     def begin(self, order: LinkFault) -> None:

@@ -48,6 +48,8 @@ class Batch:
             core began if something always did.
         waited_us: for how long what has waited longest has done so, at the broker or to be processed; 0: nothing does.
         planned: bool (n,), reboots of this pane that somebody had announced; None: there are none.
+        drifted_us: int64 (n,), since when each device has reported a configuration that it should not have; `NEVER_US`
+            while it reports the right one, `LONG_AGO_US` where nobody knows; None: nobody asks.
         battery_us: int64 (n,), for how long a full battery would last, 0 where nobody knows; None: nobody asks.
         tally: events of the pane.
         letters, astray: int64 (up to 60,), dead letters in each of the last panes, the newest last, and messages on
@@ -71,6 +73,7 @@ class Batch:
     waited_us: int = 0
     planned: Mask | None = None
     battery_us: Int | None = None
+    drifted_us: Int | None = None
     tally: Tally = NO_EVENTS
     letters: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     astray: Int = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -21,6 +21,7 @@ from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.catalogue import ALWAYS, make
 from twinstorm.detectors.certificates import ExpiringCertificates
 from twinstorm.detectors.conduct import Conduct, Watching
+from twinstorm.detectors.configurations import Reported
 from twinstorm.detectors.continuity import Continuity, Silence
 from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer, Steady, Telling
 from twinstorm.detectors.counting import Counting, Planned
@@ -131,6 +132,7 @@ class Core(Exhibits):
         """Devices that the registry lists, while it does not list all."""
         self._sessions = Sessions(len(registry), self._listing)
         self.evidence: dict[str, Counter[str]] = {}
+        self._reported = None if registry.configuration is None else Reported(registry.configuration)
         self._observed = ObservedStates(registry)
         self._detectors = build(registry if derived is None else derived.registry, detectors)
         self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
@@ -328,6 +330,8 @@ class Core(Exhibits):
     def sessions(self, events: SessionEvents) -> None:
         """Take births, wills, closes and takeovers, in their order."""
         self._sessions.take(events)
+        if self._reported is not None:
+            self._reported.take(events)
 
     def report(self, name: str, device: Device, took_us: Int) -> None:
         """Take what whoever operates the fleet reports for `update_success`, `command_latency`, `latency_to_act` or
@@ -628,6 +632,8 @@ class Core(Exhibits):
         }
         if self._planned is not None:
             asked["planned"] = self._planned.among(self._sessions.rebooted, now_us)
+        if self._reported is not None:
+            asked["drifted_us"] = self._reported.drifted_us
         counting = self._counting
         if counting is not None:
             refused = sum(self.dead_letters.values())

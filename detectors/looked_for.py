@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 BUILT_IN: Final[Mapping[str, Sign]] = {
     "backlog": Sign.QUEUE,
     "chatter": Sign.TRAFFIC,
+    "config-drift": Sign.CONFIGURATION,
     "connect-storm": Sign.SESSIONS,
     "dead-letters": Sign.LETTERS,
     "odd-hours": Sign.TRAFFIC,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twinstorm.twin.cells import PowerPlan
 from twinstorm.twin.chance import Words, device_key
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
-from twinstorm.twin.flow import NEVER_US, ORIGINS, SECOND_US, Channel, Int, Mask, Registry
+from twinstorm.twin.flow import NEVER_US, ORIGINS, SECOND_US, UNSAID, Channel, Device, Int, Mask, Registry
 from twinstorm.twin.hazards import SAFE, HazardPlan
 from twinstorm.twin.machines.installed import catalogue
 from twinstorm.twin.mesh_plan import MeshPlan
@@ -130,6 +130,8 @@ class SegmentPlan:
     certificate_expires_us: tuple[int, int] | None = None
     wave: str = NO_WAVE
     line: str = NO_LINE
+    configuration: int = UNSAID
+    """Number of the one that they should have, and come with."""
 
     @property
     def speaks(self) -> Wire:
@@ -319,8 +321,14 @@ class Fleet:
             waves=waves,
             line=column(lines, "line") if len(lines) > 1 else None,
             lines=lines,
+            configuration=self.configuration(),
             gateways=(NO_GATEWAY, *(self.names[device] for device in self.gateway.tolist())),
         )
+
+    def configuration(self) -> Device | None:
+        """`Registry.configuration`, a new array."""
+        numbers = np.array([segment.configuration for segment in self.plan.segments], np.int32)
+        return numbers[self.segment.astype(np.intp)] if (numbers != UNSAID).any() else None
 
     @property
     def speaker(self) -> Int:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,10 @@ class Channel:
         return self.most_steps > self.MOST_STEPS + 0.5
 
 
+UNSAID: Final = -1
+"""Stands for the number of a configuration that nobody has said."""
+
+
 @dataclass(frozen=True)
 class Registry:
     """What the operators were told when the devices were commissioned; the core and the screen know devices by it.
@@ -164,6 +168,9 @@ class Registry:
     """On which line each machine stands. One name at two sites is two lines to windows and joins, and one to selectors
     and causes. None: there are no lines."""
     lines: tuple[str, ...] = ("none",)
+    configuration: Device | None = None
+    """int32, the number of the configuration that each device should have, `UNSAID` where nobody has said. None: of
+    none has anybody."""
 
     def __len__(self) -> int:
         return len(self.every_us)
@@ -341,12 +348,14 @@ class SessionEvents:
         device: int32 (n,).
         what: uint8 (n,), `SessionEvent`.
         boot: int32 (n,), boot number with BORN, else 0.
+        configuration: int32 (n,), what a birth says of it, else `UNSAID`; None: none of them says anything.
     """
 
     at_us: Int
     device: Device
     what: Codes
     boot: Device
+    configuration: Device | None = None
 
     def __len__(self) -> int:
         return len(self.at_us)

@@ -26,6 +26,8 @@ class Sign(StrEnum):
     """Messages on topics of nobody, or in the name of others."""
     QUEUE = "queue"
     """Messages that wait for the core, or in it."""
+    CONFIGURATION = "configuration"
+    """What devices say of how they are set up."""
     VALUES = "values"
     """What sensors tell."""
 

@@ -17,12 +17,14 @@ from twinstorm.twin import calm, hazards
 from twinstorm.twin.breaks import Breaks
 from twinstorm.twin.buffer import Buffers
 from twinstorm.twin.clocks import Clocks
+from twinstorm.twin.configuration import Configurations
 from twinstorm.twin.energy import Energy
 from twinstorm.twin.eventlog import EventLog
 from twinstorm.twin.fleet import Fleet, FleetPlan, State, grow
 from twinstorm.twin.flow import (
     NEVER_US,
     SECOND_US,
+    UNSAID,
     Device,
     DeviceEnd,
     Evidence,
@@ -163,6 +165,10 @@ class World(Exhibits):
         if any(part.power for part in plan.segments):
             self.energy = self._joined(Energy(self, year_us))
             self.sampler.gauge = self.energy.gauge
+        self.configurations: Configurations | None = None
+        """Which configuration devices have; None: nobody asks any of them."""
+        if any(part.configuration != UNSAID for part in plan.segments):
+            self.configurations = self._joined(Configurations(self))
         self.traffic = self._joined(Traffic(self))
         self.supply = Supply(self)
         self.maintenance: Maintenance | None = None
@@ -293,6 +299,12 @@ class World(Exhibits):
         self.sending.flush(device, at_us)
         for connected in self.parts.connected:
             connected(device, at_us)
+
+    def announce_again(self, device: Int, at_us: int) -> None:
+        """These devices, whose packets get through, send their birth once more within their session."""
+        since_us = np.full(len(device), at_us, np.int64)
+        arrive_us = self.sending.arrive_us(device, since_us)
+        self._device_end.announce(device.astype(np.int32), self.fleet.boot[device], arrive_us)
 
     def _lost(self, device: Int, at_us: Int) -> None:
         """These devices gave their session up; where their packets still get through, the broker sees it close."""

@@ -14,7 +14,7 @@ from twinstorm.scenarios.language.placement import place
 from twinstorm.scenarios.language.quantities import Range
 from twinstorm.twin.clockwork import PERFECT, ClockPlan
 from twinstorm.twin.fleet import FleetPlan, GatewayPlan, SegmentPlan
-from twinstorm.twin.flow import SECOND_US
+from twinstorm.twin.flow import SECOND_US, UNSAID
 from twinstorm.twin.hazards import HazardPlan
 from twinstorm.twin.reconnect import ReconnectPolicy
 from twinstorm.twin.slots import SlotPlan
@@ -67,6 +67,7 @@ def fleet_plan(scenario: Scenario) -> FleetPlan:
                 certificate_expires_us=_ends(segment.certificate_expires_us),
                 wave=segment.wave,
                 line=segment.line,
+                configuration=UNSAID if segment.configuration is None else segment.configuration,
                 wire=_wire(segment.speech),
             )
             for segment in fleet.segments

@@ -224,6 +224,8 @@ class Worker:
             origin_us=task.origin_us,
             wire=self._end if task.bad_links else None,
         )
+        if self._world.configurations is not None:
+            self._end.configurations = self._world.configurations.had
         self._world.count_each()
         self._script = _Script("script", 0, NEVER_US)
         self._finish: Finish | None = None

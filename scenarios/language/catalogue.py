@@ -191,6 +191,7 @@ EVERY: Mapping[str, str] = {
 """Their own periods: as the kinds have them, told here so that reading a scenario need not load them."""
 
 ALARMS: Mapping[str, str] = {
+    "config-drift": "devices whose configuration is not the one that their segment says",
     "silence": "devices that nothing was heard of for longer than their period allows",
     "connect-storm": "far more connects than usual",
     "expiring-certificates": "devices whose certificate ends soon, where a segment says when",

@@ -275,8 +275,14 @@ def _segment(
         certificate_expires_us=_value(layers, "certificate_expires"),
         wave=_value(layers, "wave"),
         line=_value(layers, "line"),
+        configuration=_configuration(layers),
         mirror=read_mirror(own, machine, problems) if own.has("mirror") else None,
     )
+
+
+def _configuration(layers: Layers) -> int | None:
+    written = _value(layers, "configuration")
+    return None if written is None else int(written)
 
 
 def _schema(layers: Layers) -> int:

@@ -208,6 +208,8 @@ class Segment:
     """None: nobody says when."""
     wave: str = NO_WAVE
     line: str = NO_LINE
+    configuration: int | None = None
+    """Number of the configuration that its devices should have, and come with; None: nobody asks them."""
     mirror: MirrorPlan | None = None
     """None: what its devices tell is compared with nothing."""
 

@@ -530,10 +530,22 @@ def _about(step: Record, message: str) -> Node:
     return node
 
 
+def _says_configurations(scenario: Record) -> bool:
+    """Whether devices are to tell their configuration, so that somebody looks at it unasked."""
+    fleet = scenario.part("fleet")
+    segments = fleet.own("segments")
+    named = segments.values() if isinstance(segments, Mapping) else ()
+    return fleet.has("configuration") or any(each.has("configuration") for each in named if isinstance(each, Record))
+
+
 def _detectors_of(scenario: Record) -> tuple[str, ...] | None:
     """Names of the detectors that look; None if not all could be read."""
     if not scenario.has("detectors"):
-        return tuple(name for name in catalogue.alarms() if name != WATCH or are_dated(scenario))
+        return tuple(
+            name
+            for name in catalogue.alarms()
+            if (name != WATCH or are_dated(scenario)) and (name != "config-drift" or _says_configurations(scenario))
+        )
     node = scenario.at("detectors") if scenario.own("detectors") is not None else None
     if isinstance(node, ListNode):
         names = [item.text.strip() if isinstance(item, ScalarNode) else "" for item in node.items]

@@ -223,6 +223,7 @@ DEVICE_DEFAULTS = (
         "when certificates end, from the start; of a range, one draw a batch, or a device",
     ),
     Key("wave", name("a wave's name", "canary"), "with which others they are updated", default=NO_WAVE),
+    Key("configuration", whole("1", "1000000000", "7"), "number of the configuration that they should have"),
 )
 """Keys of `fleet` that a segment may override."""
 

@@ -46,12 +46,14 @@ class Sender:
     Attributes:
         name: as the registry has it, ``SITE/DEVICE``.
         line: segment of the fleet, or production line.
+        configuration: number of the one that it has now; None: it does not say.
     """
 
     name: str
     kind: str
     line: str | None = None
     firmware: str | None = None
+    configuration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class State:
     online: bool
     boot: int
     time_us: int | None
+    configuration: int | None = None
+    """None: it says nothing of it."""
 
 
 def encode_reading(
@@ -164,6 +168,7 @@ def encode_birth(sender: Sender, boot: int, time_us: int) -> bytes:
             boot=boot,
             timestamp=stamp(time_us),
             firmware_version=sender.firmware,
+            configuration=msgspec.UNSET if sender.configuration is None else sender.configuration,
             schema=SCHEMA,
         )
     )
@@ -184,7 +189,8 @@ def decode_state(payload: bytes, codec: str = "json") -> State | str:
     if document.schema != SCHEMA:
         return _unknown_schema(document.schema)
     time_us = None if document.timestamp is None else unix_us(document.timestamp)
-    return State(document.device_id, document.state == "online", document.boot, time_us)
+    configuration = None if document.configuration is msgspec.UNSET else document.configuration
+    return State(document.device_id, document.state == "online", document.boot, time_us, configuration)
 
 
 def plain(payload: bytes, codec: str) -> dict[str, Any] | str:

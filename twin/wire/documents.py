@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 SCHEMA: Final = 1
 
@@ -79,6 +79,8 @@ class StateDocument(Struct, frozen=True, kw_only=True, rename={"device_id": "dev
     timestamp: Stamp | None = None
     """None in a will: nobody knows yet when it will be sent."""
     firmware_version: Text | None = None
+    configuration: Annotated[int, Meta(ge=0, le=2**31 - 1)] | UnsetType | None = UNSET
+    """Number of the one that the device has; not there: nobody asks it."""
     schema: int
 
 
