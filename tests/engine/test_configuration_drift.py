@@ -1,4 +1,4 @@
-"""Devices that report another configuration than they should have: a ticket that names what they share, on both clocks."""
+"""Devices that report another configuration than they should have: a ticket that names what they share, both clocks."""
 
 from __future__ import annotations
 

@@ -47,6 +47,9 @@ OF_TRUNKS = ("trunk-cut", "trunk-squeeze")
 OF_BATTERIES = ("battery-drain",)
 """What can happen only to devices with a battery."""
 
+OF_CONFIGURATIONS = ("wrong-configuration",)
+"""What can happen only to devices that tell their configuration."""
+
 
 @cache
 def scenario(fault: str) -> Scenario:
@@ -60,6 +63,8 @@ def scenario(fault: str) -> Scenario:
             more = ", gateway: {spare: standby}"
         if fault in OF_BATTERIES:
             more = ", power: {battery: 5 Wh}"
+        if fault in OF_CONFIGURATIONS:
+            more = ", configuration: 7"
         lines.append(f"    {kind}: {{kind: {kind}, share: {share if number else first} %{more}}}")
     devices = "segment=gateway" if carried else "all"
     target = f", target: {devices}" if catalogue()[fault].needs_target else ""
