@@ -40,7 +40,7 @@ class Renewals:
         if not len(device):
             return
         self.count += len(device)
-        self._forget(device)
+        self._forget(device, now_us)
         due_us = now_us + self._every_us[device]
         self._again += [(each, device[due_us == each]) for each in np.unique(due_us).tolist()]
 
@@ -50,9 +50,9 @@ class Renewals:
             return
         for due_us, device in self._again:
             if due_us <= now_us:
-                self._forget(device)
+                self._forget(device, now_us)
         self._again = [each for each in self._again if each[0] > now_us]
 
-    def _forget(self, device: Device) -> None:
+    def _forget(self, device: Device, now_us: int) -> None:
         for each in self._detectors:
-            each.forget(device)
+            each.forget(device, now_us)

@@ -188,10 +188,14 @@ class ForecastResult(msgspec.Struct, frozen=True, kw_only=True):
     right: int
     """Predictions whose limit was crossed within the horizon."""
     wrong: int
+    unknown: int = 0
+    """Predictions of which nobody knows: the device was silent for the second half of the horizon at least."""
+    withdrawn: int = 0
+    """Predictions about devices that were serviced before the horizon was over."""
     missed: int
     """Crossings that nobody had foretold."""
     waiting: int
-    """Predictions whose horizon was not over."""
+    """Predictions whose horizon was not over when the run ended."""
     lead_s: float | None
     """Mean time from a right prediction to its crossing; None: there was none."""
 

@@ -167,6 +167,9 @@ class ValueDetector(ABC):
         """
         return None
 
+    def is_now(self, now_us: int) -> None:  # noqa: B027 - most wait for nothing
+        """Hear the time, before `forget`: for whoever waits for something and may hear nothing for long."""
+
     def forget(self, series: Which) -> None:
         """Begin anew with some series: their sensor was calibrated, or replaced."""
         _reset(self, type(self)(1, self.settings), series)

@@ -235,7 +235,7 @@ class OnFleet:
     def turn(self, now_us: int) -> None:
         """A pane is over. Nothing: readings are judged as they come."""
 
-    def forget(self, device: Device) -> None:
+    def forget(self, device: Device, now_us: int) -> None:
         """Begin anew with all channels of these devices, int32, each once: they were repaired, calibrated or replaced.
         What they score is unknown until enough of it is learnt again."""
         if self.broken:
@@ -247,6 +247,7 @@ class OnFleet:
         series = np.concatenate([np.arange(first[each], first[each + 1]) for each in mine.tolist()])
         try:
             with fenced("forget", self._detector):
+                self._detector.is_now(now_us)
                 self._detector.forget(series)
         except BrokenError as broken:
             self.broken = str(broken)

@@ -55,6 +55,15 @@ class Forecast(ValueDetector):
         super().tells(finest)
         self._train = NEVER_US
 
+    def is_now(self, now_us: int) -> None:
+        """Whose horizon is over is decided, though nothing more may have been heard of it."""
+        self.predictions.decide(now_us)
+
+    def forget(self, series: Which) -> None:
+        """What was foretold of them is withdrawn."""
+        self.predictions.withdraw(series)
+        super().forget(series)
+
     def step(self, sample: Sample) -> Reals:
         """`score`, then `learn`; and what came of what was foretold."""
         scores = self.score(sample)

@@ -349,7 +349,7 @@ def _fault(engine: Engine, step: StepRun, alarms: Sequence[AlarmResult]) -> Faul
 
 def _forecasts(engine: Engine) -> list[ForecastResult]:
     by = [(each.name, each.detector) for each in engine.core.on_values]
-    return [forecast_result(name, detector) for name, detector in by if isinstance(detector, Forecast)]
+    return [forecast_result(name, detector, engine.now_us) for name, detector in by if isinstance(detector, Forecast)]
 
 
 def _models(engine: Engine) -> list[ModelResult]:

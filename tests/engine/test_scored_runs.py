@@ -75,6 +75,25 @@ def test_what_was_foretold_is_scored(hot: RunResult) -> None:
     assert stories(scored)[-1].startswith("crossings foretold by `soon` 10 min ahead: ")
 
 
+@pytest.mark.parametrize(
+    ("step", "column", "word"),
+    [
+        ("{name: crew, at: 31 min, serviced: all}", "withdrawn", "withdrawn (serviced)"),
+        ("{name: dark, at: 31 min, fault: power-outage, target: all}", "unknown", "unknown (silent)"),
+    ],
+)
+def test_predictions_of_the_serviced_are_withdrawn_and_those_of_the_silent_wait_no_longer(
+    step: str, column: str, word: str
+) -> None:
+    # So far that the limit is not reached: at 31 min machines warm, and predictions wait.
+    soon = HOT.replace("margin: 40 %", "margin: 100 %").replace("train: 150", "train: 60")
+    result = played(soon + f"  - {step}\n")
+    (forecast,) = result.forecasts
+    assert getattr(forecast, column) > 0, forecast
+    assert column == "withdrawn" or forecast.waiting == 0, "only who is heard again can foretell anything"
+    assert word in stories(score_of(result, 300.0))[-1]
+
+
 def test_a_drift_shows_when_a_sensor_first_tells_something_else_and_leaps_do_not_matter() -> None:
     # The sensor tells tenths of a kelvin, so that nothing differs in the first minutes.
     with_leaps, without = played(DRIFT), played(DRIFT, leaps=False)
