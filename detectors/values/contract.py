@@ -46,7 +46,8 @@ DECISION: tuple[Option, ...] = (
         "adaptive",
         "word",
         "auto",
-        "whether each series learns a limit of its own from its past; `auto`: unless `channels` says what to watch",
+        "whether each series learns a limit of its own from its past; `auto`: unless `channels` says what to watch "
+        "(`ensemble`: always; `forecast`: unless `train` is set)",
         choices=("auto", "true", "false"),
     ),
     Option("learn", "duration", "15 min", "if it is adaptive: what a series shows for so long is taken as normal"),
@@ -103,6 +104,9 @@ class ValueDetector(ABC):
     """And values unlike the one before that a series must have shown first."""
     least_us: ClassVar[int] = 0
     """And for how long at least."""
+    chosen_by: ClassVar[tuple[str, ...] | None] = ("channels",)
+    """Who sets one of these has chosen the limit, so that none is learnt unless `adaptive` asks for it; None: nobody
+    can, and it always is."""
     finest: Finest | None = None
     """None: nobody has said what sensors can tell apart."""
 
@@ -114,6 +118,10 @@ class ValueDetector(ABC):
         """
         self.settings = dict(settings)
         self.series = series
+
+    def leaps(self) -> float:
+        """`leap`, with the settings that it has."""
+        return self.leap
 
     def tells(self, finest: Finest) -> None:
         """Hear what sensors can tell apart, before the first sample. A detector that divides by a spread takes it for

@@ -46,11 +46,15 @@ class Ensemble(ValueDetector):
     1.0 means something else to each detector. So a member's score is divided by a quantile of its own newest scores of
     the same series; the highest of them counts, or their mean, and is at the limit at `times` that quantile. The mean
     wants several to agree: fewer false alarms, and what one alone can see is found later or not at all.
+
+    What is joined is no score of known distribution: the highest of three is beyond a quantile of each thrice as often.
+    So on fleets it learns a limit of its own as one score, also where channels are named (`adaptive`).
     """
 
     name: ClassVar[str] = "ensemble"
     summary: ClassVar[str] = "several detectors, each measured by its own past"
     leap: ClassVar[float] = 15.0
+    chosen_by: ClassVar[tuple[str, ...] | None] = None
     options: ClassVar[tuple[Option, ...]] = (
         Option("window", "count", "200", "newest scores of a member that calibrate it", least="20", most="10000"),
         Option("usual", "share", "99 %", "of a member's scores that are usual", least="50 %"),
@@ -61,6 +65,10 @@ class Ensemble(ValueDetector):
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self._members = [_Member(kind, series, settings["window"]) for kind in MEMBERS]
+
+    def leaps(self) -> float:
+        """The highest of its members moves as far as the one that moves farthest."""
+        return self.leap if self.settings["join"] == "mean" else max(member.leap for member in MEMBERS)
 
     def tells(self, finest: Finest) -> None:
         for member in self._members:

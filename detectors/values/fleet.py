@@ -77,7 +77,9 @@ class OnFleet:
         """Then it learns a value when it has been asked what is normal: that is told from the values before."""
         self._history = None
         if learns:
-            self._history = History(self._watched.series, kind.leap, kind.changes, max(values["learn"], kind.least_us))
+            self._history = History(
+                self._watched.series, self._detector.leaps(), kind.changes, max(values["learn"], kind.least_us)
+            )
             self._detector.tells(Finest(self._watched.steps(registry)))
         self._threshold = float(values["threshold"])
         self.policy = Policy(
@@ -358,8 +360,8 @@ def _parts(rows: int, width: int) -> Iterator[slice]:
 
 def is_adaptive(kind: type[ValueDetector], settings: Mapping[str, Any], adaptive: str) -> bool:
     """Whether each series learns a limit of its own, by the setting `adaptive` and what else was set."""
-    chosen = adaptive == "true" or (adaptive == "auto" and settings.get("channels") is None)
-    return chosen and kind.leap > 0.0
+    chosen = any(settings.get(each) is not None for each in kind.chosen_by or ())
+    return kind.leap > 0.0 and (adaptive == "true" or (adaptive == "auto" and not chosen))
 
 
 def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:

@@ -44,6 +44,47 @@ def test_a_calm_hour_of_the_mix_raises_nothing() -> None:
     assert "by events and not by itself: blocked_stations, cycle_time_s, east_m and 7 more; name it" in notes[0]
 
 
+NAMED = """storm: 1
+name: named
+story: Somebody names channels, and chooses no limit.
+duration: 30 min
+warm_up: 30 s
+fleet:
+  devices: 60
+  sites: [a, b, c]
+  segments: {{all: {{kind: {kind}, share: 100 %, every: 5 s}}}}
+broker: {{model: ideal}}
+detectors:
+  soon: {{detector: forecast, channels: [{channels}]}}
+  highest: {{detector: ensemble, join: max, channels: [{channels}]}}
+  mean: {{detector: ensemble, channels: [{channels}]}}
+"""
+OF_MOTORS = "winding_temperature_c, current_a, vibration_x_mm_s, speed_rpm"
+OF_PUMPS = "flow_m3_h, discharge_pressure_bar, power_kw, bearing_temperature_c"
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "seed"),
+    [
+        ("motor", OF_MOTORS, 1),
+        ("motor", OF_MOTORS, 2),
+        ("pump", OF_PUMPS, 1),
+        ("environment", "temperature_c, humidity_pct, battery_pct", 1),
+    ],
+)
+def test_who_names_channels_and_no_limit_is_told_of_nothing_in_calm(kind: str, channels: str, seed: int) -> None:
+    assert raised(played(NAMED.format(kind=kind, channels=channels), seed)) == []
+
+
+def test_what_is_calm_with_named_channels_still_finds_a_sensor_that_is_off() -> None:
+    channel = "winding_temperature_c"
+    step = f"{{name: off, at: 18 min, fault: sensor-bias, target: site=b, lasts: 10 min, with: {{channel: {channel}}}}}"
+    text = NAMED.format(kind="motor", channels=channel) + f"steps: [{step}]\n"
+    alarms = played(text, 1, FROM_US + 2 * MINUTE_US).core.alarms
+    first = {alarm.name: (alarm.at_us - FROM_US) // SECOND_US for alarm in reversed(alarms)}
+    assert first == {"highest": 4, "mean": 4}
+
+
 CHOSEN = """storm: 1
 name: chosen
 story: Vehicles of which somebody watches one channel.

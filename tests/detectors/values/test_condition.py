@@ -197,5 +197,5 @@ def test_a_machine_whose_clock_is_before_the_beginning_is_told_as_well() -> None
     told = wear.conditions()
     assert [each.at_us for each in told] == [(LEVEL + 1) * MINUTE_US - 86_400 * SECOND_US] * 2
     assert "arn-1/motors-1" in wear.says(np.array([0, 1], np.int32))
-    wear.forget(np.array([1], np.int32))
+    wear.forget(np.array([1], np.int32), 0)
     assert [each.device for each in wear.conditions()] == [0]

@@ -80,6 +80,17 @@ def test_a_warning_with_the_crossing_is_none() -> None:
     assert foretold([40], [40]).missed == 1
 
 
+def test_a_minute_says_nothing_of_an_hour() -> None:
+    # A value a second that swings in ten minutes: of its trend in a minute nothing follows for an hour.
+    detector = build("forecast", 1, {})
+    told = []
+    for second in range(3 * 3_600):
+        value = np.array([20.0 + np.sin(second / 600.0 * 2.0 * np.pi)])
+        told.append(float(detector.step(Sample(np.array([second * SECOND_US]), value))[0]))
+    assert all(score != score for score in told[:3_600]), "an hour shows what an hour is like"
+    assert max(told[3_600:]) == 0.0
+
+
 def waits(horizon: int = 10, heard: tuple[int, ...] = ()) -> Predictions:
     """One series of two about which something was foretold at 5 s, and that was heard at these seconds after it."""
     predictions = Predictions(2, horizon * SECOND_US)
