@@ -120,7 +120,7 @@ def test_the_default_set_is_every_installed_detector() -> None:
     [
         (
             {"silnce": {}},
-            "unknown detector `silnce`; allowed: config-drift, connect-storm, expiring-certificates, reboot-storm, silence, ",
+            "unknown detector `silnce`; allowed: config-drift, connect-storm, expiring-certificates, reboot-storm, ",
         ),
         ({"silence": {"periodes": 4}}, "detector `silence` has no setting `periodes`; allowed: devices, hold, least, "),
         ({"silence": {"least": "10"}}, "detector `silence`: setting `least` is a duration such as `60 s`, not `10`"),
