@@ -280,6 +280,7 @@ class Word(Field):
         later: names that the language reserves.
         code: `S204` for the settings of a thing, `S104` for things that have a name.
         all_at: where all of them are listed, if that is not the error itself.
+        example: one that always fits, where the first need not.
     """
 
     what: str
@@ -287,6 +288,7 @@ class Word(Field):
     later: tuple[str, ...] = ()
     code: str = "S204"
     all_at: str = ""
+    example: str = ""
 
     @property
     def wanted(self) -> str:
@@ -294,7 +296,7 @@ class Word(Field):
 
     def read(self, node: Node, problems: Problems) -> Any:
         known = self.known()
-        text = scalar_text(node, problems, self.wanted, known[0] if known else "")
+        text = scalar_text(node, problems, self.wanted, self.example or (known[0] if known else ""))
         if text is None:
             return BAD
         if text in known:

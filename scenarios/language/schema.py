@@ -511,7 +511,7 @@ STEP = Table(
 
 # --- expectations -----------------------------------------------------------------------------------------------------
 
-ALARM = AlarmName("alarm", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors")
+ALARM = AlarmName("alarm", catalogue.detectors, code="S104", all_at="all: twinstorm list detectors", example="silence")
 ALARM_OR_ANY = AlarmName(
     "alarm", lambda: ("any", *catalogue.detectors()), code="S104", all_at="`any`, or one of twinstorm list detectors"
 )

@@ -88,7 +88,7 @@ CASES: list[tuple[str, list[Change], str, str, str, str]] = [
     ("S108", [(STEP, "  at: 5 min\n")], "29:1", "steps", "a list of steps is wanted", "begin every entry with `-`"),
     ("S108", [("\nfleet", "\ntags: storm\n\nfleet")], "10:7", "tags", "a list of tags is wanted", "write `[storm]`"),
     ("S108", [expectation("online > 5")], "41:5", "expect[4]", "an expectation is a mapping", "write `always: online > 5`"),
-    ("S108", [("alarm: reboot-storm", "alarm: [reboot-storm]")], "37:13", "expect[0].alarm", "an alarm is wanted", "write `connect-storm`"),
+    ("S108", [("alarm: reboot-storm", "alarm: [reboot-storm]")], "37:13", "expect[0].alarm", "an alarm is wanted", "write `silence`"),
     ("S108", [("sli: connectivity", "sli: {a: b}")], "26:20", "objectives.connected.sli", "an SLI is wanted", "write `freshness`"),
     ("S108", [("\nobjectives", "\ndetectors: 3\n\nobjectives")], "25:12", "detectors", "a list or a mapping of detectors is wanted", "`key: value`"),
     ("S108", [("devices: 10000", "devices: [10000]")], "11:12", "fleet.devices", "a whole number is wanted", "`10000`"),
