@@ -191,7 +191,7 @@ def test_stamps_tell_where_the_time_goes() -> None:
     # The silence of the outage, and what else is told of it.
     assert 100 <= alarmed.readings < 200
     assert alarmed.median_s is not None
-    assert 10 < alarmed.median_s < 60
+    assert 8 < alarmed.median_s < 60
     assert 100 < sent.readings < result.ledger.delivered / 10
     assert delivered.most_s is not None
     assert delivered.most_s < 0.2
