@@ -53,9 +53,9 @@ RECONNECT_S = 0.1
 
 _Message = tuple[str, bytes, int]
 _Row = tuple[int, Reading, int, int]
+"""Device, what it said, when that arrived, and when the broker took it."""
 _Event = tuple[int, int, int, int, int]
 """Instant, device, what, boot and configuration, as `SessionEvents` has them."""
-"""Device, what it said, when that arrived, and when the broker took it."""
 
 
 class _Link(Enum):
