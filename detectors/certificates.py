@@ -14,7 +14,7 @@ from twinstorm.detectors.policy import Policy
 from twinstorm.twin.flow import DAY_US, HOUR_US, NEVER_US, Device, Int, Registry, Values
 
 LEAST_LEFT_US = HOUR_US
-"""A score grows no more in the last hour of a certificate, nor after it."""
+"""A score grows no more in the last hour of a certificate, or of `within` if that is less, nor after it."""
 
 
 class ExpiringCertificates:
@@ -86,7 +86,7 @@ class ExpiringCertificates:
 
     def score(self, batch: Batch) -> Values:
         """`within` over what is left."""
-        left_us = np.maximum(self._expires_us - batch.now_us, LEAST_LEFT_US)
+        left_us = np.maximum(self._expires_us - batch.now_us, min(LEAST_LEFT_US, self._within_us))
         score: Values = (self._within_us / left_us).astype(np.float32)
         score[self._expires_us == NEVER_US] = 0.0
         return score

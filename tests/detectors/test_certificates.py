@@ -48,6 +48,13 @@ def test_a_score_is_how_close_the_end_is() -> None:
     assert score_at(10, SECOND_US)[0] == 720.0, "what has ended scores as in its last hour"
 
 
+@pytest.mark.parametrize("within_s", [1, 60, 30 * 60, 60 * 60])
+def test_within_less_than_an_hour_counts_as_well(within_s: int) -> None:
+    detector = ExpiringCertificates(dated(10 * SECOND_US), {"within": within_s * SECOND_US})
+    *_, batch = story(N, seconds=10)
+    assert (detector.score(batch) >= 1).all()
+
+
 @given(st.lists(st.integers(1, 80 * DAY_US), min_size=N, max_size=N), st.integers(1, 90 * DAY_US))
 def test_it_rests_until_the_first_reaches_its_limit_and_no_longer(expires_us: list[int], now_us: int) -> None:
     detector = ExpiringCertificates(dated(expires_us), {"within": WITHIN_US})
