@@ -55,7 +55,7 @@ fleet:
   devices: 24
   every: 1 s
   segments:
-    motors: {kind: motor, share: 50 %}
+    motors: {kind: motor, share: 50 %, configuration: 7}
     pumps: {kind: pump, share: 25 %}
     chillers: {kind: chiller, share: 25 %}
 expect:
