@@ -86,8 +86,9 @@ class Ewma(Chart):
         self._fading: Reals = np.full(series, 1.0 if settings["limits"] == "narrow" else 0.0)
         """(1 - w)^(2 t) after t values."""
 
-    def _next(self, sample: Sample) -> tuple[Reals, Reals | None]:
-        """The average in deviations with this value, NaN where there is none; and its fading, None: it is over."""
+    def _next(self, sample: Sample) -> tuple[Reals, Reals | float]:
+        """The average in deviations with this value, NaN where there is none; and its fading: one for all where it is
+        the same, as of series that began together, and 0 when it is over."""
         weight = float(self.settings["weight"])
         average = self.baseline.z(sample.series, sample.values)
         before = self._average[sample.series]
@@ -95,20 +96,19 @@ class Ewma(Chart):
         average *= weight
         average += before
         fading = self._fading[sample.series]
-        if fading.max(initial=0.0) < FADED:
-            return average, None
-        return average, fading * ((1.0 - weight) * (1.0 - weight))
+        most = float(fading.max(initial=0.0))
+        if most < FADED:
+            return average, 0.0
+        kept = (1.0 - weight) * (1.0 - weight)
+        return average, most * kept if most == fading.min() else fading * kept
 
     def score(self, sample: Sample) -> Reals:
         return self._score_of(*self._next(sample))
 
-    def _score_of(self, average: Reals, fading: Reals | None) -> Reals:
+    def _score_of(self, average: Reals, fading: Reals | float) -> Reals:
         weight = float(self.settings["weight"])
         score = np.abs(average)
-        if fading is None:
-            score /= float(self.settings["deviations"]) * math.sqrt(weight / (2.0 - weight))
-        else:
-            score /= float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
+        score /= float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
         return score
 
     def learn(self, sample: Sample) -> None:
@@ -120,15 +120,15 @@ class Ewma(Chart):
         self._absorb(sample, average, fading)
         return score
 
-    def _absorb(self, sample: Sample, average: Reals, fading: Reals | None) -> None:
+    def _absorb(self, sample: Sample, average: Reals, fading: Reals | float) -> None:
         # The largest is NaN if one of them is: there is no value, or no baseline yet.
         if math.isnan(average.max(initial=0.0)):
             here = average == average
             average = np.where(here, average, self._average[sample.series])
-            fading = None if fading is None else np.where(here, fading, self._fading[sample.series])
+            fading = np.where(here, fading, self._fading[sample.series])
             self.baseline.learn(sample.series, sample.values)
         self._average[sample.series] = average
-        if fading is not None:
+        if not isinstance(fading, float) or fading > 0.0:
             self._fading[sample.series] = fading
 
 
