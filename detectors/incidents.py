@@ -3,7 +3,9 @@
 An alarm joins an incident if the two share devices (at least half of the smaller side) and the incident was active
 within the last half hour, resolved or not: a power cut, the reboots after it and the fight for sessions are one storm.
 Otherwise it opens an incident of its own. So does one most of whose devices are new to an incident that somebody has
-acknowledged or that was over: who took a silent device has not taken a fleet that is dark. A person is paged once an
+acknowledged or that was over: who took a silent device has not taken a fleet that is dark. An alarm about the service
+itself, which has no devices, joins an open incident of the whole fleet, or one about the service that began within
+`SERVICE_US`; nothing about devices joins it for that reason, so that it hides no outage. A person is paged once an
 incident: the first alarm of severity page stays one, later ones join as tickets, because whoever was called is looking
 already, unless all had been well for `REST_US`.
 """
@@ -14,9 +16,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twinstorm.detectors.grouping import ALL
 from twinstorm.twin.flow import MINUTE_US, Alarm, Device, Incident, Severity
 
 JOIN_US = 30 * MINUTE_US
+SERVICE_US = MINUTE_US
+"""Two things that are wrong with the service and begin within so long of each other are one."""
 REST_US = 10 * MINUTE_US
 """Whoever was called has gone home when an incident has been resolved for so long: a page pages again."""
 ESCALATE_US = 5 * MINUTE_US
@@ -194,6 +199,8 @@ class Incidents:
 
     def _related(self, alarm: Alarm) -> _Trail | None:
         """The incident that shares most devices with an alarm, the older of equals."""
+        if not len(alarm.device):
+            return next((trail for trail in self._trails if _is_of_everybody(trail, alarm)), None)
         best, most = None, 0
         for trail in self._trails:
             common = _common(trail.device, alarm.device)
@@ -202,6 +209,16 @@ class Incidents:
             if trail.incident.state == "open" or not _is_mostly_new(trail, alarm):
                 best, most = trail, common
         return best
+
+
+def _is_of_everybody(trail: _Trail, alarm: Alarm) -> bool:
+    """Whether an open incident says of the whole fleet, or just said of the service, what an alarm without devices says
+    of the service."""
+    if alarm.group != ALL or trail.incident.state != "open":
+        return False
+    if len(trail.device):
+        return any(each.group == ALL and len(each.device) for each in trail.open)
+    return any(not len(each.device) and alarm.at_us - each.at_us <= SERVICE_US for each in trail.open)
 
 
 def _has_rested(incident: Incident, now_us: int) -> bool:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twinstorm.detectors.grouping import ALL
 from twinstorm.detectors.incidents import Incidents
 from twinstorm.twin.flow import MINUTE_US, Alarm, Severity
 
 
 def admit(
-    incidents: Incidents, at_min: int, device: range, name: str = "silence", severity: Severity = Severity.PAGE
+    incidents: Incidents,
+    at_min: int,
+    device: range,
+    name: str = "silence",
+    severity: Severity = Severity.PAGE,
+    group: str = "site=a-1",
 ) -> Alarm:
-    alarm = Alarm(name, at_min * MINUTE_US, severity, "site=a-1", np.array(device, np.int32), "", 0)
+    alarm = Alarm(name, at_min * MINUTE_US, severity, group, np.array(device, np.int32), "", 0)
     incidents.forget(alarm.at_us)
     incidents.admit(alarm, "fell silent")
     return alarm
@@ -123,6 +129,39 @@ def test_an_alarm_of_nobody_joins_nothing_and_explains_nothing() -> None:
     assert (outage.incident, outage.suppressed) == (2, "")
     backlog = admit(incidents, 2, range(0), "backlog")
     assert (backlog.incident, backlog.severity, backlog.suppressed) == (3, Severity.PAGE, "")
+
+
+def test_what_is_wrong_with_the_service_belongs_to_a_dark_fleet() -> None:
+    incidents = Incidents()
+    dark = admit(incidents, 0, range(10), group=ALL)
+    backlog = admit(incidents, 5, range(0), "backlog", group=ALL)
+    assert (backlog.incident, backlog.severity) == (1, Severity.TICKET)
+    assert admit(incidents, 5, range(0), "ingress-burn", group="kind=pump").incident == 2, "it is about a part"
+    # As soon as the fleet is back, what goes on is another matter.
+    incidents.resolved(dark, 6 * MINUTE_US)
+    incidents.resolved(backlog, 6 * MINUTE_US)
+    late = admit(incidents, 7, range(0), "dead-letters", group=ALL)
+    assert (late.incident, late.severity) == (3, Severity.PAGE)
+
+
+def test_what_is_wrong_with_the_service_at_one_time_is_one_thing_and_hides_no_outage() -> None:
+    incidents = Incidents()
+    assert admit(incidents, 0, range(0), "dead-letters", Severity.TICKET, ALL).incident == 1
+    topics = admit(incidents, 1, range(0), "strange-topics", group=ALL)
+    assert (topics.incident, topics.severity) == (1, Severity.PAGE), "nobody had been called"
+    dark = admit(incidents, 1, range(10), group=ALL)
+    assert (dark.incident, dark.severity) == (2, Severity.PAGE)
+    # A part of the fleet is not all of it, and after more than a minute something else begins.
+    part = Incidents()
+    admit(part, 0, range(10))
+    assert [admit(part, at, range(0), "backlog", group=ALL).incident for at in (0, 2)] == [2, 3]
+
+
+def test_whoever_has_taken_a_dark_fleet_has_not_taken_the_service() -> None:
+    incidents = Incidents()
+    admit(incidents, 0, range(10), group=ALL)
+    incidents.acknowledge(1, MINUTE_US)
+    assert admit(incidents, 2, range(0), "backlog", group=ALL).incident == 2
 
 
 def test_a_ticket_that_wakes_an_incident_after_a_rest_takes_no_page_away() -> None:
