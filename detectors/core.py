@@ -633,7 +633,8 @@ class Core(Exhibits):
         if self._planned is not None:
             asked["planned"] = self._planned.among(self._sessions.rebooted, now_us)
         if self._reported is not None:
-            asked["drifted_us"] = self._reported.drifted_us
+            asked["drifted_us"] = self._reported.drifted_us.view()
+            asked["drifted_us"].flags.writeable = False
         counting = self._counting
         if counting is not None:
             refused = sum(self.dead_letters.values())

@@ -59,7 +59,7 @@ class Configurations(Part):
         self._tell(device[self.had[device] != before[device]], at_us)
 
     def _tell(self, device: Int | Device, at_us: int) -> None:
-        """Whoever is online says so at once; the others with the birth of their next session."""
+        """Whoever is online says so at once; the others when their link is whole again, or with their next birth."""
         there = device[self._world.online()[device]]
         self._said[there] = self.had[there]
         if len(there):
@@ -67,6 +67,9 @@ class Configurations(Part):
 
     def connected(self, device: Int, at_us: Int) -> None:  # noqa: ARG002
         self._said[device] = self.had[device]
+
+    def healed(self, device: Int, heard: Int, at_us: int) -> None:  # noqa: ARG002
+        self._tell(heard[self._said[heard] != self.had[heard]], at_us)
 
     def told(self, events: SessionEvents, now_us: int) -> SessionEvents:  # noqa: ARG002
         if not len(events):

@@ -84,6 +84,15 @@ def test_who_is_offline_tells_it_with_the_birth_of_the_next_session() -> None:
     assert drift[3] >= 210 + 60
 
 
+def test_whose_session_survives_a_cut_tells_it_when_the_link_is_whole_again() -> None:
+    # Twenty seconds: nobody gives its session up, and no birth comes of itself.
+    made = engine("{name: cut, at: 110 s, fault: partition, target: site=oslo, lasts: 20 s}", VISIT)
+    made.play()
+    (drift,) = [each for each in raised(made) if each[0] == "config-drift"]
+    assert drift[1] == "site=oslo"
+    assert 130 + 60 <= drift[3] <= 130 + 62
+
+
 def test_a_snapshot_knows_what_was_reported() -> None:
     whole, parted = engine(VISIT), engine(VISIT)
     whole.play()
