@@ -138,12 +138,14 @@ class Grouping:
         fewest = policy.fewest(len(affected))
         if count < fewest:
             return None
-        candidates = []
+        candidates, share = [], policy.share
         if count >= policy.fleet_share * judged:
             candidates.append(_Candidate(None, np.zeros(0, np.intp), count, judged))
+            # There will be an alarm anyhow: a group that only begins to be affected says more than the fleet.
+            share = min(share, policy.fleet_share or share)
         for label in self._labels:
             if len(label.names) > 1:
-                candidates.extend(_of_label(label, (affected, count), (known, judged), policy.share, fewest))
+                candidates.extend(_of_label(label, (affected, count), (known, judged), share, fewest))
         if not candidates:
             return None
         best = max(candidate.fit(count) for candidate in candidates)

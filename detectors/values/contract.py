@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -107,6 +108,8 @@ class ValueDetector(ABC):
     chosen_by: ClassVar[tuple[str, ...] | None] = ("channels",)
     """Who sets one of these has chosen the limit, so that none is learnt unless `adaptive` asks for it; None: nobody
     can, and it always is."""
+    decides: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Settings of `DECISION` whose defaults are others here."""
     finest: Finest | None = None
     """None: nobody has said what sensors can tell apart."""
 
@@ -146,7 +149,11 @@ class ValueDetector(ABC):
     def fleet_options(cls) -> tuple[Option, ...]:
         """All settings in a scenario, its own first, which win where names are the same."""
         own = {option.name for option in cls.options}
-        return (*cls.options, *(option for option in DECISION if option.name not in own))
+        decided = (option for option in DECISION if option.name not in own)
+        return (
+            *cls.options,
+            *(replace(option, default=cls.decides.get(option.name, option.default)) for option in decided),
+        )
 
     @abstractmethod
     def score(self, sample: Sample) -> Reals:

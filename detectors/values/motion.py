@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, Which
 from twinstorm.detectors.values.memory import smallest
 from twinstorm.twin.flow import Int
 
+ONCE_IN: Final = 1e9
+"""Values in which chance may repeat one for so long."""
+FEWEST: Final = 10
+KNOWN: Final = 30
+"""Values that a series must have shown before its own chances count."""
+
 
 class FlatLine(ValueDetector):
-    """The same value again and again, for longer than this series ever did while nobody complained.
+    """The same value again and again, for longer than this series does by nature.
 
-    A sensor whose resolution is coarse repeats itself by nature, hence the longest run so far: the limit is `values`
-    equal ones in a row, and `times` the longest run that ended by itself. What is exactly constant by design (a set
-    point) looks stuck: leave such channels out.
+    A sensor whose resolution is coarse repeats itself: `values` equal ones in a row are enough, or `times` the longest
+    run that ended, if that is more. Fewer `values` are enough, down to ten, for a series that has shown how rarely it
+    repeats itself: as many as chance would give it once in a billion. Ten, because what moves slowly stands still now
+    and then. What is exactly constant by design (a set point) looks stuck: leave such channels out.
     """
 
     name: ClassVar[str] = "flat-line"
@@ -27,47 +35,83 @@ class FlatLine(ValueDetector):
     headline: ClassVar[str] = "repeat themselves"
     leap: ClassVar[float] = 1.0
     options: ClassVar[tuple[Option, ...]] = (
-        Option("values", "count", "20", "equal values in a row, at least", least="2"),
-        Option("times", "number", "3", "as long as the longest run that ended", least="1"),
+        Option("values", "count", "20", "equal values in a row, or fewer where chance never gives so many", least="2"),
+        Option("times", "number", "3", "its longest run that ended, if that is more of them", least="1"),
     )
+    decides: ClassVar[Mapping[str, str]] = MappingProxyType({"hold": "0 s"})
+    """A run has lasted already."""
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         super().__init__(series, settings)
         self._last: Reals = np.full(series, np.nan)
         self._run: NDArray[np.int32] = np.zeros(series, np.int32)
+        self._limit: NDArray[np.float32] = np.full(series, settings["values"], np.float32)
+        """Of the run that goes on, as it was when the run began to be one."""
         self._longest: NDArray[np.int32] = np.zeros(series, np.int32)
+        self._count: NDArray[np.int32] = np.zeros(series, np.int32)
+        """Values."""
+        self._repeated: NDArray[np.int32] = np.zeros(series, np.int32)
+        """Values that were equal to the one before."""
+        self._again: NDArray[np.int32] = np.zeros(series, np.int32)
+        """Those among them whose one before was equal to its own as well."""
 
     def score(self, sample: Sample) -> Reals:
         run = np.where(sample.values == self._last[sample.series], self._run[sample.series] + 1, 1)
-        limit = np.maximum(self._longest[sample.series] * float(self.settings["times"]), float(self.settings["values"]))
-        # A run as long as the limit is one value more than its repetitions.
-        return np.where(sample.values == sample.values, run / limit, np.nan)
+        limit = self._limit[sample.series].copy()
+        self._begin(sample.series, run, limit)
+        return np.where(sample.values == sample.values, run / limit.astype(np.float64), np.nan)
 
     def learn(self, sample: Sample) -> None:
-        series, values = sample.series, sample.values
-        here, last, run = values == values, self._last[series], self._run[series]
-        ended = here & (values != last)
-        self._longest[series] = np.where(ended, np.maximum(self._longest[series], run), self._longest[series])
-        self._run[series] = np.where(ended, 1, run + here)
-        self._last[series] = np.where(here, values, last)
+        here = sample.values == sample.values
+        which = np.arange(self.series)[sample.series][here]
+        self._take(which, sample.values[here])
 
     def step(self, sample: Sample) -> Reals:
         """The same as `score` and `learn`, with fewer passes where no value is missing."""
-        series, values = sample.series, sample.values
-        if np.isnan(values.max(initial=0.0)):
+        if np.isnan(sample.values.max(initial=0.0)):
             return super().step(sample)
+        run, limit = self._take(sample.series, sample.values)
+        return run / limit.astype(np.float64)
+
+    def _take(self, series: Which, values: Reals) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Learn, and tell the runs and their limits."""
         # Of a slice these are views, and what is done to them is done.
-        last, run, longest = self._last[series], self._run[series], self._longest[series]
+        last, run, limit, longest = self._last[series], self._run[series], self._limit[series], self._longest[series]
         goes_on = values == last
-        limit = longest * float(self.settings["times"])
-        np.maximum(limit, float(self.settings["values"]), out=limit)
+        again = goes_on & (run > 1)
         np.maximum(longest, run * ~goes_on, out=longest)
         run *= goes_on
         run += 1
         last[:] = values
         if not isinstance(series, slice):
             self._last[series], self._run[series], self._longest[series] = last, run, longest
-        return np.divide(run, limit, out=limit)
+        # The runs so far have all ended where one begins: how long it may go on is told without it.
+        self._begin(series, run, limit)
+        if not isinstance(series, slice):
+            self._limit[series] = limit
+        self._count[series] += 1
+        self._repeated[series] += goes_on
+        self._again[series] += again
+        return run, limit
+
+    def _begin(self, series: Which, run: NDArray[np.int32], limit: NDArray[np.float32]) -> None:
+        """Write the limit of each run that has just begun, by what its series has shown before it."""
+        begun = np.flatnonzero(run == 2)
+        if len(begun):
+            limit[begun] = self._enough(np.arange(self.series)[series][begun])
+
+    def _enough(self, which: Int) -> Reals:
+        """Equal values in a row that are too many for these series, float64 (k,)."""
+        longest = self._longest[which] * float(self.settings["times"])
+        values, count = float(self.settings["values"]), self._count[which]
+        repeated, again = self._repeated[which], self._again[which]
+        # Laplace's rule: what never came is not impossible. That a repetition goes on is taken as likely as that one
+        # begins, with the weight of three, until it has been seen.
+        begins = (repeated - again + 1) / (count + 2)
+        goes_on = (again + 3 * begins) / (repeated + 3)
+        by_chance = 2.0 + np.log(ONCE_IN * begins) / -np.log(goes_on)
+        few = np.clip(np.ceil(by_chance), min(FEWEST, values), values)
+        return np.maximum(np.where(count >= KNOWN, few, values), longest)
 
 
 class Rate(ValueDetector):

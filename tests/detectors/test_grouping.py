@@ -31,6 +31,15 @@ def test_one_site() -> None:
     assert named(at("fra-2")) == ("site=fra-2", "site=fra-2 (lift 5.0)")
 
 
+def test_a_site_that_only_begins_to_be_affected_is_named_before_the_fleet() -> None:
+    begun = at("fra-2")
+    begun[np.flatnonzero(begun)[14:]] = False
+    assert 0.05 < begun.mean() < POLICY.share * at("fra-2").mean()
+    assert named(begun) == ("site=fra-2", "site=fra-2 (lift 5.0)")
+    everywhere = np.arange(N) % 17 == 0
+    assert named(everywhere) == ("all", "")
+
+
 def test_several_sites_are_listed() -> None:
     assert named(at("fra-1", "fra-2", "fra-3")) == (
         "site=fra-1,fra-2,fra-3",

@@ -123,7 +123,7 @@ def test_motors_at_work_raise_nothing(seed: int) -> None:
 @pytest.mark.parametrize(
     ("fault", "settings", "finder", "delay_s"),
     [
-        ("sensor-stuck", "", "flat-line", 84),
+        ("sensor-stuck", "", "flat-line", 46),
         ("sensor-spike", "", "band", 4),
         ("sensor-bias", "", "rate", 4),
         ("sensor-noise", "", "rate", 4),

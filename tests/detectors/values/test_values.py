@@ -50,7 +50,14 @@ def test_more_and_less_noise_are_both_a_change_of_spread() -> None:
 
 
 def test_a_sensor_that_repeats_itself_is_flat_unless_it_always_did() -> None:
-    assert scores("flat-line", with_tail(*[20.0] * 20))[-1] == 1.0
+    # What never repeated itself is flat after ten, what is not known yet after twenty.
+    assert scores("flat-line", with_tail(*[20.0] * 10))[-1] == 1.0
+    assert scores("flat-line", np.append(CALM[:20], [20.0] * 20))[-1] == 1.0
+    # By chance a quarter of them repeat themselves, and so do those: eighteen come once in a billion.
+    rounded = np.round(CALM / 0.4) * 0.4
+    assert 0.15 < (np.diff(rounded) == 0).mean() < 0.3
+    often = scores("flat-line", np.append(rounded, [rounded[-1] + 0.4] * 18), times="1")
+    assert often[-2] < 1.0 <= often[-1]
     coarse = np.repeat(np.round(CALM[:100]), 15)
     longest = max(len(run) for run in np.split(coarse, np.flatnonzero(np.diff(coarse)) + 1))
     assert longest > 20
