@@ -71,6 +71,8 @@ WEIGHTS: Final = np.array([[0.7], [1.0], [1.4], [0.7], [0.25], [0.25]])
 FEATURES = len(WEIGHTS)
 WARM: Final = np.array([[0], [100], [100], [20], [RESIDUALS], [2 * SPREAD]])
 """Values that each feature needs before its history begins."""
+HISTORY: Final = 50
+"""Values of its history before it says anything: who has shown two has hardly a range to lie beyond."""
 
 REFRACTORY = 20
 """Values: a score that is not the highest of so many is 0, because a storm of alarms says the same as its first."""
@@ -141,7 +143,7 @@ class Context(ValueDetector):
 
     def _surprise(self, sample: Sample, features: Reals) -> Reals:
         """Weighed excess of all features together, NaN where there is no value."""
-        warm = self._count[:, sample.series] > WARM
+        warm = self._count[:, sample.series] >= WARM + HISTORY
         excess = np.where(warm, self._extremes.excess(sample.series, features), 0.0) * WEIGHTS
         length = np.sqrt(total(np.where(excess == excess, excess * excess, 0.0)))
         return np.where(sample.values == sample.values, length, np.nan)

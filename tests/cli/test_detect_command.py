@@ -204,3 +204,10 @@ def test_what_is_wrong_with_a_german_table_is_told(
     ran = command("detect", str(pump), *options)
     assert ran.code == 2
     assert said in ran.err.replace("\n  ", "; ")
+
+
+def test_a_table_too_short_to_judge_is_not_called_calm(command: Command, pump: Path) -> None:
+    ran = command("detect", str(pump), "--detector", "shewhart", "--set", "train=1000")
+    assert ran.code == 0
+    assert "no row was judged, so that there can be no alarm" in ran.err
+    assert "no row was judged" not in command("detect", str(pump), "--detector", "robust-z").err

@@ -101,11 +101,13 @@ def detect(
             _must_have_peers(kind)
             gate = Gate(len(table.channels), Limits(threshold, threshold, hold, quiet_rows))
             sink = stack.enter_context(whole(out)) if out is not None else talk.out
-            rows, alarms = _scored(talk, table, kind, gate, train, sink)
+            rows, judged, alarms = _scored(talk, table, kind, gate, train, sink)
     if table.unreadable:
         talk.say(f"{table.unreadable:,} cells held no number, or one beyond {MOST:g}, and were passed over")
     if not rows:
         talk.say("the table has a header and no rows")
+    elif not judged:
+        talk.say("no row was judged, so that there can be no alarm: the detector needs more rows to learn from first")
     talk.say(f"{rows:,} rows of {_channels(table)} by `{detector}`: {alarms:,} alarms" + (f", {out}" if out else ""))
     if told := _foretold(kind):
         talk.say(told)
@@ -140,8 +142,10 @@ def _must_have_peers(detector: ValueDetector) -> None:
         )
 
 
-def _scored(talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train: int, sink: TextIO) -> tuple[int, int]:
-    """Write a line a row; rows, and how many alarms opened."""
+def _scored(
+    talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train: int, sink: TextIO
+) -> tuple[int, int, int]:
+    """Write a line a row; rows, those with a score, and how many alarms opened."""
     import numpy as np
 
     from twinstorm.detectors.values.contract import Sample
@@ -149,7 +153,7 @@ def _scored(talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train
     several = len(table.channels) > 1
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(["timestamp", "score", "alarm", *(["channel"] if several else [])])
-    rows = alarms = 0
+    rows = judged = alarms = 0
     was = False
     for row in table.rows():
         rows += 1
@@ -162,13 +166,14 @@ def _scored(talk: Talk, table: Table, detector: ValueDetector, gate: Gate, train
                 continue
             scores = detector.step(sample)
         scores = np.where(np.isfinite(scores), scores, np.nan)
+        judged += bool((scores == scores).any())
         now = bool(gate.decide(scores).any())
         alarms += now and not was
         was = now
         writer.writerow(_line(row.stamp, scores, now, table))
         if talk.progress and rows % TOLD_EVERY == 0:
             talk.say(f"{rows:,} rows, {alarms:,} alarms")
-    return rows, alarms
+    return rows, judged, alarms
 
 
 def _line(stamp: str, scores: Reals, alarm: bool, table: Table) -> list[object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinstorm.detectors.values.contract import Reals, Sample, build
+from twinstorm.detectors.values.contract import Ends, Reals, Sample, build
 from twinstorm.detectors.values.gate import Gate, Limits
 from twinstorm.twin.flow import DAY_US, SECOND_US
 
@@ -62,6 +62,25 @@ def test_a_sensor_that_repeats_itself_is_flat_unless_it_always_did() -> None:
     longest = max(len(run) for run in np.split(coarse, np.flatnonzero(np.diff(coarse)) + 1))
     assert longest > 20
     assert np.nanmax(scores("flat-line", coarse, values="20", times="3")[750:]) < 1.0
+
+
+def test_at_an_end_of_what_a_sensor_can_tell_it_may_stand_still_for_longer() -> None:
+    for level, enough in ((90.0, 10), (100.0, 20), (0.0, 20)):
+        detector = build("flat-line", 1)
+        detector.ends = Ends(np.zeros(1), np.full(1, 100.0))
+        told = [
+            detector.step(Sample(np.array([row * SECOND_US]), np.array([value])))[0]
+            for row, value in enumerate(with_tail(*[level] * 20))
+        ]
+        assert int(np.argmax(np.array(told) >= 1.0)) == len(CALM) + enough - 1, level
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_who_begins_to_look_at_something_has_seen_enough_of_it_to_judge(seed: int) -> None:
+    # `context` takes up one feature after the other, the last of them after a day.
+    noise = 20.0 + np.random.default_rng(seed).normal(0.0, 0.5, 600)
+    assert np.nanmax(scores("context", np.append(noise, 45.0))[:-1]) < 20.0
+    assert scores("context", np.append(noise, 45.0))[-1] > 100.0
 
 
 def test_a_rate_is_by_the_second_not_by_the_value() -> None:
