@@ -68,6 +68,18 @@ class Finest:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """Between what sensors can tell: at an end of it a quantity may go on while its values stand still.
+
+    Attributes:
+        lowest, highest: float64 (series,).
+    """
+
+    lowest: Reals
+    highest: Reals
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One value of each of some series.
 
@@ -112,6 +124,10 @@ class ValueDetector(ABC):
     """Settings of `DECISION` whose defaults are others here."""
     finest: Finest | None = None
     """None: nobody has said what sensors can tell apart."""
+    sees_ends: ClassVar[bool] = False
+    """Whether it makes use of `ends`."""
+    ends: Ends | None = None
+    """Of the sensors, set before the first sample where somebody knows them."""
 
     def __init__(self, series: int, settings: Mapping[str, Any]) -> None:
         """

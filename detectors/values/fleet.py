@@ -37,6 +37,8 @@ STALE_PERIODS, STALE_US = 3, 10 * SECOND_US
 BYTES_COMPARED = 88
 """Of a series in a detector that compares: sum, count, group and resolution, and what comparing all of them at once
 takes for a moment; see `peers.py`."""
+BYTES_OF_ENDS = 16
+"""Of a series whose detector sees between what its sensor can tell."""
 
 
 class OnFleet:
@@ -73,6 +75,8 @@ class OnFleet:
         nobody_chose = learns and settings.get("channels") is None
         self.left_out = by_event(registry, settings.get("on")) if nobody_chose else ()
         self._detector = kind(self._watched.series, own)
+        if kind.sees_ends:
+            self._detector.ends = self._watched.ends(registry)
         self._says_normal = kind.normal is not ValueDetector.normal
         """Then it learns a value when it has been asked what is normal: that is told from the values before."""
         self._history = None
@@ -375,6 +379,7 @@ def bytes_a_series(name: str, settings: Mapping[str, Any]) -> int:
     values = typed(f"detector `{name}`", kind.fleet_options(), given)
     own = {option.name: values[option.name] for option in kind.options}
     beside = BYTES_COMPARED * issubclass(kind, Comparing) + kind.most_bytes
+    beside += BYTES_OF_ENDS * kind.sees_ends
     beside += BYTES_OF_HISTORY * is_adaptive(kind, settings, values["adaptive"])
     return _size_of(kind(2, own)) - _size_of(kind(1, own)) + beside + 2 * (values["persist"] > 1)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twinstorm.detectors.options import Option
 from twinstorm.detectors.values.contract import Reals, Sample, ValueDetector, Which
 from twinstorm.detectors.values.memory import smallest
-from twinstorm.twin.flow import Int
+from twinstorm.twin.flow import Int, Mask
 
 ONCE_IN: Final = 1e9
 """Values in which chance may repeat one for so long."""
@@ -27,13 +27,15 @@ class FlatLine(ValueDetector):
     A sensor whose resolution is coarse repeats itself: `values` equal ones in a row are enough, or `times` the longest
     run that ended, if that is more. Fewer `values` are enough, down to ten, for a series that has shown how rarely it
     repeats itself: as many as chance would give it once in a billion. Ten, because what moves slowly stands still now
-    and then. What is exactly constant by design (a set point) looks stuck: leave such channels out.
+    and then; and no fewer where a value lies at an end of what its sensor can tell. What is exactly constant by design
+    (a set point) looks stuck: leave such channels out.
     """
 
     name: ClassVar[str] = "flat-line"
     summary: ClassVar[str] = "a value that repeats itself for too long"
     headline: ClassVar[str] = "repeat themselves"
     leap: ClassVar[float] = 1.0
+    sees_ends: ClassVar[bool] = True
     options: ClassVar[tuple[Option, ...]] = (
         Option("values", "count", "20", "equal values in a row, or fewer where chance never gives so many", least="2"),
         Option("times", "number", "3", "its longest run that ended, if that is more of them", least="1"),
@@ -58,7 +60,7 @@ class FlatLine(ValueDetector):
     def score(self, sample: Sample) -> Reals:
         run = np.where(sample.values == self._last[sample.series], self._run[sample.series] + 1, 1)
         limit = self._limit[sample.series].copy()
-        self._begin(sample.series, run, limit)
+        self._begin(sample.series, sample.values, run, limit)
         return np.where(sample.values == sample.values, run / limit.astype(np.float64), np.nan)
 
     def learn(self, sample: Sample) -> None:
@@ -86,7 +88,7 @@ class FlatLine(ValueDetector):
         if not isinstance(series, slice):
             self._last[series], self._run[series], self._longest[series] = last, run, longest
         # The runs so far have all ended where one begins: how long it may go on is told without it.
-        self._begin(series, run, limit)
+        self._begin(series, values, run, limit)
         if not isinstance(series, slice):
             self._limit[series] = limit
         self._count[series] += 1
@@ -94,24 +96,33 @@ class FlatLine(ValueDetector):
         self._again[series] += again
         return run, limit
 
-    def _begin(self, series: Which, run: NDArray[np.int32], limit: NDArray[np.float32]) -> None:
+    def _begin(self, series: Which, values: Reals, run: NDArray[np.int32], limit: NDArray[np.float32]) -> None:
         """Write the limit of each run that has just begun, by what its series has shown before it."""
         begun = np.flatnonzero(run == 2)
         if len(begun):
-            limit[begun] = self._enough(np.arange(self.series)[series][begun])
+            limit[begun] = self._enough(np.arange(self.series)[series][begun], values[begun])
 
-    def _enough(self, which: Int) -> Reals:
-        """Equal values in a row that are too many for these series, float64 (k,)."""
+    def _enough(self, which: Int, values: Reals) -> Reals:
+        """How many times in a row are too often for these values of these series, float64 (k,)."""
         longest = self._longest[which] * float(self.settings["times"])
-        values, count = float(self.settings["values"]), self._count[which]
+        most, count = float(self.settings["values"]), self._count[which]
         repeated, again = self._repeated[which], self._again[which]
         # Laplace's rule: what never came is not impossible. That a repetition goes on is taken as likely as that one
         # begins, with the weight of three, until it has been seen.
         begins = (repeated - again + 1) / (count + 2)
         goes_on = (again + 3 * begins) / (repeated + 3)
         by_chance = 2.0 + np.log(ONCE_IN * begins) / -np.log(goes_on)
-        few = np.clip(np.ceil(by_chance), min(FEWEST, values), values)
-        return np.maximum(np.where(count >= KNOWN, few, values), longest)
+        few = np.clip(np.ceil(by_chance), min(FEWEST, most), most)
+        return np.maximum(np.where((count >= KNOWN) & ~self._is_at_an_end(which, values), few, most), longest)
+
+    def _is_at_an_end(self, which: Int, values: Reals) -> Mask:
+        """Of what the sensor can tell: fog is 100 % for hours."""
+        if self.ends is None:
+            return np.zeros(len(which), np.bool_)
+        lowest, highest = self.ends.lowest[which], self.ends.highest[which]
+        # Values are of single precision on their way.
+        margin = 1e-6 * (highest - lowest)
+        return (values <= lowest + margin) | (values >= highest - margin)
 
 
 class Rate(ValueDetector):

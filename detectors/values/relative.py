@@ -34,7 +34,7 @@ class FleetRelative(Comparing):
     name: ClassVar[str] = "fleet-relative"
     summary: ClassVar[str] = "a value far from those of its like at the same time"
     headline: ClassVar[str] = "tell something else than their like"
-    leap: ClassVar[float] = 3.0
+    leap: ClassVar[float] = 4.0
     changes: ClassVar[int] = 12
     options: ClassVar[tuple[Option, ...]] = (
         Option("deviations", "number", "6", "robust standard deviations of its like to the limit", least="0.1"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinstorm.detectors.values.contract import Reals
-from twinstorm.twin.flow import Int, Mask, Registry
+from twinstorm.detectors.values.contract import Ends, Reals
+from twinstorm.twin.flow import Channel, Int, Mask, Registry
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,22 @@ class Watched:
 
     def steps(self, registry: Registry) -> Reals:
         """float64 (series,), the resolution of the sensor of each."""
-        steps = np.zeros(self.series)
+        return self._of_channels(registry, lambda channel: channel.step)
+
+    def ends(self, registry: Registry) -> Ends:
+        """What the sensor of each can tell."""
+        return Ends(
+            self._of_channels(registry, lambda channel: channel.lowest),
+            self._of_channels(registry, lambda channel: channel.highest),
+        )
+
+    def _of_channels(self, registry: Registry, figure: Callable[[Channel], float]) -> Reals:
+        figures = np.zeros(self.series)
         for code, columns in self.columns.items():
             channels = registry.channels[registry.kinds[code]]
             who = np.flatnonzero((registry.kind == code) & (np.diff(self.first) > 0))
-            steps[self.first[who][:, None] + np.arange(len(columns))] = [channels[each].step for each in columns]
-        return steps
+            figures[self.first[who][:, None] + np.arange(len(columns))] = [figure(channels[each]) for each in columns]
+        return figures
 
 
 def by_event(registry: Registry, on: Mask | None) -> tuple[str, ...]:

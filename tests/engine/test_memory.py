@@ -66,7 +66,7 @@ def test_what_detectors_on_values_remember_counts(monkeypatch: pytest.MonkeyPatc
 
     nothing = memory.needed_bytes(watched("silence: {}"))
     one = memory.needed_bytes(watched("flat-line: {on: kind=motor, channels: [current_a]}"))
-    assert one - nothing == 40_000 * (16 + memory.BYTES_PER_WATCHED)
+    assert one - nothing == 40_000 * (48 + memory.BYTES_PER_WATCHED)
     more = memory.needed_bytes(watched("flat-line: {on: kind=motor, channels: [current_a, humidity_pct]}"))
     assert more == one
     have(monkeypatch, GIB)

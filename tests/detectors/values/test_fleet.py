@@ -233,9 +233,9 @@ def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_memory_is_known_before_it_is_taken() -> None:
     fixed = {"adaptive": "false"}
-    assert bytes_a_series("flat-line", fixed) == 32
-    assert bytes_a_series("flat-line", {}) == 32 + 44
-    assert bytes_a_series("flat-line", {"persist": "3", "shadow": "true", "channels": ["current_a"]}) == 34
+    assert bytes_a_series("flat-line", fixed) == 48
+    assert bytes_a_series("flat-line", {}) == 48 + 44
+    assert bytes_a_series("flat-line", {"persist": "3", "shadow": "true", "channels": ["current_a"]}) == 50
     assert bytes_a_series("robust-z", {"window": "50", **fixed}) == 8 * 50 + 8
     assert 1_000 < bytes_a_series("context", {}) < 4_000
 
