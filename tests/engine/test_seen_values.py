@@ -50,7 +50,7 @@ def test_a_limit_says_the_value_and_the_limit() -> None:
     for example in alarm.examples:
         (seen,) = example.seen
         assert (seen.channel, seen.unit, seen.lowest, seen.highest) == ("current_a", "A", None, 25.0)
-        assert seen.value > 25
+        assert seen.value >= 25
         assert seen.score >= 1
         assert seen.at_s <= alarm.at_s
     told = "\n".join(alarm_lines(result, alarm, []))
