@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twinstorm.detectors.grouping import LONE
 from twinstorm.twin.flow import Alarm, Severity, TruthLabel
 from twinstorm.twin.signs import OF_NOBODY, Sign
 
@@ -62,15 +63,18 @@ RIGHT = 0.8
 """The group of an alarm is that of the fault if they share this much of all their devices."""
 
 
-def names_the_cause(alarm: Alarm, label: TruthLabel, fleet: int) -> bool:
+def names_the_cause(alarm: Alarm, label: TruthLabel, fleet: int) -> bool | None:
     """Whether the group that an alarm names is the devices that the fault struck: common devices over all of both. A
     fault without devices strikes the fleet.
 
     Args:
         fleet: number of devices.
+
+    Returns:
+        None: its group was set by whoever asked, that of an objective say, and is no finding.
     """
     if alarm.members is None:
-        return False
+        return False if alarm.group == LONE else None
     struck = np.ones(fleet, np.bool_)
     if len(label.device):
         struck[:] = False

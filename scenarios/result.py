@@ -103,7 +103,8 @@ class AlarmResult(msgspec.Struct, frozen=True, kw_only=True):
     limit: float = 1.0
     resolved_s: float | None = None
     right: bool | None = None
-    """Its group is the devices that the fault struck; None: there is no fault behind it."""
+    """Its group is the devices that the fault struck; None: there is no fault behind it, or the group is that of an
+    objective and no finding."""
     suppressed: str = ""
     """Why nobody was told of it; empty: somebody was."""
     openings: int = 1

@@ -29,7 +29,8 @@ class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
         precision: causes over alarms. recall: found over faults.
         delay_s: median over found faults, from the start of each to its first of these alarms. evident_delay_s: the
             same from the start of the second in which its first evidence was counted.
-        right: share of the alarms with a cause whose group is the devices that the fault struck.
+        right: share of the alarms with a cause whose group is the devices that the fault struck, of those that found
+            a group or looked for one.
         pages: of the alarms. false_pages: of them, those without a cause.
         false_pages_per_day: by simulated days of the whole fleet after the warm-up.
     """
@@ -120,6 +121,7 @@ def _caused(alarms: Sequence[AlarmResult], kind: str, faults: Sequence[FaultResu
 
 def _row(name: str, alarms: Sequence[AlarmResult], faults: Sequence[FaultResult], days: float) -> ScoreRow:
     causes = [alarm for alarm in alarms if alarm.fault is not None]
+    naming = [alarm for alarm in causes if alarm.right is not None]
     delays, evident = [], []
     for fault in faults:
         mine = [alarm for alarm in causes if alarm.fault == fault.name and alarm.delay_s is not None]
@@ -141,7 +143,7 @@ def _row(name: str, alarms: Sequence[AlarmResult], faults: Sequence[FaultResult]
         recall=_share(len(delays), len(faults)),
         delay_s=median(delays) if delays else None,
         evident_delay_s=median(evident) if evident else None,
-        right=_share(sum(alarm.right is True for alarm in causes), len(causes)),
+        right=_share(sum(alarm.right is True for alarm in naming), len(naming)),
         pages=len(pages),
         false_pages=false_pages,
         false_pages_per_day=false_pages / days if days else None,

@@ -9,6 +9,11 @@ from twinstorm.scenarios.result import AlarmResult, ExampleResult, PaneRow, RunR
 
 AROUND_S = 3
 """Seconds before an alarm that are shown."""
+_NAMED = {
+    True: "; the group names what it struck",
+    False: "; the group does not name what it struck",
+    None: "; its group was set, not found",
+}
 
 
 def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow]) -> list[str]:
@@ -39,8 +44,7 @@ def alarm_lines(result: RunResult, alarm: AlarmResult, panes: Sequence[PaneRow])
     if truth is None:
         lines.append("  truth     no fault is behind it")
     else:
-        named = "names what it struck" if alarm.right else "does not name what it struck"
-        lines.append(f"  truth     {truth.fault} ({truth.name}) on {truth.devices:,} devices; the group {named}")
+        lines.append(f"  truth     {truth.fault} ({truth.name}) on {truth.devices:,} devices{_NAMED[alarm.right]}")
     if alarm.examples:
         lines += ["", "devices of it, those heard longest ago first:"]
         lines += example_lines(alarm.examples)

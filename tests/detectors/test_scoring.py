@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from twinstorm.detectors.grouping import LONE
 from twinstorm.detectors.looked_for import BUILT_IN
-from twinstorm.detectors.scoring import attribute, score
+from twinstorm.detectors.scoring import attribute, names_the_cause, score
 from twinstorm.scenarios.faults.base import catalogue
 from twinstorm.twin.flow import MINUTE_US, SECOND_US, Alarm, Severity, TruthLabel
 from twinstorm.twin.signs import OF_NOBODY, Sign
@@ -49,6 +50,13 @@ BROKER = label("broker", range(0), 1_000, 1_060)
 def test_attribution(raised: Alarm, step: str | None) -> None:
     found = attribute(raised, [OUTAGE, CUT, BROKER])
     assert (found.step if found else None) == step
+
+
+def test_the_group_of_an_objective_is_no_finding() -> None:
+    lone = replace(alarm(320, range(100)), group=LONE)
+    burnt = replace(alarm(320, range(100)), name="connected-burn", group="site=fra-1")
+    found = replace(burnt, name="silence", members=np.arange(200) < 100)
+    assert [names_the_cause(each, OUTAGE, 200) for each in (lone, burnt, found)] == [False, None, True]
 
 
 def test_a_device_in_common_is_not_enough() -> None:
