@@ -107,8 +107,7 @@ class Alarms:
         self._watches = {source.name: _Watch(source.policy, source.policy) for source in sources}
         self._windows: dict[str, Mask] = {}
         self.muted: Mask | None = None
-        """Devices on which work is planned now; None: none."""
-        """Devices in a maintenance window."""
+        """Devices in a maintenance window; None: none."""
 
     def watch(self, source: Source) -> None:
         """One more source, before it raises anything.

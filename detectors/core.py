@@ -15,21 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from twinstorm.detectors.alarms import Alarms, Changes
+from twinstorm.detectors.alarms import Changes
 from twinstorm.detectors.battery import CHANNEL
 from twinstorm.detectors.burn_alarms import BurnAlarms
 from twinstorm.detectors.catalogue import ALWAYS, make
-from twinstorm.detectors.certificates import ExpiringCertificates
-from twinstorm.detectors.conduct import Conduct, Watching
 from twinstorm.detectors.configurations import Reported
 from twinstorm.detectors.continuity import Continuity, Silence
-from twinstorm.detectors.contract import Batch, Patient, Restful, Scorer, Steady, Telling
+from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.counting import Counting, Planned
 from twinstorm.detectors.deadletters import DeadLetter
-from twinstorm.detectors.derived import Derived, Widened
+from twinstorm.detectors.derived import Derived
 from twinstorm.detectors.door_rates import DoorRates
 from twinstorm.detectors.event_time import Asked, EventTime
-from twinstorm.detectors.fence import BrokenError, TakenOut, checked, fenced
+from twinstorm.detectors.fence import TakenOut
 from twinstorm.detectors.ingest import Ingest
 from twinstorm.detectors.intake import Intake, Processing
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News, clock_us, jointly, silences_us
@@ -37,11 +35,11 @@ from twinstorm.detectors.lineup import build
 from twinstorm.detectors.listing import MISSING
 from twinstorm.detectors.objectives import Objective, Standing, Track
 from twinstorm.detectors.observed import ObservedStates
+from twinstorm.detectors.panel import Panel
 from twinstorm.detectors.panes import Pane, Passed
-from twinstorm.detectors.patterns import EventPattern, listen
+from twinstorm.detectors.patterns import EventPattern
 from twinstorm.detectors.renewals import Renewals
 from twinstorm.detectors.routing import Router
-from twinstorm.detectors.rule_alarms import RuleAlarm
 from twinstorm.detectors.series import Members, Series, panes_of
 from twinstorm.detectors.sessions import Sessions
 from twinstorm.detectors.slis import Connectivity, Sli
@@ -96,7 +94,6 @@ class Core(Exhibits):
 
     Attributes:
         reboots: new boot numbers seen after the warm-up.
-        taken_out: detectors that broke, in the order in which they did.
         event_time: windows of what is measured; None: nobody asked for any (`keep_windows`).
         intake: where readings wait to be processed; None: they are as they come (`process_by`).
         stages: when some of them were where; None: nobody asks (`follow`).
@@ -134,31 +131,16 @@ class Core(Exhibits):
         self.evidence: dict[str, Counter[str]] = {}
         self._reported = None if registry.configuration is None else Reported(registry.configuration)
         self._observed = ObservedStates(registry)
-        self._detectors = build(registry if derived is None else derived.registry, detectors)
-        self._quiet = {each.name: (each, Hold()) for each in self._detectors if isinstance(each, Restful)}
-        """Of detectors that say for how long there is nothing to score."""
-        self._settled: dict[str, Lasting] = {each.name: FOR_NOW for each in self._detectors if isinstance(each, Steady)}
-        """Of detectors that say for how long the same devices are affected, if any are."""
-        self._broken: dict[str, str] = {}
-        """Detectors that broke outside a pane that is judged, with what they did; the next one takes them out."""
-        self._on_values = [each for each in self._detectors if isinstance(each, OnFleet)]
-        self._renewals = Renewals(self._on_values, registry.every_us)
-        self._value_taps = self._ingest.taps
-        """Of those that look at values."""
-        if derived is not None:
-            widened = Widened(derived)
-            self._ingest.taps.append(widened)
-            self._value_taps = widened.taps
-        self._value_taps.extend(self._on_values)
-        self._ingest.taps.extend(Watching(each, self._broken) for each in self._detectors if isinstance(each, Conduct))
-        self._patterns = [each for each in self._detectors if isinstance(each, EventPattern)]
-        self._happenings = listen(self._patterns)
-        self._sessions.happenings = self._ingest.happenings = self._happenings
-        if self._happenings is not None and any(each.asks_late for each in self._patterns):
-            self._ingest.taps.append(self._happenings)
-        self._patient = [each for each in self._detectors if isinstance(each, Patient)]
-        self._alarms = Alarms(registry, self._detectors)
-        self.taken_out: list[TakenOut] = []
+        self._panel = Panel(
+            registry,
+            build(registry if derived is None else derived.registry, detectors),
+            warm_up_us,
+            self._ingest,
+            self._sessions,
+            derived,
+        )
+        self._alarms = self._panel.alarms
+        self._renewals = Renewals(self._panel.on_values, registry.every_us)
         self._series = [Series(make(name, {}), len(registry)) for name in sorted({*ALWAYS, *also})]
         self._tracks: dict[str, Track] = {}
         for objective in objectives:
@@ -266,7 +248,7 @@ class Core(Exhibits):
         self.streams = streams
         self._let_follow(streams)
         for alarm in streams.alarms:
-            self._look_for(alarm)
+            self._panel.add(alarm)
 
     def route_by(self, router: Router) -> None:
         """Let rules say where every reading goes that is accepted from now on; once.
@@ -278,7 +260,7 @@ class Core(Exhibits):
         router.letters = self._ingest.dead
         self._let_follow(router)
         for alarm in router.alarms.values():
-            self._look_for(alarm)
+            self._panel.add(alarm)
 
     def tell_silences(self) -> Continuity:
         """From now on know of every sensor when it was heard; once."""
@@ -292,11 +274,6 @@ class Core(Exhibits):
         found = self.continuity.at(now_us, periods, least_us)
         strangers = self._listing.strangers
         return found if strangers is None else np.where(strangers & (found != Silence.NO_CHANNEL), Silence.NEVER, found)
-
-    def _look_for(self, alarm: RuleAlarm) -> None:
-        """One more that scores devices."""
-        self._alarms.watch(alarm)
-        self._detectors.append(alarm)
 
     def process_by(self, processing: Processing) -> Intake:
         """From now on readings wait for whoever processes them; once, before the first."""
@@ -359,9 +336,7 @@ class Core(Exhibits):
         """See `Knowledge`."""
         self._catch_up()
         self._rest.renew(FOR_NOW)
-        for each in self._detectors:
-            if isinstance(each, ExpiringCertificates):
-                each.renew(device)
+        self._panel.renew_certificates(device)
 
     @property
     def services(self) -> int:
@@ -502,18 +477,19 @@ class Core(Exhibits):
     def _judge(self, batch: Batch, changes: Changes) -> Mapping[str, tuple[int, int]]:
         """Look at a pane. Returns good and total of each objective."""
         # Before indicators, one of which counts scores.
-        self._detect(batch, changes)
+        counting = self._counting
+        self._panel.look(batch, self._listing.strangers, None if counting is None else counting.unusual, changes)
+        for alarm in changes.raised:
+            alarm.examples = self._examples(alarm)
         tended = self._tended()
         for series in self._series:
             series.close(batch, tended if isinstance(series.sli, Connectivity) else self._listed)
         slis = {name: track.close(batch.now_us) for name, track in self._tracks.items()}
-        if self._counting is not None:
-            self._counting.turn()
+        if counting is not None:
+            counting.turn()
         if batch.now_us > self._warm_up_us:
             self._burns.step(batch.now_us, self._listing.strangers, changes)
-        if self._happenings is not None:
-            for alarm in (*changes.raised, *changes.flapping):
-                self._happenings.raised(alarm.name, alarm.device, batch.now_us)
+        self._panel.tell_patterns([*changes.raised, *changes.flapping], batch.now_us)
         self._observed.close(batch.now_us, batch.last_arrival_us, self._sessions, batch.news)
         return slis
 
@@ -528,24 +504,13 @@ class Core(Exhibits):
         """For how long all panes will be like the one that was judged just now."""
         if now_us <= self._warm_up_us or self._listing.barred is not None or self._alarms.muted is not None:
             return FOR_NOW
-        if len(self._patient) < len(self._detectors):
-            return FOR_NOW
-        if not self._burns.rest or not all(map(self._stands, self._detectors)):
+        if not self._burns.rest or not self._panel.stands:
             return FOR_NOW
         return jointly(self._answers())
 
     def _answers(self) -> list[Lasting]:
         """For how long everything that was found in the newest pane holds."""
-        quiet = [
-            hold.lasting if name not in self._settled or self._alarms.is_idle(each) else self._settled[name]
-            for name, (each, hold) in self._quiet.items()
-        ]
-        return [self._observed.hold.lasting, *quiet, *(each.hold.lasting for each in self._series)]
-
-    def _stands(self, detector: Scorer) -> bool:
-        """Nothing of this detector is open or about to be, or all that is stays so until its scores change."""
-        settles = detector.name in self._settled and self._alarms.is_settled(detector)
-        return settles or self._alarms.is_idle(detector)
+        return [self._observed.hold.lasting, *self._panel.answers(), *(each.hold.lasting for each in self._series)]
 
     def _wait_for(self) -> tuple[Int, Int]:
         """Devices whose next reading changes what an indicator says, with their last arrivals."""
@@ -562,12 +527,7 @@ class Core(Exhibits):
             series.repeat(panes)
         for track in self._tracks.values():
             track.repeat(panes, self._now_us)
-        for detector in self._patient:
-            try:
-                with fenced("pass_by", detector):
-                    detector.pass_by(panes)
-            except BrokenError as broken:
-                self._broken[detector.name] = str(broken)
+        self._panel.pass_by(panes)
 
     def _rates(self, broker: BrokerCounters, seconds: int) -> tuple[int, int]:
         """CONNECTs since the last pane."""
@@ -649,48 +609,9 @@ class Core(Exhibits):
         # In a snapshot a view would be a copy that nothing keeps up to date.
         return self.__dict__ | {"_columns": None}
 
-    def _detect(self, batch: Batch, changes: Changes) -> None:
-        for each in self._on_values:
-            each.turn(batch.now_us)
-        if self._happenings is not None:
-            happened = self._happenings.turn()
-            for pattern in self._patterns:
-                pattern.take(happened)
-        for detector in tuple(self._detectors):
-            try:
-                self._ask(detector, batch, changes)
-            except BrokenError as broken:
-                self._take_out(detector, str(broken), batch.now_us, changes)
-        self._look_at_models(batch.now_us, changes)
-        self._alarms.look_at_clock(batch.now_us, changes)
-        for alarm in changes.raised:
-            alarm.examples = self._examples(alarm)
-        for alarm in (*changes.raised, *changes.flapping):
-            self._let_tell(alarm)
-
-    def _let_tell(self, alarm: Alarm) -> None:
-        """What its detector has to say of the devices of a new alarm, if it says anything."""
-        for each in self._detectors:
-            if each.name == alarm.name and isinstance(each, Telling):
-                try:
-                    with fenced("says", each):
-                        alarm.says = str(each.says(alarm.device))
-                except BrokenError as broken:
-                    self._broken[each.name] = str(broken)
-
-    def _look_at_models(self, now_us: int, changes: Changes) -> None:
-        """One ticket a run for each model that the fleet has left behind. It is about no device: a model is wrong, and
-        whatever befalls a device meanwhile is told as ever."""
-        for each in self.models:
-            drift = each.drifted(now_us, judged=now_us > self._warm_up_us)
-            if drift is None or not drift.is_one or each.told or each.policy.shadow:
-                continue
-            each.told = True
-            self._alarms.declare(each.alarm_of(drift), each.drift_headline, changes)
-
     def _examples(self, alarm: Alarm) -> tuple[Example, ...]:
         """What is known of some devices; of an alarm on values, of those first whose values are known."""
-        on_values = next((each for each in self._on_values if each.name == alarm.name), None)
+        on_values = next((each for each in self.on_values if each.name == alarm.name), None)
         if on_values is None:
             return self._known_of(alarm.device)
         witnessed = on_values.witnessed(alarm.device)
@@ -714,65 +635,6 @@ class Core(Exhibits):
         self._catch_up()
         spoilt = self._tracks[name].spoilt(1)
         return () if spoilt is None else self._known_of(np.flatnonzero(spoilt).astype(np.int32))
-
-    def _ask(self, detector: Scorer, batch: Batch, changes: Changes) -> None:
-        """Let one detector look at a pane.
-
-        Raises:
-            BrokenError: it did what it may not do.
-        """
-        broken = detector.broken if isinstance(detector, OnFleet) else self._broken.get(detector.name, "")
-        if broken:
-            raise BrokenError(broken)
-        calm = True
-        if batch.now_us > self._warm_up_us:
-            if self._rests(detector, batch):
-                calm = self._alarms.rest(batch.now_us, detector, changes)
-            else:
-                with fenced("score", detector):
-                    score = checked(detector.score(batch), len(batch))
-                if self._listing.strangers is not None:
-                    # Nothing can be said of strangers, whatever a detector makes of rows without news.
-                    score = np.where(self._listing.strangers, np.float32(np.nan), score)
-                if self._counting is not None and self._counting.unusual is not None and not detector.policy.apart:
-                    self._counting.unusual |= score >= detector.policy.threshold
-                calm = self._alarms.step(batch.now_us, detector, score, changes)
-                if detector.name in self._settled and isinstance(detector, Steady):
-                    with fenced("settled", detector):
-                        self._settled[detector.name] = detector.settled(batch) or FOR_NOW
-        # A storm must not become the new normal; the one place where that is decided.
-        if calm:
-            with fenced("learn", detector):
-                detector.learn(batch)
-
-    def _take_out(self, detector: Scorer, what: str, now_us: int, changes: Changes) -> None:
-        """This one looks no more, and an incident of its own says so. Its open alarms stay open."""
-        self._detectors.remove(detector)
-        self._quiet.pop(detector.name, None)
-        self._settled.pop(detector.name, None)
-        self._patient = [each for each in self._patient if each.name != detector.name]
-        self._on_values = [each for each in self._on_values if each is not detector]
-        if isinstance(detector, OnFleet):
-            self._value_taps.remove(detector)
-        elif isinstance(detector, Conduct):
-            self._ingest.taps[:] = [
-                tap for tap in self._ingest.taps if not isinstance(tap, Watching) or tap.detector is not detector
-            ]
-        self.taken_out.append(TakenOut(detector.name, now_us, what))
-        title = f"detector {detector.name} broke and looks no more: {what}"
-        changes.opened.append(self._alarms.incidents.open_own(title, detector.name, now_us))
-
-    def _rests(self, detector: Scorer, batch: Batch) -> bool:
-        """Nobody comes near the limits of this detector."""
-        restful, hold = self._quiet.get(detector.name, (None, None))
-        if restful is None or hold is None:
-            return False
-        if hold.still(batch.now_us, batch.news):
-            return True
-        with fenced("quiet", restful):
-            lasting = restful.quiet(batch)
-        hold.renew(FOR_NOW if lasting is None else lasting)
-        return lasting is not None
 
     # --- readings and devices -----------------------------------------------------------------------------------------
 
@@ -912,17 +774,22 @@ class Core(Exhibits):
     @property
     def on_values(self) -> Sequence[OnFleet]:
         """Detectors that look at what readings say."""
-        return self._on_values
+        return self._panel.on_values
+
+    @property
+    def taken_out(self) -> Sequence[TakenOut]:
+        """Detectors that broke, in the order in which they did."""
+        return self._panel.taken_out
 
     @property
     def models(self) -> Sequence[Trained]:
         """Stored models that look."""
-        return [each for each in self._on_values if isinstance(each, Trained)]
+        return self._panel.models
 
     @property
     def wears(self) -> Sequence[Wear]:
         """Stored models that tell conditions."""
-        return [each for each in self._on_values if isinstance(each, Wear)]
+        return [each for each in self.on_values if isinstance(each, Wear)]
 
     @property
     def shadows(self) -> Sequence[Alarm]:
@@ -932,7 +799,7 @@ class Core(Exhibits):
     @property
     def patterns(self) -> Sequence[EventPattern]:
         """Detectors that look for events that follow each other."""
-        return self._patterns
+        return self._panel.patterns
 
     @property
     def findings(self) -> Sequence[Finding]:

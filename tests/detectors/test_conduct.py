@@ -76,7 +76,7 @@ def test_what_comes_with_a_clock_that_is_set_back_counts_by_the_clock_that_it_ha
 def test_the_hours_of_a_device_are_those_of_its_first_days() -> None:
     wanted: Any = {"odd-hours": {"train": "3 d"}}
     lab = Lab.start(FLEET, **wanted)
-    (detector,) = (each for each in lab.core._detectors if isinstance(each, OddHours))
+    (detector,) = (each for each in lab.core._panel if isinstance(each, OddHours))
     for day in range(5):
         for hour in (8, 9) if day < 4 else (9, 23):
             detector.take(accepted([0, 1], [day * DAY_US + hour * HOUR_US] * 2))

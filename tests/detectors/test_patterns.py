@@ -20,7 +20,7 @@ from twinstorm.detectors.options import typed
 from twinstorm.detectors.patterns import MOST_A_PANE, EventPattern, Matcher, made
 from twinstorm.scenarios.language import patterns
 from twinstorm.scenarios.language.patterns import Pattern
-from twinstorm.twin.flow import SECOND_US, Registry, SessionEvent, Severity
+from twinstorm.twin.flow import SECOND_US, Alarm, Registry, SessionEvent, Severity
 
 WORDS = EVENTS[:4]
 Event = tuple[int, int, int]
@@ -196,7 +196,8 @@ def test_late_readings_dead_letters_and_alarms_are_events() -> None:
     lab.core.ingest(delivery([7, 5_000], [901, 1], arrived_us=now_us + 2, values=[[900.0, 1.0], [1.0, 1.0]]))
     lab.play(1)
     assert lab.core.alarms == []
-    lab.core._happenings.raised("silence", np.array([7, 8], np.int32), now_us)  # type: ignore[union-attr]
+    silence = Alarm("silence", now_us, Severity.TICKET, "all", np.array([7, 8], np.int32), "", 0)
+    lab.core._panel.tell_patterns([silence], now_us)
     lab.play(5)
     (alarm,) = lab.core.alarms
     assert (alarm.name, alarm.device.tolist()) == ("flapping-link", [7])

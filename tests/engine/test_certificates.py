@@ -168,5 +168,5 @@ def test_who_says_nothing_has_no_date_and_changes_no_digest() -> None:
     assert np.count_nonzero(half.registry.certificate_expires_us == NEVER_US) == 40
     none = made(text.replace(", certificate_expires: 730 d", "").replace(", certificate_expires: 20 d", ""))
     assert none.registry.certificate_expires_us is None
-    assert "expiring-certificates" not in [each.name for each in none.core._detectors]
+    assert "expiring-certificates" not in [each.name for each in none.core._panel]
     assert finished(none).alarms == []
