@@ -42,6 +42,7 @@ from twinstorm.broker.admissions import Admissions
 from twinstorm.broker.amqtt_connection import MAILBOX, Brake, RepairedHandler, mailbox_of
 from twinstorm.broker.amqtt_packets import BROKEN, UNREADABLE, AbortingWriter, LimitedReader, MalformedError, is_topic
 from twinstorm.broker.broker_state import BrokerState, SavedMessage, restored, saved, saved_session
+from twinstorm.broker.connack import NOT_AUTHORISED, OF_IDENTITY, OTHER_VERSION, UNAVAILABLE
 from twinstorm.broker.connect_check import check_connect
 from twinstorm.broker.limits import Limits
 from twinstorm.broker.live_misconduct import LiveMisconduct
@@ -53,8 +54,6 @@ from twinstorm.twin.wire.columns import topics_of
 
 TAKEOVER_TIMEOUT_S = 2.0
 
-ACCEPTED, OTHER_VERSION, UNAVAILABLE, NOT_AUTHORISED = 0, 1, 3, 5
-"""CONNACK return codes of MQTT 3.1.1."""
 REFUSED_FILTER = 0x80
 """SUBACK return code of MQTT 3.1.1."""
 
@@ -268,6 +267,7 @@ class RepairedBroker(Broker):
         self.count["attempts"] += 1
         if self.conduct is not None and (code := await self.conduct.refusal(session.username or "")):
             self.count["refused"] += 1
+            self.count["distrusted"] += code in OF_IDENTITY
             await self._answer(writer, code)
             return
         if not await self._admit(session):

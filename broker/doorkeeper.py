@@ -42,7 +42,7 @@ class Doorkeeper:
         names: devices, in their order.
         clients: those with a client of their own.
         intruders: passwords of those that a fault brings, by name.
-        is_core_away: the core is not let in.
+        is_core_away: the core is not let in; `core_turned_away`: how often it was not.
         revoked: serial numbers that nobody believes any more.
         refusals: handshakes that failed, by reason.
         asks_for_certificates: see there.
@@ -62,6 +62,7 @@ class Doorkeeper:
         self.clients = frozenset(name for name in names if name not in self._through)
         self.intruders: dict[str, str] = {}
         self.is_core_away = False
+        self.core_turned_away = 0
         self.revoked: frozenset[str] = frozenset()
         self.refusals: Counter[str] = Counter()
         self.expiries = Expiries(wall_s)
@@ -130,7 +131,7 @@ class Doorkeeper:
             return False
         session.username = user
         if role is Role.CORE:
-            return not self.is_core_away
+            return self._may_core_come()
         if role is Role.GUEST:
             return self._guest_password is not None and self._is_guests_own(session.client_id or "", name)
         return name in self.clients
@@ -147,12 +148,17 @@ class Doorkeeper:
     def _has_password(self, session: Session) -> bool:
         user, given = session.username or "", (session.password or "").encode()
         if user == CORE_USER:
-            wanted: str | None = None if self.is_core_away else self._core_password
+            wanted: str | None = self._core_password
         elif user == GUEST_USER:
             wanted = self._guest_password
         else:
             wanted = self._passwords.get(user) or self.intruders.get(user)
-        return wanted is not None and hmac.compare_digest(wanted.encode(), given)
+        is_right = wanted is not None and hmac.compare_digest(wanted.encode(), given)
+        return is_right and (user != CORE_USER or self._may_core_come())
+
+    def _may_core_come(self) -> bool:
+        self.core_turned_away += self.is_core_away
+        return not self.is_core_away
 
     def may_use(self, session: Session, topic: str, action: Action) -> bool:
         """Whether it may publish there, subscribe, or receive."""

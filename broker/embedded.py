@@ -496,6 +496,8 @@ class EmbeddedBroker(LiveOrders):
         sessions = (
             sum(session.username in self._doorkeeper.clients for session, _ in core.connected()) if core and up else 0
         )
+        # A core that a fault keeps away comes with the right credentials.
+        strangers = count["unauthorised"] + count["bad_certificates"] - self._doorkeeper.core_turned_away
         return BrokerCounters(
             attempts=count["attempts"],
             admitted=count["admitted"],
@@ -509,6 +511,8 @@ class EmbeddedBroker(LiveOrders):
             connecting=self._connecting,
             queue=core.queued if core is not None and up else 0,
             up=up,
+            unauthorised=strangers + count["distrusted"],
+            strangers=strangers,
         )
 
     def lost_readings(self) -> dict[str, int]:

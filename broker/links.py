@@ -112,6 +112,9 @@ class Links:
             # When the connection is cut under a handshake, asyncio trips over the transport that does not come.
             writer._transport = plain  # type: ignore[attr-defined]
             self._count["handshakes_failed"] += 1
+            self._count["bad_certificates"] += isinstance(error, ssl.SSLCertVerificationError) or (
+                isinstance(error, ssl.SSLError) and error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+            )
             self._refused(_reason(error))
             return False
         return True

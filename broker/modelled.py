@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from twinstorm.broker.admission import Admission
+from twinstorm.broker.connack import NOT_AUTHORISED, OF_IDENTITY
 from twinstorm.broker.downstream import Downstream
 from twinstorm.broker.misconduct import Intrusion, Misconduct, Refusal, Slowness, Throttle, interval_us
 from twinstorm.twin.chance import Words, device_key
@@ -44,11 +45,6 @@ from twinstorm.twin.queues import Passed, ceil_div, gcra
 from twinstorm.twin.sessions import Sessions, events_of
 
 FLOOD_TOPIC = "fleet/twinstorm/nowhere/intruder/telemetry"
-
-
-NOT_AUTHORISED = 5
-OF_IDENTITY = frozenset({4, NOT_AUTHORISED})
-"""CONNACK codes of MQTT 3.1.1 that speak of who asks: bad user name or password, and not authorised."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Counting:
             unauthorised = broker.unauthorised - (before.unauthorised or 0)
         outcomes, self._outcomes = self._outcomes, {}
         self._arrived_before, self._broker_before = arrived, broker
-        connects = broker.attempts - before.attempts
+        connects = broker.attempts + broker.strangers - before.attempts - before.strangers
         return Tally(new, known, bad, connects, unauthorised, self.heard, self.unusual, outcomes)
 
     def turn(self) -> None:

@@ -384,6 +384,8 @@ class BrokerCounters:
     up: bool = True
     unauthorised: int | None = None
     """CONNECTs refused for who sent them: credentials, rights, certificates; None: this broker does not tell."""
+    strangers: int = 0
+    """Of these, those that are not among `attempts`, for nobody of the fleet is known to have made them."""
 
 
 # --- the two ends of the wire ---------------------------------------------------------------------------------------

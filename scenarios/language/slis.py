@@ -106,8 +106,9 @@ _ALL = (
         "share of connects that are refused for who they come from",
         "CONNECTs answered with `bad user name or password` or `not authorised`, or whose certificate is no good, "
         "over all CONNECTs. It knows no devices: who is refused has no name that could be believed.",
-        "Refusals of a broker that has no room are none of these. Only the modelled broker tells them apart: live "
-        "there is no data. Without CONNECTs there is none either, and few of them say little.",
+        "Refusals of a broker that has no room are none of these. A broker that is neither the modelled nor the "
+        "embedded one does not tell: there is no data. Without CONNECTs there is none either, and few of them say "
+        "little.",
         ("at_most", "0.1 %"),
         has_devices=False,
         of_events=True,

@@ -72,6 +72,7 @@ def test_auth_errors_are_no_refusals_for_want_of_room() -> None:
     assert counts(core, 1, BrokerCounters(attempts=10, refused=6, unauthorised=2))["who"] == (2, 10)
     assert counts(core, 2, BrokerCounters(attempts=30, refused=26, unauthorised=2))["who"] == (0, 20)
     assert counts(core, 3, BrokerCounters(attempts=5, unauthorised=1))["who"] == (1, 5), "a broker that began anew"
+    assert counts(core, 4, BrokerCounters(attempts=6, unauthorised=4, strangers=3))["who"] == (3, 4)
 
 
 def test_a_broker_that_does_not_tell_gives_no_data() -> None:

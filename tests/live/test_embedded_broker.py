@@ -51,6 +51,22 @@ def test_a_wrong_password_touches_nothing_of_the_session_that_is_there(broker, c
     assert listener.message().payload == b"still here"
 
 
+def test_strangers_are_counted_and_a_core_that_is_kept_away_is_none(broker, client) -> None:  # type: ignore[no-untyped-def]
+    core(broker, client())
+    assert device(broker, client()) == 0
+    before = broker.counters(0)
+    assert (before.unauthorised, before.strangers) == (0, 0)
+    assert client().connect(TWO, TWO, "guess") == 5
+    broker.core_leaves(0)
+    assert client().connect("core", *broker.core_credentials) == 5
+    assert client().connect("core", broker.core_credentials[0], "guess") == 5
+    after = broker.counters(0)
+    assert (after.unauthorised, after.strangers, after.attempts) == (2, 2, before.attempts)
+    broker.core_returns(0)
+    core(broker, client())
+    assert broker.counters(0).strangers == 2
+
+
 def test_an_identity_is_bound_to_its_client_id_and_its_topics(broker, client) -> None:  # type: ignore[no-untyped-def]
     listener, one, other = core(broker, client()), client(), client()
     password = broker.device_passwords[0]

@@ -127,7 +127,8 @@ def test_whoever_has_no_certificate_is_turned_away_and_the_reason_is_kept(
     tls.minimum_version = tls.maximum_version = version
     assert turned_away(stand, tls) == "refused"
     assert until(lambda: stand.broker.refusals == {"peer did not return a certificate": 1})
-    assert stand.broker.counters(0).attempts == 0
+    counters = stand.broker.counters(0)
+    assert (counters.attempts, counters.strangers, counters.unauthorised) == (0, 1, 1)
 
 
 def test_plain_mqtt_and_noise_are_turned_away(stand: Stand) -> None:
@@ -140,6 +141,7 @@ def test_plain_mqtt_and_noise_are_turned_away(stand: Stand) -> None:
     noise.send(b"GET / HTTP/1.1\r\n\r\n")
     assert noise.ends() != "open"
     assert until(lambda: stand.broker.refusals.total() == 2)
+    assert stand.broker.counters(0).unauthorised == 0, "nobody has said who it is"
     stand.device()
 
 
