@@ -19,6 +19,7 @@ from twinstorm.detectors.contract import Batch
 from twinstorm.detectors.core import Core
 from twinstorm.detectors.lasting import FOR_NOW, UNKNOWN_NEWS, Hold, Lasting, News
 from twinstorm.detectors.objectives import Objective
+from twinstorm.detectors.panel import Panel
 from twinstorm.detectors.panes import Pane
 from twinstorm.detectors.series import Series
 from twinstorm.detectors.silence import Silence
@@ -50,7 +51,7 @@ def every_pane() -> Iterator[None]:
     """Nothing is kept: the simple way, in which every pane looks at every device."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Hold, "still", lambda self, now_us, news: False)
-        patch.setattr(Core, "_rests", lambda self, detector, batch: False)
+        patch.setattr(Panel, "_rests", lambda self, detector, batch: False)
         yield
 
 

@@ -172,6 +172,7 @@ def result(**changes: Any) -> RunResult:
                 fault="outage",
                 delay_s=41.0,
                 incident=1,
+                right=True,
             )
         ],
         incidents=[
