@@ -6,13 +6,14 @@ Limits hold if values are independent and normally distributed around the baseli
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from twinstorm.detectors.options import Option
-from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector
+from twinstorm.detectors.values.contract import Finest, Reals, Sample, ValueDetector, Which
 from twinstorm.detectors.values.memory import Baseline
 
 FADED = 1e-17
@@ -106,19 +107,29 @@ class Ewma(Chart):
         return self._score_of(*self._next(sample))
 
     def _score_of(self, average: Reals, fading: Reals | float) -> Reals:
-        weight = float(self.settings["weight"])
         score = np.abs(average)
-        score /= float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
+        score /= self._limit_of(fading)
         return score
+
+    def _limit_of(self, fading: Reals | float) -> Reals | float:
+        """Deviations of the average that score 1."""
+        weight = float(self.settings["weight"])
+        limit: Reals | float = float(self.settings["deviations"]) * np.sqrt(weight / (2.0 - weight) * (1.0 - fading))
+        return limit
 
     def learn(self, sample: Sample) -> None:
         self._absorb(sample, *self._next(sample))
 
-    def step(self, sample: Sample) -> Reals:
+    def look(self, sample: Sample) -> tuple[Reals, Callable[[], None]]:
         average, fading = self._next(sample)
-        score = self._score_of(average, fading)
-        self._absorb(sample, average, fading)
-        return score
+        return self._score_of(average, fading), partial(self._absorb, sample, average, fading)
+
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        weight = float(self.settings["weight"])
+        average, fading = self._average[sample.series], self._next(sample)[1]
+        away = reach * self._limit_of(fading)
+        low, high = ((each - (1.0 - weight) * average) / weight for each in (-away, away))
+        return self.baseline.at(sample.series, low), self.baseline.at(sample.series, high)
 
     def _absorb(self, sample: Sample, average: Reals, fading: Reals | float) -> None:
         # The largest is NaN if one of them is: there is no value, or no baseline yet.
@@ -176,11 +187,15 @@ class Cusum(Chart):
         sums = self._next(sample)
         self._absorb(sample, sums, self._score_of(sums))
 
-    def step(self, sample: Sample) -> Reals:
+    def look(self, sample: Sample) -> tuple[Reals, Callable[[], None]]:
         sums = self._next(sample)
         score = self._score_of(sums)
-        self._absorb(sample, sums, score)
-        return score
+        return score, partial(self._absorb, sample, sums, score)
+
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        upwards, downwards = self._sums[:, sample.series]
+        room = reach * float(self.settings["limit"]) + float(self.settings["slack"])
+        return self.baseline.at(sample.series, downwards - room), self.baseline.at(sample.series, room - upwards)
 
     def _absorb(self, sample: Sample, sums: Reals, score: Reals) -> None:
         limit = float(self.settings["limit"])
@@ -254,14 +269,22 @@ class PageHinkley(ValueDetector):
         self._sums: Reals = np.zeros((2, series))
 
     def _next(self, sample: Sample) -> Reals:
-        count = self._count[sample.series]
-        variance = self._squares[sample.series] / np.maximum(count - 1.0, 1.0)
-        mean = self._mean[sample.series]
-        deviation = np.maximum(np.sqrt(variance), 1e-9 * (1.0 + np.abs(mean)))
-        z = (sample.values - mean) / self.at_least_a_step(sample.series, deviation)
-        z = np.where(count >= self.settings["least"], z, sample.values * 0.0)
+        z = (sample.values - self._mean[sample.series]) / self._deviation(sample.series)
+        z = np.where(self._count[sample.series] >= self.settings["least"], z, sample.values * 0.0)
         slack = float(self.settings["slack"])
         return np.maximum(self._sums[:, sample.series] + np.stack((z - slack, -z - slack)), 0.0)
+
+    def _deviation(self, series: Which) -> Reals:
+        variance = self._squares[series] / np.maximum(self._count[series] - 1.0, 1.0)
+        least = 1e-9 * (1.0 + np.abs(self._mean[series]))
+        return self.at_least_a_step(series, np.maximum(np.sqrt(variance), least))
+
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        series = sample.series
+        (upwards, downwards), mean = self._sums[:, series], self._mean[series]
+        deviation = np.where(self._count[series] >= self.settings["least"], self._deviation(series), np.nan)
+        room = reach * float(self.settings["limit"]) + float(self.settings["slack"])
+        return mean + (downwards - room) * deviation, mean + (room - upwards) * deviation
 
     def score(self, sample: Sample) -> Reals:
         score = self._next(sample).max(axis=0) / float(self.settings["limit"])

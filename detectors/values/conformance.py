@@ -84,8 +84,12 @@ def scoring_changes_nothing(kind: type[ValueDetector]) -> None:
             before = pickle.dumps(detector)
             first, second = detector.score(sample), detector.score(sample)
             assert np.array_equal(first, second, equal_nan=True), f"{kind.name} scores unlike itself"
+            looked, learn = detector.look(sample)
+            assert np.array_equal(first, looked, equal_nan=True), f"{kind.name} scores unlike what it sees"
             assert pickle.dumps(detector) == before, f"{kind.name} changes while it scores"
-        detector.learn(sample)
+            learn()
+        else:
+            detector.learn(sample)
 
 
 def stepping_is_scoring_and_learning(kind: type[ValueDetector]) -> None:

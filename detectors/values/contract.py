@@ -9,9 +9,9 @@ class that extends `ValueDetector`, an entry point in the group ``twinstorm.valu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -180,16 +180,20 @@ class ValueDetector(ABC):
     def learn(self, sample: Sample) -> None:
         """Take the sample as seen. A NaN teaches nothing."""
 
+    def look(self, sample: Sample) -> tuple[Reals, Callable[[], None]]:
+        """`score`, and what is left to do to `learn`: for detectors that can share work between the two."""
+        return self.score(sample), partial(self.learn, sample)
+
     def step(self, sample: Sample) -> Reals:
-        """`score`, then `learn`: for detectors that can share work between the two."""
-        score = self.score(sample)
-        self.learn(sample)
+        """`score`, then `learn`: for detectors that learn while they score, and do not say what is `normal`."""
+        score, learn = self.look(sample)
+        learn()
         return score
 
     def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals] | None:  # noqa: ARG002
         """Between what these values have to lie to score less than `reach`, for people: float64 (k,) each, infinite or
         NaN where there is no such bound; None: the detector looks at more than a value, and cannot say. A detector that
-        says it is asked to `score`, for `normal` and to `learn`, in this order, instead of to `step`.
+        says it is asked to `look`, for `normal`, and only then learns, instead of to `step`.
 
         Args:
             sample: values that it has just scored and not learnt yet.

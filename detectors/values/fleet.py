@@ -9,7 +9,7 @@ one is *late*: it is counted and not judged, because what came after it is alrea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -210,28 +210,32 @@ class OnFleet:
         self, sample: Sample, width: int, who: slice | Device, arrived_us: Int, there: Int | None = None
     ) -> None:
         """Score readings, note what their devices score, and let the detector learn; see `Judged`."""
-        self._note(self._judged(sample, width, there), who, arrived_us)
-        self._learn(sample)
+        judged, learn = self._judged(sample, width, there)
+        self._note(judged, who, arrived_us)
+        self._learn(learn)
 
-    def _judged(self, sample: Sample, width: int, there: Int | None = None) -> Judged:
-        """What the detector says of these values; `_learn` comes when that was noted.
+    def _judged(self, sample: Sample, width: int, there: Int | None = None) -> tuple[Judged, Callable[[], None] | None]:
+        """What the detector says of these values, and what `_learn` gets when that was noted.
 
         Raises:
             BrokenError: nothing that scores can be.
         """
-        method = "score" if self._says_normal else "step"
+        method, learn = "look" if self._says_normal else "step", None
         with fenced(method, self._detector):
-            scores = self._detector.score(sample) if self._says_normal else self._detector.step(sample)
+            if self._says_normal:
+                scores, learn = self._detector.look(sample)
+            else:
+                scores = self._detector.step(sample)
         if not isinstance(scores, np.ndarray) or scores.shape != sample.values.shape or scores.dtype != np.float64:
             raise BrokenError(f"`{method}` gave no score, as float64, for each value")
         told = scores if self._history is None else self._history.judged(scores, sample)
-        return Judged(sample, scores, told, width, there)
+        return Judged(sample, scores, told, width, there), learn
 
-    def _learn(self, sample: Sample) -> None:
+    def _learn(self, learn: Callable[[], None] | None) -> None:
         """The other half of a step, if it was not a whole one."""
-        if self._says_normal:
+        if learn is not None:
             with fenced("learn", self._detector):
-                self._detector.learn(sample)
+                learn()
 
     @property
     def detector(self) -> ValueDetector:
@@ -296,17 +300,23 @@ class OnFleet:
         if over.any():
             rows = np.flatnonzero(over)[-MOST:]
             device = np.arange(who.start, who.stop)[rows] if isinstance(who, slice) else who[rows]
-            self._bear_witness(judged.some(rows), device, arrived_us[rows])
+            self._bear_witness(judged, rows, device, arrived_us[rows])
 
-    def _bear_witness(self, judged: Judged, device: Device, arrived_us: Int) -> None:
+    def _bear_witness(self, judged: Judged, rows: Int, device: Device, arrived_us: Int) -> None:
         """Keep what these readings held, for people who ask what an alarm rests on."""
-        low = high = np.full(len(judged.told), np.nan)
+        some = judged.some(rows)
+        low = high = np.full(len(some.told), np.nan)
         with fenced("normal", self._detector):
-            bounds = self._detector.normal(judged.sample, judged.reach(self._threshold))
+            bounds = self._normal(judged, rows)
             if bounds is not None:
                 low, high = bounds
-        told = [each.reshape(-1, judged.width) for each in (judged.sample.values, judged.told, low, high)]
+        told = [each.reshape(-1, judged.width) for each in (some.sample.values, some.told, low, high)]
         self._witnesses.note(device, arrived_us, told)
+
+    def _normal(self, judged: Judged, rows: Int) -> tuple[Reals, Reals] | None:
+        """See `ValueDetector.normal`; of the values of some readings."""
+        some = judged.some(rows)
+        return self._detector.normal(some.sample, some.reach(self._threshold))
 
     def witnessed(self, device: Device) -> Device:
         """Those of these devices whose values are known that counted."""

@@ -146,6 +146,11 @@ class Baseline:
         z /= self._scale[which]
         return z
 
+    def at(self, which: Which, z: Reals) -> Reals:
+        """Values that lie so many deviations from the mean; NaN where the baseline is not whole."""
+        value: Reals = self._centre[which] + z * self._scale[which]
+        return value
+
 
 class Extremes:
     """The least and the greatest value so far of several features of each series, (features, series).

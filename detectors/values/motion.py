@@ -160,12 +160,21 @@ class Rate(ValueDetector):
         return (sample.at_us - self._last_us[sample.series]).astype(np.float64) * 1e-6
 
     def score(self, sample: Sample) -> Reals:
+        return np.abs(self._rate(sample)) / self._usual(sample) / float(self.settings["times"])
+
+    def _usual(self, sample: Sample) -> Reals:
+        """A change a second; NaN where it is not known yet."""
         usual = np.sqrt(self._square[sample.series])
         usual = np.maximum(usual, smallest(usual))
         if self.finest is not None:
             usual = np.maximum(usual, self.finest.step[sample.series] / np.maximum(self._apart_s(sample), 1e-6))
-        score = np.abs(self._rate(sample)) / usual / float(self.settings["times"])
-        return np.where(self._count[sample.series] >= self.settings["least"], score, np.nan)
+        known = self._count[sample.series] >= self.settings["least"]
+        return np.where(known, usual, np.nan)
+
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        last, apart_s = self._last[sample.series], self._apart_s(sample)
+        away = self._usual(sample) * float(self.settings["times"]) * reach * np.where(apart_s > 0, apart_s, np.nan)
+        return last - away, last + away
 
     def learn(self, sample: Sample) -> None:
         series, rate = sample.series, self._rate(sample)

@@ -20,6 +20,7 @@ from twinstorm.detectors.taps import Accepted
 from twinstorm.detectors.values.contract import ALL, Comparing, Peers, Reals, Sample
 from twinstorm.detectors.values.fleet import OnFleet
 from twinstorm.detectors.values.watched import Watched
+from twinstorm.detectors.values.witness import Judged
 from twinstorm.twin.flow import Device, Int, Registry
 
 
@@ -93,11 +94,20 @@ class OnPeers(OnFleet):
     def _compare(self, now_us: int) -> None:
         means = np.where(self._heard > 0, self._sum / np.maximum(self._heard, 1), np.nan)
         sample = Sample(np.full(len(means), now_us, np.int64), means, ALL)
-        judged = self._judged(sample, 1)
+        judged, learn = self._judged(sample, 1)
         for who, series in self._devices:
             arrived_us = np.full(len(who), now_us, np.int64)
             self._note(replace(judged, width=series.shape[1], there=series.ravel()), who, arrived_us)
-        self._learn(sample)
+        self._learn(learn)
+
+    def _normal(self, judged: Judged, rows: Int) -> tuple[Reals, Reals] | None:
+        """What is normal for some is told by all of their like."""
+        bounds = self._detector.normal(judged.sample, judged.reach(self._threshold))
+        if bounds is None:
+            return None
+        low, high = bounds
+        places = judged.places(rows)
+        return low[places], high[places]
 
 
 def _devices_of(registry: Registry, watched: Watched) -> list[tuple[Device, Int]]:

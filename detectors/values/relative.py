@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,27 +58,40 @@ class FleetRelative(Comparing):
         return int(self.settings["least"])
 
     def score(self, sample: Sample) -> Reals:
-        return self._compared(sample)[0]
+        return self.look(sample)[0]
 
     def learn(self, sample: Sample) -> None:
-        self._absorb(sample, self._compared(sample)[1])
+        self.look(sample)[1]()
 
-    def step(self, sample: Sample) -> Reals:
-        score, spread = self._compared(sample)
-        self._absorb(sample, spread)
-        return score
+    def look(self, sample: Sample) -> tuple[Reals, Callable[[], None]]:
+        away, _, spread = self._compared(sample)
+        return np.abs(away) / self._scale(sample, spread) / float(self.settings["deviations"]), partial(
+            self._absorb, sample, spread
+        )
 
-    def _compared(self, sample: Sample) -> tuple[Reals, Reals]:
-        """Scores, and the spread of each one's like at this instant; NaN where too few are heard."""
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        """Of all that are compared: the middle is that of their like, themselves among them."""
+        _, middle, spread = self._compared(sample)
+        away = self._scale(sample, spread) * float(self.settings["deviations"]) * reach
+        return middle - away, middle + away
+
+    def _compared(self, sample: Sample) -> tuple[Reals, Reals, Reals]:
+        """How far each is from what it should tell, what that is, and the spread of its like at this instant: float64
+        (k,) each, NaN where it is not taught or, the spread, where too few are heard."""
         series, group = sample.series, self.peers.group[sample.series]
-        taught = self._count[series] >= self.settings["train"]
-        away = np.where(taught, sample.values - self._usual[series], np.nan)
-        middle, heard = medians(away, group)
-        away = np.abs(away - middle)
-        spread = np.where(heard >= self.settings["least"], medians(away, group)[0] * NORMAL_MAD, np.nan)
+        usual = np.where(self._count[series] >= self.settings["train"], self._usual[series], np.nan)
+        told = sample.values - usual
+        middle, heard = medians(told, group)
+        away = told - middle
+        spread = np.where(heard >= self.settings["least"], medians(np.abs(away), group)[0] * NORMAL_MAD, np.nan)
+        return away, usual + middle, spread
+
+    def _scale(self, sample: Sample, spread: Reals) -> Reals:
+        """A standard deviation."""
+        series = sample.series
         finest = np.maximum(self.peers.resolution[series], float(self.settings["floor"]))
         least = np.maximum(np.fmax(self._spread[series], finest), smallest(sample.values))
-        return away / np.maximum(spread, least) / float(self.settings["deviations"]), spread
+        return np.maximum(spread, least)
 
     def _absorb(self, sample: Sample, spread: Reals) -> None:
         series, before = sample.series, self._spread[sample.series]

@@ -84,10 +84,17 @@ class Seasonal(ValueDetector):
         self._square: Reals = np.full(series, np.nan)
 
     def score(self, sample: Sample) -> Reals:
-        usual = np.sqrt(self._square[sample.series])
         away = np.abs(sample.values - self._profile.expected(sample)) * self._profile.whole(sample)
-        usual = self.at_least_a_step(sample.series, np.maximum(usual, smallest(sample.values)))
-        return away / usual / float(self.settings["deviations"])
+        return away / self._usual(sample) / float(self.settings["deviations"])
+
+    def _usual(self, sample: Sample) -> Reals:
+        usual = np.sqrt(self._square[sample.series])
+        return self.at_least_a_step(sample.series, np.maximum(usual, smallest(sample.values)))
+
+    def normal(self, sample: Sample, reach: Reals) -> tuple[Reals, Reals]:
+        expected = self._profile.expected(sample) * self._profile.whole(sample)
+        away = self._usual(sample) * float(self.settings["deviations"]) * reach
+        return expected - away, expected + away
 
     def learn(self, sample: Sample) -> None:
         away = (sample.values - self._profile.expected(sample)) * self._profile.whole(sample)

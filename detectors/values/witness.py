@@ -48,11 +48,15 @@ class Judged:
 
     def some(self, rows: Int) -> Judged:
         """Some of the readings alone, by their row in `scores`."""
-        places = (rows[:, None] * self.width + np.arange(self.width)).ravel()
-        places = places if self.there is None else self.there[places]
+        places = self.places(rows)
         asked = self.sample
         sample = Sample(asked.at_us[places], asked.values[places], _named(asked.series, places))
         return Judged(sample, self.raw[places], self.told[places], self.width)
+
+    def places(self, rows: Int) -> Int:
+        """Where the values of some readings stand in the sample: int64 (readings x channels,)."""
+        places = (rows[:, None] * self.width + np.arange(self.width)).ravel()
+        return places if self.there is None else self.there[places]
 
     def reach(self, threshold: float) -> Reals:
         """From which raw score on each value would have counted: float64 (k,), NaN where a score of 0 hides it."""

@@ -196,13 +196,13 @@ def test_who_is_alike_is_said(alike: str, far: list[int]) -> None:
 
 
 def test_a_detector_that_breaks_while_it_compares_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def step(self: FleetRelative, sample: Sample) -> Reals:
+    def look(self: FleetRelative, sample: Sample) -> Reals:
         raise ValueError("not today")
 
-    monkeypatch.setattr(FleetRelative, "step", step)
+    monkeypatch.setattr(FleetRelative, "look", look)
     detector = on_peers()
     detector.turn(WINDOW_US)
-    assert detector.broken == "`step` raised ValueError: not today"
+    assert detector.broken == "`look` raised ValueError: not today"
 
 
 def test_a_snapshot_goes_on_as_if_nothing_had_happened() -> None:
